@@ -1,0 +1,263 @@
+/*
+ * The JSON lines file: appended in whole lines, one write for a batch.
+ *
+ * No line is ever torn for good. When the disk is full in the middle of one, the piece is cut off again, or,
+ * where that cannot be (a pipe), ended with a newline before anything else is written. What could not be written
+ * is counted, and an AuditGap with the number is the first line when it works again.
+ */
+#include "audit/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "audit/audit.h"
+#include "audit/queue.h"
+#include "base/log.h"
+
+struct jsonl_file {
+	int fd;    /* -1: takes nothing */
+	bool torn; /* the file does not end with a newline */
+	char path[];
+};
+
+struct batch { /* the lines of one write, and how many records each stands for */
+	char text[1 + (SINK_BATCH + 1) * (AUDIT_JSON_MAX + 1)];
+	size_t len;
+	size_t lines;
+	size_t end[SINK_BATCH + 1];
+	uint64_t weight[SINK_BATCH + 1];
+	bool gap[SINK_BATCH + 1]; /* counted where its records were lost */
+};
+
+struct jsonl {
+	_Atomic(struct jsonl_file *) next; /* put there by the control loop */
+	struct jsonl_file *file;
+	struct audit_record last;
+	uint64_t untold; /* lost, and not yet told in the file */
+	atomic_uint_fast64_t lost;
+	bool failing;
+	struct batch batch;
+};
+
+/* A daemon that was killed may have left a piece of a line. */
+static bool ends_torn(int fd)
+{
+	struct stat st;
+	char last;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	       pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
+
+struct jsonl_file *jsonl_open(const char *path)
+{
+	struct jsonl_file *f = malloc(sizeof(*f) + (path ? strlen(path) : 0) + 1);
+
+	if (!f)
+		return NULL;
+	f->fd = -1;
+	f->torn = false;
+	strcpy(f->path, path ? path : "");
+	if (!path)
+		return f;
+	/* Non-blocking, and readable too: opening a FIFO must not wait for a reader. */
+	f->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	if (f->fd < 0) {
+		int err = errno;
+
+		free(f);
+		errno = err;
+		return NULL;
+	}
+	return f;
+}
+
+void jsonl_close(struct jsonl_file *f)
+{
+	if (!f)
+		return;
+	if (f->fd >= 0) {
+		fdatasync(f->fd);
+		close(f->fd);
+	}
+	free(f);
+}
+
+void *jsonl_new(struct jsonl_file *f)
+{
+	struct jsonl *j = calloc(1, sizeof(*j));
+
+	if (j)
+		j->file = f;
+	return j;
+}
+
+void jsonl_replace(void *state, struct jsonl_file *f)
+{
+	struct jsonl *j = state;
+
+	jsonl_close(atomic_exchange(&j->next, f));
+}
+
+static void jsonl_take_next(struct jsonl *j)
+{
+	struct jsonl_file *next = atomic_exchange(&j->next, NULL);
+
+	if (!next)
+		return;
+	jsonl_close(j->file);
+	j->file = next;
+	next->torn = ends_torn(next->fd);
+}
+
+static void batch_add(struct batch *b, const struct audit_record *r)
+{
+	b->len += audit_json(b->text + b->len, r);
+	b->text[b->len++] = '\n';
+	b->end[b->lines] = b->len;
+	b->gap[b->lines] = r->event == AUDIT_AUDIT_GAP;
+	b->weight[b->lines] = b->gap[b->lines] ? r->count : 1;
+	b->lines++;
+}
+
+/* Writes all it can; *error is 0 when that was everything. */
+static size_t write_all(int fd, const char *text, size_t len, int *error)
+{
+	size_t done = 0;
+
+	*error = 0;
+	while (done < len) {
+		ssize_t n = write(fd, text + done, len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			*error = n < 0 ? errno : EIO;
+			break;
+		}
+		done += (size_t)n;
+	}
+	return done;
+}
+
+static void cut_torn_line(struct jsonl_file *f, size_t piece)
+{
+	struct stat st;
+
+	f->torn = piece > 0 && (fstat(f->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < (off_t)piece ||
+				ftruncate(f->fd, st.st_size - (off_t)piece) < 0);
+}
+
+static void say_failing(struct jsonl *j, int error)
+{
+	if (error && !j->failing)
+		log_warn("audit: cannot write %s: %s; records are lost and counted until it works again",
+			 j->file->path, strerror(error));
+	else if (!error && j->failing)
+		log_info("audit: %s is written again", j->file->path);
+	j->failing = error != 0;
+}
+
+static void jsonl_write_batch(struct jsonl *j, const struct batch *b)
+{
+	int error;
+	size_t done = write_all(j->file->fd, b->text, b->len, &error);
+	size_t whole_end = b->text[0] == '\n'; /* which ended a torn line */
+	size_t i = 0;
+
+	while (i < b->lines && b->end[i] <= done)
+		whole_end = b->end[i++];
+	if (done)
+		cut_torn_line(j->file, done - whole_end);
+	j->untold = 0;
+	for (; i < b->lines; i++) {
+		j->untold += b->weight[i];
+		atomic_fetch_add(&j->lost, !b->gap[i]);
+	}
+	say_failing(j, error);
+}
+
+static void batch_fill(struct batch *b, struct jsonl *j, const struct audit_record *r, size_t n)
+{
+	b->len = 0;
+	b->lines = 0;
+	if (j->file->torn)
+		b->text[b->len++] = '\n';
+	if (j->untold) {
+		struct audit_record gap = audit_gap(n ? &r[0] : &j->last, j->untold);
+
+		batch_add(b, &gap);
+	}
+	for (size_t i = 0; i < n; i++)
+		batch_add(b, &r[i]);
+}
+
+static void jsonl_write(void *state, const struct audit_record *r, size_t n)
+{
+	struct jsonl *j = state;
+
+	jsonl_take_next(j);
+	if (j->file->fd < 0) {
+		j->untold = 0;
+		return;
+	}
+	batch_fill(&j->batch, j, r, n);
+	if (n)
+		j->last = r[n - 1];
+	if (j->batch.len)
+		jsonl_write_batch(j, &j->batch);
+}
+
+static bool jsonl_behind(const void *state)
+{
+	const struct jsonl *j = state;
+
+	return j->untold > 0 || atomic_load(&j->next);
+}
+
+static void jsonl_start(void *state)
+{
+	struct jsonl *j = state;
+
+	j->file->torn = ends_torn(j->file->fd);
+}
+
+static void jsonl_finish(void *state)
+{
+	struct jsonl *j = state;
+
+	jsonl_take_next(j);
+	jsonl_close(j->file);
+	j->file = NULL;
+}
+
+static uint64_t jsonl_lost(const void *state)
+{
+	const struct jsonl *j = state;
+
+	return atomic_load(&j->lost);
+}
+
+static void jsonl_free(void *state)
+{
+	struct jsonl *j = state;
+
+	jsonl_close(atomic_load(&j->next));
+	jsonl_close(j->file);
+	free(j);
+}
+
+const struct sink_type sink_jsonl = {
+	.thread_name = "audit-jsonl",
+	.start = jsonl_start,
+	.write = jsonl_write,
+	.behind = jsonl_behind,
+	.finish = jsonl_finish,
+	.lost = jsonl_lost,
+	.free = jsonl_free,
+};

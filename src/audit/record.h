@@ -1,0 +1,67 @@
+/*
+ * One audit record as plain data, as it travels from a worker's ring to the sinks. What a field means and
+ * which event carries which: DESIGN section 9 and jumpvpnd(8).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "jumpvpn/reason.h"
+#include "jumpvpn/state.h"
+
+/* X(NAME, name) */
+#define AUDIT_LIST(X)                                                                              \
+	X(SESSION_CREATED, SessionCreated)                                                         \
+	X(SESSION_STATE_CHANGE, SessionStateChange)                                                \
+	X(TRANSPORT_ATTACHED, TransportAttached)                                                   \
+	X(TRANSPORT_SWITCH, TransportSwitch)                                                       \
+	X(TRANSPORT_SWITCH_DENIED, TransportSwitchDenied)                                          \
+	X(TRANSPORT_REBOUND, TransportRebound)                                                     \
+	X(REATTACH_ATTEMPT, ReattachAttempt)                                                       \
+	X(REATTACH_RESULT, ReattachResult)                                                         \
+	X(SESSION_REKEYED, SessionRekeyed)                                                         \
+	X(SESSION_TERMINATED, SessionTerminated)                                                   \
+	X(POLICY_RELOADED, PolicyReloaded)                                                         \
+	X(SECURITY_REPLAY_DETECTED, SecurityReplayDetected)                                        \
+	X(SECURITY_VALIDATION_FAILED, SecurityValidationFailed)                                    \
+	X(AUDIT_GAP, AuditGap)
+
+enum audit_event {
+#define X(NAME, name) AUDIT_##NAME,
+	AUDIT_LIST(X)
+#undef X
+	AUDIT_EVENT_COUNT
+};
+
+const char *audit_event_name(unsigned int event); /* NULL out of range */
+
+#define AUDIT_NO_PATH 0xff
+#define AUDIT_PEER_MAX 64
+#define AUDIT_PATH_NAME_MAX 32
+
+struct audit_record {
+	struct jv_time at;         /* boot clock, by the engine */
+	uint64_t ts_ms;            /* wall clock, ms since 1970; stamped by the worker, for people only */
+	enum audit_event event;
+	bool has_session;          /* else session_id and versions are absent */
+	uint8_t session_id[16];
+	uint8_t node_id;
+	uint8_t worker;
+	uint32_t policy_version;   /* generation of the configuration */
+	uint32_t state_version;
+	uint32_t binding_version;
+	enum reason reason;
+	enum state from, to;       /* of SessionStateChange; elsewhere both the current state */
+	uint8_t path_from, path_to; /* path numbers, or AUDIT_NO_PATH */
+	char path_name[AUDIT_PATH_NAME_MAX]; /* of path_to, where a name is known (client) */
+	char peer[AUDIT_PEER_MAX]; /* its name in the configuration, or "" */
+	struct endpoint remote;    /* the peer's address on path_to; port 0: absent */
+	uint32_t budget_left;      /* switches left in this minute */
+	uint32_t retry_after_ms;   /* of denials */
+	uint64_t elapsed_ms;       /* in the state just left; of ReattachResult: since the attempt */
+	uint64_t count;            /* how many events this record stands for: 1, or more in a summary or gap */
+	uint32_t epoch;            /* of SessionRekeyed */
+};

@@ -1,0 +1,24 @@
+/*
+ * The daemon's own log lines, to stderr: systemd's journal takes the "<N>" severity prefix, a terminal
+ * gets a word. One write(2) a line, from any thread. Not the audit trail: that is src/audit.
+ *
+ * Never called per packet. Messages are one line, say what and where, and what to do next.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+
+/* Lines above this level are not written; INFO at start. */
+void log_set_level(enum log_level level);
+/* True: prefix lines with "<N>" for the journal. */
+void log_set_journal(bool on);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* A broken invariant: says so and aborts. */
+_Noreturn void bug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,128 @@
+/*
+ * Big-endian bytes, and two cursors with a sticky error: a parser reads straight down and checks once.
+ *
+ * A reader past its end answers zeroes and stays in error; a writer past its end writes nothing more.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "jumpvpn/be.h"
+
+static inline uint16_t get_be16(be16 v)
+{
+	return (uint16_t)(v.b[0] << 8 | v.b[1]);
+}
+
+static inline uint32_t get_be32(be32 v)
+{
+	return (uint32_t)v.b[0] << 24 | (uint32_t)v.b[1] << 16 | (uint32_t)v.b[2] << 8 | v.b[3];
+}
+
+static inline uint64_t get_be48(be48 v)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 6; i++)
+		n = n << 8 | v.b[i];
+	return n;
+}
+
+static inline uint64_t get_be64(be64 v)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | v.b[i];
+	return n;
+}
+
+static inline be16 put_be16(uint16_t n)
+{
+	return (be16){ { (uint8_t)(n >> 8), (uint8_t)n } };
+}
+
+static inline be32 put_be32(uint32_t n)
+{
+	return (be32){ { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
+}
+
+static inline be48 put_be48(uint64_t n)
+{
+	be48 v;
+
+	for (int i = 5; i >= 0; i--, n >>= 8)
+		v.b[i] = (uint8_t)n;
+	return v;
+}
+
+static inline be64 put_be64(uint64_t n)
+{
+	be64 v;
+
+	for (int i = 7; i >= 0; i--, n >>= 8)
+		v.b[i] = (uint8_t)n;
+	return v;
+}
+
+struct reader {
+	const uint8_t *at;
+	size_t left;
+	bool error;
+};
+
+static inline struct reader reader_init(const void *data, size_t len)
+{
+	return (struct reader){ .at = data, .left = len };
+}
+
+/* Copies `len` bytes out, or zeroes and the error once they are not there. */
+static inline void read_bytes(struct reader *r, void *out, size_t len)
+{
+	if (r->error || r->left < len) {
+		r->error = true;
+		memset(out, 0, len);
+		return;
+	}
+	memcpy(out, r->at, len);
+	r->at += len;
+	r->left -= len;
+}
+
+static inline uint8_t read_u8(struct reader *r)
+{
+	uint8_t v;
+
+	read_bytes(r, &v, 1);
+	return v;
+}
+
+struct writer {
+	uint8_t *start;
+	size_t len; /* written so far */
+	size_t cap;
+	bool error;
+};
+
+static inline struct writer writer_init(void *data, size_t cap)
+{
+	return (struct writer){ .start = data, .cap = cap };
+}
+
+static inline void write_bytes(struct writer *w, const void *data, size_t len)
+{
+	if (w->error || w->cap - w->len < len) {
+		w->error = true;
+		return;
+	}
+	memcpy(w->start + w->len, data, len);
+	w->len += len;
+}
+
+static inline void write_u8(struct writer *w, uint8_t v)
+{
+	write_bytes(w, &v, 1);
+}

@@ -1,0 +1,231 @@
+/* Addresses, networks and endpoints, and what is wrong with those that are none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/parse.h"
+
+bool value_ip(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	struct ip ip;
+
+	(void)k;
+	if (ip_parse(n->text, &ip) && !ip_is_zero(&ip)) {
+		*(struct ip *)out = ip;
+		return true;
+	}
+	parse_error(p, n->at, "\"%s\" is not an address; write it as 192.0.2.1 or 2001:db8::1",
+		    clip(n->text).text);
+	return false;
+}
+
+static const char *odd_address(const struct ip *ip)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	if (ip_is_zero(ip))
+		return "the unspecified address";
+	if (ip_is_v4(ip) ? (ip->b[12] & 0xf0) == 0xe0 : ip->b[0] == 0xff)
+		return "a multicast address";
+	if (ip_is_v4(ip) ? ip->b[12] == 127 : !memcmp(ip->b, loopback, 16))
+		return "a loopback address";
+	return NULL;
+}
+
+static const char *prefix_example(const struct key *k)
+{
+	switch (k->type) {
+	case KEY_ADDRESSES:
+		return "an address with the length of its network; write it as 10.8.0.1/24 or fd00:8::1/64";
+	case KEY_ROUTES:
+		return "a network; write it as 10.8.0.0/24 or fd00:8::/64";
+	default:
+		return "an address or network; write it as 10.8.0.2 or fd00:9::/64";
+	}
+}
+
+/* A network must be written as one: 10.8.0.2/24 is either a slip for the host or for the network. */
+static bool has_no_host_bits(struct parse *p, const struct key *k, const struct node *n,
+			     const struct prefix *pfx)
+{
+	struct prefix net = { ip_masked(&pfx->ip, pfx->len), pfx->len };
+	char as_net[PREFIX_STRLEN], as_host[IP_STRLEN];
+	bool inner = k->type == KEY_INNER;
+
+	if (k->type == KEY_ADDRESSES || ip_equal(&net.ip, &pfx->ip))
+		return true;
+	prefix_format(&net, as_net);
+	ip_format(&pfx->ip, as_host);
+	parse_error(p, n->at, "%s has bits set behind its length; write %s for the network%s%s%s",
+		    clip(n->text).text, as_net, inner ? ", or " : "", inner ? as_host : "",
+		    inner ? " for the host" : "");
+	return false;
+}
+
+bool value_prefix(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	struct prefix pfx;
+	const char *odd;
+
+	if (!prefix_parse(n->text, &pfx)) {
+		parse_error(p, n->at, "\"%s\" is not %s", clip(n->text).text, prefix_example(k));
+		return false;
+	}
+	odd = k->type == KEY_ROUTES || pfx.len == 0 || pfx.len == 96 ? NULL : odd_address(&pfx.ip);
+	if (k->type == KEY_ADDRESSES && ip_is_zero(&pfx.ip))
+		odd = "the unspecified address";
+	if (odd) {
+		parse_error(p, n->at, "%s is %s, which nobody can have inside the tunnel", clip(n->text).text,
+			    odd);
+		return false;
+	}
+	if (!has_no_host_bits(p, k, n, &pfx))
+		return false;
+	*(struct prefix *)out = pfx;
+	return true;
+}
+
+/* --- endpoints --- */
+
+static bool not_endpoint(struct parse *p, const struct node *n, const char *why, const char *example)
+{
+	parse_error(p, n->at, "\"%s\" %s; write it as \"%s\"", clip(n->text).text, why, example);
+	return false;
+}
+
+/* Where the port's colon is, or NULL: behind the bracket, or the only one. */
+static const char *port_colon(const char *s)
+{
+	const char *end = s[0] == '[' ? strchr(s, ']') : NULL;
+	const char *colon;
+
+	if (s[0] == '[')
+		return end && end[1] == ':' ? end + 1 : NULL;
+	colon = strchr(s, ':');
+	return colon && !strchr(colon + 1, ':') ? colon : NULL;
+}
+
+/* Strips "udp://" and sees that a port is there, in range; NULL after the error. */
+static const char *endpoint_body(struct parse *p, const struct node *n, bool scheme, const char *example,
+				 uint16_t *port)
+{
+	const char *s = n->text;
+	const char *colon;
+	unsigned long v;
+
+	if (scheme && strncmp(s, "udp://", 6)) {
+		not_endpoint(p, n,
+			     strstr(s, "://") ? "has another scheme than udp" : "does not begin with udp://",
+			     example);
+		return NULL;
+	}
+	if (!scheme && strstr(s, "://")) {
+		not_endpoint(p, n, "has a scheme, which is not wanted here", example);
+		return NULL;
+	}
+	s += scheme ? 6 : 0;
+	colon = port_colon(s);
+	if (!colon && s[0] != '[' && strchr(s, ':')) {
+		not_endpoint(p, n, "has an IPv6 address without brackets",
+			     scheme ? "udp://[::1]:4433" : "[::1]:9551");
+		return NULL;
+	}
+	if (!colon) {
+		not_endpoint(p, n, "has no port", example);
+		return NULL;
+	}
+	v = all_digits(colon + 1) && strlen(colon + 1) <= 5 && colon[1] != '0' ? strtoul(colon + 1, NULL, 10)
+									       : 0;
+	if (v < 1 || v > 65535) {
+		not_endpoint(p, n, "has a port outside of 1 to 65535", example);
+		return NULL;
+	}
+	*port = (uint16_t)v;
+	return s;
+}
+
+bool value_endpoint(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	bool scheme = k->type == KEY_LISTEN;
+	const char *example = scheme ? "udp://0.0.0.0:4433" : "127.0.0.1:9551";
+	struct endpoint e, *to = out;
+	uint16_t port;
+	const char *body = endpoint_body(p, n, scheme, example, &port);
+
+	if (!body)
+		return false;
+	if (!endpoint_parse(body, &e))
+		return not_endpoint(p, n, "is not a literal address and port", example);
+	to->ip = e.ip;
+	to->scope = e.scope;
+	to->port = e.port;
+	return true;
+}
+
+/* A host name as DNS has it, or an IPv4 address. What ends in a number is meant as an address. */
+static bool is_host(const char *s, size_t len)
+{
+	char host[256];
+	struct ip ip;
+	const char *last;
+
+	if (len == 0 || len > 253)
+		return false;
+	memcpy(host, s, len);
+	host[len] = '\0';
+	if (host[strspn(host, LOWER UPPER DIGIT "._-")] || strstr(host, "..") || strchr(".-", host[0]))
+		return false;
+	last = strrchr(host, '.');
+	if (all_digits(last ? last + 1 : host))
+		return ip_parse(host, &ip) && ip_is_v4(&ip);
+	for (const char *label = host; *label; label += strspn(label, ".")) {
+		if (strcspn(label, ".") > 63)
+			return false;
+		label += strcspn(label, ".");
+	}
+	return true;
+}
+
+/* "2001:db8::1", or "fe80::1%eth0" */
+static bool is_v6(const char *s, size_t len)
+{
+	char text[IP_STRLEN + CONFIG_IFNAME_MAX + 1];
+	char *scope;
+	struct ip ip;
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, s, len);
+	text[len] = '\0';
+	scope = strchr(text, '%');
+	if (scope)
+		*scope++ = '\0';
+	return strchr(text, ':') && ip_parse(text, &ip) && (!scope || is_interface(scope));
+}
+
+bool value_remote(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	static const char example[] = "udp://vpn.example.net:4433";
+	struct config_remote *to = out;
+	uint16_t port;
+	const char *host = endpoint_body(p, n, true, example, &port);
+	size_t len;
+
+	(void)k;
+	if (!host)
+		return false;
+	len = (size_t)(port_colon(host) - host);
+	if (host[0] == '[') {
+		host++;
+		len -= 2;
+		if (!is_v6(host, len))
+			return not_endpoint(p, n, "has no IPv6 address in its brackets",
+					    "udp://[2001:db8::1]:4433");
+	} else if (!is_host(host, len)) {
+		return not_endpoint(p, n, "has no valid host name or address", example);
+	}
+	memset(to, 0, sizeof(*to));
+	memcpy(to->host, host, len);
+	to->port = port;
+	return true;
+}

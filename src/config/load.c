@@ -1,0 +1,320 @@
+/* From files to a checked configuration, or to the list of all that is wrong with them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config/parse.h"
+
+int read_file(const char *file, char **text, size_t *len)
+{
+	size_t size = 0, used = 0;
+	char *buf = NULL;
+	ssize_t n = 1;
+	int err = 0;
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	while (n > 0) {
+		if (used == size) {
+			char *more = realloc(buf, size ? size * 2 : 16384);
+
+			if (!more || size > PARSE_FILE_MAX) {
+				err = more ? -EFBIG : -ENOMEM;
+				buf = more ? more : buf;
+				break;
+			}
+			buf = more;
+			size = size ? size * 2 : 16384;
+		}
+		do
+			n = read(fd, buf + used, size - used);
+		while (n < 0 && errno == EINTR);
+		err = n < 0 ? -errno : 0;
+		used += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	if (err) {
+		free(buf);
+		return err;
+	}
+	*text = buf;
+	*len = used;
+	return 0;
+}
+
+const struct node *source_add(struct parse *p, const char *file, const char *text, size_t len)
+{
+	struct source *s = realloc(p->sources, (p->nsources + 1) * sizeof(*s));
+
+	if (!s) {
+		p->no_memory = true;
+		return NULL;
+	}
+	p->sources = s;
+	s += p->nsources;
+	*s = (struct source){ .file = strdup(file) };
+	if (!s->file) {
+		p->no_memory = true;
+		return NULL;
+	}
+	p->nsources++;
+	p->file = s->file;
+	if (!yaml_read(p, text, len, &s->tree))
+		return NULL;
+	if (!s->tree.root)
+		parse_error(p, (struct mark){ 0, 0 }, "the file is empty");
+	return s->tree.root;
+}
+
+/* The role decides which keys are allowed, so it is taken before any other. */
+static enum config_role peek_role(const struct node *root)
+{
+	const struct node *role = node_get(root, "role");
+
+	return role && role->kind == NODE_TEXT && !strcmp(role->text, "client") ? ROLE_CLIENT : ROLE_SERVER;
+}
+
+static struct mark mark_at(const struct node *root, const char *section, const char *key)
+{
+	const struct node *n = node_get(node_get(root, section), key);
+
+	return n ? n->at : root->at;
+}
+
+/* --- checks across keys --- */
+
+static bool any_v6(const struct prefix *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!ip_is_v4(&list[i].ip))
+			return true;
+	return false;
+}
+
+static void check_mtu(struct parse *p, const struct node *root)
+{
+	const struct config *c = p->config;
+	bool v6 = any_v6(c->tunnel.addresses, c->tunnel.naddresses) ||
+		  any_v6(c->tunnel.routes, c->tunnel.nroutes);
+
+	for (size_t i = 0; i < c->npeers && !v6; i++)
+		v6 = any_v6(c->peers[i].addresses, c->peers[i].naddresses);
+	if (!v6 || c->tunnel.mtu >= 1280)
+		return;
+	keypath_push(p, "tunnel.mtu");
+	parse_error(p, mark_at(root, "tunnel", "mtu"),
+		    "%u is too small for IPv6 inside the tunnel; allowed: 1280 to 9000 (bytes)",
+		    c->tunnel.mtu);
+	keypath_reset(p);
+}
+
+/* The element before `a` in the list with the same text, or with the same text in this field. */
+static const struct node *twin(const struct node *list, const struct node *a, const char *field)
+{
+	const struct node *value = field ? node_get(a, field) : a;
+
+	for (const struct node *b = list->first; b != a && value && value->kind == NODE_TEXT; b = b->next) {
+		const struct node *other = field ? node_get(b, field) : b;
+
+		if (other && other->kind == NODE_TEXT && !strcmp(value->text, other->text))
+			return other;
+	}
+	return NULL;
+}
+
+/* Tells elements that stand there twice. Longer lists than the schema allows are wrong already. */
+static void check_twice(struct parse *p, const char *path, const struct node *list, const char *field)
+{
+	size_t index = 0;
+
+	if (!list || list->kind != NODE_LIST || list->count > 64)
+		return;
+	keypath_push(p, path);
+	for (const struct node *a = list->first; a; a = a->next, index++) {
+		const struct node *value = field ? node_get(a, field) : a;
+		const struct node *other = twin(list, a, field);
+		size_t old;
+
+		if (!other)
+			continue;
+		old = path_push_index(p, index);
+		if (field)
+			keypath_push(p, field);
+		parse_error(p, value->at, "\"%s\" stands twice; the first is at line %u", value->text,
+			    other->at.line);
+		keypath_pop(p, old);
+	}
+	keypath_reset(p);
+}
+
+static void check_client(struct parse *p, const struct node *root)
+{
+	struct config *c = p->config;
+
+	if (c->workers > 1) {
+		keypath_push(p, "workers");
+		parse_error(p, node_get(root, "workers")->at,
+			    "%u: a client has one worker; allowed: auto, or 1", c->workers);
+		keypath_reset(p);
+	}
+	c->workers = 1;
+	check_twice(p, "transports", node_get(root, "transports"), "name");
+	check_twice(p, "server.endpoints", node_get(node_get(root, "server"), "endpoints"), NULL);
+	if (c->ntransports)
+		return;
+	free(c->transports);
+	c->transports = calloc(1, sizeof(*c->transports));
+	p->no_memory |= !c->transports;
+	if (!c->transports)
+		return;
+	snprintf(c->transports[0].name, sizeof(c->transports[0].name), "default");
+	c->ntransports = 1;
+}
+
+static void check_server(struct parse *p, const struct node *root)
+{
+	struct config *c = p->config;
+
+	check_twice(p, "listen", node_get(root, "listen"), NULL);
+	check_twice(p, "tunnel.addresses", node_get(node_get(root, "tunnel"), "addresses"), NULL);
+	if (push_routes_default(c) < 0)
+		p->no_memory = true;
+	peers_read(p, root);
+	if (!c->tunnel.naddresses && !p->errors->count) {
+		keypath_push(p, "tunnel.addresses");
+		parse_note(p, root->at, "none: this server has no address of its own inside the tunnel");
+		keypath_reset(p);
+	}
+}
+
+static void read_config(struct parse *p, const struct node *root)
+{
+	struct config *c = p->config;
+
+	if (root->kind != NODE_MAP) {
+		parse_error(p, root->at, "expected a mapping of keys and values, found %s",
+			    node_kind_name(root));
+		return;
+	}
+	c->role = peek_role(root);
+	read_defaults(p, &config_table, c);
+	read_map(p, &config_table, c, root);
+	if (c->role == ROLE_CLIENT)
+		check_client(p, root);
+	else
+		check_server(p, root);
+	check_mtu(p, root);
+}
+
+/* --- entry points --- */
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->npeers; i++) {
+		struct config_peer *peer = &c->peers[i];
+
+		if (!peer->routes_set)
+			peer->routes = NULL; /* the server's */
+		if (!peer->dns_set)
+			peer->dns = NULL;
+		schema_free(&peer_table, peer);
+	}
+	free(c->peers);
+	free(c->by_key);
+	lpm_free(c->owners);
+	free(c->file);
+	schema_free(&config_table, c);
+	free(c);
+}
+
+static void parse_end(struct parse *p)
+{
+	for (size_t i = 0; i < p->nsources; i++) {
+		free(p->sources[i].file);
+		tree_free(&p->sources[i].tree);
+	}
+	free(p->sources);
+	free(p->places);
+	free(p->dir);
+}
+
+static struct config *load(const char *name, const char *text, size_t len, struct parse *p)
+{
+	const struct node *root;
+
+	p->config = calloc(1, sizeof(*p->config));
+	if (p->config)
+		p->config->file = strdup(name);
+	p->no_memory = !p->config || !p->config->file;
+	p->file = name;
+	if (!p->no_memory) {
+		p->config->generation = 1;
+		root = source_add(p, name, text, len);
+		if (root)
+			read_config(p, root);
+	}
+	p->file = name;
+	keypath_reset(p);
+	if (p->no_memory)
+		parse_error(p, (struct mark){ 0, 0 }, "out of memory");
+	errors_sort(p->errors, name);
+	if (p->notes)
+		errors_sort(p->notes, name);
+	parse_end(p);
+	if (!p->errors->count)
+		return p->config;
+	config_free(p->config);
+	return NULL;
+}
+
+static struct config *load_file(const char *file, struct parse *p)
+{
+	const char *slash = strrchr(file, '/');
+	struct config *c;
+	char *text;
+	size_t len;
+	int err = read_file(file, &text, &len);
+
+	if (err) {
+		p->file = file;
+		parse_error(p, (struct mark){ 0, 0 }, "cannot be read: %s", strerror(-err));
+		return NULL;
+	}
+	if (slash)
+		p->dir = strndup(file, slash == file ? 1 : (size_t)(slash - file));
+	c = load(file, text, len, p);
+	free(text);
+	return c;
+}
+
+struct config *config_load(const char *file, struct config_errors *errors)
+{
+	struct parse p = { .errors = errors };
+
+	*errors = (struct config_errors){ NULL, 0 };
+	return load_file(file, &p);
+}
+
+struct config *config_check(const char *file, struct config_errors *errors, struct config_errors *notes)
+{
+	struct parse p = { .errors = errors, .notes = notes };
+
+	*errors = (struct config_errors){ NULL, 0 };
+	*notes = (struct config_errors){ NULL, 0 };
+	return load_file(file, &p);
+}
+
+struct config *config_parse(const char *name, const char *text, size_t len, struct config_errors *errors)
+{
+	struct parse p = { .errors = errors };
+
+	*errors = (struct config_errors){ NULL, 0 };
+	return load(name, text, len, &p);
+}

@@ -1,0 +1,93 @@
+/* Which session and which path an operator means. Never a guess: what could mean two things means none. */
+#include "ctl/impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/text.h"
+
+static bool is_hex_beginning(const char *wanted, const uint8_t id[PROTO_SESSION_ID_LEN])
+{
+	char hex[2 * PROTO_SESSION_ID_LEN + 1];
+
+	hex_encode(hex, id, PROTO_SESSION_ID_LEN);
+	return wanted[0] && strncasecmp(hex, wanted, strlen(wanted)) == 0;
+}
+
+static const struct session_info *find_only(const struct session_info *s, size_t n, char why[CTL_TEXT_MAX])
+{
+	if (n == 1)
+		return &s[0];
+	if (n)
+		snprintf(why, CTL_TEXT_MAX, "there are %zu sessions: name one by its ID or its peer", n);
+	else
+		snprintf(why, CTL_TEXT_MAX, "there is no session");
+	return NULL;
+}
+
+const struct session_info *find_session(const char *wanted, const struct session_info *s, size_t n,
+					char why[CTL_TEXT_MAX])
+{
+	const struct session_info *found = NULL;
+	size_t matches = 0;
+
+	if (!wanted)
+		return find_only(s, n, why);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(s[i].peer, wanted) == 0 || is_hex_beginning(wanted, s[i].id)) {
+			found = &s[i];
+			matches++;
+		}
+	}
+	if (matches == 1)
+		return found;
+	if (matches)
+		snprintf(why, CTL_TEXT_MAX, "\"%s\" means %zu sessions: give more digits of the ID", wanted,
+			 matches);
+	else
+		snprintf(why, CTL_TEXT_MAX, "no session has the ID or the peer \"%s\"", wanted);
+	return NULL;
+}
+
+static bool is_path(const char *wanted, const struct path_info *p, bool by_name)
+{
+	char number[4];
+
+	if (by_name)
+		return p->name[0] && strcmp(wanted, p->name) == 0;
+	snprintf(number, sizeof(number), "%u", p->path);
+	return strcmp(wanted, number) == 0;
+}
+
+static void list_paths(const struct session_info *s, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < s->npaths && len < cap; i++) {
+		const struct path_info *p = &s->path[i];
+		int n = snprintf(out + len, cap - len, "%s%u%s%s%s", i ? ", " : "", p->path,
+				 p->name[0] ? " (" : "", p->name, p->name[0] ? ")" : "");
+
+		len += n > 0 ? (size_t)n : 0;
+	}
+}
+
+int find_path(const char *wanted, const struct session_info *s, char why[CTL_TEXT_MAX])
+{
+	char list[CTL_TEXT_MAX / 2];
+
+	/* A name may look like a number, and then it is still the name. */
+	for (int by_name = 1; by_name >= 0; by_name--) {
+		for (size_t i = 0; i < s->npaths; i++) {
+			if (is_path(wanted, &s->path[i], by_name))
+				return s->path[i].path;
+		}
+	}
+	list_paths(s, list, sizeof(list));
+	snprintf(why, CTL_TEXT_MAX, "the session has no path \"%s\"; it has: %s", wanted,
+		 list[0] ? list : "none");
+	return -1;
+}

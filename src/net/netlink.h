@@ -1,0 +1,60 @@
+/*
+ * Interface addresses, routes and link state over rtnetlink (libmnl).
+ *
+ * Changes are idempotent: adding what is there and removing what is gone answer 0. Every call is one
+ * request and its acknowledgement on a socket of its own; -errno as the kernel gave it. Needs CAP_NET_ADMIN
+ * to change anything.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+
+struct netlink;
+
+/* For requests. NULL and errno on failure. */
+struct netlink *netlink_open(void);
+void netlink_close(struct netlink *nl);
+
+int netlink_ifindex(const char *name); /* or -errno */
+int netlink_link_up(struct netlink *nl, int ifindex, uint16_t mtu);
+int netlink_address(struct netlink *nl, int ifindex, const struct prefix *address, bool add);
+/*
+ * A device route (no gateway) in the main table, protocol RTPROT_STATIC, in front of any other route to
+ * `dst` (metric 0, IPv6: 1). Routes of others are neither replaced nor removed.
+ */
+int netlink_route(struct netlink *nl, int ifindex, const struct prefix *dst, bool add);
+/*
+ * The interface that packets to `dst` leave by (main table, longest prefix, lowest metric), not counting
+ * links that are down nor `except` (our own tunnel, or 0). Its index or -errno; -ENETUNREACH also where a
+ * blackhole route wins.
+ */
+int netlink_route_interface(struct netlink *nl, const struct ip *dst, int except);
+
+enum netlink_event_kind { NETLINK_LINK_UP, NETLINK_LINK_DOWN, NETLINK_ADDRESS_ADDED, NETLINK_ADDRESS_REMOVED,
+			  NETLINK_ROUTES_CHANGED };
+
+struct netlink_event {
+	enum netlink_event_kind kind;
+	int ifindex;
+	char interface[16]; /* "" for ROUTES_CHANGED, or when it is gone already */
+	struct ip address; /* of address events */
+};
+
+/* For watching: subscribed to links, addresses and routes, non-blocking; poll its fd. */
+struct netlink *netlink_watch(void);
+int netlink_fd(const struct netlink *nl);
+/*
+ * Calls `event` for each change that is waiting; ROUTES_CHANGED at most once, last. Events tell a state
+ * and may repeat it. IPv6 addresses appear when they can be used. A link is up when it is IFF_UP and
+ * IFF_RUNNING (lower up). After an overrun (ENOBUFS) it answers -ENOBUFS once: the caller must look at
+ * everything again with netlink_dump().
+ */
+int netlink_read(struct netlink *nl, void (*event)(void *ctx, const struct netlink_event *e), void *ctx);
+/*
+ * The present links and addresses as if each had just appeared (links that are down as LINK_DOWN). Blocks
+ * briefly. A watching socket keeps its waiting events.
+ */
+int netlink_dump(struct netlink *nl, void (*event)(void *ctx, const struct netlink_event *e), void *ctx);

@@ -1,0 +1,172 @@
+/* What a server can judge without knowing anybody: see cookie.h for the formulas. */
+#include "proto/cookie.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/wire.h"
+
+static_assert(PROTO_TOKEN_LEN == PROTO_MAC_LEN, "both are a shortened HMAC");
+
+static void label_key(uint8_t key[32], const char *label, const uint8_t server_public[32])
+{
+	sha256_2(key, label, strlen(label), server_public, 32);
+}
+
+/* HMAC-SHA-256 of a || b, first 16 bytes. */
+static void mac(uint8_t out[PROTO_MAC_LEN], const uint8_t *key, size_t klen, const void *a, size_t alen,
+		const void *b, size_t blen)
+{
+	uint8_t full[32];
+
+	hmac_sha256_2(full, key, klen, a, alen, b, blen);
+	memcpy(out, full, PROTO_MAC_LEN);
+	crypto_wipe(full, sizeof(full));
+}
+
+static void make_mac1(uint8_t out[PROTO_MAC_LEN], const struct cookie_keys *k, const struct packet_hello *h)
+{
+	mac(out, k->mac1, sizeof(k->mac1), h, offsetof(struct packet_hello, mac1), NULL, 0);
+}
+
+static void make_mac2(uint8_t out[PROTO_MAC_LEN], const uint8_t cookie[PROTO_MAC_LEN],
+		      const struct packet_hello *h)
+{
+	mac(out, cookie, PROTO_MAC_LEN, h, offsetof(struct packet_hello, mac2), NULL, 0);
+}
+
+static void make_cookie(uint8_t out[PROTO_MAC_LEN], const uint8_t secret[32], const struct endpoint *from)
+{
+	be16 port = put_be16(from->port);
+
+	mac(out, secret, 32, from->ip.b, sizeof(from->ip.b), port.b, sizeof(port.b));
+}
+
+/* The key seals one cookie only: it depends on the nonce. */
+static void make_seal_key(uint8_t key[32], const struct cookie_keys *k, const uint8_t mac1[PROTO_MAC_LEN],
+			  const uint8_t nonce[16])
+{
+	hmac_sha256_2(key, k->cookie, sizeof(k->cookie), mac1, PROTO_MAC_LEN, nonce, 16);
+}
+
+void cookie_keys_derive(struct cookie_keys *k, const uint8_t server_public[32])
+{
+	label_key(k->mac1, "JumpVPN/1 mac1", server_public);
+	label_key(k->cookie, "JumpVPN/1 cookie", server_public);
+}
+
+void cookie_sign_hello(const struct cookie_keys *k, struct packet_hello *h, const uint8_t *cookie)
+{
+	make_mac1(h->mac1, k, h);
+	if (cookie)
+		make_mac2(h->mac2, cookie, h);
+	else
+		memset(h->mac2, 0, sizeof(h->mac2));
+}
+
+bool cookie_check_mac1(const struct cookie_keys *k, const struct packet_hello *h)
+{
+	uint8_t expected[PROTO_MAC_LEN];
+
+	make_mac1(expected, k, h);
+	return crypto_equal(expected, h->mac1, sizeof(expected));
+}
+
+void cookie_jar_init(struct cookie_jar *j)
+{
+	memset(j, 0, sizeof(*j));
+	j->since = TIME_NEVER;
+}
+
+bool cookie_jar_is_due(const struct cookie_jar *j, struct jv_time now)
+{
+	return time_is_never(j->since) || time_since_ms(now, j->since) >= PROTO_COOKIE_SECRET_MS;
+}
+
+/*
+ * The periods follow each other without a gap while the jar is in use, so a late rotation does not
+ * stretch a cookie's life. Where there is no secret of the period just before (at start, after a pause),
+ * the fresh one stands in both places: the zeroes of an empty jar must never make a cookie.
+ */
+void cookie_jar_rotate(struct cookie_jar *j, const uint8_t random[32], struct jv_time now)
+{
+	uint64_t age = time_is_never(j->since) ? UINT64_MAX : time_since_ms(now, j->since);
+
+	memcpy(j->secret[1], age < 2 * PROTO_COOKIE_SECRET_MS ? j->secret[0] : random, sizeof(j->secret[1]));
+	memcpy(j->secret[0], random, sizeof(j->secret[0]));
+	if (age >= PROTO_COOKIE_SECRET_MS && age < 2 * PROTO_COOKIE_SECRET_MS)
+		j->since = time_add_ms(j->since, PROTO_COOKIE_SECRET_MS);
+	else
+		j->since = now;
+}
+
+bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from)
+{
+	uint8_t cookie[PROTO_MAC_LEN], expected[PROTO_MAC_LEN];
+	bool ok = false;
+
+	if (time_is_never(j->since))
+		return false;
+	for (int i = 0; i < 2; i++) {
+		make_cookie(cookie, j->secret[i], from);
+		make_mac2(expected, cookie, h);
+		ok |= crypto_equal(expected, h->mac2, sizeof(expected));
+	}
+	crypto_wipe(cookie, sizeof(cookie));
+	crypto_wipe(expected, sizeof(expected));
+	return ok;
+}
+
+void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
+		   const struct endpoint *from, const uint8_t nonce[16], struct packet_cookie *out)
+{
+	static const uint8_t zero[PROTO_NONCE_LEN];
+	/* A stranger's byte: whatever it is, it must not reach the AEAD unchecked. */
+	enum suite suite = h->suite == SUITE_AES_256_GCM ? SUITE_AES_256_GCM : SUITE_CHACHA20_POLY1305;
+	uint8_t cookie[PROTO_MAC_LEN], key[32];
+
+	memset(out, 0, sizeof(*out));
+	out->type = PACKET_COOKIE;
+	out->suite = (uint8_t)suite;
+	memcpy(out->handshake_id, h->handshake_id, sizeof(out->handshake_id));
+	memcpy(out->nonce, nonce, sizeof(out->nonce));
+	make_cookie(cookie, j->secret[0], from);
+	make_seal_key(key, k, h->mac1, nonce);
+	aead_seal_once(suite, key, out->sealed, zero, out, PROTO_HEADER_LEN, cookie, sizeof(cookie));
+	crypto_wipe(cookie, sizeof(cookie));
+	crypto_wipe(key, sizeof(key));
+}
+
+bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,
+		    const uint8_t mac1[PROTO_MAC_LEN], uint8_t cookie[PROTO_MAC_LEN])
+{
+	static const uint8_t zero[PROTO_NONCE_LEN];
+	uint8_t opened[PROTO_MAC_LEN], key[32];
+	bool ok;
+
+	if (c->type != PACKET_COOKIE ||
+	    (c->suite != SUITE_AES_256_GCM && c->suite != SUITE_CHACHA20_POLY1305))
+		return false;
+	make_seal_key(key, k, mac1, c->nonce);
+	ok = aead_open_once((enum suite)c->suite, key, opened, zero, c, PROTO_HEADER_LEN, c->sealed,
+			    sizeof(c->sealed));
+	if (ok)
+		memcpy(cookie, opened, sizeof(opened));
+	crypto_wipe(opened, sizeof(opened));
+	crypto_wipe(key, sizeof(key));
+	return ok;
+}
+
+void reset_key_derive(uint8_t key[32], const uint8_t server_private[32])
+{
+	uint8_t prk[32];
+
+	hkdf_extract(prk, "", 0, server_private, 32);
+	hkdf_expand(key, 32, prk, "JumpVPN/1 reset");
+	crypto_wipe(prk, sizeof(prk));
+}
+
+void reset_token(uint8_t token[PROTO_TOKEN_LEN], const uint8_t key[32], const uint8_t locator[8])
+{
+	mac(token, key, 32, locator, 8, NULL, 0);
+}

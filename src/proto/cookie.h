@@ -1,0 +1,51 @@
+/*
+ * mac1, mac2, COOKIE and RESET tokens: what a server can judge without knowing anybody.
+ *
+ *     mac1 key   = SHA-256("JumpVPN/1 mac1"   || server public key)
+ *     cookie key = SHA-256("JumpVPN/1 cookie" || server public key)
+ *     mac1       = HMAC-SHA-256(mac1 key, HELLO before mac1), first 16 bytes
+ *     mac2       = HMAC-SHA-256(cookie, HELLO before mac2), first 16 bytes
+ *     cookie     = HMAC-SHA-256(secret of this two minutes, ip || port), first 16 bytes
+ *     sealed     = AEAD of the HELLO's suite, key HMAC-SHA-256(cookie key, mac1 || nonce),
+ *                  nonce zero, associated data the 16-byte header, of the cookie
+ *     reset key  = HKDF-Expand(HKDF-Extract("", server private key), "JumpVPN/1 reset")
+ *     token      = HMAC-SHA-256(reset key, locator), first 16 bytes
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/time.h"
+#include "crypto/crypto.h"
+
+struct cookie_keys { /* of one server, derived from its static key once */
+	uint8_t mac1[32];
+	uint8_t cookie[32];
+};
+
+void cookie_keys_derive(struct cookie_keys *k, const uint8_t server_public[32]);
+
+/* Fills mac1, and mac2 with the cookie or with zeroes when `cookie` is NULL. */
+void cookie_sign_hello(const struct cookie_keys *k, struct packet_hello *h, const uint8_t *cookie);
+bool cookie_check_mac1(const struct cookie_keys *k, const struct packet_hello *h);
+
+/* Rotating secrets of a server. */
+struct cookie_jar {
+	uint8_t secret[2][32]; /* [0] is the current one */
+	struct jv_time since;  /* when the two minutes of [0] began; TIME_NEVER: none was drawn yet */
+};
+
+void cookie_jar_init(struct cookie_jar *j);
+/* Does the jar want 32 fresh random bytes (cookie_jar_rotate) before it is used at `now`? */
+bool cookie_jar_is_due(const struct cookie_jar *j, struct jv_time now);
+void cookie_jar_rotate(struct cookie_jar *j, const uint8_t random[32], struct jv_time now);
+/* mac2 made with the current or the previous cookie of this source? */
+bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from);
+/* The COOKIE that answers `h`; nonce is 16 random bytes. */
+void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
+		   const struct endpoint *from, const uint8_t nonce[16], struct packet_cookie *out);
+/* The client's side; mac1 of the HELLO it sent. False: not an answer to it. */
+bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,
+		    const uint8_t mac1[PROTO_MAC_LEN], uint8_t cookie[PROTO_MAC_LEN]);
+
+void reset_key_derive(uint8_t key[32], const uint8_t server_private[32]);
+void reset_token(uint8_t token[PROTO_TOKEN_LEN], const uint8_t key[32], const uint8_t locator[8]);

@@ -1,0 +1,657 @@
+/*
+ * Decides jumps: which path, when, and what to do while there is none.
+ *
+ * The ladder, each rung bounded: probe again (health.c), another warm path, a cold one, the same path from a new local
+ * port. JUMPs are repeated, then the next candidate is tried, until the recovery window ends; then probes go on
+ * at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
+ */
+#include "session/session.h"
+
+#include <string.h>
+
+#define JUMP_TRIES 3          /* JUMPs to one target before the next */
+#define JUMP_REPEAT_MAX_MS 500
+
+static struct client *client_of(const struct session *s)
+{
+	return s->engine->client;
+}
+
+static bool is_up(const struct session *s, uint8_t number)
+{
+	const struct client *c = client_of(s);
+
+	return number < PROTO_PATHS_MAX && c->candidate[number].exists && c->candidate[number].up;
+}
+
+static void ask_others(struct session *s, struct jv_time now);
+
+static bool is_quality(enum reason evidence)
+{
+	return evidence == REASON_LOSS_THRESHOLD_EXCEEDED || evidence == REASON_LATENCY_THRESHOLD_EXCEEDED;
+}
+
+/* --- paths --- */
+
+void client_close_path(struct path *p)
+{
+	struct session *s = p->session;
+
+	if (p->number == PATH_NONE)
+		return;
+	s->engine->io.path_close(s->engine->ctx, p->route.socket);
+	path_reset(p, p->stable_since);
+	p->spent = true;
+}
+
+/* A slot whose locator was never used; else one that nothing needs: then its locator is seen on two ports. */
+static struct path *free_slot(struct session *s)
+{
+	struct path *spare = NULL;
+
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (!p->issued || p->number != PATH_NONE)
+			continue;
+		if (!p->spent)
+			return p;
+		spare = p;
+	}
+	return spare;
+}
+
+struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct path *old = session_path_numbered(s, number);
+	struct path *p;
+
+	/* The server grants one path for each locator that is not a spare. */
+	if (!is_up(s, number) || number + PROTO_SPARE_LOCATORS >= s->slots)
+		return NULL;
+	if (old && old != s->active)
+		client_close_path(old);
+	p = free_slot(s);
+	if (!p)
+		return NULL;
+	path_reset(p, now);
+	p->number = number;
+	p->route.socket = ++e->client->next_socket;
+	p->route.remote = e->client->candidate[number].c.remote;
+	if (!e->io.path_open(e->ctx, p->route.socket, number)) {
+		path_reset(p, now);
+		return NULL;
+	}
+	p->known = true;
+	ping_send(p, 0, now);
+	timer_start_earlier(&e->wheel, &s->standby, time_add_us(now, path_patience_us(p)));
+	return p;
+}
+
+static void open_missing(struct session *s, struct jv_time now)
+{
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		if (is_up(s, n) && !session_path_numbered(s, n))
+			client_open(s, n, now);
+}
+
+void client_attached(struct session *s, struct path *p, struct jv_time now)
+{
+	struct client *c = client_of(s);
+	struct session *old = c->session;
+	struct net_setup n = { .mtu = c->mtu, .items = c->items, .count = c->nitems };
+
+	session_bind(s, p, false, now);
+	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
+		return;
+	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
+	c->session = s;
+	c->next = NULL;
+	if (old) {
+		old->closing = true; /* the server has superseded it by itself */
+		session_end(old, REASON_SUPERSEDED, now);
+	}
+	s->engine->io.net_setup(s->engine->ctx, &n);
+	open_missing(s, now);
+	rekey_schedule(s, now);
+	timer_start_earlier(&s->engine->wheel, &s->standby, time_add_ms(now, s->policy.standby_probe_ms));
+}
+
+/* --- jumping --- */
+
+static void jump_ends(struct session *s, enum reason why, uint32_t retry_after_ms)
+{
+	if (s->jump.ordered)
+		s->engine->io.jump_done(s->engine->ctx, s->jump.token, why, retry_after_ms);
+	s->jump.pending = s->jump.ordered = false;
+	s->jump.again = TIME_NEVER;
+}
+
+static void jump_send(struct session *s, struct jv_time now)
+{
+	struct path *p = &s->path[s->jump.slot];
+	struct frame f = { .type = FRAME_JUMP };
+	int64_t wait = path_patience_us(p) << s->jump.tries;
+
+	f.jump.id = s->jump.id;
+	f.jump.path = p->number;
+	f.jump.reason = (uint8_t)s->jump.evidence;
+	f.jump.binding_version = s->binding_version;
+	f.jump.age_us = session_age_us(s, now);
+	f.jump.epoch = (uint8_t)s->rx_epoch;
+	f.jump.highest = s->rx_highest;
+	control_frame(p, &f, now);
+	s->jump.tries++;
+	if (wait < PROTO_RETRY_MIN_MS * 1000)
+		wait = PROTO_RETRY_MIN_MS * 1000;
+	if (wait > JUMP_REPEAT_MAX_MS * 1000)
+		wait = JUMP_REPEAT_MAX_MS * 1000;
+	s->jump.again = time_add_us(now, wait);
+	health_restart(s, now);
+}
+
+static void jump_to(struct session *s, struct path *p, struct jv_time now)
+{
+	s->jump.pending = true;
+	s->jump.id = ++s->next_jump_id;
+	s->jump.slot = p->slot;
+	s->jump.number = p->number;
+	s->jump.tries = 0;
+	s->jump.denied = REASON_NONE;
+	s->jump.tried |= (uint16_t)(1u << p->slot);
+	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->jump.evidence, s->active->number, p, now);
+	jump_send(s, now);
+}
+
+/* VOLATILE or DEGRADED -> RECOVERING, and the JUMP is out. */
+static void recovery_begin(struct session *s, struct path *p, enum reason evidence, enum reason why, bool dead,
+			   struct jv_time now)
+{
+	if (!session_event(s, EVENT_SWITCH_START, why, now))
+		return;
+	s->jump.evidence = evidence;
+	s->jump.dead = dead;
+	s->jump.tried = 0;
+	s->jump.first = now;
+	jump_to(s, p, now);
+}
+
+/* The best candidate not tried yet; the active path only if it has answered again. */
+static struct path *choose(struct session *s, uint16_t tried)
+{
+	struct path *best = NULL;
+
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (!p->known || p->number == PATH_NONE || p == s->draining || tried & 1u << i || !is_up(s, p->number))
+			continue;
+		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0))
+			continue;
+		if (!best || path_is_better(p, best, &s->policy))
+			best = p;
+	}
+	return best;
+}
+
+/* Worth leaving a path that still answers? Only for one that is warm and better by improvement_factor. */
+static bool improves(const struct session *s, const struct path *p)
+{
+	const struct path *a = s->active;
+	const uint64_t factor = s->policy.improvement_factor;
+
+	if (p == a || !path_is_warm(p, &s->policy))
+		return false;
+	if (a->loss_ppm > s->policy.loss_volatile_threshold)
+		return p->loss_ppm * factor / POLICY_PPM < a->loss_ppm;
+	return (uint64_t)p->srtt_us * factor / POLICY_PPM < (uint64_t)a->srtt_us;
+}
+
+/* How long the policy forbids a switch for this evidence; 0: not at all. */
+static uint32_t forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
+{
+	const uint32_t budget = switch_budget(&s->policy, evidence);
+	uint32_t ms = switch_limit_wait_ms(&s->limit, budget, now);
+
+	*why = REASON_SWITCH_RATE_LIMITED;
+	if (ms == 0) {
+		*why = REASON_COOLDOWN_ACTIVE;
+		ms = switch_limit_cooldown_ms(&s->limit, s->policy.switch_cooldown_ms, now);
+	}
+	return ms;
+}
+
+/* VOLATILE: look for a path and jump to it, or say when to look again. */
+static void recover(struct session *s, struct jv_time now)
+{
+	const enum reason evidence = s->instability;
+	const bool dead = !is_quality(evidence) && evidence != REASON_POLICY_FORCED;
+	struct path *p = choose(s, (uint16_t)(1u << s->active->slot));
+	enum reason why;
+	uint32_t wait;
+
+	if (is_quality(evidence) && (!p || !improves(s, p)))
+		return;
+	if (dead && (!p || !path_is_warm(p, &s->policy))) {
+		/* Nothing is known to be better than the same path from a new port. */
+		struct path *again = client_open(s, s->active->number, now);
+
+		p = p ? p : again;
+	}
+	if (!p)
+		return;
+	wait = forbidden_ms(s, evidence, &why, now);
+	if (wait > 0) {
+		trail_denied(s, why, p, wait, now);
+		s->jump.again = time_add_ms(now, wait);
+		if (why == REASON_SWITCH_RATE_LIMITED && s->state == STATE_VOLATILE)
+			session_event(s, EVENT_DEGRADE, REASON_SWITCH_RATE_LIMITED, now);
+		health_restart(s, now);
+		return;
+	}
+	recovery_begin(s, p, evidence, switch_reason(evidence), dead, now);
+}
+
+void client_path_dead(struct session *s, enum reason why, struct jv_time now)
+{
+	if (s->state == STATE_ATTACHED && !session_event(s, EVENT_INSTABILITY, why, now))
+		return;
+	if (s->state == STATE_VOLATILE)
+		recover(s, now);
+	ask_others(s, now);
+}
+
+/* DEGRADED: a path has answered. */
+static void leave_degraded(struct session *s, struct path *p, struct jv_time now)
+{
+	const enum reason why = p == s->active ? REASON_HEALTH_RECOVERED : REASON_DEAD_TRANSPORT_RECOVERY;
+	enum reason denied;
+	uint32_t wait = 0;
+
+	if (p != s->active)
+		wait = forbidden_ms(s, s->instability, &denied, now);
+	if (wait > 0)
+		s->jump.again = time_add_ms(now, wait);
+	else
+		recovery_begin(s, p, p == s->active ? why : s->instability, why, p != s->active, now);
+}
+
+void client_path_answers(struct session *s, struct path *p, struct jv_time now)
+{
+	if (!is_up(s, p->number) || !s->active)
+		return;
+	if (s->state == STATE_DEGRADED)
+		leave_degraded(s, p, now);
+	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump.again))
+		recover(s, now);
+}
+
+void client_jump_repeat(struct session *s, struct jv_time now)
+{
+	struct path *p;
+
+	if (time_before(now, s->jump.again))
+		return;
+	s->jump.again = TIME_NEVER;
+	if (s->state == STATE_VOLATILE) {
+		recover(s, now);
+		return;
+	}
+	if (s->state == STATE_DEGRADED) {
+		p = choose(s, 0);
+		if (p && path_is_warm(p, &s->policy))
+			leave_degraded(s, p, now);
+		return;
+	}
+	if (s->state != STATE_RECOVERING || !s->jump.pending)
+		return;
+	if (s->jump.tries < JUMP_TRIES || !s->jump.dead) {
+		jump_send(s, now);
+		return;
+	}
+	p = choose(s, s->jump.tried);
+	if (!p) { /* all tried: around again, and the active path from a new port too */
+		s->jump.tried = 0;
+		client_open(s, s->active->number, now);
+		p = choose(s, (uint16_t)(1u << s->jump.slot));
+	}
+	jump_to(s, p ? p : &s->path[s->jump.slot], now);
+}
+
+/* The peer has moved to `p`, or stayed there: whatever we did meanwhile, that is the binding now. */
+static void follow(struct session *s, struct path *p, uint32_t binding_version, struct jv_time now)
+{
+	const uint8_t left = s->active->number;
+
+	session_bind(s, p, binding_version != s->binding_version, now);
+	s->binding_version = binding_version;
+	if (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED)
+		session_event(s, EVENT_SWITCH_START, REASON_DEAD_TRANSPORT_RECOVERY, now);
+	if (s->state == STATE_RECOVERING)
+		session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
+	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
+	jump_ends(s, REASON_NONE, 0);
+	ping_send(p, 0, now);
+	health_restart(s, now);
+}
+
+void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	const bool ours = s->jump.pending && f->jump_ack.id == s->jump.id && p->slot == s->jump.slot;
+	const int32_t ahead = (int32_t)(f->jump_ack.binding_version - s->binding_version);
+
+	/* An answer to an older JUMP counts when it tells of a later binding than the one we know. */
+	if (!s->active || ahead < 0 || (!ours && ahead == 0) || p->number == PATH_NONE)
+		return;
+	follow(s, p, f->jump_ack.binding_version, now);
+}
+
+/* Denied for good, or with an order: the active path stays what it is. */
+static void jump_fails(struct session *s, enum reason denied, uint32_t retry_after_ms, struct jv_time now)
+{
+	enum reason why = REASON_REATTACH_VALIDATION_FAILED;
+
+	if (denied == REASON_SWITCH_RATE_LIMITED || denied == REASON_POLICY_DENIED ||
+	    denied == REASON_RECOVERY_WINDOW_EXPIRED)
+		why = denied;
+	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, &s->path[s->jump.slot], now);
+	jump_ends(s, denied, retry_after_ms);
+	session_event(s, EVENT_REATTACH_FAIL, why, now);
+	if (retry_after_ms > 0)
+		s->jump.again = time_add_ms(now, retry_after_ms);
+	health_suspect(s, now);
+	ask_others(s, now);
+}
+
+void client_jump_reject(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	const enum reason why = f->jump_reject.reason;
+
+	if (!s->jump.pending || s->state != STATE_RECOVERING || f->jump_reject.id != s->jump.id)
+		return;
+	if (why == REASON_STALE_BINDING_VERSION && f->jump_reject.binding_version != s->binding_version) {
+		s->binding_version = f->jump_reject.binding_version;
+		jump_to(s, &s->path[s->jump.slot], now);
+		return;
+	}
+	s->jump.denied = why;
+	if (why == REASON_STALE_REQUEST || (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
+		s->jump.tries = 0;
+		s->jump.again = time_add_ms(now, f->jump_reject.retry_after_ms);
+		health_restart(s, now);
+		return;
+	}
+	jump_fails(s, why, f->jump_reject.retry_after_ms, now);
+}
+
+void client_deadline(struct session *s, struct jv_time now)
+{
+	enum reason why;
+
+	if (s->state == STATE_RECOVERING) {
+		jump_fails(s, REASON_RECOVERY_WINDOW_EXPIRED, 0, now);
+		return;
+	}
+	if (s->state != STATE_VOLATILE)
+		return;
+	why = is_quality(s->instability) ? REASON_VOLATILE_PERSISTED : REASON_NO_CANDIDATE_TRANSPORTS;
+	if (choose(s, (uint16_t)(1u << s->active->slot)))
+		why = REASON_VOLATILE_PERSISTED;
+	session_event(s, EVENT_DEGRADE, why, now);
+}
+
+/* --- orders, and moves for comfort --- */
+
+static void comfort(struct session *s, struct path *p, enum reason evidence, struct jv_time now)
+{
+	if (!session_event(s, EVENT_INSTABILITY, REASON_POLICY_FORCED, now))
+		return;
+	recovery_begin(s, p, evidence, switch_reason(evidence), false, now);
+}
+
+/* Why this session cannot be moved there now, or REASON_NONE. */
+static enum reason order_denied(struct session *s, uint8_t number, uint32_t *retry_after_ms, struct jv_time now)
+{
+	enum reason why;
+
+	*retry_after_ms = 0;
+	if (s->state != STATE_ATTACHED)
+		return REASON_INVALID_STATE_FOR_REATTACH;
+	if (!is_up(s, number) || number + PROTO_SPARE_LOCATORS >= s->slots)
+		return REASON_INVALID_TRANSPORT_CANDIDATE;
+	*retry_after_ms = forbidden_ms(s, REASON_POLICY_FORCED, &why, now);
+	return *retry_after_ms > 0 ? why : REASON_NONE;
+}
+
+void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct path *p = NULL;
+	uint32_t retry_after_ms;
+	enum reason why = order_denied(s, number, &retry_after_ms, now);
+
+	if (why == REASON_NONE) {
+		p = session_path_numbered(s, number);
+		if (!p || p == s->active)
+			p = client_open(s, number, now);
+		if (!p)
+			why = REASON_INVALID_TRANSPORT_CANDIDATE;
+	}
+	if (why != REASON_NONE) {
+		trail_denied(s, why, p, retry_after_ms, now);
+		if (token)
+			e->io.jump_done(e->ctx, token, why, retry_after_ms);
+		return;
+	}
+	s->jump.ordered = token != 0;
+	s->jump.token = token;
+	comfort(s, p, REASON_POLICY_FORCED, now);
+}
+
+void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+
+	if (s->state != STATE_ATTACHED || f->jump.binding_version != s->binding_version)
+		return;
+	client_order(s, f->jump.path, 0, now);
+}
+
+/* Back to a path that stands before ours in the configuration and has been well for long enough. */
+static void fail_back(struct session *s, struct jv_time now)
+{
+	const struct policy *pol = &s->policy;
+	enum reason why;
+
+	if (s->state != STATE_ATTACHED || pol->failback_after_ms == 0)
+		return;
+	for (uint8_t n = 0; n < s->active->number; n++) {
+		struct path *p = session_path_numbered(s, n);
+
+		if (!p || !is_up(s, n) || !path_is_warm(p, pol) || p->loss_ppm > s->active->loss_ppm ||
+		    time_since_ms(now, p->stable_since) < pol->failback_after_ms)
+			continue;
+		if (forbidden_ms(s, REASON_HEALTH_RECOVERED, &why, now) == 0)
+			comfort(s, p, REASON_HEALTH_RECOVERED, now);
+		return;
+	}
+}
+
+/* --- the paths that do not carry data --- */
+
+static void probe(struct session *s, struct path *p, struct jv_time now)
+{
+	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
+
+	if (!is_up(s, p->number))
+		client_close_path(p);
+	else if (!gone)
+		ping_send(p, 0, now);
+	else if (!s->jump.pending || s->jump.slot != p->slot)
+		client_open(s, p->number, now); /* perhaps its NAT mapping is poisoned: from a new port */
+}
+
+static bool is_standby(const struct session *s, const struct path *p)
+{
+	return p->known && p->number != PATH_NONE && p != s->active && p != s->draining;
+}
+
+/* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
+static struct jv_time standby_due(const struct session *s, const struct path *p)
+{
+	const uint32_t pace = s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
+
+	if (p->ping_out && p->unanswered < s->policy.max_consecutive_drops)
+		return time_add_us(p->ping_sent, path_patience_us(p));
+	return time_add_ms(p->ping_sent, pace);
+}
+
+/* The active path is in doubt: how are the others? */
+static void ask_others(struct session *s, struct jv_time now)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (is_standby(s, p) && time_diff_us(now, p->ping_sent) >= path_patience_us(p))
+			probe(s, p, now);
+	}
+	client_standby(s, now);
+}
+
+void client_standby(struct session *s, struct jv_time now)
+{
+	struct jv_time next = time_add_ms(now, s->policy.standby_probe_ms);
+
+	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
+		return;
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (is_standby(s, &s->path[i]) && !time_before(now, standby_due(s, &s->path[i])))
+			probe(s, &s->path[i], now);
+	open_missing(s, now);
+	fail_back(s, now);
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (is_standby(s, &s->path[i]))
+			next = time_min(next, standby_due(s, &s->path[i]));
+	if (s->draining)
+		next = time_min(next, s->drain_until);
+	timer_start(&s->engine->wheel, &s->standby, next);
+}
+
+/* --- what the server tells --- */
+
+void client_locators(struct session *s, const struct frame *f, struct jv_time now)
+{
+	for (uint8_t i = 0; i < f->locators.count; i++) {
+		const struct locator *l = &f->locators.list[i];
+		struct path *p = l->slot < s->slots ? &s->path[l->slot] : NULL;
+
+		if (!p || p == s->active || p == s->draining || (s->jump.pending && s->jump.slot == l->slot) ||
+		    (p->issued && memcmp(p->locator, l->locator, sizeof(p->locator)) == 0))
+			continue;
+		client_close_path(p);
+		session_issue(s, l->slot, l->locator, l->token);
+	}
+	s->locators_seq = f->locators.seq;
+	open_missing(s, now);
+}
+
+void client_policy(struct session *s, const struct frame *f, struct jv_time now)
+{
+	struct client *c = client_of(s);
+	struct net_setup n = { .mtu = f->policy.mtu };
+
+	if (f->policy.generation == s->policy_generation || s != c->session)
+		return;
+	if (c->coming_generation != f->policy.generation || c->coming_parts != f->policy.parts) {
+		c->coming_generation = f->policy.generation;
+		c->coming_parts = f->policy.parts;
+		c->coming_have = 0;
+	}
+	memcpy(c->coming + (size_t)f->policy.part * POLICY_ITEMS_MAX, f->policy.item,
+	       f->policy.items * sizeof(f->policy.item[0]));
+	c->coming_count[f->policy.part] = f->policy.items;
+	c->coming_have |= (uint16_t)(1u << f->policy.part);
+	if (c->coming_have != (uint16_t)((1u << c->coming_parts) - 1))
+		return;
+
+	c->nitems = 0;
+	for (uint8_t i = 0; i < c->coming_parts; i++) {
+		memcpy(c->items + c->nitems, c->coming + (size_t)i * POLICY_ITEMS_MAX,
+		       c->coming_count[i] * sizeof(c->items[0]));
+		c->nitems += c->coming_count[i];
+	}
+	s->mtu = c->mtu = f->policy.mtu;
+	session_policy(s, &f->policy.policy, f->policy.generation);
+	c->coming_have = 0;
+	n.items = c->items;
+	n.count = c->nitems;
+	s->engine->io.net_setup(s->engine->ctx, &n);
+	ping_send(s->active, 0, now); /* tells the server that it is here */
+}
+
+/* --- what the links tell --- */
+
+static void candidate_lost(struct session *s, uint8_t number, enum reason why, struct jv_time now)
+{
+	struct path *p = session_path_numbered(s, number);
+
+	if (!p || !s->active)
+		return;
+	if (p == s->active || s->active->number == number)
+		client_path_dead(s, why, now);
+	else if (!s->jump.pending || s->jump.slot != p->slot)
+		client_close_path(p);
+}
+
+void engine_candidate_up(struct engine *e, const struct candidate *cand, struct jv_time now)
+{
+	struct client *c = e->client;
+	struct session *s = c->session;
+	const uint8_t n = cand->number;
+	const bool moved = c->candidate[n].exists && !endpoint_equal(&c->candidate[n].c.remote, &cand->remote);
+
+	session_reap(e);
+	c->candidate[n].c = *cand;
+	c->candidate[n].exists = true;
+	c->candidate[n].up = true;
+	if (moved)
+		engine_candidate_moved(e, n, now);
+	if (s && s->state != STATE_TERMINATED) {
+		/* The socket of a dead path may be bound to an interface that is gone: a fresh one is not. */
+		if (s->active && s->active->number == n && s->state != STATE_ATTACHED)
+			client_open(s, n, now);
+		open_missing(s, now);
+	}
+	if (c->connecting)
+		timer_start_earlier(&e->wheel, &c->retry, now);
+	else if (!c->session && !c->next)
+		connect_start(e, now);
+}
+
+void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now)
+{
+	struct client *c = e->client;
+
+	session_reap(e);
+	if (!c->candidate[number].exists || !c->candidate[number].up)
+		return;
+	c->candidate[number].up = false;
+	if (c->session)
+		candidate_lost(c->session, number, why, now);
+}
+
+void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now)
+{
+	struct session *s = e->client->session;
+
+	session_reap(e);
+	if (!s || !s->active)
+		return;
+	if (s->active->number == number)
+		client_path_dead(s, REASON_ADDRESS_CHANGED, now);
+	else
+		client_open(s, number, now);
+}

@@ -1,0 +1,319 @@
+/* From HELLO to session, client side: one HELLO after another over the candidates, until one is welcomed. */
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wire.h"
+#include "proto/cookie.h"
+
+#define YOUNG_MS 10000     /* a session that ends before this makes the next one wait */
+#define SAME_SOCKET 3      /* HELLOs from one local port before a fresh one is tried */
+
+/* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come at once. */
+static uint32_t backoff_ms(struct engine *e, uint32_t tries)
+{
+	uint32_t ms = PROTO_HELLO_RETRY_MIN_MS;
+	uint16_t chance;
+
+	while (tries-- > 0 && ms < PROTO_HELLO_RETRY_MAX_MS)
+		ms *= 2;
+	if (ms > PROTO_HELLO_RETRY_MAX_MS)
+		ms = PROTO_HELLO_RETRY_MAX_MS;
+	e->io.random(e->ctx, &chance, sizeof(chance));
+	return ms - ms / 4 + ms / 2 * chance / UINT16_MAX;
+}
+
+void connect_start(struct engine *e, struct jv_time now)
+{
+	struct client *c = e->client;
+	struct jv_time at = now;
+
+	if (c->stopped || c->connecting)
+		return;
+	c->connecting = true;
+	c->connecting_since = now;
+	c->tries = 0;
+	if (c->young > 1)
+		at = time_add_ms(now, backoff_ms(e, c->young - 1));
+	timer_start(&e->wheel, &c->retry, at);
+}
+
+static void attempt_close(struct engine *e, struct attempt *a)
+{
+	if (a->open)
+		e->io.path_close(e->ctx, a->socket);
+	crypto_wipe(a, sizeof(*a));
+}
+
+void connect_stop(struct engine *e)
+{
+	struct client *c = e->client;
+
+	c->connecting = false;
+	timer_stop(&e->wheel, &c->retry);
+	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++)
+		attempt_close(e, &c->attempt[i]);
+}
+
+/* The next candidate that is up, in turn. */
+static bool next_candidate(struct client *c, uint8_t *number)
+{
+	for (unsigned int i = 1; i <= PROTO_PATHS_MAX; i++) {
+		const uint8_t n = (uint8_t)((c->last_number + i) % PROTO_PATHS_MAX);
+
+		if (!c->candidate[n].exists || !c->candidate[n].up)
+			continue;
+		*number = n;
+		return true;
+	}
+	return false;
+}
+
+static bool attempt_open(struct engine *e, struct attempt *a, uint8_t number)
+{
+	struct client *c = e->client;
+
+	if (a->open && a->uses++ < SAME_SOCKET)
+		return true;
+	if (a->open)
+		e->io.path_close(e->ctx, a->socket);
+	a->uses = 1;
+	a->has_cookie = false;
+	a->number = number;
+	a->socket = ++c->next_socket;
+	a->open = e->io.path_open(e->ctx, a->socket, number);
+	return a->open;
+}
+
+static struct job *job_start(struct engine *e, enum job_kind kind, const struct attempt *a, struct jv_time now)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->kind = kind;
+	j->worker = e->worker;
+	j->started = now;
+	j->attempt = a->number;
+	j->serial = a->serial;
+	list_append(&e->jobs, &j->node);
+	e->njobs++;
+	return j;
+}
+
+static uint8_t candidates(const struct client *c)
+{
+	uint8_t n = 1;
+
+	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++)
+		if (c->candidate[i].exists)
+			n = i + 1;
+	return n;
+}
+
+static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
+{
+	const struct config *cfg = e->config;
+	struct job *j;
+
+	a->serial = ++e->client->next_serial;
+	a->out = false;
+	j = job_start(e, JOB_HELLO_CREATE, a, now);
+	if (!j)
+		return;
+	a->busy = true;
+	j->hello.type = PACKET_HELLO;
+	j->hello.suite = e->hardware_aes ? SUITE_AES_256_GCM : SUITE_CHACHA20_POLY1305;
+	e->io.random(e->ctx, j->hello.handshake_id, sizeof(j->hello.handshake_id));
+	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
+	j->hello_payload.suites = put_be16(SUITE_BIT(SUITE_AES_256_GCM) | SUITE_BIT(SUITE_CHACHA20_POLY1305));
+	j->hello_payload.paths = candidates(e->client);
+	noise_init_initiator(&j->noise, j->hello.suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), cfg->private_key,
+			     cfg->public_key, cfg->server_public_key, cfg->server_psk);
+	e->io.job(e->ctx, j);
+}
+
+void connect_retry(struct timer *t, struct jv_time now)
+{
+	struct client *c = container_of(t, struct client, retry);
+	struct engine *e = c->engine;
+	struct attempt *a;
+	uint8_t number;
+
+	if (!c->connecting)
+		return;
+	timer_start(&e->wheel, t, time_add_ms(now, backoff_ms(e, c->tries)));
+	if (!next_candidate(c, &number))
+		return; /* engine_candidate_up() will come */
+	c->tries++;
+	c->last_number = number;
+	a = &c->attempt[number];
+	if (!a->busy && attempt_open(e, a, number))
+		hello_start(e, a, now);
+}
+
+static void hello_send(struct engine *e, struct attempt *a, struct job *j)
+{
+	struct route to = { .socket = a->socket, .remote = e->client->candidate[a->number].c.remote };
+
+	cookie_sign_hello(e->cookie_keys, &j->hello, a->has_cookie ? a->cookie : NULL);
+	a->noise = j->noise;
+	a->out = true;
+	memcpy(a->handshake_id, j->hello.handshake_id, sizeof(a->handshake_id));
+	memcpy(a->mac1, j->hello.mac1, sizeof(a->mac1));
+	e->io.send(e->ctx, &to, (const uint8_t *)&j->hello, sizeof(j->hello));
+}
+
+/* The attempt that a WELCOME or COOKIE with this handshake id answers, or NULL. */
+static struct attempt *find_attempt(struct client *c, const struct route *from, const uint8_t id[8])
+{
+	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++) {
+		struct attempt *a = &c->attempt[i];
+
+		if (a->out && !a->busy && a->socket == from->socket && memcmp(a->handshake_id, id, 8) == 0)
+			return a;
+	}
+	return NULL;
+}
+
+void connect_welcome(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+{
+	const struct packet_welcome *w = (const struct packet_welcome *)datagram;
+	const size_t least = sizeof(*w) + sizeof(struct welcome_payload) + PROTO_TAG_LEN;
+	struct attempt *a = NULL;
+	struct job *j;
+
+	if (len >= least && len <= PROTO_HELLO_LEN)
+		a = find_attempt(e->client, from, w->handshake_id);
+	j = a ? job_start(e, JOB_WELCOME_CONSUME, a, now) : NULL;
+	if (!j) {
+		e->counters.n[COUNT_WELCOME_BAD]++;
+		return;
+	}
+	a->busy = true;
+	j->noise = a->noise;
+	j->from = *from;
+	memcpy(j->welcome, datagram, len);
+	j->payload_len = len - sizeof(*w) - PROTO_TAG_LEN;
+	e->io.job(e->ctx, j);
+}
+
+void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+{
+	struct packet_cookie c;
+	struct attempt *a = NULL;
+
+	if (len == sizeof(c)) {
+		memcpy(&c, datagram, sizeof(c));
+		a = find_attempt(e->client, from, c.handshake_id);
+	}
+	/* One HELLO per cookie: whoever sends more of them gets no more out of us. */
+	if (!a || a->has_cookie || !cookie_consume(e->cookie_keys, &c, a->mac1, a->cookie)) {
+		e->counters.n[COUNT_WELCOME_BAD]++;
+		return;
+	}
+	a->has_cookie = true;
+	hello_start(e, a, now);
+}
+
+/* A session from a WELCOME; NULL when it does not make sense or memory is short. */
+static struct session *session_birth(struct engine *e, const struct welcome *w, const struct job *j, struct jv_time now)
+{
+	uint8_t slots = 0;
+	struct session *s;
+
+	for (uint8_t i = 0; i < w->locators; i++)
+		if (w->locator[i].slot >= slots)
+			slots = w->locator[i].slot + 1;
+	s = session_new(e, &w->policy, slots, w->policy.replay_window, now);
+	if (!s)
+		return NULL;
+	memcpy(s->id, w->session_id, sizeof(s->id));
+	s->peer_name = "server";
+	s->mtu = w->mtu;
+	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
+	keys_start(&s->keys, true, w->suite, &j->split, w->policy.replay_window, s->replay_bits, &e->cache_next);
+	for (uint8_t i = 0; i < w->locators; i++)
+		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
+	return s;
+}
+
+static void welcomed(struct engine *e, struct attempt *a, const struct job *j, struct jv_time now)
+{
+	struct client *c = e->client;
+	struct welcome w;
+	struct session *s;
+	struct path *p;
+
+	s = welcome_read(j->payload, j->payload_len, &w) ? session_birth(e, &w, j, now) : NULL;
+	if (!s) {
+		e->counters.n[COUNT_WELCOME_BAD]++;
+		return;
+	}
+	c->next = s;
+	c->mtu = w.mtu;
+	c->nitems = w.items;
+	memcpy(c->items, w.item, w.items * sizeof(w.item[0]));
+
+	/* The path that was welcomed is slot 0, with the socket the HELLO left by. */
+	p = &s->path[0];
+	p->number = a->number;
+	p->route.socket = a->socket;
+	p->route.remote = c->candidate[a->number].c.remote;
+	p->known = p->proven = true;
+	a->open = false;
+	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
+	connect_stop(e);
+	ping_send(p, 0, now);
+	timer_start(&e->wheel, &s->health, time_add_us(now, path_patience_us(p)));
+}
+
+void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
+{
+	struct attempt *a = &e->client->attempt[j->attempt];
+
+	/* Given up or begun anew meanwhile? */
+	if (!e->client->connecting || a->serial != j->serial)
+		goto out;
+	a->busy = false;
+	if (j->kind == JOB_HELLO_CREATE && j->ok)
+		hello_send(e, a, j);
+	else if (j->kind == JOB_WELCOME_CONSUME && j->ok)
+		welcomed(e, a, j, now);
+	else
+		e->counters.n[COUNT_WELCOME_BAD]++;
+out:
+	job_free(j);
+}
+
+void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+{
+	const struct packet_reset *r = (const struct packet_reset *)datagram;
+	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
+
+	if (!p || !p->known || p->route.socket != from->socket || !crypto_equal(p->token, r->token, sizeof(p->token))) {
+		e->counters.n[COUNT_RESET_IGNORED]++;
+		return;
+	}
+	p->session->closing = true;
+	session_end(p->session, REASON_PEER_CLOSED, now);
+}
+
+void client_ended(struct session *s, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct client *c = e->client;
+	const bool was_next = c->next == s;
+
+	for (uint8_t i = 0; i < s->slots; i++)
+		client_close_path(&s->path[i]);
+	if (c->session == s)
+		c->session = NULL;
+	if (was_next)
+		c->next = NULL;
+	if (c->next || (c->session && !was_next))
+		return;
+	c->young = time_since_ms(now, s->born) < YOUNG_MS ? c->young + 1 : 0;
+	connect_start(e, now);
+}

@@ -1,0 +1,175 @@
+/* CONTROL frames, once the packet that brought them is known to be authentic and new. */
+#include "session/session.h"
+
+#include <string.h>
+
+/* How far back a PONG may reach and still tell the round trip. */
+#define PONG_REACH 8
+
+/* An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. */
+static bool all_valid(const uint8_t *frames, size_t len, uint8_t *number)
+{
+	struct reader r = reader_init(frames, len);
+	struct frame f;
+
+	*number = PATH_NONE;
+	while (frame_next(&r, &f)) {
+		if (f.type == FRAME_PING)
+			*number = f.ping.path;
+		else if (f.type == FRAME_JUMP)
+			*number = f.jump.path;
+	}
+	return !r.error;
+}
+
+static void ping_received(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct frame pong = { .type = FRAME_PONG };
+	struct control c;
+
+	session_age_sample(s, f->ping.age_us, -1, now);
+	pong.pong.id = f->ping.id;
+	pong.pong.path = f->ping.path;
+	pong.pong.echo_us = f->ping.age_us;
+	pong.pong.age_us = session_age_us(s, now);
+	pong.pong.binding_version = s->binding_version;
+	path_report_now(p, &pong.pong.report);
+	control_begin(&c);
+	frame_write(&c.w, &pong);
+	if (!s->engine->client)
+		server_challenge(p, &c, now);
+	control_send(&c, p, NULL, now);
+
+	if (!s->engine->client)
+		server_pinged(p, f, now);
+	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED)
+		client_path_dead(s, REASON_PEER_REPORTED, now);
+}
+
+static void pong_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	const uint64_t age = session_age_us(s, now);
+	bool window = false;
+	int64_t rtt;
+
+	/* An answer proves the address that was asked: on a server it must come from there. */
+	if (f->pong.path != p->number || !route_equal(&p->route, from))
+		return;
+	if (p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age)
+		return;
+	rtt = (int64_t)(age - f->pong.echo_us);
+	path_rtt_sample(p, rtt);
+	session_age_sample(s, f->pong.age_us, rtt, now);
+	if (f->pong.id == p->ping_id)
+		window = path_ponged(p, &f->pong.report, s->policy.loss_window_ms, now);
+	else
+		path_answered(p, now);
+	health_ponged(s, p, window, now);
+}
+
+static void closed(struct session *s, struct jv_time now)
+{
+	s->closing = true;
+	session_end(s, REASON_PEER_CLOSED, now);
+}
+
+static void challenged(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct frame answer = { .type = FRAME_PATH_RESPONSE };
+
+	memcpy(answer.path_probe.nonce, f->path_probe.nonce, sizeof(answer.path_probe.nonce));
+	control_frame(p, &answer, now);
+}
+
+/* What a server never sends, or a client never does, is not an error of the packet but is not acted on either. */
+static void client_frame(struct path *p, const struct frame *f, struct jv_time now)
+{
+	switch (f->type) {
+	case FRAME_JUMP:
+		client_jump_asked(p, f, now);
+		break;
+	case FRAME_JUMP_ACK:
+		client_jump_ack(p, f, now);
+		break;
+	case FRAME_JUMP_REJECT:
+		client_jump_reject(p, f, now);
+		break;
+	case FRAME_PATH_CHALLENGE:
+		challenged(p, f, now);
+		break;
+	case FRAME_LOCATORS:
+		client_locators(p->session, f, now);
+		break;
+	case FRAME_POLICY:
+		client_policy(p->session, f, now);
+		break;
+	default:
+		p->session->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
+	}
+}
+
+static void server_frame(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
+{
+	switch (f->type) {
+	case FRAME_JUMP:
+		server_jump(p, from, f, now);
+		break;
+	case FRAME_PATH_RESPONSE:
+		server_path_response(p, from, f->path_probe.nonce, now);
+		break;
+	default:
+		p->session->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
+	}
+}
+
+static void frame_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
+{
+	switch (f->type) {
+	case FRAME_PING:
+		ping_received(p, f, now);
+		break;
+	case FRAME_PONG:
+		pong_received(p, from, f, now);
+		break;
+	case FRAME_REKEY_OFFER:
+		rekey_offered(p, f, now);
+		break;
+	case FRAME_REKEY_ACCEPT:
+		rekey_accepted(p, f, now);
+		break;
+	case FRAME_CLOSE:
+		closed(p->session, now);
+		break;
+	default:
+		if (p->session->engine->client)
+			client_frame(p, f, now);
+		else
+			server_frame(p, from, f, now);
+	}
+}
+
+void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len, size_t wire_len,
+		      struct jv_time now)
+{
+	struct session *s = p->session;
+	struct reader r = reader_init(frames, len);
+	struct frame f;
+	uint8_t number;
+
+	if (!all_valid(frames, len, &number)) {
+		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
+		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &from->remote, now);
+		return;
+	}
+	s->engine->counters.n[COUNT_RX_CONTROL]++;
+	if (!s->engine->client && !server_heard(p, from, number, wire_len, now))
+		return;
+	if (s->state == STATE_BIRTH && !s->engine->client)
+		accept_attached(s, p, now);
+	while (s->state != STATE_TERMINATED && frame_next(&r, &f))
+		frame_received(p, from, &f, now);
+	if (s->state == STATE_BIRTH && s->engine->client)
+		client_attached(s, p, now);
+}

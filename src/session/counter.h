@@ -1,0 +1,66 @@
+/*
+ * What a worker counts: every packet that is not delivered has one reason here, and every control
+ * event that is not worth a record of its own. Names go out as they stand (status, metrics).
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* X(NAME, name, text) */
+#define COUNTER_LIST(X)                                                                            \
+	X(RX_PACKETS, rx_packets, "inner packets received and delivered")                          \
+	X(RX_BYTES, rx_bytes, "inner bytes received and delivered")                                \
+	X(TX_PACKETS, tx_packets, "inner packets sealed and sent")                                 \
+	X(TX_BYTES, tx_bytes, "inner bytes sealed and sent")                                       \
+	X(RX_CONTROL, rx_control, "CONTROL packets accepted")                                      \
+	X(TX_CONTROL, tx_control, "CONTROL packets sent")                                          \
+	X(DROP_MALFORMED, drop_malformed, "datagrams that no packet of this version can be")       \
+	X(DROP_UNEXPECTED, drop_unexpected, "packet types this role does not take")                \
+	X(DROP_UNKNOWN_LOCATOR, drop_unknown_locator, "DATA or CONTROL for no session here")       \
+	X(DROP_UNKNOWN_EPOCH, drop_unknown_epoch, "packets of an epoch without keys")              \
+	X(DROP_BAD_TAG, drop_bad_tag, "packets that are not authentic")                            \
+	X(DROP_REPLAY, drop_replay, "authentic packets seen before or behind the window")          \
+	X(DROP_WRONG_PATH, drop_wrong_path, "DATA on a path that is not the active one")           \
+	X(DROP_NOT_ATTACHED, drop_not_attached, "DATA before the session attached")                \
+	X(DROP_BAD_FRAME, drop_bad_frame, "authentic CONTROL with a frame that is not valid")      \
+	X(DROP_BAD_INNER, drop_bad_inner, "inner packets that are not whole IP packets")           \
+	X(DROP_BAD_SOURCE, drop_bad_source, "inner packets from an address the peer does not own") \
+	X(DROP_NO_OWNER, drop_no_owner, "inner packets to an address nobody owns")                 \
+	X(DROP_NO_SESSION, drop_no_session, "inner packets to a peer without a session")           \
+	X(DROP_NO_PATH, drop_no_path, "inner packets while no path can carry them")                \
+	X(DROP_TOO_BIG, drop_too_big, "inner packets larger than the tunnel's MTU")                \
+	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
+	X(DROP_SOCKET_FULL, drop_socket_full, "datagrams the socket did not take")                 \
+	X(DROP_SOCKET_ERROR, drop_socket_error, "datagrams the network refused")                   \
+	X(DROP_RING_FULL, drop_ring_full, "packets for another worker whose ring was full")        \
+	X(DROP_AMPLIFICATION, drop_amplification, "packets to an unproven address beyond the 3x rule") \
+	X(HELLO_RECEIVED, hello_received, "HELLOs received")                                       \
+	X(HELLO_BAD_MAC, hello_bad_mac, "HELLOs whose sender does not know our public key")        \
+	X(HELLO_RATE_LIMITED, hello_rate_limited, "HELLOs beyond the rate of their source")        \
+	X(HELLO_BUSY, hello_busy, "HELLOs dropped because too many wait for their key agreement")  \
+	X(HELLO_BAD_CRYPTO, hello_bad_crypto, "HELLOs that do not decrypt")                        \
+	X(HELLO_UNKNOWN_PEER, hello_unknown_peer, "HELLOs of keys that are no peer")               \
+	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "HELLOs of a peer with two sessions in BIRTH") \
+	X(HELLO_NO_MEMORY, hello_no_memory, "HELLOs refused for want of memory or table space")    \
+	X(COOKIE_SENT, cookie_sent, "COOKIEs sent")                                                \
+	X(WELCOME_SENT, welcome_sent, "WELCOMEs sent")                                             \
+	X(WELCOME_BAD, welcome_bad, "WELCOMEs or COOKIEs that answer no HELLO of ours")            \
+	X(RESET_SENT, reset_sent, "RESETs sent")                                                   \
+	X(RESET_IGNORED, reset_ignored, "RESETs without a token of ours")                          \
+	X(ICMP_SENT, icmp_sent, "ICMP errors sent into the tunnel")                                \
+	X(ILLEGAL_TRANSITION, illegal_transition, "transitions the state machine refused")         \
+	X(AUDIT_LOST, audit_lost, "audit records lost to a full ring")
+
+enum counter {
+#define X(NAME, name, text) COUNT_##NAME,
+	COUNTER_LIST(X)
+#undef X
+	COUNTER_COUNT
+};
+
+struct counters {
+	uint64_t n[COUNTER_COUNT];
+};
+
+const char *counter_name(unsigned int counter); /* NULL out of range */
+const char *counter_text(unsigned int counter);

@@ -1,0 +1,430 @@
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/cookie.h"
+#include "proto/inner.h"
+#include "proto/packet.h"
+
+#define HELLO_PER_SECOND 10  /* of one source */
+#define HELLO_BURST 20
+#define ICMP_PER_SECOND 10
+#define ICMP_BURST 20
+
+static bool server_new(struct engine *e)
+{
+	struct hash_key key;
+
+	e->items = calloc((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX, sizeof(e->items[0]));
+	e->jar = calloc(1, sizeof(*e->jar));
+	e->hello_limit = calloc(1, sizeof(*e->hello_limit));
+	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
+	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
+	e->peers_cap = e->config->npeers + 1;
+	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
+	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
+	if (!e->items || !e->jar || !e->hello_limit || !e->reset_limit || !e->icmp_limit || !e->by_peer || !e->births)
+		return false;
+	cookie_jar_init(e->jar);
+	e->io.random(e->ctx, key.b, sizeof(key.b));
+	source_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
+	source_limit_init(e->reset_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
+	source_limit_init(e->icmp_limit, &key, ICMP_PER_SECOND, ICMP_BURST);
+	reset_key_derive(e->reset_key, e->config->private_key);
+	return true;
+}
+
+static bool client_new(struct engine *e)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	const size_t items = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
+
+	if (!c)
+		return false;
+	e->client = c;
+	c->engine = e;
+	c->items = calloc(items, sizeof(c->items[0]));
+	c->coming = calloc(items, sizeof(c->coming[0]));
+	c->last_number = PROTO_PATHS_MAX - 1; /* so that the first HELLO goes to candidate 0 */
+	timer_init(&c->retry, connect_retry);
+	return c->items && c->coming;
+}
+
+struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
+{
+	const bool client = setup->config->role == ROLE_CLIENT;
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->io = setup->io;
+	e->ctx = setup->ctx;
+	e->config = setup->config;
+	e->worker = setup->worker;
+	e->workers = setup->workers;
+	e->hardware_aes = setup->hardware_aes;
+	e->max_sessions = setup->max_sessions;
+	wheel_init(&e->wheel, now);
+	list_init(&e->sessions);
+	list_init(&e->dead);
+	list_init(&e->jobs);
+	timer_init(&e->flood_timer, trail_flush);
+	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
+	e->cache = keycache_new(setup->key_cache);
+	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
+	if (!e->locators || !e->cache || !e->cookie_keys || !(client ? client_new(e) : server_new(e))) {
+		engine_free(e);
+		return NULL;
+	}
+	cookie_keys_derive(e->cookie_keys, client ? e->config->server_public_key : e->config->public_key);
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	while (!list_is_empty(&e->sessions)) {
+		struct session *s = container_of(e->sessions.next, struct session, node);
+
+		keys_clear(&s->keys, e->cache);
+		list_remove(&s->node);
+		list_append(&e->dead, &s->node);
+	}
+	session_reap(e);
+	if (e->client) {
+		free(e->client->items);
+		free(e->client->coming);
+		crypto_wipe(e->client, sizeof(*e->client));
+		free(e->client);
+	}
+	if (e->locators)
+		table_free(e->locators);
+	if (e->cache)
+		keycache_free(e->cache);
+	if (e->jar)
+		crypto_wipe(e->jar, sizeof(*e->jar));
+	free(e->jar);
+	free(e->cookie_keys);
+	free(e->items);
+	free(e->hello_limit);
+	free(e->reset_limit);
+	free(e->icmp_limit);
+	free(e->by_peer);
+	free(e->births);
+	crypto_wipe(e, sizeof(*e));
+	free(e);
+}
+
+void engine_count(struct engine *e, enum counter c, uint64_t n)
+{
+	e->counters.n[c] += n;
+}
+
+const struct counters *engine_counters(const struct engine *e)
+{
+	return &e->counters;
+}
+
+/* --- packets --- */
+
+static void client_datagram(struct engine *e, enum packet_type type, const struct route *from, uint8_t *datagram,
+			    size_t len, struct jv_time now)
+{
+	switch (type) {
+	case PACKET_WELCOME:
+		connect_welcome(e, from, datagram, len, now);
+		break;
+	case PACKET_COOKIE:
+		connect_cookie(e, from, datagram, len, now);
+		break;
+	case PACKET_RESET:
+		connect_reset(e, from, datagram, len, now);
+		break;
+	default:
+		e->counters.n[COUNT_DROP_UNEXPECTED]++;
+	}
+}
+
+void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len, struct jv_time now)
+{
+	const enum packet_type type = packet_classify(datagram, len);
+
+	session_reap(e);
+	if (type == PACKET_DATA || type == PACKET_CONTROL)
+		receive_sealed(e, from, datagram, len, now);
+	else if (type == 0)
+		e->counters.n[COUNT_DROP_MALFORMED]++;
+	else if (e->client)
+		client_datagram(e, type, from, datagram, len, now);
+	else if (type == PACKET_HELLO)
+		accept_hello(e, from, datagram, len, now);
+	else
+		e->counters.n[COUNT_DROP_UNEXPECTED]++;
+}
+
+uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len)
+{
+	const enum packet_type type = packet_classify(datagram, len);
+
+	if ((type != PACKET_DATA && type != PACKET_CONTROL) || datagram[PROTO_WORKER_OFFSET] >= e->workers)
+		return e->worker;
+	return datagram[PROTO_WORKER_OFFSET];
+}
+
+uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t len)
+{
+	struct inner in;
+	uint32_t peer;
+
+	if (e->workers == 1 || e->client || !inner_parse(packet, len, &in))
+		return e->worker;
+	peer = lpm_find(e->config->owners, &in.dst);
+	return peer == LPM_NONE ? e->worker : e->config->peers[peer].home % e->workers;
+}
+
+/* Our own address of the packet's family, which ICMP errors come from. */
+static const struct ip *own_address(const struct engine *e, const struct ip *like)
+{
+	const struct config *c = e->config;
+
+	for (size_t i = 0; i < c->tunnel.naddresses; i++)
+		if (ip_is_v4(&c->tunnel.addresses[i].ip) == ip_is_v4(like))
+			return &c->tunnel.addresses[i].ip;
+	return NULL;
+}
+
+static void unreachable(struct engine *e, const uint8_t *packet, size_t len, const struct inner *in,
+			enum inner_unreachable why, uint16_t mtu, struct jv_time now)
+{
+	/* A client has no address of its own to speak from: the packet's destination answers for itself. */
+	const struct ip *self = e->client ? &in->dst : own_address(e, &in->src);
+	uint8_t out[INNER_ICMP_MAX];
+	size_t n;
+
+	if (!self || (e->icmp_limit && !source_limit_take(e->icmp_limit, &in->src, now)))
+		return;
+	n = inner_unreachable(out, packet, len, why, self, mtu);
+	if (n == 0)
+		return;
+	e->counters.n[COUNT_ICMP_SENT]++;
+	e->io.deliver(e->ctx, out, n);
+}
+
+/* The session that an inner packet belongs to, or NULL with the reason. */
+static struct session *owner(struct engine *e, const struct inner *in, enum counter *drop)
+{
+	uint32_t peer;
+
+	*drop = COUNT_DROP_NO_SESSION;
+	if (e->client)
+		return e->client->session;
+	peer = lpm_find(e->config->owners, &in->dst);
+	if (peer == LPM_NONE) {
+		*drop = COUNT_DROP_NO_OWNER;
+		return NULL;
+	}
+	return e->by_peer[peer];
+}
+
+void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
+{
+	enum counter drop = COUNT_DROP_BAD_INNER;
+	struct session *s;
+	struct inner in;
+
+	session_reap(e);
+	if (!inner_parse(packet, len, &in)) {
+		e->counters.n[drop]++;
+		return;
+	}
+	s = owner(e, &in, &drop);
+	if (!s) {
+		e->counters.n[drop]++;
+		if (!e->client)
+			unreachable(e, packet, len, &in, drop == COUNT_DROP_NO_OWNER ? INNER_NO_ROUTE : INNER_HOST_DOWN, 0,
+				    now);
+		return;
+	}
+	if (len > s->mtu) {
+		e->counters.n[COUNT_DROP_TOO_BIG]++;
+		unreachable(e, packet, len, &in, INNER_TOO_BIG, s->mtu, now);
+		return;
+	}
+	session_transmit(s, packet, len, now);
+}
+
+void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
+{
+	session_reap(e);
+	if (j->worker == e->worker) {
+		list_remove(&j->node);
+		e->njobs--;
+	} else {
+		j->worker = e->worker; /* handed over by the worker that took the HELLO */
+	}
+	switch (j->kind) {
+	case JOB_HELLO_CONSUME:
+	case JOB_WELCOME_CREATE:
+		accept_job_done(e, j, now);
+		break;
+	case JOB_HELLO_CREATE:
+	case JOB_WELCOME_CONSUME:
+		connect_job_done(e, j, now);
+		break;
+	case JOB_REKEY_PUBLIC:
+	case JOB_REKEY_SHARED:
+		if (j->session)
+			rekey_job_done(j->session, j, now);
+		job_free(j);
+		break;
+	}
+}
+
+/* --- time --- */
+
+void engine_tick(struct engine *e, struct jv_time now)
+{
+	session_reap(e);
+	wheel_expire(&e->wheel, now);
+}
+
+struct jv_time engine_next(const struct engine *e)
+{
+	return wheel_next(&e->wheel);
+}
+
+/* --- control --- */
+
+static bool peers_grow(struct engine *e, size_t n)
+{
+	struct session **by_peer;
+	uint8_t *births;
+
+	if (n <= e->peers_cap)
+		return true;
+	by_peer = realloc(e->by_peer, n * sizeof(*by_peer));
+	if (!by_peer)
+		return false;
+	e->by_peer = by_peer;
+	births = realloc(e->births, n);
+	if (!births)
+		return false;
+	e->births = births;
+	memset(e->by_peer + e->peers_cap, 0, (n - e->peers_cap) * sizeof(*by_peer));
+	memset(e->births + e->peers_cap, 0, n - e->peers_cap);
+	e->peers_cap = n;
+	return true;
+}
+
+void engine_configure(struct engine *e, const struct config *config, struct jv_time now)
+{
+	const struct config *old = e->config;
+
+	session_reap(e);
+	e->config = config;
+	if (e->client)
+		return;
+	if (!peers_grow(e, config->npeers + 1))
+		bug("no memory for %zu peers", config->npeers);
+	server_configure(e, old, config, now);
+}
+
+void engine_shutdown(struct engine *e, struct jv_time now)
+{
+	struct list *pos, *tmp;
+
+	session_reap(e);
+	if (e->client) {
+		e->client->stopped = true;
+		connect_stop(e);
+	}
+	list_for_each_safe(pos, tmp, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		session_end(s, s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_OPERATOR_TERMINATED, now);
+	}
+}
+
+static struct session *find_session(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN])
+{
+	struct list *pos;
+
+	list_for_each(pos, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (memcmp(s->id, id, PROTO_SESSION_ID_LEN) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+void engine_jump(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], uint8_t number, uint64_t token,
+		 struct jv_time now)
+{
+	struct session *s;
+
+	session_reap(e);
+	s = find_session(e, id);
+	if (!s)
+		e->io.jump_done(e->ctx, token, REASON_UNKNOWN_SESSION, 0);
+	else if (e->client)
+		client_order(s, number, token, now);
+	else
+		server_order(s, number, token, now);
+}
+
+bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now)
+{
+	struct session *s;
+
+	session_reap(e);
+	s = find_session(e, id);
+	if (!s || s->state == STATE_BIRTH)
+		return false;
+	session_end(s, REASON_OPERATOR_TERMINATED, now);
+	return true;
+}
+
+size_t engine_session_count(const struct engine *e)
+{
+	return e->nsessions + (e->client && e->nsessions == 0 ? 1 : 0);
+}
+
+static void connecting_info(const struct client *c, struct session_info *out, struct jv_time now)
+{
+	memset(out, 0, sizeof(*out));
+	out->doing = DOING_CONNECTING;
+	out->active = INFO_NO_PATH;
+	out->since_ms = time_since_ms(now, c->connecting_since);
+	out->deadline_ms = out->lifetime_left_ms = UINT64_MAX;
+	out->last_authentic_rx_ms = out->since_switch_ms = UINT64_MAX;
+	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++) {
+		struct path_info *p = &out->path[out->npaths];
+
+		if (!c->candidate[i].exists)
+			continue;
+		p->path = i;
+		memcpy(p->name, c->candidate[i].c.name, sizeof(p->name));
+		p->use = c->candidate[i].up ? PATH_UNPROVEN : PATH_DOWN;
+		p->remote = c->candidate[i].c.remote;
+		p->last_rx_ms = UINT64_MAX;
+		out->npaths++;
+	}
+}
+
+size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now)
+{
+	struct list *pos;
+	size_t n = 0;
+
+	session_reap(e);
+	list_for_each(pos, &e->sessions)
+		if (n < max)
+			session_info(container_of(pos, struct session, node), &out[n++], now);
+	if (e->client && n == 0 && max > 0)
+		connecting_info(e->client, &out[n++], now);
+	return n;
+}

@@ -1,0 +1,111 @@
+/*
+ * The engine: all sessions of one worker, server or client side, without a clock, a descriptor or a thread.
+ *
+ * Everything that happens is an input with the time it happened at; everything the engine wants is handed out through
+ * struct engine_io, synchronously. Same inputs, same outputs. One thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/record.h"
+#include "config/config.h"
+#include "session/counter.h"
+#include "session/info.h"
+#include "session/job.h"
+#include "session/path.h"
+
+struct engine;
+
+/* What a client's tunnel device shall have, as the server says. */
+struct net_setup {
+	uint16_t mtu;
+	const struct net_item *items; /* addresses, routes, name servers */
+	size_t count;
+};
+
+struct engine_io {
+	/* A datagram to the network. It stands in a buffer of the input being handled or of the engine, and is good until
+	 * the engine function returns. */
+	void (*send)(void *ctx, const struct route *to, const uint8_t *datagram, size_t len);
+	/* An inner packet to the tunnel device; same lifetime. */
+	void (*deliver)(void *ctx, const uint8_t *packet, size_t len);
+	void (*audit)(void *ctx, const struct audit_record *r);
+	/* Run it on any thread and give it back to engine_job_done() of the same engine. Owned by the shell meanwhile. */
+	void (*job)(void *ctx, struct job *j);
+	/* Server: this job belongs to another worker's engine; give it to engine_job_done() there. */
+	void (*forward)(void *ctx, uint32_t worker, struct job *j);
+	void (*random)(void *ctx, void *out, size_t len);
+	/* The result of engine_jump(): REASON_NONE when the session has moved. */
+	void (*jump_done)(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms);
+
+	/* Client: open a socket for candidate `number` from a fresh port, and call it `socket`; close it. */
+	bool (*path_open)(void *ctx, uint32_t socket, uint8_t number);
+	void (*path_close)(void *ctx, uint32_t socket);
+	/* Client: set the tunnel device up like this (again and again: idempotent). */
+	void (*net_setup)(void *ctx, const struct net_setup *n);
+};
+
+struct engine_setup {
+	struct engine_io io;
+	void *ctx;
+	const struct config *config; /* must outlive the engine or the next engine_configure() */
+	uint32_t worker, workers;
+	size_t max_sessions;
+	size_t key_cache;            /* expanded keys */
+	bool hardware_aes;           /* which suite to prefer */
+};
+
+/* NULL without memory. */
+struct engine *engine_new(const struct engine_setup *setup, struct jv_time now);
+/* Jobs under way must have been given back. Says nothing to anybody: see engine_shutdown(). */
+void engine_free(struct engine *e);
+
+/* A datagram from the network; overwritten. Room for nothing more is needed. */
+void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len, struct jv_time now);
+/* The worker that an inner packet or a datagram belongs to; our own when it does not matter. */
+uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t len);
+uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len);
+/* A packet from the tunnel device; PROTO_HEADER_LEN bytes before it and PROTO_TAG_LEN behind it are overwritten. */
+void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now);
+void engine_job_done(struct engine *e, struct job *j, struct jv_time now);
+/* Timers. Call it once engine_next() has come, after what the network had waiting was handed in. */
+void engine_tick(struct engine *e, struct jv_time now);
+struct jv_time engine_next(const struct engine *e);
+
+/* A new snapshot is in force; the old one may be freed when this returns. */
+void engine_configure(struct engine *e, const struct config *config, struct jv_time now);
+/* Tells every peer that its session ends. */
+void engine_shutdown(struct engine *e, struct jv_time now);
+
+/* --- client: candidate paths --- */
+
+struct candidate {
+	uint8_t number;              /* rank among the candidates, 0..PROTO_PATHS_MAX-1 */
+	char name[CONFIG_NAME_MAX];
+	struct endpoint remote;
+};
+
+/* A candidate exists (again), or under another address of the server. */
+void engine_candidate_up(struct engine *e, const struct candidate *c, struct jv_time now);
+/* Its link or address is gone: TRANSPORT_DEAD or ADDRESS_CHANGED. */
+void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now);
+/* Its local address changed, but it can still be used. */
+void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now);
+
+/* --- control --- */
+
+/* Moves the session to candidate path `number` (the active one: from a new local port); answers through
+ * io->jump_done() with `token`, perhaps before this returns. */
+void engine_jump(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], uint8_t number, uint64_t token,
+		 struct jv_time now);
+/* False: no such session here. */
+bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now);
+size_t engine_session_count(const struct engine *e); /* and one for a client that connects */
+/* Copies out up to `max`; answers how many. */
+size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now);
+const struct counters *engine_counters(const struct engine *e);
+/* For the shell's own drops. */
+void engine_count(struct engine *e, enum counter c, uint64_t n);

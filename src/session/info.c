@@ -1,0 +1,111 @@
+/* A session as others may see it. */
+#include "session/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t ago_ms(struct jv_time t, struct jv_time now)
+{
+	return time_is_never(t) ? UINT64_MAX : time_since_ms(now, t);
+}
+
+static void path_info(struct session *s, const struct path *p, struct path_info *out, struct jv_time now)
+{
+	const struct client *c = s->engine->client;
+
+	memset(out, 0, sizeof(*out));
+	out->path = p->number;
+	snprintf(out->name, sizeof(out->name), "%s", session_path_name(s, p->number));
+	if (p == s->active)
+		out->use = PATH_ACTIVE;
+	else if (p == s->draining)
+		out->use = PATH_DRAINING;
+	else if (c && !c->candidate[p->number].up)
+		out->use = PATH_DOWN;
+	else if (path_is_warm(p, &s->policy) || (!c && p->proven))
+		out->use = PATH_STANDBY;
+	else
+		out->use = PATH_UNPROVEN;
+	out->remote = p->route.remote;
+	out->srtt_us = (uint32_t)p->srtt_us;
+	out->rttvar_us = (uint32_t)p->rttvar_us;
+	out->loss_ppm = p->loss_ppm;
+	out->last_rx_ms = ago_ms(p->last_rx, now);
+	out->sent = p->sent;
+	out->received = p->received;
+}
+
+static enum session_doing doing(const struct session *s)
+{
+	switch (s->state) {
+	case STATE_BIRTH:
+		return DOING_CONFIRMING;
+	case STATE_ATTACHED:
+		return DOING_CARRYING;
+	case STATE_VOLATILE:
+		return DOING_PROBING;
+	case STATE_RECOVERING:
+		return DOING_JUMPING;
+	case STATE_DEGRADED:
+		return DOING_WAITING;
+	default:
+		return DOING_NOTHING;
+	}
+}
+
+static void addresses(struct session *s, struct session_info *out)
+{
+	const struct engine *e = s->engine;
+	const struct config_peer *peer = e->client ? NULL : &e->config->peers[s->peer];
+
+	for (size_t i = 0; peer && i < peer->naddresses; i++) {
+		if (out->naddresses < INFO_ADDRESSES)
+			out->address[out->naddresses] = peer->addresses[i];
+		out->naddresses++;
+	}
+	for (size_t i = 0; e->client && i < e->client->nitems; i++) {
+		if (e->client->items[i].kind != NET_ITEM_ADDRESS)
+			continue;
+		if (out->naddresses < INFO_ADDRESSES)
+			out->address[out->naddresses] = e->client->items[i].prefix;
+		out->naddresses++;
+	}
+}
+
+void session_info(struct session *s, struct session_info *out, struct jv_time now)
+{
+	const uint64_t age = time_since_ms(now, s->born);
+	const uint64_t left = s->policy.max_lifetime_ms;
+	const struct jv_time deadline = session_deadline(s);
+
+	memset(out, 0, sizeof(*out));
+	memcpy(out->id, s->id, sizeof(out->id));
+	snprintf(out->peer, sizeof(out->peer), "%s", s->peer_name);
+	out->worker = (uint8_t)s->engine->worker;
+	out->state = s->state;
+	out->reason = s->reason;
+	out->doing = doing(s);
+	out->since_ms = time_since_ms(now, s->since);
+	out->deadline_ms = time_is_never(deadline) ? UINT64_MAX : time_since_ms(deadline, now);
+	out->age_ms = age;
+	out->lifetime_left_ms = age < left ? left - age : 0;
+	out->state_version = s->state_version;
+	out->binding_version = s->binding_version;
+	out->epoch = s->keys.tx_epoch;
+	out->suite = s->keys.suite;
+	out->mtu = s->mtu;
+	addresses(s, out);
+	out->active = s->active ? s->active->number : INFO_NO_PATH;
+	out->last_authentic_rx_ms = s->state == STATE_BIRTH ? UINT64_MAX : ago_ms(s->last_rx, now);
+	out->since_switch_ms = ago_ms(s->last_switch, now);
+	out->bytes_since_switch = s->rx_bytes + s->tx_bytes - s->bytes_at_switch;
+	out->switches_left = switch_limit_left(&s->limit, s->policy.max_switches_per_min, now);
+	out->switches = s->switches;
+	out->rx_packets = s->rx_packets;
+	out->rx_bytes = s->rx_bytes;
+	out->tx_packets = s->tx_packets;
+	out->tx_bytes = s->tx_bytes;
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (s->path[i].number != PATH_NONE)
+			path_info(s, &s->path[i], &out->path[out->npaths++], now);
+}

@@ -1,0 +1,52 @@
+/*
+ * Diffie-Hellman, to be run off the data loop: the engine hands a job out, anybody runs job_run() on it (it touches nothing
+ * but the job), and engine_job_done() takes the result back as one more input.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "base/list.h"
+#include "proto/frame.h"
+#include "proto/noise.h"
+#include "session/path.h"
+
+enum job_kind {
+	JOB_HELLO_CREATE,    /* client: message 1 */
+	JOB_HELLO_CONSUME,   /* server: message 1, up to the client's identity */
+	JOB_WELCOME_CREATE,  /* server: message 2 */
+	JOB_WELCOME_CONSUME, /* client: message 2 */
+	JOB_REKEY_PUBLIC,    /* own ephemeral public key */
+	JOB_REKEY_SHARED,    /* the same, and the secret shared with the peer's */
+};
+
+struct job {
+	struct list node;       /* the engine's list of jobs under way */
+	enum job_kind kind;
+	bool ok;
+	uint32_t worker;        /* whose engine made it */
+	struct session *session; /* the engine's business: NULL when the session died meanwhile */
+	struct jv_time started;
+
+	/* handshakes */
+	struct noise noise;
+	struct noise_split split;
+	uint8_t e_priv[PROTO_KEY_LEN];
+	uint8_t psk[PROTO_KEY_LEN];
+	struct route from;
+	uint8_t attempt;        /* client: index of its attempt */
+	uint32_t serial;        /* and which one there */
+	uint32_t peer;          /* server: index of the peer */
+	struct packet_hello hello;
+	struct hello_payload hello_payload;
+	size_t payload_len;     /* of the WELCOME, without tag */
+	uint8_t welcome[PROTO_HELLO_LEN];         /* the WELCOME datagram */
+	uint8_t payload[WELCOME_PAYLOAD_MAX];     /* its payload in clear */
+
+	/* rekey */
+	uint8_t e_pub[PROTO_KEY_LEN], peer_pub[PROTO_KEY_LEN], shared[PROTO_KEY_LEN];
+};
+
+/* Any thread. Sets ok and the fields the kind fills. */
+void job_run(struct job *j);
+/* Wipes and frees. */
+void job_free(struct job *j);

@@ -1,0 +1,54 @@
+/*
+ * Limits that are exact or bounded: switches of a session in any sliding minute, and packets of a source.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/hash.h"
+#include "base/time.h"
+
+#define LIMIT_WINDOW_MS 60000
+
+/* The times of the switches of the last minute, oldest first in a ring: exact, O(1), no timer. */
+struct switch_limit {
+	struct jv_time *at;  /* owned */
+	uint8_t cap;         /* 1..60 */
+	uint8_t head;
+	uint8_t count;
+	struct jv_time last; /* of the latest switch; TIME_NEVER: none yet */
+};
+
+/* False without memory; a second call changes the bound and keeps the history. */
+bool switch_limit_resize(struct switch_limit *l, uint32_t max);
+void switch_limit_free(struct switch_limit *l);
+/* Switches left now under `max` (which may be below the size, never above it). */
+uint32_t switch_limit_left(struct switch_limit *l, uint32_t max, struct jv_time now);
+/* Milliseconds until one more is allowed; 0: now. */
+uint32_t switch_limit_wait_ms(struct switch_limit *l, uint32_t max, struct jv_time now);
+/* Milliseconds of cooldown still to run; 0: none. */
+uint32_t switch_limit_cooldown_ms(const struct switch_limit *l, uint32_t cooldown_ms, struct jv_time now);
+/* Records a switch; the caller has asked switch_limit_left(). */
+void switch_limit_take(struct switch_limit *l, struct jv_time now);
+
+/*
+ * Token buckets by source address (IPv4 /32, IPv6 /64) in a fixed array under a keyed hash: sources that fall
+ * together share a bucket, memory never grows.
+ */
+#define SOURCE_BUCKETS 4096
+
+struct source_limit {
+	struct hash_key key;
+	uint32_t per_second;
+	uint32_t burst;
+	struct {
+		uint32_t tokens;  /* thousandths */
+		uint32_t at_ms;   /* of the last refill, wraps */
+	} bucket[SOURCE_BUCKETS];
+};
+
+void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second, uint32_t burst);
+/* Takes one token; false when there is none. */
+bool source_limit_take(struct source_limit *l, const struct ip *source, struct jv_time now);

@@ -1,0 +1,218 @@
+/*
+ * Rekey inside the session: fresh X25519, chained into the old secret.
+ *
+ *     offerer                                   answerer
+ *     REKEY_OFFER(n+1, e)      ---------->      S(n+1); opens n+1, still seals n
+ *     S(n+1); seals n+1        <----------      REKEY_ACCEPT(n+1, e')
+ *     packet of epoch n+1      ---------->      seals n+1; n dies after its grace
+ *
+ * An OFFER is repeated with the same key until it is accepted, an ACCEPT whenever its OFFER comes again. When both offer
+ * at once the client's offer stands and the server forgets its own.
+ */
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The server offers only when the client is that much overdue. */
+#define SERVER_PATIENCE(ms) ((ms) + (ms) / 4)
+
+static struct jv_time renewal_due(const struct session *s)
+{
+	const uint64_t life = s->policy.max_lifetime_ms;
+	const uint64_t margin = life / 10 < 60000 ? life / 10 : 60000;
+
+	return time_add_ms(s->born, life - margin);
+}
+
+static void arm(struct session *s, struct jv_time now)
+{
+	const struct client *c = s->engine->client;
+	struct jv_time at = time_min(s->rekey.due, time_add_ms(s->born, s->policy.max_lifetime_ms));
+
+	if (s->state == STATE_TERMINATED)
+		return;
+	if (c && !c->connecting && time_before(now, renewal_due(s)))
+		at = time_min(at, renewal_due(s));
+	timer_start(&s->engine->wheel, &s->life, at);
+}
+
+void rekey_schedule(struct session *s, struct jv_time now)
+{
+	const uint32_t ms = s->policy.rekey_after_ms;
+
+	s->rekey.due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
+	arm(s, now);
+}
+
+static struct job *job_start(struct session *s, enum job_kind kind, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->kind = kind;
+	j->worker = e->worker;
+	j->session = s;
+	j->started = now;
+	list_append(&e->jobs, &j->node);
+	e->njobs++;
+	s->rekey.job = j;
+	return j;
+}
+
+static void offer_send(struct session *s, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_REKEY_OFFER };
+	int64_t wait = s->active ? path_patience_us(s->active) : 0;
+
+	if (!s->active)
+		return;
+	f.rekey.epoch = (uint8_t)(keys_newest(&s->keys) + 1);
+	memcpy(f.rekey.e, s->rekey.e_pub, sizeof(f.rekey.e));
+	control_frame(s->active, &f, now);
+	if (wait < PROTO_RETRY_MIN_MS * 1000)
+		wait = PROTO_RETRY_MIN_MS * 1000;
+	s->rekey.due = time_add_us(now, 2 * wait);
+}
+
+/* No counter is left and no new epoch was agreed on: sealing on would repeat nonces. */
+static bool spent(struct session *s)
+{
+	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH;
+}
+
+void rekey_run(struct session *s, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	const bool half = keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
+
+	if (spent(s)) {
+		session_end(s, REASON_SECURITY_FAILURE, now);
+		return;
+	}
+	if (e->client && !time_before(now, renewal_due(s)) && !e->client->connecting && e->client->session == s)
+		connect_start(e, now);
+	if (s->rekey.offered && !s->rekey.job && !time_before(now, s->rekey.due)) {
+		offer_send(s, now);
+	} else if (!s->rekey.offered && !s->rekey.job && (half || !time_before(now, s->rekey.due)) &&
+		   keys_newest(&s->keys) == s->keys.tx_epoch) {
+		struct job *j = job_start(s, JOB_REKEY_PUBLIC, now);
+
+		if (j) {
+			e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
+			e->io.job(e->ctx, j);
+		}
+		s->rekey.due = time_add_ms(now, 1000); /* should the job fail */
+	}
+	if (s->state != STATE_TERMINATED && !time_before(now, s->rekey.due))
+		s->rekey.due = time_add_ms(now, 1000);
+	arm(s, now);
+}
+
+void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct engine *e = s->engine;
+	struct rekey *r = &s->rekey;
+	const uint32_t newest = keys_newest(&s->keys);
+	struct job *j;
+
+	if (r->answered && f->rekey.epoch == (uint8_t)newest &&
+	    memcmp(r->offer_pub, f->rekey.e, sizeof(r->offer_pub)) == 0) {
+		struct frame again = { .type = FRAME_REKEY_ACCEPT };
+
+		again.rekey.epoch = f->rekey.epoch;
+		memcpy(again.rekey.e, r->accept_pub, sizeof(again.rekey.e));
+		control_frame(p, &again, now);
+		return;
+	}
+	if (newest != s->keys.tx_epoch || f->rekey.epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
+		return;
+	if (r->offered && e->client)
+		return; /* ours stands */
+	if (r->job) {
+		if (e->client || r->job->kind != JOB_REKEY_PUBLIC)
+			return;
+		r->job->session = NULL; /* the server was about to offer: the client's offer stands */
+		r->job = NULL;
+	}
+	r->offered = false;
+	j = job_start(s, JOB_REKEY_SHARED, now);
+	if (!j)
+		return;
+	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
+	memcpy(j->peer_pub, f->rekey.e, sizeof(j->peer_pub));
+	e->io.job(e->ctx, j);
+}
+
+void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct job *j;
+
+	if (!s->rekey.offered || s->rekey.job || f->rekey.epoch != (uint8_t)(keys_newest(&s->keys) + 1))
+		return;
+	j = job_start(s, JOB_REKEY_SHARED, now);
+	if (!j)
+		return;
+	memcpy(j->e_priv, s->rekey.e_priv, sizeof(j->e_priv));
+	memcpy(j->peer_pub, f->rekey.e, sizeof(j->peer_pub));
+	s->engine->io.job(s->engine->ctx, j);
+}
+
+static void rekeyed(struct session *s, struct jv_time now)
+{
+	keys_use_newest(&s->keys, time_add_ms(now, PROTO_EPOCH_GRACE_MS));
+	trail_session(s, AUDIT_SESSION_REKEYED, REASON_NONE, now);
+	rekey_schedule(s, now);
+}
+
+static void shared_done(struct session *s, struct job *j, struct jv_time now)
+{
+	struct rekey *r = &s->rekey;
+	struct frame f = { .type = FRAME_REKEY_ACCEPT };
+
+	keys_next(&s->keys, j->shared, &s->engine->cache_next, s->engine->cache);
+	if (r->offered) {
+		r->offered = false;
+		crypto_wipe(r->e_priv, sizeof(r->e_priv));
+		rekeyed(s, now);
+		health_suspect(s, now); /* a packet of the new epoch tells the answerer */
+		return;
+	}
+	r->answered = true;
+	memcpy(r->accept_pub, j->e_pub, sizeof(r->accept_pub));
+	memcpy(r->offer_pub, j->peer_pub, sizeof(r->offer_pub));
+	f.rekey.epoch = (uint8_t)keys_newest(&s->keys);
+	memcpy(f.rekey.e, j->e_pub, sizeof(f.rekey.e));
+	if (s->active)
+		control_frame(s->active, &f, now);
+}
+
+void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
+{
+	struct rekey *r = &s->rekey;
+
+	r->job = NULL;
+	if (!j->ok)
+		return; /* a low-order key: this rekey comes to nothing, the next offer makes another */
+	if (j->kind == JOB_REKEY_SHARED) {
+		shared_done(s, j, now);
+		return;
+	}
+	if (keys_newest(&s->keys) != s->keys.tx_epoch)
+		return;
+	memcpy(r->e_priv, j->e_priv, sizeof(r->e_priv));
+	memcpy(r->e_pub, j->e_pub, sizeof(r->e_pub));
+	r->offered = true;
+	offer_send(s, now);
+	arm(s, now);
+}
+
+void rekey_peer_uses(struct session *s, uint32_t epoch, struct jv_time now)
+{
+	if (epoch == s->keys.tx_epoch + 1)
+		rekeyed(s, now);
+}

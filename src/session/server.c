@@ -1,0 +1,495 @@
+/* Judges jumps, learns addresses, and tells the client what it needs to know. The client decides when to jump and where to. */
+#include "session/session.h"
+
+#include <string.h>
+
+#include "base/wire.h"
+
+#define CHALLENGE_MS 50     /* least time between two challenges to one address */
+#define ORDER_MS 200        /* an operator's jump is asked for again after this */
+#define ORDER_TRIES 10
+#define POLICY_MS 200       /* least time between two sendings of the policy */
+
+/* A locator stands for one candidate path, and its number is told by the first PING or JUMP on it. */
+static bool take_number(struct path *p, uint8_t number)
+{
+	struct session *s = p->session;
+
+	if (number == PATH_NONE)
+		return p->number != PATH_NONE || s->state != STATE_BIRTH;
+	if (number + PROTO_SPARE_LOCATORS >= s->slots)
+		return false;
+	if (p->number == PATH_NONE)
+		p->number = number;
+	return p->number == number;
+}
+
+/* The path was opened anew under another locator: the old one will not be used again, unless it carries us now. */
+static void retire_older(struct path *p, struct jv_time now)
+{
+	struct session *s = p->session;
+	bool changed = false;
+
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *old = &s->path[i];
+
+		if (old == p || old->number != p->number || old == s->active || old == s->draining)
+			continue;
+		if (!accept_issue(s, i))
+			continue;
+		path_reset(old, now);
+		changed = true;
+	}
+	if (changed)
+		s->locators_seq++;
+}
+
+bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, struct jv_time now)
+{
+	struct session *s = p->session;
+	const bool fresh = p->number == PATH_NONE;
+
+	if (!take_number(p, number)) {
+		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
+		return false;
+	}
+	if (p->known && route_equal(&p->route, from)) {
+		p->moving = false;
+		if (!p->proven)
+			p->credit_rx += (uint32_t)wire_len;
+	} else if (p == s->active && p->known) {
+		/* Another address under the active locator: on trial until it answers, replies go to the old one. */
+		if (!p->moving || !route_equal(&p->pending, from)) {
+			p->pending = *from;
+			p->credit_rx = p->credit_tx = 0;
+			p->challenged = false;
+		}
+		p->moving = true;
+		p->credit_rx += (uint32_t)wire_len;
+	} else {
+		p->route = *from;
+		p->known = true;
+		p->proven = p->challenged = p->moving = false;
+		p->credit_rx = (uint32_t)wire_len;
+		p->credit_tx = 0;
+	}
+	if (fresh && p->number != PATH_NONE)
+		retire_older(p, now);
+	if (p->moving) {
+		struct control c;
+
+		control_begin(&c);
+		server_challenge(p, &c, now);
+		control_send(&c, p, &p->pending, now);
+	}
+	return true;
+}
+
+void server_challenge(struct path *p, struct control *c, struct jv_time now)
+{
+	struct engine *e = p->session->engine;
+	struct frame f = { .type = FRAME_PATH_CHALLENGE };
+
+	if (p->proven && !p->moving)
+		return;
+	if (p->challenged && time_since_ms(now, p->challenge_sent) < CHALLENGE_MS)
+		return;
+	if (!p->challenged)
+		e->io.random(e->ctx, p->challenge, sizeof(p->challenge));
+	p->challenged = true;
+	p->challenge_sent = now;
+	memcpy(f.path_probe.nonce, p->challenge, sizeof(f.path_probe.nonce));
+	frame_write(&c->w, &f);
+}
+
+/* The active path's address has changed under the same locator, and the new one has answered. */
+static void rebound(struct path *p, struct jv_time now)
+{
+	struct session *s = p->session;
+
+	if (switch_limit_left(&s->limit, s->policy.max_switches_per_min, now) == 0) {
+		trail_denied(s, REASON_SWITCH_RATE_LIMITED, p,
+			     switch_limit_wait_ms(&s->limit, s->policy.max_switches_per_min, now), now);
+		return;
+	}
+	switch_limit_take(&s->limit, now);
+	p->route = p->pending;
+	p->moving = p->challenged = false;
+	p->proven = true;
+	p->unanswered = 0;
+	p->ping_out = false;
+	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);
+	health_suspect(s, now);
+}
+
+void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now)
+{
+	const struct route *asked = p->moving ? &p->pending : &p->route;
+
+	if (!p->challenged || !route_equal(asked, from) || !crypto_equal(p->challenge, nonce, sizeof(p->challenge)))
+		return;
+	if (p->moving) {
+		rebound(p, now);
+		return;
+	}
+	p->challenged = false;
+	p->proven = true;
+}
+
+/* --- jumps --- */
+
+static bool is_dead(enum reason evidence)
+{
+	return evidence == REASON_HEARTBEAT_TIMEOUT || evidence == REASON_CONSECUTIVE_DROP_EXCEEDED ||
+	       evidence == REASON_TRANSPORT_DEAD || evidence == REASON_ADDRESS_CHANGED ||
+	       evidence == REASON_PEER_REPORTED;
+}
+
+/* The last switch of a minute is kept for a dead path (and an operator): comfort may not use it. */
+uint32_t switch_budget(const struct policy *pol, enum reason evidence)
+{
+	const uint32_t max = pol->max_switches_per_min;
+
+	return is_dead(evidence) || evidence == REASON_POLICY_FORCED ? max : max - 1;
+}
+
+static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct frame f = { .type = FRAME_JUMP_ACK };
+
+	f.jump_ack.id = id;
+	f.jump_ack.binding_version = s->binding_version;
+	f.jump_ack.state_version = s->state_version;
+	f.jump_ack.epoch = (uint8_t)s->rx_epoch;
+	f.jump_ack.highest = s->rx_highest;
+	control_frame(p, &f, now);
+}
+
+static void reject(struct path *p, uint32_t id, enum reason why, uint32_t retry_after_ms, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct frame f = { .type = FRAME_JUMP_REJECT };
+
+	f.jump_reject.id = id;
+	f.jump_reject.reason = (uint8_t)why;
+	f.jump_reject.retry_after_ms = retry_after_ms;
+	f.jump_reject.binding_version = s->binding_version;
+	trail_denied(s, why, p, retry_after_ms, now);
+	control_frame(p, &f, now);
+	if (why == REASON_STALE_REQUEST)
+		ping_send(p, 0, now); /* its PONG mends our estimate of the client's clock */
+}
+
+/* The order of judgement; what comes before (known, authentic, fresh) has been judged. */
+static enum reason judge(struct path *p, const struct frame *f, bool is_switch, uint32_t *retry_after_ms,
+			 struct jv_time now)
+{
+	struct session *s = p->session;
+	const struct policy *pol = &s->policy;
+	uint32_t budget;
+
+	*retry_after_ms = 0;
+	if (time_since_ms(now, s->born) >= pol->max_lifetime_ms)
+		return REASON_SESSION_EXPIRED;
+	if (!time_is_never(s->left_attached) && time_since_ms(now, s->left_attached) >= pol->transport_lost_ttl_ms)
+		return REASON_SESSION_EXPIRED;
+	if (session_request_age_us(s, f->jump.age_us, now) > (int64_t)pol->proof_max_age_ms * 1000) {
+		*retry_after_ms = PROTO_RETRY_MIN_MS;
+		return REASON_STALE_REQUEST;
+	}
+	if (f->jump.binding_version != s->binding_version)
+		return REASON_STALE_BINDING_VERSION;
+	if (p->number == PATH_NONE)
+		return REASON_INVALID_TRANSPORT_CANDIDATE;
+	if (!is_switch)
+		return REASON_NONE;
+	budget = switch_budget(pol, f->jump.reason);
+	*retry_after_ms = switch_limit_wait_ms(&s->limit, budget, now);
+	if (*retry_after_ms > 0)
+		return REASON_SWITCH_RATE_LIMITED;
+	*retry_after_ms = switch_limit_cooldown_ms(&s->limit, pol->switch_cooldown_ms, now);
+	if (*retry_after_ms > 0)
+		return REASON_COOLDOWN_ACTIVE;
+	return REASON_NONE;
+}
+
+enum reason switch_reason(enum reason evidence)
+{
+	if (evidence == REASON_LOSS_THRESHOLD_EXCEEDED || evidence == REASON_LATENCY_THRESHOLD_EXCEEDED)
+		return REASON_LOSS_RECOVERY;
+	if (evidence == REASON_POLICY_FORCED)
+		return REASON_POLICY_FORCED_RECOVERY;
+	if (evidence == REASON_HEALTH_RECOVERED)
+		return REASON_HEALTH_RECOVERED;
+	return REASON_DEAD_TRANSPORT_RECOVERY;
+}
+
+/* A server that is still ATTACHED takes the client's reason as its evidence and walks there in the same commit. */
+static void walk(struct session *s, enum reason evidence, struct jv_time now)
+{
+	const bool listed = is_dead(evidence) || evidence == REASON_LOSS_THRESHOLD_EXCEEDED ||
+		evidence == REASON_LATENCY_THRESHOLD_EXCEEDED;
+
+	if (s->state == STATE_ATTACHED)
+		session_event(s, EVENT_INSTABILITY, listed ? evidence : REASON_POLICY_FORCED, now);
+	if (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED)
+		session_event(s, EVENT_SWITCH_START, switch_reason(evidence), now);
+}
+
+static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch, struct jv_time now)
+{
+	struct session *s = p->session;
+	const uint8_t left = s->active->number;
+
+	walk(s, f->jump.reason, now);
+	if (!route_equal(&p->route, from)) { /* the active locator from another address: the jump moves us there */
+		p->route = *from;
+		p->proven = p->moving = p->challenged = false;
+	}
+	session_bind(s, p, is_switch, now);
+	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
+	s->last_jump_id = f->jump.id;
+	s->jump.first = now;
+	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
+	if (s->jump.pending && s->jump.ordered && s->jump.number == p->number) {
+		s->engine->io.jump_done(s->engine->ctx, s->jump.token, REASON_NONE, 0);
+		s->jump.pending = s->jump.ordered = false;
+		s->jump.again = TIME_NEVER;
+	}
+}
+
+void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+	const bool is_switch = p != s->active || !route_equal(&p->route, from);
+	uint32_t retry_after_ms;
+	enum reason why;
+
+	if (!s->active || s->state == STATE_BIRTH) {
+		reject(p, f->jump.id, REASON_INVALID_STATE_FOR_REATTACH, 0, now);
+		return;
+	}
+	if (p == s->active && f->jump.id == s->last_jump_id && s->state == STATE_ATTACHED) {
+		acknowledge(p, f->jump.id, now);
+		return;
+	}
+	why = judge(p, f, is_switch, &retry_after_ms, now);
+	trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
+	if (why != REASON_NONE) {
+		reject(p, f->jump.id, why, retry_after_ms, now);
+		return;
+	}
+	if (is_switch || s->state != STATE_ATTACHED)
+		commit(p, from, f, is_switch, now);
+	else
+		s->last_jump_id = f->jump.id;
+	acknowledge(p, f->jump.id, now);
+}
+
+/* --- the server's own view --- */
+
+void server_path_dead(struct session *s, enum reason why, struct jv_time now)
+{
+	if (s->state == STATE_ATTACHED && !session_event(s, EVENT_INSTABILITY, why, now))
+		return;
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (p != s->active && p->known && p->proven)
+			ping_send(p, PING_PEER_DEAD, now);
+	}
+}
+
+static void locators_send(struct path *p, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct frame f = { .type = FRAME_LOCATORS };
+
+	f.locators.seq = s->locators_seq;
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct locator *l = &f.locators.list[f.locators.count++];
+
+		l->slot = i;
+		memcpy(l->locator, s->path[i].locator, sizeof(l->locator));
+		memcpy(l->token, s->path[i].token, sizeof(l->token));
+	}
+	control_frame(p, &f, now);
+}
+
+/* The client's PING tells what it knows; what it lacks is sent again until it says that it has it. */
+void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct session *s = p->session;
+
+	if (!p->proven)
+		return;
+	if (f->ping.locators_seq != s->locators_seq)
+		locators_send(p, now);
+	if (f->ping.policy_generation != s->policy_generation && p == s->active)
+		server_policy_send(s, now);
+}
+
+struct item_list {
+	struct net_item *out;
+	size_t n, max; /* n may grow beyond max: only the first ones are written */
+};
+
+static void item_add(struct item_list *l, enum net_item_kind kind, const struct ip *ip, uint8_t len)
+{
+	if (l->n < l->max)
+		l->out[l->n] = (struct net_item){ kind, { *ip, len } };
+	l->n++;
+}
+
+/* Of the peer's addresses only the hosts are for its device: networks lie behind it. */
+size_t server_items(const struct engine *e, const struct session *s, struct net_item *out, size_t max)
+{
+	const struct config_peer *peer = &e->config->peers[s->peer];
+	struct item_list l = { .out = out, .max = max };
+
+	for (size_t i = 0; i < peer->naddresses; i++)
+		if (peer->addresses[i].len == 128)
+			item_add(&l, NET_ITEM_ADDRESS, &peer->addresses[i].ip, 128);
+	for (size_t i = 0; i < peer->nroutes; i++)
+		item_add(&l, NET_ITEM_ROUTE, &peer->routes[i].ip, peer->routes[i].len);
+	for (size_t i = 0; i < peer->ndns; i++)
+		item_add(&l, NET_ITEM_DNS, &peer->dns[i], 128);
+	return l.n;
+}
+
+void server_policy_send(struct session *s, struct jv_time now)
+{
+	const size_t most = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
+	struct net_item *items = s->engine->items;
+	struct frame f = { .type = FRAME_POLICY };
+	size_t n = server_items(s->engine, s, items, most);
+
+	if (!s->active || time_since_ms(now, s->policy_sent) < POLICY_MS)
+		return;
+	s->policy_sent = now;
+	if (n > most)
+		n = most;
+	f.policy.generation = s->policy_generation;
+	f.policy.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
+	f.policy.mtu = s->mtu;
+	f.policy.policy = s->policy_waits ? s->next_policy : s->policy;
+	for (uint8_t part = 0; part < f.policy.parts; part++) {
+		const size_t at = (size_t)part * POLICY_ITEMS_MAX;
+
+		f.policy.part = part;
+		f.policy.items = (uint8_t)(n - at < POLICY_ITEMS_MAX ? n - at : POLICY_ITEMS_MAX);
+		memcpy(f.policy.item, items + at, f.policy.items * sizeof(items[0]));
+		control_frame(s->active, &f, now);
+	}
+}
+
+/* --- an operator's order --- */
+
+static void order_ends(struct session *s, enum reason why)
+{
+	if (s->jump.ordered)
+		s->engine->io.jump_done(s->engine->ctx, s->jump.token, why, 0);
+	s->jump.pending = s->jump.ordered = false;
+	s->jump.again = TIME_NEVER;
+}
+
+void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
+{
+	struct engine *e = s->engine;
+
+	if (s->state != STATE_ATTACHED || s->jump.pending) {
+		e->io.jump_done(e->ctx, token, REASON_INVALID_STATE_FOR_REATTACH, 0);
+		return;
+	}
+	if (!session_path_numbered(s, number)) {
+		e->io.jump_done(e->ctx, token, REASON_INVALID_TRANSPORT_CANDIDATE, 0);
+		return;
+	}
+	s->jump.pending = s->jump.ordered = true;
+	s->jump.token = token;
+	s->jump.number = number;
+	s->jump.id = ++s->next_jump_id;
+	s->jump.tries = 0;
+	s->jump.again = now;
+	server_order_repeat(s, now);
+}
+
+/* The client decides: it is asked until it has jumped, and its own rules may forbid it. */
+void server_order_repeat(struct session *s, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_JUMP };
+
+	if (!s->jump.pending || time_before(now, s->jump.again))
+		return;
+	if (s->jump.tries++ >= ORDER_TRIES) {
+		order_ends(s, REASON_RECOVERY_WINDOW_EXPIRED);
+		return;
+	}
+	f.jump.id = s->jump.id;
+	f.jump.path = s->jump.number;
+	f.jump.reason = REASON_POLICY_FORCED;
+	f.jump.binding_version = s->binding_version;
+	f.jump.age_us = session_age_us(s, now);
+	f.jump.epoch = (uint8_t)s->rx_epoch;
+	f.jump.highest = s->rx_highest;
+	control_frame(s->active, &f, now);
+	s->jump.again = time_add_ms(now, ORDER_MS);
+	timer_start_earlier(&s->engine->wheel, &s->health, s->jump.again);
+}
+
+void server_standby(struct session *s, struct jv_time now)
+{
+	(void)s;
+	(void)now; /* nothing but the end of the drain, which standby_fire() has seen to */
+}
+
+/* --- reload --- */
+
+static bool same_addresses(const struct config_peer *a, const struct config_peer *b)
+{
+	if (a->naddresses != b->naddresses)
+		return false;
+	for (size_t i = 0; i < a->naddresses; i++)
+		if (a->addresses[i].len != b->addresses[i].len || !ip_equal(&a->addresses[i].ip, &b->addresses[i].ip))
+			return false;
+	return true;
+}
+
+/* One session under the new configuration: its peer may be gone, elsewhere in the list, or under another policy. */
+static void session_configure(struct session *s, const struct config *old, const struct config *config,
+			      struct jv_time now)
+{
+	const ptrdiff_t i = config_find_peer(config, s->peer_key);
+	const struct config_peer *peer = i >= 0 ? &config->peers[i] : NULL;
+
+	if (!peer || !same_addresses(peer, &old->peers[s->peer])) {
+		session_end(s, REASON_PEER_REMOVED, now);
+		return;
+	}
+	s->peer = (uint32_t)i;
+	s->peer_name = peer->name;
+	if (peer->generation == s->policy_generation && s->mtu == config->tunnel.mtu)
+		return;
+	s->mtu = config->tunnel.mtu;
+	session_policy(s, &peer->policy, peer->generation);
+}
+
+void server_configure(struct engine *e, const struct config *old, const struct config *config, struct jv_time now)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe(pos, tmp, &e->sessions)
+		session_configure(container_of(pos, struct session, node), old, config, now);
+	/* The indices have changed: what hangs on them is made anew. */
+	memset(e->by_peer, 0, e->peers_cap * sizeof(e->by_peer[0]));
+	memset(e->births, 0, e->peers_cap);
+	list_for_each(pos, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (s->state == STATE_BIRTH)
+			e->births[s->peer]++;
+		else
+			e->by_peer[s->peer] = s;
+	}
+}

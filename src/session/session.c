@@ -1,0 +1,332 @@
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/wire.h"
+#include "session/fsm.h"
+
+static void deadline_fire(struct timer *t, struct jv_time now);
+static void life_fire(struct timer *t, struct jv_time now);
+static void standby_fire(struct timer *t, struct jv_time now);
+
+struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, uint32_t window,
+			    struct jv_time now)
+{
+	struct session *s = calloc(1, sizeof(*s) + slots * sizeof(s->path[0]));
+
+	if (!s)
+		return NULL;
+	s->replay_bits = calloc(2 * REPLAY_WORDS(window), sizeof(uint64_t));
+	if (!s->replay_bits || !switch_limit_resize(&s->limit, policy->max_switches_per_min)) {
+		free(s->replay_bits);
+		free(s);
+		return NULL;
+	}
+	s->engine = e;
+	s->policy = *policy;
+	s->slots = slots;
+	s->peer_name = "";
+	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
+	s->unanswered_since = s->last_switch = s->left_attached = s->rekey.due = s->jump.again = TIME_NEVER;
+	for (uint8_t i = 0; i < slots; i++) {
+		s->path[i].session = s;
+		s->path[i].slot = i;
+		path_reset(&s->path[i], now);
+	}
+	timer_init(&s->health, health_fire);
+	timer_init(&s->deadline, deadline_fire);
+	timer_init(&s->life, life_fire);
+	timer_init(&s->standby, standby_fire);
+	timer_start(&e->wheel, &s->deadline, time_add_ms(now, policy->handshake_timeout_ms));
+	list_append(&e->sessions, &s->node);
+	e->nsessions++;
+	return s;
+}
+
+/* When the present state must have ended: by its own bound, and by the time without a transport. */
+struct jv_time session_deadline(const struct session *s)
+{
+	const struct jv_time ttl = time_is_never(s->left_attached) ?
+		TIME_NEVER : time_add_ms(s->left_attached, s->policy.transport_lost_ttl_ms);
+
+	switch (s->state) {
+	case STATE_BIRTH:
+		return time_add_ms(s->born, s->policy.handshake_timeout_ms);
+	case STATE_VOLATILE:
+		return time_min(ttl, time_add_ms(s->since, s->policy.volatile_to_degraded_ms));
+	case STATE_RECOVERING:
+		return time_min(ttl, time_add_ms(s->since, s->policy.recovery_window_ms));
+	case STATE_DEGRADED:
+		return ttl;
+	default:
+		return TIME_NEVER;
+	}
+}
+
+static void take_waiting_policy(struct session *s)
+{
+	if (!s->policy_waits || !switch_limit_resize(&s->limit, s->next_policy.max_switches_per_min))
+		return;
+	s->policy = s->next_policy;
+	s->policy_waits = false;
+}
+
+bool session_event(struct session *s, enum event event, enum reason why, struct jv_time now)
+{
+	const enum state from = s->state;
+	const uint64_t elapsed = time_since_ms(now, s->since);
+	enum state to;
+
+	if (!fsm_next(from, event, why, &to)) {
+		s->engine->counters.n[COUNT_ILLEGAL_TRANSITION]++;
+		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_ILLEGAL_TRANSITION, NULL, now);
+		return false;
+	}
+	take_waiting_policy(s);
+	if (from == STATE_ATTACHED) {
+		s->left_attached = now;
+		s->instability = why;
+	}
+	if (to == STATE_ATTACHED)
+		s->left_attached = TIME_NEVER;
+	s->state = to;
+	s->reason = why;
+	s->since = now;
+	s->state_version++;
+	trail_state(s, from, to, why, elapsed, now);
+	timer_start(&s->engine->wheel, &s->deadline, session_deadline(s));
+	health_restart(s, now);
+	return true;
+}
+
+static void unlink_session(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	timer_stop(&e->wheel, &s->health);
+	timer_stop(&e->wheel, &s->deadline);
+	timer_stop(&e->wheel, &s->life);
+	timer_stop(&e->wheel, &s->standby);
+	for (uint8_t i = 0; i < s->slots; i++)
+		session_withdraw(s, i);
+	if (s->job)
+		s->job->session = NULL;
+	if (s->rekey.job)
+		s->rekey.job->session = NULL;
+	if (e->by_peer && e->by_peer[s->peer] == s)
+		e->by_peer[s->peer] = NULL;
+	list_remove(&s->node);
+	list_append(&e->dead, &s->node);
+	e->nsessions--;
+}
+
+void session_end(struct session *s, enum reason why, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	const bool birth = s->state == STATE_BIRTH;
+
+	if (s->state == STATE_TERMINATED)
+		return;
+	if (!birth && !s->closing)
+		close_send(s, why, now);
+	if (birth && e->births)
+		e->births[s->peer]--;
+	session_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why, now);
+	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
+	if (s->jump.ordered)
+		e->io.jump_done(e->ctx, s->jump.token, why, 0);
+	s->jump.ordered = false;
+	unlink_session(s);
+	if (e->client)
+		client_ended(s, now);
+	keys_clear(&s->keys, e->cache);
+	crypto_wipe(&s->rekey, sizeof(s->rekey));
+}
+
+void session_reap(struct engine *e)
+{
+	while (!list_is_empty(&e->dead)) {
+		struct session *s = container_of(e->dead.next, struct session, node);
+
+		list_remove(&s->node);
+		switch_limit_free(&s->limit);
+		free(s->replay_bits);
+		crypto_wipe(s, sizeof(*s));
+		free(s);
+	}
+}
+
+static uint64_t locator_key(const uint8_t locator[8])
+{
+	be64 v;
+
+	memcpy(v.b, locator, sizeof(v.b));
+	return get_be64(v);
+}
+
+struct path *session_find_path(struct engine *e, const uint8_t locator[8])
+{
+	return table_find(e->locators, locator_key(locator));
+}
+
+bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8], const uint8_t token[PROTO_TOKEN_LEN])
+{
+	struct path *p = &s->path[slot];
+
+	session_withdraw(s, slot);
+	if (table_insert(s->engine->locators, locator_key(locator), p) != 0)
+		return false;
+	memcpy(p->locator, locator, sizeof(p->locator));
+	memcpy(p->token, token, sizeof(p->token));
+	p->issued = true;
+	p->spent = false;
+	return true;
+}
+
+void session_withdraw(struct session *s, uint8_t slot)
+{
+	struct path *p = &s->path[slot];
+
+	if (p->issued)
+		table_remove(s->engine->locators, locator_key(p->locator));
+	p->issued = false;
+}
+
+struct path *session_path_numbered(struct session *s, uint8_t number)
+{
+	struct path *found = NULL;
+
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (p->number != number || !p->known || p == s->draining)
+			continue;
+		if (!found || time_before(found->stable_since, p->stable_since))
+			found = p;
+	}
+	return found;
+}
+
+void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_time now)
+{
+	struct path *from = s->active;
+	const uint8_t from_number = from ? from->number : PATH_NONE;
+
+	if (from && from != to) {
+		s->draining = from;
+		s->drain_until = time_add_ms(now, s->policy.drain_ms);
+		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
+	}
+	if (s->draining == to)
+		s->draining = NULL;
+	s->active = to;
+	s->unanswered_since = TIME_NEVER;
+	to->unanswered = 0;
+	to->ping_out = false;
+	if (!is_switch)
+		return;
+	s->binding_version++;
+	s->switches++;
+	s->last_switch = now;
+	s->bytes_at_switch = s->rx_bytes + s->tx_bytes;
+	switch_limit_take(&s->limit, now);
+	trail_path(s, AUDIT_TRANSPORT_SWITCH, s->instability, from_number, to, now);
+}
+
+uint64_t session_age_us(const struct session *s, struct jv_time now)
+{
+	return (uint64_t)time_diff_us(now, s->born);
+}
+
+/*
+ * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can be late, so it
+ * may lower the estimate at once but raise it no faster than clocks drift.
+ */
+void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now)
+{
+	const int64_t sample = (int64_t)(session_age_us(s, now) - peer_age_us);
+	const int64_t drift = time_diff_us(now, s->age_sampled) / 2000;
+
+	if (!s->age_known || rtt_us >= 0)
+		s->age_offset_us = rtt_us >= 0 ? sample - rtt_us / 2 : sample;
+	else if (sample < s->age_offset_us + drift)
+		s->age_offset_us = sample;
+	else
+		s->age_offset_us += drift;
+	s->age_known = true;
+	s->age_sampled = now;
+}
+
+int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now)
+{
+	const int64_t sample = (int64_t)(session_age_us(s, now) - peer_age_us);
+
+	return s->age_known ? sample - s->age_offset_us : 0;
+}
+
+void session_policy(struct session *s, const struct policy *policy, uint32_t generation)
+{
+	s->next_policy = *policy;
+	s->next_policy.replay_window = s->policy.replay_window; /* sized when the session was born */
+	s->policy_waits = true;
+	s->policy_generation = generation;
+}
+
+const char *session_path_name(const struct session *s, uint8_t number)
+{
+	const struct client *c = s->engine->client;
+
+	if (!c || number >= PROTO_PATHS_MAX || !c->candidate[number].exists)
+		return "";
+	return c->candidate[number].c.name;
+}
+
+static void deadline_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, deadline);
+
+	if (s->state == STATE_BIRTH) {
+		session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
+		return;
+	}
+	if (!time_is_never(s->left_attached) &&
+	    time_since_ms(now, s->left_attached) >= s->policy.transport_lost_ttl_ms) {
+		session_end(s, REASON_TRANSPORT_TTL_EXCEEDED, now);
+		return;
+	}
+	if (s->engine->client)
+		client_deadline(s, now);
+	else if (s->state == STATE_VOLATILE)
+		session_event(s, EVENT_DEGRADE, REASON_VOLATILE_PERSISTED, now);
+}
+
+static void life_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, life);
+
+	if (time_since_ms(now, s->born) >= s->policy.max_lifetime_ms)
+		session_end(s, REASON_SESSION_LIFETIME_EXCEEDED, now);
+	else
+		rekey_run(s, now);
+}
+
+static void standby_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, standby);
+
+	if (s->draining && !time_before(now, s->drain_until)) {
+		struct path *left = s->draining;
+
+		s->draining = NULL;
+		if (s->engine->client && s->active && left->number == s->active->number)
+			client_close_path(left);
+	}
+	if (s->engine->client)
+		client_standby(s, now);
+	else
+		server_standby(s, now);
+	if (s->draining)
+		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
+}

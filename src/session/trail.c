@@ -1,0 +1,128 @@
+/* What goes to the audit trail, and how floods of refusals are kept from it. */
+#include "session/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FLOOD_MS 1000
+
+static void fill(const struct engine *e, const struct session *s, struct audit_record *r, enum audit_event event,
+		 enum reason why, struct jv_time now)
+{
+	memset(r, 0, sizeof(*r));
+	r->at = now;
+	r->event = event;
+	r->reason = why;
+	r->node_id = e->config->node_id;
+	r->worker = (uint8_t)e->worker;
+	r->policy_version = e->config->generation;
+	r->path_from = r->path_to = AUDIT_NO_PATH;
+	r->count = 1;
+	if (!s)
+		return;
+	r->has_session = true;
+	memcpy(r->session_id, s->id, sizeof(r->session_id));
+	r->state_version = s->state_version;
+	r->binding_version = s->binding_version;
+	r->from = r->to = s->state;
+	r->epoch = s->keys.tx_epoch;
+	snprintf(r->peer, sizeof(r->peer), "%s", s->peer_name);
+}
+
+static void fill_path(struct session *s, struct audit_record *r, uint8_t from, const struct path *to, struct jv_time now)
+{
+	r->path_from = from;
+	r->budget_left = switch_limit_left(&s->limit, s->policy.max_switches_per_min, now);
+	if (!to)
+		return;
+	r->path_to = to->number;
+	r->remote = to->route.remote;
+	snprintf(r->path_name, sizeof(r->path_name), "%.31s", session_path_name(s, to->number));
+}
+
+void trail_session(struct session *s, enum audit_event event, enum reason why, struct jv_time now)
+{
+	struct audit_record r;
+
+	fill(s->engine, s, &r, event, why, now);
+	r.elapsed_ms = time_since_ms(now, s->born);
+	s->engine->io.audit(s->engine->ctx, &r);
+}
+
+void trail_state(struct session *s, enum state from, enum state to, enum reason why, uint64_t elapsed_ms,
+		 struct jv_time now)
+{
+	struct audit_record r;
+
+	fill(s->engine, s, &r, AUDIT_SESSION_STATE_CHANGE, why, now);
+	r.from = from;
+	r.to = to;
+	r.elapsed_ms = elapsed_ms;
+	fill_path(s, &r, AUDIT_NO_PATH, s->active, now);
+	s->engine->io.audit(s->engine->ctx, &r);
+}
+
+void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from, const struct path *to,
+		struct jv_time now)
+{
+	struct audit_record r;
+
+	fill(s->engine, s, &r, event, why, now);
+	fill_path(s, &r, from, to, now);
+	if (event == AUDIT_REATTACH_RESULT)
+		r.elapsed_ms = time_since_ms(now, s->jump.first);
+	s->engine->io.audit(s->engine->ctx, &r);
+}
+
+static void flood_emit(struct engine *e, struct flood *f, struct jv_time now)
+{
+	f->record.count = f->waiting;
+	f->waiting = 0;
+	f->last = now;
+	e->io.audit(e->ctx, &f->record);
+}
+
+/* The first one goes out at once; those of the second behind it become one record with their number. */
+static void flood(struct engine *e, enum flood_kind kind, const struct audit_record *r, struct jv_time now)
+{
+	struct flood *f = &e->flood[kind];
+	const struct jv_time next = time_add_ms(f->last, FLOOD_MS);
+
+	f->record = *r;
+	f->waiting++;
+	if (f->last.us != 0 && time_before(now, next))
+		timer_start_earlier(&e->wheel, &e->flood_timer, next);
+	else
+		flood_emit(e, f, now);
+}
+
+void trail_flush(struct timer *t, struct jv_time now)
+{
+	struct engine *e = container_of(t, struct engine, flood_timer);
+
+	for (unsigned int i = 0; i < FLOOD_KINDS; i++)
+		if (e->flood[i].waiting > 0)
+			flood_emit(e, &e->flood[i], now);
+}
+
+void trail_denied(struct session *s, enum reason why, const struct path *to, uint32_t retry_after_ms,
+		  struct jv_time now)
+{
+	struct audit_record r;
+
+	fill(s->engine, s, &r, AUDIT_TRANSPORT_SWITCH_DENIED, why, now);
+	fill_path(s, &r, s->active ? s->active->number : AUDIT_NO_PATH, to, now);
+	r.retry_after_ms = retry_after_ms;
+	flood(s->engine, FLOOD_DENIED, &r, now);
+}
+
+void trail_refused(struct engine *e, struct session *s, enum audit_event event, enum reason why,
+		   const struct endpoint *from, struct jv_time now)
+{
+	struct audit_record r;
+
+	fill(e, s, &r, event, why, now);
+	if (from)
+		r.remote = *from;
+	flood(e, event == AUDIT_SECURITY_REPLAY_DETECTED ? FLOOD_REPLAY : FLOOD_INVALID, &r, now);
+}

@@ -1,0 +1,152 @@
+/* What a session sends: DATA, and CONTROL packets put together from frames. */
+#include "session/session.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/packet.h"
+
+void path_report_now(const struct path *p, struct path_report *r)
+{
+	const struct session *s = p->session;
+
+	r->sent = p->sent + 1;
+	r->received = p->received;
+	r->epoch = (uint8_t)s->rx_epoch;
+	r->highest = s->rx_highest;
+}
+
+/* Seals what stands behind the header and counts it; 0 when the epoch has no counter left. */
+static size_t seal(struct path *p, uint8_t *packet, size_t len, enum packet_type type, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct keycache *cache = s->engine->cache;
+	struct epoch *ep = keys_tx(&s->keys);
+	struct mask_key *mask;
+	struct aead_key *key;
+
+	if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2) {
+		timer_start_earlier(&s->engine->wheel, &s->life, now);
+		if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH)
+			return 0;
+	}
+	mask = keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask);
+	key = keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key);
+	p->sent++;
+	return packet_seal(packet, len, type, (uint8_t)ep->number, ep->tx_counter++, p->locator, key, ep->tx_iv, mask);
+}
+
+void control_begin(struct control *c)
+{
+	c->w = writer_init(c->packet + PROTO_HEADER_LEN, sizeof(c->packet) - PROTO_OVERHEAD);
+}
+
+/* The 3x rule is the server's, and holds for the address it goes to: the one on trial, or p's own while that is unproven. */
+static bool may_send(struct path *p, const struct route *to, size_t len)
+{
+	const bool proven = p->proven;
+	bool may;
+
+	if (p->session->engine->client)
+		return true;
+	if (to == &p->pending)
+		p->proven = false;
+	may = path_may_send(p, (uint32_t)len);
+	p->proven = proven;
+	return may;
+}
+
+bool control_send(struct control *c, struct path *p, const struct route *to, struct jv_time now)
+{
+	struct engine *e = p->session->engine;
+	size_t len;
+
+	if (c->w.error)
+		bug("CONTROL frames beyond %zu bytes", c->w.cap);
+	if (c->w.len == 0 || !p->known || p->session->state == STATE_TERMINATED)
+		return false;
+	if (!may_send(p, to, c->w.len + PROTO_OVERHEAD)) {
+		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
+		return false;
+	}
+	len = seal(p, c->packet, c->w.len, PACKET_CONTROL, now);
+	if (len == 0)
+		return false;
+	e->counters.n[COUNT_TX_CONTROL]++;
+	e->io.send(e->ctx, to ? to : &p->route, c->packet, len);
+	return true;
+}
+
+void control_frame(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct control c;
+
+	control_begin(&c);
+	frame_write(&c.w, f);
+	control_send(&c, p, NULL, now);
+}
+
+void ping_send(struct path *p, uint8_t flags, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct frame f = { .type = FRAME_PING };
+
+	f.ping.id = ++s->next_ping_id;
+	f.ping.path = p->number;
+	f.ping.flags = flags;
+	f.ping.age_us = session_age_us(s, now);
+	f.ping.policy_generation = s->policy_generation;
+	f.ping.locators_seq = s->locators_seq;
+	path_report_now(p, &f.ping.report);
+	path_pinged(p, f.ping.id, now);
+	control_frame(p, &f, now);
+}
+
+/* Once on every path that has answered: one that is lost is made good by RESET or by the peer's own bounds. */
+void close_send(struct session *s, enum reason why, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_CLOSE };
+
+	f.close.reason = (uint8_t)why;
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (s->path[i].known && s->path[i].proven)
+			control_frame(&s->path[i], &f, now);
+}
+
+/* Data leaves on the active path, or on the one being jumped to when the active one is dead. */
+static struct path *data_path(struct session *s)
+{
+	if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.dead)
+		return &s->path[s->jump.slot];
+	return s->active;
+}
+
+void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct path *p = data_path(s);
+	uint8_t *datagram = packet - PROTO_HEADER_LEN;
+	size_t wire_len;
+
+	if (!p || !p->known) {
+		e->counters.n[COUNT_DROP_NO_PATH]++;
+		return;
+	}
+	if (!may_send(p, NULL, len + PROTO_OVERHEAD)) {
+		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
+		return;
+	}
+	wire_len = seal(p, datagram, len, PACKET_DATA, now);
+	if (wire_len == 0) {
+		e->counters.n[COUNT_DROP_NO_PATH]++;
+		return;
+	}
+	s->tx_packets++;
+	s->tx_bytes += len;
+	s->last_data = now;
+	e->counters.n[COUNT_TX_PACKETS]++;
+	e->counters.n[COUNT_TX_BYTES] += len;
+	if (time_is_never(s->unanswered_since))
+		health_data_sent(s, now);
+	e->io.send(e->ctx, &p->route, datagram, wire_len);
+}

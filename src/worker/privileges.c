@@ -1,0 +1,45 @@
+#include "worker/privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/log.h"
+
+static int become(const char *user)
+{
+	const struct passwd *pw;
+	int rc;
+
+	errno = 0;
+	pw = getpwnam(user);
+	if (!pw) {
+		log_error("user %s: %s", user, errno ? strerror(errno) : "no such user");
+		return errno ? -errno : -ENOENT;
+	}
+	rc = capng_change_id((int)pw->pw_uid, (int)pw->pw_gid, CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+	if (rc != 0)
+		log_error("user %s: cannot change to it (capng_change_id: %d); start as root", user, rc);
+	return rc ? -EPERM : 0;
+}
+
+int privileges_drop(const char *user)
+{
+	int rc;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_warn("cannot set no_new_privs: %s", strerror(errno));
+	capng_clear(CAPNG_SELECT_BOTH);
+	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+	if (user[0])
+		return become(user);
+	/* The bounding set can only be cleared with CAP_SETPCAP, which a service need not have. */
+	rc = capng_apply(CAPNG_SELECT_BOTH);
+	if (rc != 0)
+		rc = capng_apply(CAPNG_SELECT_CAPS);
+	if (rc != 0)
+		log_error("cannot drop capabilities (capng_apply: %d): is CAP_NET_ADMIN there?", rc);
+	return rc ? -EPERM : 0;
+}

@@ -1,0 +1,117 @@
+/*
+ * One worker: a thread with a libuv loop that joins the sockets and the tunnel queue to an engine.
+ *
+ * Everything in struct worker belongs to its thread once worker_start() has returned. Others reach it through
+ * worker_post() and, for packets between workers, through rings; both wake it with uv_async_t. What privileges are
+ * needed for is opened before, by the daemon, and handed in.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "audit/audit.h"
+#include "base/ring.h"
+#include "config/config.h"
+#include "net/udp.h"
+#include "session/engine.h"
+
+struct daemon;
+struct client_shell;
+
+/* What the control loop asks of a worker; `seq` and pointers come back in the answer. */
+enum message_kind {
+	MESSAGE_CONFIGURE, /* config; answered when it is in force */
+	MESSAGE_INFO,      /* fills report; answered */
+	MESSAGE_JUMP,      /* id, path, token; answered with reason, retry_after_ms */
+	MESSAGE_TERMINATE, /* id, token; answered with reason */
+	MESSAGE_JOB,       /* a HELLO that another worker decrypted; not answered */
+	MESSAGE_STOP,      /* says goodbye to every peer and ends the thread; answered as its last act */
+};
+
+struct worker_report {
+	struct session_info *sessions; /* malloc'ed by the worker, freed by who asked */
+	size_t n;
+	struct counters counters;
+};
+
+struct message {
+	enum message_kind kind;
+	uint32_t worker;           /* who answers */
+	const struct config *config;
+	struct worker_report *report;
+	void *gather;              /* the asker's business */
+	struct job *job;
+	uint8_t id[PROTO_SESSION_ID_LEN];
+	uint8_t path;
+	uint64_t token;
+	enum reason reason;
+	uint32_t retry_after_ms;
+};
+
+#define WORKER_TX 256        /* datagrams waiting for one flush */
+#define WORKER_CONTROL_SLOTS 64
+#define TUN_BATCH 32
+#define TUN_BUFFER (PROTO_HEADER_LEN + PROTO_MTU_MAX + PROTO_TAG_LEN + 80)
+
+struct worker_socket {       /* a server's listener, or a client's path */
+	struct worker *worker;
+	uv_poll_t poll;
+	int fd;
+	uint32_t id;
+	bool open;               /* the poll handle is active */
+	struct list node;        /* client: of client_shell->sockets */
+};
+
+struct worker {
+	struct daemon *daemon;
+	uint32_t index, workers;
+	uv_thread_t thread;
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_timer_t timer;
+	uv_prepare_t prepare;
+	uv_check_t check;
+	uv_poll_t tun_poll;
+	int tun_fd;
+	struct worker_socket *listeners;
+	size_t nlisteners;
+	struct engine *engine;
+	struct client_shell *client;     /* NULL on a server */
+	const struct config *config;
+	struct audit_ring *audit;
+	bool audited;                    /* something was pushed since the control loop was woken */
+	bool stopping;
+	size_t jobs;                     /* under way in the thread pool */
+	_Atomic uint64_t beats;          /* turns of the loop, for the watchdog */
+	struct jv_time due;              /* engine_next(), as of the last prepare */
+
+	struct ring *inbox;              /* from the control loop */
+	struct ring *outbox;             /* to the control loop */
+	struct ring **mail;              /* from worker i: messages */
+	struct ring **packets;           /* from worker i: packets that surfaced there */
+
+	struct udp_datagram rx[UDP_BATCH];
+	uint8_t *rx_slab;                /* UDP_BATCH * UDP_BUFFER */
+	uint8_t *tun_slab;               /* TUN_BATCH * TUN_BUFFER */
+	struct { int fd; struct udp_datagram d; } tx[WORKER_TX];
+	size_t ntx;
+	uint8_t *control_slab;           /* WORKER_CONTROL_SLOTS * UDP_BUFFER: datagrams that do not stand in a slab */
+	size_t ncontrol;
+	uint8_t random[256];             /* a stock of random bytes */
+	size_t random_left;
+};
+
+/* Before the thread: buffers, loop, handles, engine. 0 or -errno. */
+int worker_init(struct worker *w);
+int worker_start(struct worker *w);
+/* Control loop: false when the inbox is full. */
+bool worker_post(struct worker *w, const struct message *m);
+/* After the thread has ended. */
+void worker_fini(struct worker *w);
+
+struct jv_time worker_now(void);
+/* Sends what the engine has queued, and tells the control loop of new audit records. Call it after every input. */
+void worker_flush(struct worker *w);
+/* Polls a socket for datagrams; 0 or -errno. */
+int worker_socket_start(struct worker *w, struct worker_socket *s);

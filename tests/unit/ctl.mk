@@ -1,0 +1,12 @@
+CTL_TEST_SRCS := src/ctl/ctl.c src/ctl/request.c src/ctl/find.c src/ctl/json.c src/audit/json.c src/audit/fields.c \
+	src/proto/names.c src/session/counter.c src/base/addr.c src/base/text.c src/base/log.c
+test_ctl_SRCS := $(CTL_TEST_SRCS)
+test_ctl_LIBS := $(UV_LIBS) $(JANSSON_LIBS)
+test_ctl_notify_SRCS := src/ctl/notify.c
+test_cmd_render_SRCS := src/cmd/render.c src/cmd/render_event.c src/cmd/format.c src/proto/names.c
+test_cmd_render_LIBS := $(JANSSON_LIBS)
+test_cmd_keys_SRCS := src/cmd/keygen.c src/cmd/pubkey.c src/base/text.c src/base/log.c $(wildcard src/crypto/*.c)
+test_cmd_keys_LIBS := $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
+test_cmd_client_SRCS := src/cmd/client.c src/cmd/status.c src/cmd/sessions.c src/cmd/show.c src/cmd/jump.c \
+	src/cmd/terminate.c src/cmd/reload.c src/cmd/events.c $(test_cmd_render_SRCS)
+test_cmd_client_LIBS := $(JANSSON_LIBS) -pthread

@@ -1,0 +1,12 @@
+# The session room as a whole, in a virtual world.
+WORLD_SRCS := tests/unit/world.c $(wildcard src/session/*.c) $(wildcard src/proto/*.c) $(wildcard src/crypto/*.c) src/audit/fields.c \
+	src/base/addr.c src/base/hash.c src/base/lpm.c src/base/log.c src/base/text.c
+WORLD_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
+
+test_fsm_SRCS := src/session/fsm.c
+test_limit_SRCS := src/session/limit.c src/base/addr.c src/base/hash.c
+test_path_SRCS := src/session/path.c src/base/addr.c
+test_keys_SRCS := src/session/keys.c src/proto/replay.c src/base/log.c src/base/text.c $(wildcard src/crypto/*.c)
+test_keys_LIBS = $(WORLD_LIBS)
+test_handshake_SRCS := $(WORLD_SRCS)
+test_handshake_LIBS = $(WORLD_LIBS)

@@ -1,0 +1,213 @@
+/* A reload: generations, home workers, and what only a restart can change. */
+#include <errno.h>
+
+#include "test_config.h"
+
+#define PEER_A "  - { name: a, public_key: " KEY_A ", addresses: [ 10.8.0.2 ] }\n"
+#define PEER_B "  - { name: b, public_key: " KEY_B ", addresses: [ 10.8.0.3 ]"
+#define TUNNEL "tunnel: { addresses: [ 10.8.0.1/24 ] }\n"
+
+static struct config *start(const char *text, uint32_t workers)
+{
+	struct config *c = parse_good(text);
+	char *restart;
+
+	assert_int_equal(config_adopt(c, NULL, workers, &restart), 0);
+	assert_null(restart);
+	assert_int_equal(c->generation, 1);
+	return c;
+}
+
+/* The next configuration; what needs a restart must be as expected. */
+static struct config *reload(struct config *running, const char *text, uint32_t workers, const char *expect)
+{
+	struct config *c = parse_good(text);
+	char *restart;
+
+	assert_int_equal(config_adopt(c, running, workers, &restart), 0);
+	if (expect)
+		assert_string_equal(restart, expect);
+	else
+		assert_null(restart);
+	assert_int_equal(c->generation, running->generation + 1);
+	free(restart);
+	config_free(running);
+	return c;
+}
+
+static void refused(struct config *running, const char *text, const char *expect)
+{
+	struct config *c = parse_good(text);
+	char *restart;
+
+	assert_int_equal(config_adopt(c, running, 2, &restart), -EINVAL);
+	assert_string_equal(restart, expect);
+	free(restart);
+	config_free(c);
+}
+
+/* A peer's generation grows when what is pushed to it changes, and only then. */
+static void test_generations(void **state)
+{
+	struct config *c = start(SERVER TUNNEL "peers:\n" PEER_A PEER_B " }\n", 1);
+
+	assert_int_equal(c->peers[0].generation, 1);
+	c = reload(c, SERVER TUNNEL "peers:\n" PEER_A PEER_B " }\n", 1, NULL);
+	assert_int_equal(c->peers[0].generation, 1);
+	assert_int_equal(c->peers[1].generation, 1);
+	c = reload(c, SERVER TUNNEL "peers:\n" PEER_A PEER_B ", dns: [ 10.8.0.1 ] }\n", 1, NULL);
+	assert_int_equal(c->peers[0].generation, 1);
+	assert_int_equal(c->peers[1].generation, 2);
+	c = reload(c,
+		   SERVER TUNNEL "peers:\n" PEER_A PEER_B
+				 ", dns: [ 10.8.0.1 ], policy: { switching: { drain_ms: 1 } } }\n",
+		   1, NULL);
+	assert_int_equal(c->peers[1].generation, 3);
+	c = reload(c,
+		   SERVER TUNNEL "push: { routes: [ 10.9.0.0/16 ] }\npeers:\n" PEER_A PEER_B
+				 ", dns: [ 10.8.0.1 ], policy: { switching: { drain_ms: 1 } } }\n",
+		   1, NULL);
+	assert_int_equal(c->peers[0].generation, 2);
+	assert_int_equal(c->peers[1].generation, 4);
+	c = reload(
+		c,
+		SERVER TUNNEL
+		"push: { routes: [ 10.9.0.0/16 ] }\npolicy: { session: { rekey_after_ms: 10000 } }\n"
+		"peers:\n" PEER_A
+			PEER_B
+		", routes: [ 10.9.0.0/16 ], dns: [ 10.8.0.1 ], policy: { switching: { drain_ms: 1 } } }\n",
+		1, NULL);
+	assert_int_equal(c->peers[0].generation, 3);
+	assert_int_equal(c->peers[1].generation, 5);
+	config_free(c);
+}
+
+static void peer_line(char *text, unsigned int i)
+{
+	char key64[KEY_BASE64_LEN + 1], line[160];
+	uint8_t key[32] = { 9, (uint8_t)i };
+
+	base64_encode(key64, key, 32);
+	snprintf(line, sizeof(line), "  - { name: p%u, public_key: \"%s\", addresses: [ 10.8.1.%u ] }\n", i,
+		 key64, i);
+	strcat(text, line);
+}
+
+/* Who stays keeps its worker, wherever it stands in the new file; who is new goes to the least busy one. */
+static void test_homes(void **state)
+{
+	char text[4096] = SERVER "peers:\n", next[4096] = SERVER "peers:\n";
+	uint32_t count[3] = { 0 }, was[9];
+	struct config *c;
+
+	for (unsigned int i = 0; i < 9; i++)
+		peer_line(text, i);
+	c = start(text, 3);
+	for (unsigned int i = 0; i < 9; i++) {
+		was[i] = c->peers[i].home;
+		assert_true(was[i] < 3);
+		count[was[i]]++;
+	}
+	assert_int_equal(count[0], 3);
+	assert_int_equal(count[1], 3);
+	assert_int_equal(count[2], 3);
+	/* in reverse, without two of worker 1's, with four new ones */
+	for (unsigned int i = 13, gone = 0; i--;) {
+		if (i < 9 && was[i] == 1 && gone++ < 2)
+			continue;
+		peer_line(next, i);
+	}
+	c = reload(c, next, 3, NULL);
+	assert_int_equal(c->npeers, 11);
+	memset(count, 0, sizeof(count));
+	for (size_t i = 0; i < c->npeers; i++) {
+		unsigned int number = (unsigned int)atoi(c->peers[i].name + 1);
+
+		if (number < 9)
+			assert_int_equal(c->peers[i].home, was[number]);
+		count[c->peers[i].home]++;
+	}
+	assert_in_range(count[0], 3, 4);
+	assert_in_range(count[1], 3, 4);
+	assert_in_range(count[2], 3, 4);
+	config_free(c);
+}
+
+/* Everything that needs a restart at once: named in the order of the schema, and as it was. */
+static void test_restart(void **state)
+{
+	struct config *c = start(SERVER TUNNEL "peers:\n" PEER_A, 2);
+	char *socket = strdup(c->control_socket);
+
+	c = reload(
+		c,
+		"version: \"1.0\"\nnode: { id: 9, name: other }\nprivate_key_file: key2\n"
+		"listen: [ \"udp://0.0.0.0:4434\", \"udp://[::]:1\" ]\nworkers: 7\nuser: nobody\n"
+		"tunnel: { name: jump9, addresses: [ 10.9.0.1/24, \"fd00::1/64\" ], mtu: 1300 }\n"
+		"control: { socket: /tmp/s }\naudit: { syslog: false }\npeers:\n" PEER_A,
+		2,
+		"node.id, private_key_file, listen, workers, user, tunnel.name, tunnel.addresses, "
+		"control.socket");
+	assert_int_equal(c->node_id, 1);
+	assert_int_equal(c->private_key[0], 'C');
+	assert_int_equal(c->nlisten, 1);
+	assert_string_equal(endpoint_text(&c->listen[0]), "0.0.0.0:4433");
+	assert_int_equal(c->workers, 0);
+	assert_string_equal(c->user, "");
+	assert_string_equal(c->tunnel.name, "jump0");
+	assert_int_equal(c->tunnel.naddresses, 1);
+	assert_string_equal(prefix_text(&c->tunnel.addresses[0]), "10.8.0.1/24");
+	assert_string_equal(c->control_socket, socket);
+	/* these are live */
+	assert_string_equal(c->node_name, "other");
+	assert_int_equal(c->tunnel.mtu, 1300);
+	assert_false(c->audit.syslog);
+	/* what is pushed follows the addresses in force, so nothing changed for the peer */
+	assert_int_equal(c->push.nroutes, 1);
+	assert_string_equal(prefix_text(&c->peers[0].routes[0]), "10.8.0.0/24");
+	assert_int_equal(c->peers[0].generation, 1);
+	free(socket);
+	config_free(c);
+}
+
+static void test_role_refused(void **state)
+{
+	struct config *c = start(SERVER TUNNEL, 2);
+
+	refused(c, CLIENT, "role");
+	config_free(c);
+}
+
+/* The tunnel's address stays, and a peer of the new file stands on it. */
+static void test_address_refused(void **state)
+{
+	struct config *c = start(SERVER TUNNEL, 2);
+
+	refused(c,
+		SERVER "tunnel: { addresses: [ 10.8.0.254/24 ] }\n"
+		       "peers: [ { name: a, public_key: " KEY_A ", addresses: [ 10.8.0.1 ] } ]\n",
+		"tunnel.addresses");
+	config_free(c);
+}
+
+/* On a client addresses are live: they only override what the server says. */
+static void test_client(void **state)
+{
+	struct config *c = start(CLIENT "tunnel: { addresses: [ 10.8.0.9/24 ] }\n", 1);
+
+	c = reload(c, CLIENT "tunnel: { addresses: [ 10.8.0.10/24 ], name: other }\n", 1, "tunnel.name");
+	assert_string_equal(prefix_text(&c->tunnel.addresses[0]), "10.8.0.10/24");
+	assert_string_equal(c->tunnel.name, "jump0");
+	config_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_generations),     cmocka_unit_test(test_homes),
+		cmocka_unit_test(test_restart),         cmocka_unit_test(test_role_refused),
+		cmocka_unit_test(test_address_refused), cmocka_unit_test(test_client),
+	};
+
+	return cmocka_run_group_tests(tests, enter_dir, leave_dir);
+}

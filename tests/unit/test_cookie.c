@@ -1,0 +1,270 @@
+/* The formulas of cookie.h, checked against their own words; and who gets no cookie, and when. */
+#include "proto/cookie.h"
+
+#include <stddef.h>
+
+#include "crypto_util.h"
+
+#define T0 ((struct jv_time){ INT64_C(1000000000) })
+
+static const uint8_t server_public[32] = { 0x42, 1, 2, 3 };
+static const uint8_t fresh[3][32] = { { 0xaa }, { 0xbb }, { 0xcc } };
+static const uint8_t nonce[16] = { 0x99, 8, 7 };
+static const struct endpoint client = { .ip.b = { 0x20, 1, 0xd, 0xb8, [15] = 7 }, .port = 0x1234 };
+
+struct world {
+	struct cookie_keys keys;
+	struct cookie_jar jar;
+	struct packet_hello hello;
+};
+
+static void world_init(struct world *w)
+{
+	uint64_t seed = 9;
+
+	cookie_keys_derive(&w->keys, server_public);
+	cookie_jar_init(&w->jar);
+	fill(&seed, (uint8_t *)&w->hello, sizeof(w->hello));
+	w->hello.type = PACKET_HELLO;
+	w->hello.suite = SUITE_AES_256_GCM;
+	cookie_sign_hello(&w->keys, &w->hello, NULL);
+}
+
+/* The cookie that the client gets from a COOKIE packet made now. */
+static void fetch(struct world *w, const struct endpoint *from, uint8_t cookie[16])
+{
+	struct packet_cookie c;
+
+	cookie_create(&w->jar, &w->keys, &w->hello, from, nonce, &c);
+	assert_true(cookie_consume(&w->keys, &c, w->hello.mac1, cookie));
+}
+
+static bool accepted(struct world *w, const uint8_t cookie[16], const struct endpoint *from)
+{
+	struct packet_hello h = w->hello;
+
+	cookie_sign_hello(&w->keys, &h, cookie);
+	return cookie_check_mac2(&w->jar, &h, from);
+}
+
+static void test_formulas(void **state)
+{
+	uint8_t key[32], full[32], cookie[16], where[18];
+	struct packet_cookie c;
+	struct world w;
+
+	world_init(&w);
+	sha256_2(key, "JumpVPN/1 mac1", 14, server_public, 32);
+	assert_memory_equal(w.keys.mac1, key, 32);
+	hmac_sha256_2(full, key, 32, &w.hello, 1168, NULL, 0);
+	assert_memory_equal(w.hello.mac1, full, 16);
+	assert_true(is_all(w.hello.mac2, 16, 0));
+	sha256_2(key, "JumpVPN/1 cookie", 16, server_public, 32);
+	assert_memory_equal(w.keys.cookie, key, 32);
+
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	memcpy(where, client.ip.b, 16);
+	where[16] = 0x12;
+	where[17] = 0x34;
+	hmac_sha256_2(full, fresh[0], 32, where, 18, NULL, 0);
+	fetch(&w, &client, cookie);
+	assert_memory_equal(cookie, full, 16);
+
+	cookie_create(&w.jar, &w.keys, &w.hello, &client, nonce, &c);
+	assert_int_equal(c.type, PACKET_COOKIE);
+	assert_int_equal(c.suite, SUITE_AES_256_GCM);
+	assert_true(is_all(c.zero, sizeof(c.zero), 0));
+	assert_memory_equal(c.handshake_id, w.hello.handshake_id, 8);
+	assert_memory_equal(c.nonce, nonce, 16);
+	hmac_sha256_2(key, w.keys.cookie, 32, w.hello.mac1, 16, nonce, 16);
+	assert_true(
+		aead_open_once(SUITE_AES_256_GCM, key, full, (const uint8_t[12]){ 0 }, &c, 16, c.sealed, 32));
+	assert_memory_equal(cookie, full, 16);
+
+	cookie_sign_hello(&w.keys, &w.hello, cookie);
+	hmac_sha256_2(full, cookie, 16, &w.hello, 1184, NULL, 0);
+	assert_memory_equal(w.hello.mac2, full, 16);
+}
+
+static void test_reset(void **state)
+{
+	static const uint8_t locator[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+	uint8_t prk[32], key[32], expected[32], token[16];
+
+	hkdf_extract(prk, NULL, 0, server_public, 32);
+	hkdf_expand(expected, 32, prk, "JumpVPN/1 reset");
+	reset_key_derive(key, server_public);
+	assert_memory_equal(key, expected, 32);
+	hmac_sha256_2(expected, key, 32, locator, 8, NULL, 0);
+	reset_token(token, key, locator);
+	assert_memory_equal(token, expected, 16);
+}
+
+static void test_mac1_covers_all_before_it(void **state)
+{
+	struct world w;
+	uint8_t *bytes = (uint8_t *)&w.hello;
+
+	world_init(&w);
+	assert_true(cookie_check_mac1(&w.keys, &w.hello));
+	for (size_t i = 0; i < sizeof(w.hello); i++) {
+		bytes[i] ^= 1;
+		assert_int_equal(cookie_check_mac1(&w.keys, &w.hello),
+				 i >= offsetof(struct packet_hello, mac2));
+		bytes[i] ^= 1;
+	}
+	w.keys.mac1[0] ^= 1;
+	assert_false(cookie_check_mac1(&w.keys, &w.hello));
+}
+
+static void test_mac2_covers_all_before_it(void **state)
+{
+	struct world w;
+	uint8_t *bytes = (uint8_t *)&w.hello, cookie[16];
+
+	world_init(&w);
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	assert_false(cookie_check_mac2(&w.jar, &w.hello, &client)); /* zeroes */
+	fetch(&w, &client, cookie);
+	cookie_sign_hello(&w.keys, &w.hello, cookie);
+	assert_true(cookie_check_mac2(&w.jar, &w.hello, &client));
+	for (size_t i = 0; i < sizeof(w.hello); i++) {
+		bytes[i] ^= 1;
+		assert_false(cookie_check_mac2(&w.jar, &w.hello, &client));
+		bytes[i] ^= 1;
+	}
+}
+
+static void test_cookie_is_of_one_address(void **state)
+{
+	struct endpoint other = client;
+	uint8_t cookie[16];
+	struct world w;
+
+	world_init(&w);
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	fetch(&w, &client, cookie);
+	assert_true(accepted(&w, cookie, &client));
+	other.port ^= 0x100;
+	assert_false(accepted(&w, cookie, &other));
+	other = client;
+	other.ip.b[15] ^= 1;
+	assert_false(accepted(&w, cookie, &other));
+}
+
+/* The zeroes in an empty place of the jar are known to everybody. */
+static void test_empty_jar_accepts_nothing(void **state)
+{
+	struct world w, stranger;
+	uint8_t cookie[16];
+
+	world_init(&w);
+	world_init(&stranger);
+	stranger.jar.since = T0; /* secrets: zero */
+	fetch(&stranger, &client, cookie);
+	assert_true(cookie_jar_is_due(&w.jar, T0));
+	assert_false(accepted(&w, cookie, &client));
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	assert_false(accepted(&w, cookie, &client));
+}
+
+static void test_rotation(void **state)
+{
+	struct jv_time t = T0;
+	uint8_t cookie[16];
+	struct world w;
+
+	world_init(&w);
+	cookie_jar_rotate(&w.jar, fresh[0], t);
+	fetch(&w, &client, cookie);
+	assert_false(cookie_jar_is_due(&w.jar, time_add_ms(t, PROTO_COOKIE_SECRET_MS - 1)));
+	assert_true(cookie_jar_is_due(&w.jar, time_add_ms(t, PROTO_COOKIE_SECRET_MS)));
+	/* Rotated late: the next period still ends at twice the time. */
+	cookie_jar_rotate(&w.jar, fresh[1], time_add_ms(t, PROTO_COOKIE_SECRET_MS + 50000));
+	assert_true(accepted(&w, cookie, &client));
+	assert_false(cookie_jar_is_due(&w.jar, time_add_ms(t, 2 * PROTO_COOKIE_SECRET_MS - 1)));
+	assert_true(cookie_jar_is_due(&w.jar, time_add_ms(t, 2 * PROTO_COOKIE_SECRET_MS)));
+	cookie_jar_rotate(&w.jar, fresh[2], time_add_ms(t, 2 * PROTO_COOKIE_SECRET_MS));
+	assert_false(accepted(&w, cookie, &client));
+	fetch(&w, &client, cookie);
+	assert_true(accepted(&w, cookie, &client));
+}
+
+/* After a pause the old secret is no longer "the previous one". */
+static void test_rotation_after_a_pause(void **state)
+{
+	uint8_t cookie[16];
+	struct world w;
+
+	world_init(&w);
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	fetch(&w, &client, cookie);
+	cookie_jar_rotate(&w.jar, fresh[1], time_add_ms(T0, 2 * PROTO_COOKIE_SECRET_MS));
+	assert_false(accepted(&w, cookie, &client));
+	assert_false(cookie_jar_is_due(&w.jar, time_add_ms(T0, 3 * PROTO_COOKIE_SECRET_MS - 1)));
+}
+
+/* Only the answer to one's own HELLO, unchanged, is taken; else the caller's cookie stays as it was. */
+static void test_consume(void **state)
+{
+	uint8_t cookie[16], mac1[16];
+	struct packet_cookie c;
+	uint8_t *bytes = (uint8_t *)&c;
+	struct world w;
+
+	world_init(&w);
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	cookie_create(&w.jar, &w.keys, &w.hello, &client, nonce, &c);
+	memset(cookie, 0x5a, sizeof(cookie));
+	for (size_t i = 0; i < sizeof(c); i++) {
+		bytes[i] ^= 3; /* of the suite: makes the other one */
+		assert_false(cookie_consume(&w.keys, &c, w.hello.mac1, cookie));
+		bytes[i] ^= 0x83;
+		assert_false(cookie_consume(&w.keys, &c, w.hello.mac1, cookie));
+		bytes[i] ^= 0x80;
+	}
+	memcpy(mac1, w.hello.mac1, 16);
+	mac1[0] ^= 1;
+	assert_false(cookie_consume(&w.keys, &c, mac1, cookie));
+	assert_true(is_all(cookie, sizeof(cookie), 0x5a));
+	assert_true(cookie_consume(&w.keys, &c, w.hello.mac1, cookie));
+}
+
+/* Whatever a stranger writes into the suite. */
+static void test_any_suite(void **state)
+{
+	struct packet_cookie c;
+	uint8_t cookie[16];
+	struct world w;
+
+	world_init(&w);
+	cookie_jar_rotate(&w.jar, fresh[0], T0);
+	for (unsigned int suite = 0; suite < 256; suite++) {
+		w.hello.suite = (uint8_t)suite;
+		cookie_create(&w.jar, &w.keys, &w.hello, &client, nonce, &c);
+		assert_true(cookie_consume(&w.keys, &c, w.hello.mac1, cookie));
+	}
+}
+
+static int start(void **state)
+{
+	return crypto_init();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_formulas),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_mac1_covers_all_before_it),
+		cmocka_unit_test(test_mac2_covers_all_before_it),
+		cmocka_unit_test(test_cookie_is_of_one_address),
+		cmocka_unit_test(test_empty_jar_accepts_nothing),
+		cmocka_unit_test(test_rotation),
+		cmocka_unit_test(test_rotation_after_a_pause),
+		cmocka_unit_test(test_consume),
+		cmocka_unit_test(test_any_suite),
+	};
+
+	return cmocka_run_group_tests_name("cookie", tests, start, NULL);
+}

@@ -1,0 +1,500 @@
+/* Frames: bytes written by hand pin the wire format, and whatever is not a frame is refused whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "aborts.h"
+#include "base/text.h"
+#include "jumpvpn/reason.h"
+#include "prng.h"
+#include "proto/frame.h"
+
+#define LOCATOR_A "a1a2a3a4a5a6a7a8" "000102030405060708090a0b0c0d0e0f"
+#define LOCATOR_B "b1b2b3b4b5b6b7b8" "101112131415161718191a1b1c1d1e1f"
+#define KEY "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+#define REPORT "01020304" "05060708" "09" "0a0b0c0d0e0f"
+/* The defaults of DESIGN section 7, in its order. */
+#define POLICY                                                                                     \
+	"05265c00" "0001d4c0" "00001388" "0001d4c0"                                                \
+	"000001f4" "00003a98" "000007d0" "000007d0" "00030d40" "00000003" "00000000" "00000fa0"    \
+	"00000008" "000005dc" "00001f40" "0010c8e0" "00007530" "000003e8" "00040000"               \
+	"00000003" "00001388"                                                                      \
+	"00000800" "00001388"
+#define ITEM_ADDRESS "01" "78" "00000000000000000000ffff0a080002" /* 10.8.0.2/24 */
+#define ITEM_ROUTE "02" "00" "00000000000000000000000000000000"   /* ::/0 */
+#define ITEM_DNS "03" "80" "fd000008000000000000000000000001"     /* fd00:8::1 */
+
+#define REPORT_VALUES { .sent = 0x01020304, .received = 0x05060708, .epoch = 9, .highest = 0x0a0b0c0d0e0f }
+
+static const struct vector {
+	const char *hex;
+	struct frame f;
+} vectors[] = {
+	{ "01" "11223344" "07" "01" "0102030405060708" "0a0b0c0d" "11121314" REPORT,
+	  { .type = FRAME_PING,
+	    .ping = { 0x11223344, 7, PING_PEER_DEAD, 0x0102030405060708, 0x0a0b0c0d, 0x11121314,
+		      REPORT_VALUES } } },
+	{ "02" "11223344" "06" "00" "0102030405060708" "1112131415161718" "21222324" REPORT,
+	  { .type = FRAME_PONG,
+	    .pong = { 0x11223344, 6, 0x0102030405060708, 0x1112131415161718, 0x21222324, REPORT_VALUES } } },
+	{ "03" "11223344" "05" "07" "21222324" "0102030405060708" "31" "414243444546",
+	  { .type = FRAME_JUMP,
+	    .jump = { 0x11223344, 5, REASON_TRANSPORT_DEAD, 0x21222324, 0x0102030405060708, 0x31,
+		      0x414243444546 } } },
+	{ "04" "11223344" "21222324" "31323334" "41" "515253545556",
+	  { .type = FRAME_JUMP_ACK,
+	    .jump_ack = { 0x11223344, 0x21222324, 0x31323334, 0x41, 0x515253545556 } } },
+	{ "05" "11223344" "2f" "000005dc" "21222324",
+	  { .type = FRAME_JUMP_REJECT,
+	    .jump_reject = { 0x11223344, REASON_COOLDOWN_ACTIVE, 1500, 0x21222324 } } },
+	{ "06" "0102030405060708",
+	  { .type = FRAME_PATH_CHALLENGE, .path_probe = { { 1, 2, 3, 4, 5, 6, 7, 8 } } } },
+	{ "07" "0102030405060708",
+	  { .type = FRAME_PATH_RESPONSE, .path_probe = { { 1, 2, 3, 4, 5, 6, 7, 8 } } } },
+	{ "08" "11223344" "02" "00" LOCATOR_A "09" LOCATOR_B,
+	  { .type = FRAME_LOCATORS,
+	    .locators = { 0x11223344, 2,
+			  { { 0, { 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8 },
+			      { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } },
+			    { 9, { 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8 },
+			      { 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 } } } } } },
+	{ "09" "81" KEY,
+	  { .type = FRAME_REKEY_OFFER,
+	    .rekey = { 0x81, { 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+			       48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63 } } } },
+	{ "0a" "81" KEY,
+	  { .type = FRAME_REKEY_ACCEPT,
+	    .rekey = { 0x81, { 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+			       48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63 } } } },
+	{ "0b" "11223344" "01" "03" "058c" POLICY "03" ITEM_ADDRESS ITEM_ROUTE ITEM_DNS,
+	  { .type = FRAME_POLICY,
+	    .policy = { .generation = 0x11223344, .part = 1, .parts = 3, .mtu = 1420, .items = 3,
+			.item = { { NET_ITEM_ADDRESS, { { { [10] = 0xff, 0xff, 10, 8, 0, 2 } }, 120 } },
+				  { NET_ITEM_ROUTE, { { { 0 } }, 0 } },
+				  { NET_ITEM_DNS, { { { 0xfd, 0, 0, 8, [15] = 1 } }, 128 } } } } } },
+	{ "0c" "1a", { .type = FRAME_CLOSE, .close = { REASON_PEER_CLOSED } } },
+};
+#define VECTORS (sizeof(vectors) / sizeof(vectors[0]))
+
+#define BUF 1024
+
+static size_t bytes_of(const char *hex, uint8_t buf[BUF])
+{
+	size_t len = strlen(hex) / 2;
+
+	assert_true(len <= BUF && hex_decode(buf, len, hex));
+	return len;
+}
+
+/* The defaults cannot stand in a constant initialiser: they are put in here. */
+static struct frame frame_of(const struct vector *v)
+{
+	struct frame f = v->f;
+
+	if (f.type == FRAME_POLICY)
+		f.policy.policy = policy_defaults;
+	return f;
+}
+
+static bool decodes(const uint8_t *data, size_t len, struct frame *f)
+{
+	/* a heap copy of just this length: a read behind it is seen */
+	uint8_t *copy = malloc(len + (len == 0));
+	struct reader r;
+	bool ok;
+
+	memcpy(copy, data, len);
+	r = reader_init(copy, len);
+	memset(f, 0xaa, sizeof(*f));
+	ok = frame_next(&r, f) && r.left == 0;
+	assert_true(ok == !r.error || r.left > 0 || len == 0);
+	free(copy);
+	return ok;
+}
+
+static void test_vectors(void **state)
+{
+	uint8_t want[BUF], got[BUF];
+
+	(void)state;
+	for (size_t i = 0; i < VECTORS; i++) {
+		static struct frame f, back;
+		struct writer w = writer_init(got, sizeof(got));
+		size_t len = bytes_of(vectors[i].hex, want);
+
+		f = frame_of(&vectors[i]);
+		frame_write(&w, &f);
+		assert_false(w.error);
+		assert_int_equal(w.len, len);
+		assert_memory_equal(got, want, len);
+
+		assert_true(decodes(want, len, &back));
+		assert_int_equal(back.type, f.type);
+		w = writer_init(got, sizeof(got));
+		frame_write(&w, &back);
+		assert_int_equal(w.len, len);
+		assert_memory_equal(got, want, len);
+	}
+}
+
+/* Decoding and encoding could be wrong in the same way; so some fields are looked at. */
+static void test_fields(void **state)
+{
+	uint8_t buf[BUF];
+	struct frame f;
+
+	(void)state;
+	assert_true(decodes(buf, bytes_of(vectors[0].hex, buf), &f));
+	assert_int_equal(f.ping.id, 0x11223344);
+	assert_int_equal(f.ping.path, 7);
+	assert_int_equal(f.ping.age_us, 0x0102030405060708);
+	assert_int_equal(f.ping.policy_generation, 0x0a0b0c0d);
+	assert_int_equal(f.ping.locators_seq, 0x11121314);
+	assert_int_equal(f.ping.report.highest, 0x0a0b0c0d0e0f);
+	assert_true(decodes(buf, bytes_of(vectors[2].hex, buf), &f));
+	assert_int_equal(f.jump.binding_version, 0x21222324);
+	assert_int_equal(f.jump.reason, REASON_TRANSPORT_DEAD);
+	assert_true(decodes(buf, bytes_of(vectors[10].hex, buf), &f));
+	assert_int_equal(f.policy.policy.max_lifetime_ms, 86400000);
+	assert_int_equal(f.policy.policy.proof_max_age_ms, 5000);
+	assert_int_equal(f.policy.item[2].kind, NET_ITEM_DNS);
+	assert_int_equal(f.policy.item[0].prefix.len, 120);
+}
+
+static void test_truncated(void **state)
+{
+	uint8_t buf[BUF];
+	struct frame f;
+
+	(void)state;
+	for (size_t i = 0; i < VECTORS; i++) {
+		size_t len = bytes_of(vectors[i].hex, buf);
+
+		for (size_t n = 1; n < len; n++)
+			assert_false(decodes(buf, n, &f));
+	}
+}
+
+static void test_does_not_fit(void **state)
+{
+	uint8_t buf[BUF], untouched[BUF];
+
+	(void)state;
+	memset(untouched, 0x5a, sizeof(untouched));
+	for (size_t i = 0; i < VECTORS; i++) {
+		struct frame f = frame_of(&vectors[i]);
+		size_t len = strlen(vectors[i].hex) / 2;
+
+		for (size_t cap = 0; cap < len + 3; cap++) {
+			struct writer w = writer_init(buf, cap);
+
+			memset(buf, 0x5a, sizeof(buf));
+			w.len = cap < 3 ? cap : 3; /* something stands before it */
+			frame_write(&w, &f);
+			assert_true(w.error);
+			assert_int_equal(w.len, cap < 3 ? cap : 3);
+			assert_memory_equal(buf, untouched, sizeof(buf));
+		}
+	}
+}
+
+static void test_unknown_types(void **state)
+{
+	uint8_t buf[BUF];
+	struct frame f;
+
+	(void)state;
+	for (unsigned int type = 0; type < 256; type++) {
+		struct reader r;
+
+		memset(buf, 0, sizeof(buf));
+		buf[0] = (uint8_t)type;
+		if (type <= FRAME_CLOSE)
+			continue;
+		r = reader_init(buf, sizeof(buf));
+		assert_false(frame_next(&r, &f));
+		assert_true(r.error);
+		assert_null(frame_name(type));
+	}
+	assert_string_equal(frame_name(FRAME_PAD), "PAD");
+	assert_string_equal(frame_name(FRAME_PING), "PING");
+	assert_string_equal(frame_name(FRAME_JUMP_REJECT), "JUMP_REJECT");
+	assert_string_equal(frame_name(FRAME_CLOSE), "CLOSE");
+}
+
+/* All frames in one packet, with padding between, in front and behind. */
+static void test_sequence(void **state)
+{
+	uint8_t buf[BUF];
+	struct frame f;
+	struct reader r;
+	size_t at = 0;
+
+	(void)state;
+	for (size_t i = 0; i < VECTORS; i++) {
+		memset(buf + at, FRAME_PAD, i % 3);
+		at += i % 3;
+		at += bytes_of(vectors[i].hex, buf + at);
+	}
+	memset(buf + at, FRAME_PAD, 100);
+	r = reader_init(buf, at + 100);
+	for (size_t i = 0; i < VECTORS; i++) {
+		assert_true(frame_next(&r, &f));
+		assert_int_equal(f.type, vectors[i].f.type);
+	}
+	assert_false(frame_next(&r, &f));
+	assert_false(r.error);
+	assert_false(frame_next(&r, &f));
+	assert_false(r.error);
+
+	buf[at + 50] = 0xff; /* a bad frame at the end spoils the packet */
+	r = reader_init(buf, at + 100);
+	for (size_t i = 0; i < VECTORS; i++)
+		assert_true(frame_next(&r, &f));
+	assert_false(frame_next(&r, &f));
+	assert_true(r.error);
+	assert_false(frame_next(&r, &f)); /* and stays so */
+
+	r = reader_init(buf, 0);
+	assert_false(frame_next(&r, &f));
+	assert_false(r.error);
+}
+
+/* One byte of a vector is set: does the frame still decode? */
+static void test_bounds(void **state)
+{
+	enum { P = 9 }; /* policy values begin here in POLICY */
+	static const struct {
+		unsigned int vector, offset;
+		uint8_t value;
+		bool ok;
+	} rows[] = {
+		{ 0, 5, 7, true }, { 0, 5, 8, false }, { 0, 5, 255, false },       /* PING path */
+		{ 0, 6, 0, true }, { 0, 6, 2, false }, { 0, 6, 0x81, false },      /* flags */
+		{ 1, 5, 7, true }, { 1, 5, 8, false }, { 1, 6, 1, false },         /* PONG path, zero */
+		{ 2, 5, 8, false }, { 2, 6, 29, true }, { 2, 6, 30, false },       /* JUMP path, reason */
+		{ 2, 6, 51, true }, { 2, 6, 52, false }, { 2, 6, 0, true },
+		{ 4, 5, 51, true }, { 4, 5, 39, false }, { 4, 5, 255, false },     /* JUMP_REJECT reason */
+		{ 7, 5, 0, false }, { 7, 5, 11, false }, { 7, 5, 1, false },       /* LOCATORS count */
+		{ 7, 6, 9, true }, { 7, 6, 10, false }, { 7, 31, 10, false },      /* slots */
+		{ 10, 5, 2, true }, { 10, 5, 3, false }, { 10, 6, 1, false },      /* POLICY part, parts */
+		{ 10, 6, 0, false }, { 10, 6, 16, true }, { 10, 6, 17, false },
+		{ 10, 7, 0x02, true }, { 10, 7, 0x01, false },                     /* mtu 0x28c, 0x18c */
+		{ 10, 7, 0x22, true }, { 10, 7, 0x23, false },                     /* 0x228c, 0x238c */
+		{ 10, P, 0x23, true }, { 10, P, 0x25, false },                     /* max_lifetime_ms */
+		{ 10, P + 10, 2, true }, { 10, P + 10, 1, false },                 /* handshake_timeout_ms */
+		{ 10, P + 4 * 9 + 3, 0, false }, { 10, P + 4 * 9 + 3, 20, true },  /* max_consecutive_drops */
+		{ 10, P + 4 * 9 + 3, 21, false },
+		{ 10, P + 4 * 21 + 2, 4, true }, { 10, P + 4 * 21 + 2, 6, false }, /* replay_window */
+		{ 10, P + 4 * 21 + 2, 0, false }, { 10, P + 4 * 21 + 1, 1, false },
+		{ 10, P + 92, 2, false }, { 10, P + 92, 49, false }, { 10, P + 92, 255, false }, /* items */
+		{ 10, P + 93, 2, true }, { 10, P + 93, 0, false }, { 10, P + 93, 4, false },     /* kind */
+		{ 10, P + 93, 3, false },                                          /* DNS is one address */
+		{ 10, P + 94, 96, true }, { 10, P + 94, 95, false }, { 10, P + 94, 128, true },  /* IPv4 */
+		{ 10, P + 94, 129, false }, { 10, P + 112, 129, false }, { 10, P + 112, 128, true },
+		{ 10, P + 130, 127, false },                                       /* DNS length */
+		{ 11, 1, 51, true }, { 11, 1, 52, false },                         /* CLOSE reason */
+	};
+	uint8_t buf[BUF];
+	struct frame f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = bytes_of(vectors[rows[i].vector].hex, buf);
+
+		assert_true(rows[i].offset < len);
+		buf[rows[i].offset] = rows[i].value;
+		if (decodes(buf, len, &f) != rows[i].ok)
+			fail_msg("row %zu: vector %u, byte %u", i, rows[i].vector, rows[i].offset);
+	}
+}
+
+/* Each policy value: its bounds are in, one beyond is out. */
+static void test_policy_bounds(void **state)
+{
+	static const uint32_t bounds[][2] = {
+#define X(section, key, KIND, def, least, most) { least, most },
+		POLICY_LIST(X)
+#undef X
+	};
+	uint8_t buf[BUF];
+	struct frame f;
+
+	(void)state;
+	for (size_t k = 0; k < POLICY_KEYS; k++) {
+		for (int side = 0; side < 2; side++) {
+			for (int beyond = 0; beyond < 2; beyond++) {
+				uint32_t v = bounds[k][side] + (uint32_t)(beyond ? (side ? 1 : -1) : 0);
+				size_t len = bytes_of(vectors[10].hex, buf);
+				be32 wire = put_be32(v);
+
+				memcpy(buf + 9 + 4 * k, &wire, 4);
+				assert_int_equal(decodes(buf, len, &f), !beyond);
+			}
+		}
+	}
+}
+
+/* Mutated frames: what decodes, encodes to the very same bytes. */
+static void test_one_encoding(void **state)
+{
+	struct prng rng = { 7 };
+	unsigned int decoded = 0;
+
+	(void)state;
+	for (int i = 0; i < 60000; i++) {
+		uint8_t buf[BUF], again[BUF];
+		size_t len = bytes_of(vectors[prng_below(&rng, VECTORS)].hex, buf);
+		struct writer w = writer_init(again, sizeof(again));
+		struct frame f;
+
+		for (uint64_t n = prng_below(&rng, 4); n > 0; n--)
+			buf[prng_below(&rng, len)] = (uint8_t)prng_next(&rng);
+		if (buf[0] == FRAME_PAD || !decodes(buf, len, &f))
+			continue;
+		decoded++;
+		frame_write(&w, &f);
+		assert_int_equal(w.len, len);
+		assert_memory_equal(again, buf, len);
+	}
+	assert_true(decoded > 10000);
+}
+
+#define WELCOME                                                                                    \
+	"404142434445464748494a4b4c4d4e4f" "01" "01" "02" "04" "11223344" "058c" "0000" POLICY     \
+	"03" LOCATOR_A ITEM_ADDRESS ITEM_DNS
+
+static void test_welcome_vector(void **state)
+{
+	uint8_t want[BUF], got[BUF];
+	size_t len = bytes_of(WELCOME, want);
+	struct writer w = writer_init(got, sizeof(got));
+	struct welcome in;
+
+	(void)state;
+	memset(&in, 0xaa, sizeof(in));
+	assert_true(welcome_read(want, len, &in));
+	assert_int_equal(in.session_id[15], 0x4f);
+	assert_int_equal(in.suite, SUITE_AES_256_GCM);
+	assert_int_equal(in.policy_generation, 0x11223344);
+	assert_int_equal(in.mtu, 1420);
+	assert_int_equal(in.parts, 4);
+	assert_memory_equal(&in.policy, &policy_defaults, sizeof(in.policy));
+	assert_int_equal(in.locators, 1);
+	assert_int_equal(in.locator[0].slot, 3);
+	assert_int_equal(in.locator[0].token[15], 15);
+	assert_int_equal(in.items, 2);
+	assert_int_equal(in.item[1].kind, NET_ITEM_DNS);
+	welcome_write(&w, &in);
+	assert_int_equal(w.len, len);
+	assert_memory_equal(got, want, len);
+	for (size_t cap = 0; cap < len; cap++) {
+		w = writer_init(got, cap);
+		memset(got, 0x5a, sizeof(got));
+		welcome_write(&w, &in);
+		assert_true(w.error && w.len == 0 && got[0] == 0x5a);
+	}
+	for (size_t n = 0; n < BUF; n++) { /* neither shorter nor longer */
+		memset(got, 0, sizeof(got));
+		memcpy(got, want, n < len ? n : len);
+		assert_int_equal(welcome_read(got, n, &in), n == len);
+	}
+}
+
+static void test_welcome_bounds(void **state)
+{
+	static const struct {
+		unsigned int offset;
+		uint8_t value;
+		bool ok;
+	} rows[] = {
+		{ 16, 2, true }, { 16, 0, false }, { 16, 3, false },     /* suite */
+		{ 17, 0, false }, { 17, 2, false }, { 17, 11, false },   /* locators */
+		{ 18, 1, false }, { 18, 3, false }, { 18, 49, false },   /* items */
+		{ 19, 0, true }, { 19, 16, true }, { 19, 17, false },    /* parts */
+		{ 24, 0x02, true }, { 24, 0x01, false }, { 24, 0x24, false }, /* mtu */
+		{ 26, 1, false }, { 27, 1, false },                      /* zero */
+		{ 28, 0x25, false }, { 38, 1, false },                   /* policy */
+		{ 120, 9, true }, { 120, 10, false },                    /* slot */
+		{ 145, 4, false }, { 146, 95, false },                   /* kind, length */
+	};
+	uint8_t buf[BUF];
+	struct welcome out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = bytes_of(WELCOME, buf);
+
+		buf[rows[i].offset] = rows[i].value;
+		if (welcome_read(buf, len, &out) != rows[i].ok)
+			fail_msg("row %zu: byte %u", i, rows[i].offset);
+	}
+}
+
+/* The largest of both fit where they must go. */
+static void test_sizes(void **state)
+{
+	static struct welcome in = { .suite = 1, .mtu = 1420, .locators = PROTO_SLOTS_MAX, .items = 36 };
+	static struct frame f = { .type = FRAME_POLICY, .policy = { .parts = 1, .items = POLICY_ITEMS_MAX } };
+	uint8_t buf[PROTO_CONTROL_MAX];
+	struct writer w = writer_init(buf, WELCOME_PAYLOAD_MAX);
+
+	(void)state;
+	welcome_write(&w, &in);
+	assert_false(w.error);
+	w = writer_init(buf, PROTO_CONTROL_MAX - PROTO_OVERHEAD);
+	frame_write(&w, &f);
+	assert_false(w.error);
+}
+
+static void write_frame(void *arg)
+{
+	uint8_t buf[BUF];
+	struct writer w = writer_init(buf, sizeof(buf));
+
+	frame_write(&w, arg);
+}
+
+static void test_impossible_frames_abort(void **state)
+{
+	struct frame f = frame_of(&vectors[11]);
+
+	(void)state;
+	assert_false(aborts(write_frame, &f));
+	f.type = FRAME_CLOSE + 1;
+	assert_true(aborts(write_frame, &f));
+	f.type = FRAME_PAD;
+	assert_true(aborts(write_frame, &f));
+	f = frame_of(&vectors[7]);
+	f.locators.count = PROTO_SLOTS_MAX + 1;
+	assert_true(aborts(write_frame, &f));
+	f = frame_of(&vectors[10]);
+	f.policy.items = POLICY_ITEMS_MAX + 1;
+	assert_true(aborts(write_frame, &f));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_does_not_fit),
+		cmocka_unit_test(test_unknown_types),
+		cmocka_unit_test(test_sequence),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_policy_bounds),
+		cmocka_unit_test(test_one_encoding),
+		cmocka_unit_test(test_welcome_vector),
+		cmocka_unit_test(test_welcome_bounds),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_impossible_frames_abort),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

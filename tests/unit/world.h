@@ -1,0 +1,184 @@
+/*
+ * A world in one thread under virtual time: server workers, clients, the links between them, and traffic inside.
+ *
+ * Each candidate path of each client is a link with its own delay, loss, cuts and NAT. All that the engines
+ * hand out is kept: audit records, inner packets, results. world_free() holds every record to the invariants of
+ * DESIGN section 6, so every test that uses the world is a test of them.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "prng.h"
+#include "session/session.h"
+
+#define WORLD_WORKERS 2
+#define WORLD_CLIENTS 3
+#define WORLD_PATHS 4
+#define WORLD_ENGINES (WORLD_WORKERS + WORLD_CLIENTS)
+#define WORLD_DATAGRAM_MAX 1600
+
+struct world_link {
+	int64_t delay_us;
+	uint32_t loss_ppm;     /* each direction */
+	bool cut_up, cut_down; /* swallows everything from, to the client */
+	uint16_t nat;          /* one more: all mappings are new, the old ones are gone */
+};
+
+struct datagram {
+	struct jv_time at;
+	uint64_t order;
+	bool up;               /* client to server */
+	unsigned int client;   /* WORLD_CLIENTS: a stranger */
+	uint8_t path;
+	struct route route;    /* as the receiver sees it */
+	unsigned int frames;   /* of CONTROL: a bit for each type */
+	size_t len;
+	uint8_t data[WORLD_DATAGRAM_MAX];
+};
+
+struct datagrams {
+	struct datagram *list;
+	size_t n, cap;
+};
+
+/* Numbered inner packets in one direction. */
+struct traffic {
+	int64_t interval_us;   /* 0: off */
+	bool echo;             /* the receiver answers each at once */
+	struct jv_time next;
+	uint32_t sent, got, twice, echoed; /* echoed: answers that came back */
+	uint8_t *seen;
+	uint32_t cap;
+	struct jv_time last_got;
+	int64_t gap_us;        /* longest time between two arrivals */
+};
+
+struct world_audit {
+	unsigned int engine;
+	struct audit_record r;
+};
+
+struct world_engine {
+	struct world *w;
+	unsigned int index;    /* workers first, then clients */
+	struct engine *e;
+	struct prng rng;
+	uint32_t icmp;         /* ICMP errors delivered, and the last one's type and code */
+	uint8_t icmp_type, icmp_code;
+	uint32_t strange;      /* other inner packets that are no traffic of the world's */
+};
+
+struct world_client {
+	struct config config;
+	struct { uint8_t path; bool open; } *socket;
+	size_t sockets;
+	struct world_link link[WORLD_PATHS];
+	struct traffic up, down;
+	uint16_t mtu;
+	uint32_t nets;         /* calls of net_setup */
+	struct net_item item[POLICY_PARTS_MAX * POLICY_ITEMS_MAX];
+	size_t items;
+};
+
+struct world_job {
+	struct jv_time at;
+	unsigned int engine;
+	bool run;              /* false: forwarded, it has run */
+	struct job *job;
+};
+
+struct world {
+	struct jv_time now;
+	unsigned int workers, clients, paths;
+	struct prng rng;
+	int64_t job_us;        /* what a Diffie-Hellman takes */
+	bool aes[2];           /* clients', server's */
+	unsigned int hello_worker; /* whom the kernel gives HELLOs */
+	struct config *config; /* the server's */
+	struct world_engine engine[WORLD_ENGINES];
+	struct world_client client[WORLD_CLIENTS];
+	struct datagrams flight, record;
+	bool recording;
+	uint64_t order;
+	struct world_job *job;
+	size_t jobs, jobs_cap;
+	struct { unsigned int engine; uint8_t kind, client; uint32_t seq; } reply[256];
+	size_t replies;
+	struct world_audit *audit;
+	size_t audits, audits_cap;
+	struct { uint32_t n; uint64_t token; enum reason why; uint32_t retry_after_ms; } jumped;
+	/* True: the datagram is lost. */
+	bool (*swallow)(struct world *w, const struct datagram *d);
+	unsigned int swallow_frames; /* of world_swallow_frame() */
+	uint32_t swallow_left, swallowed;
+	bool swallow_up;
+	uint64_t stranger_bytes; /* sent to addresses that no client has */
+	uint32_t stranger_datagrams;
+	uint8_t stranger_type;
+	uint32_t max_switches;   /* the bound to hold the records to */
+	uint32_t locators_reused; /* datagrams of a client with a locator that was seen on another socket */
+	struct { uint8_t locator[8]; unsigned int client; uint32_t socket; } *seen;
+	size_t seens, seens_cap;
+};
+
+/* Default policy with 4 paths of 1 ms round trip; change config, links and policy, then start. */
+struct world *world_new(unsigned int workers, unsigned int clients);
+void world_start(struct world *w); /* engines, and all candidates up; no time passes */
+/* Records from..to-1 to stderr, to see what happened. */
+void world_explain(const struct world *w, size_t from, size_t to);
+void world_free(struct world *w);  /* checks the invariants first */
+/* For each of the server's peers, present and to come. */
+void world_policy(struct world *w, const struct policy *p);
+/* A copy of the server's configuration, generation + 1, to be changed and given to world_reload(). */
+struct config *world_config_next(const struct world *w);
+void world_reload(struct world *w, struct config *next);
+
+void world_run(struct world *w, uint64_t ms);
+/* Until the question is answered by yes; false when that was not so within `ms`. */
+bool world_until(struct world *w, bool (*question)(struct world *w), uint64_t ms);
+bool world_all_attached(struct world *w); /* every client, on both ends, to the same session and path */
+/* world_start() and until all are attached and their paths are warm. */
+void world_attach(struct world *w);
+
+struct engine *world_client_engine(struct world *w, unsigned int client);
+struct session *world_session(struct world *w, unsigned int client); /* the client's, or NULL */
+struct session *world_peer(struct world *w, unsigned int client);    /* the server's attached one, or NULL */
+struct engine *world_home(struct world *w, unsigned int client);
+uint64_t world_count(struct world *w, unsigned int engine, enum counter c);
+uint64_t world_served(struct world *w, enum counter c); /* all workers together */
+/* Records of this event (and reason, unless REASON_NONE) of clients or of workers, from the `from`th on. */
+unsigned int world_audits(struct world *w, bool clients, enum audit_event event, enum reason why, size_t from);
+void world_jump(struct world *w, unsigned int client, uint8_t path, uint64_t token);
+
+/* The next `n` datagrams of that direction with one of these frames are lost. */
+void world_swallow_frame(struct world *w, bool up, unsigned int frames, uint32_t n);
+void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_t n);
+/* assert_true(), and the last records when it is not. */
+#define world_assert(w, question)                                                                  \
+	do {                                                                                       \
+		if (!(question)) {                                                                 \
+			world_explain(w, (w)->audits < 30 ? 0 : (w)->audits - 30, (w)->audits);    \
+			fail_msg("at %lld us: %s", (long long)(w)->now.us, #question);             \
+		}                                                                                  \
+	} while (0)
+#define FRAME_BIT(type) (1u << (type))
+
+/* A datagram as if the network had brought it, now. */
+void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len);
+void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data, size_t len);
+struct route world_stranger(unsigned int number);
+void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, size_t len);
+/* An IPv4 UDP packet of `len` bytes in `out`; answers `len`. */
+size_t world_packet(uint8_t *out, size_t len, const char *src, const char *dst);
+void world_traffic(struct world *w, struct traffic *t, int64_t interval_us, bool echo);
+/* Everything that can be seen from outside of all sessions of an engine, at `now`. */
+size_t world_view(struct world *w, unsigned int engine, struct session_info *out, size_t max);
