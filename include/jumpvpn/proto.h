@@ -207,6 +207,7 @@ struct frame_ping {
 	be64 age_us;        /* of the session, by the sender's clock */
 	be32 policy_generation; /* client: the last one complete; server: the current one */
 	be32 locators_seq;  /* client: the last LOCATORS taken; server: the last one issued */
+	be16 spent;         /* client: a bit for each slot whose locator it will not use again; server: 0 */
 	struct wire_path_report report;
 };
 
@@ -274,7 +275,7 @@ struct frame_close {
 };
 
 static_assert(sizeof(struct wire_path_report) == 15, "wire_path_report");
-static_assert(sizeof(struct frame_ping) == 37, "frame_ping");
+static_assert(sizeof(struct frame_ping) == 39, "frame_ping");
 static_assert(sizeof(struct frame_pong) == 41, "frame_pong");
 static_assert(sizeof(struct frame_jump) == 25, "frame_jump");
 static_assert(sizeof(struct frame_jump_ack) == 19, "frame_jump_ack");

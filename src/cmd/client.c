@@ -94,9 +94,9 @@ int client_options(struct client_options *o, int argc, char **argv, const struct
 					   "there is no such option, or its value is missing");
 	}
 	if (argc - optind < usage->least)
-		return usage_error(argv[0], usage, "something is missing");
+		return usage_error(argv[0], usage, "too few arguments");
 	if (argc - optind > usage->most)
-		return usage_error(argv[0], usage, "that is too much");
+		return usage_error(argv[0], usage, "too many arguments");
 	return -1;
 }
 

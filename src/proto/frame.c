@@ -150,6 +150,7 @@ static void write_ping(struct writer *w, const struct frame *f)
 		.age_us = put_be64(f->ping.age_us),
 		.policy_generation = put_be32(f->ping.policy_generation),
 		.locators_seq = put_be32(f->ping.locators_seq),
+		.spent = put_be16(f->ping.spent),
 		.report = report_to_wire(&f->ping.report),
 	};
 
@@ -167,8 +168,10 @@ static bool read_ping(struct reader *r, struct frame *f)
 	f->ping.age_us = get_be64(wire.age_us);
 	f->ping.policy_generation = get_be32(wire.policy_generation);
 	f->ping.locators_seq = get_be32(wire.locators_seq);
+	f->ping.spent = get_be16(wire.spent);
 	f->ping.report = report_from_wire(&wire.report);
-	return wire.path < PROTO_PATHS_MAX && (wire.flags & ~(unsigned int)PING_PEER_DEAD) == 0;
+	return wire.path < PROTO_PATHS_MAX && (wire.flags & ~(unsigned int)PING_PEER_DEAD) == 0 &&
+	       f->ping.spent < 1u << PROTO_SLOTS_MAX;
 }
 
 static void write_pong(struct writer *w, const struct frame *f)

@@ -43,6 +43,7 @@ struct frame {
 			uint64_t age_us;
 			uint32_t policy_generation;
 			uint32_t locators_seq;
+			uint16_t spent;
 			struct path_report report;
 		} ping;
 		struct {

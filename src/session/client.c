@@ -44,35 +44,30 @@ void client_close_path(struct path *p)
 	p->spent = true;
 }
 
-/* A slot whose locator was never used; else one that nothing needs: then its locator is seen on two ports. */
-static struct path *free_slot(struct session *s)
+/* A slot whose locator was never used, or NULL. */
+static struct path *fresh_slot(struct session *s)
 {
-	struct path *spare = NULL;
-
-	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
-
-		if (!p->issued || p->number != PATH_NONE)
-			continue;
-		if (!p->spent)
-			return p;
-		spare = p;
-	}
-	return spare;
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (s->path[i].issued && !s->path[i].spent && s->path[i].number == PATH_NONE)
+			return &s->path[i];
+	return NULL;
 }
 
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	struct path *old = session_path_numbered(s, number);
-	struct path *p;
+	struct path *p = fresh_slot(s);
 
 	/* The server grants one path for each locator that is not a spare. */
 	if (!is_up(s, number) || number + PROTO_SPARE_LOCATORS >= s->slots)
 		return NULL;
-	if (old && old != s->active)
+	if (old == s->active)
+		old = NULL;
+	if (old)
 		client_close_path(old);
-	p = free_slot(s);
+	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
+	p = p ? p : old;
 	if (!p)
 		return NULL;
 	path_reset(p, now);
@@ -177,7 +172,10 @@ static void recovery_begin(struct session *s, struct path *p, enum reason eviden
 	jump_to(s, p, now);
 }
 
-/* The best candidate not tried yet; the active path only if it has answered again. */
+/*
+ * The best candidate not tried yet; the active path only if it has answered again. The path left a moment ago is
+ * as good as any, unless it is the active one's old port.
+ */
 static struct path *choose(struct session *s, uint16_t tried)
 {
 	struct path *best = NULL;
@@ -185,7 +183,8 @@ static struct path *choose(struct session *s, uint16_t tried)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = &s->path[i];
 
-		if (!p->known || p->number == PATH_NONE || p == s->draining || tried & 1u << i || !is_up(s, p->number))
+		if (!p->known || p->number == PATH_NONE || tried & 1u << i || !is_up(s, p->number) ||
+		    (p == s->draining && p->number == s->active->number))
 			continue;
 		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0))
 			continue;
@@ -486,11 +485,12 @@ static void probe(struct session *s, struct path *p, struct jv_time now)
 {
 	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
 
-	if (!is_up(s, p->number))
+	/* A newer instance of the same candidate has taken its place. */
+	if (!is_up(s, p->number) || session_path_numbered(s, p->number) != p)
 		client_close_path(p);
-	else if (!gone)
+	else if (!gone || (s->jump.pending && s->jump.slot == p->slot))
 		ping_send(p, 0, now);
-	else if (!s->jump.pending || s->jump.slot != p->slot)
+	else
 		client_open(s, p->number, now); /* perhaps its NAT mapping is poisoned: from a new port */
 }
 
@@ -548,10 +548,9 @@ void client_locators(struct session *s, const struct frame *f, struct jv_time no
 		const struct locator *l = &f->locators.list[i];
 		struct path *p = l->slot < s->slots ? &s->path[l->slot] : NULL;
 
-		if (!p || p == s->active || p == s->draining || (s->jump.pending && s->jump.slot == l->slot) ||
+		if (!p || p->number != PATH_NONE ||
 		    (p->issued && memcmp(p->locator, l->locator, sizeof(p->locator)) == 0))
 			continue;
-		client_close_path(p);
 		session_issue(s, l->slot, l->locator, l->token);
 	}
 	s->locators_seq = f->locators.seq;

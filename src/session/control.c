@@ -29,6 +29,9 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	struct control c;
 
 	session_age_sample(s, f->ping.age_us, -1, now);
+	path_reported(p, &f->ping.report, now);
+	if (p == s->active)
+		health_restart(s, now); /* what it says may hasten the verdict */
 	pong.pong.id = f->ping.id;
 	pong.pong.path = f->ping.path;
 	pong.pong.echo_us = f->ping.age_us;
@@ -62,6 +65,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	rtt = (int64_t)(age - f->pong.echo_us);
 	path_rtt_sample(p, rtt);
 	session_age_sample(s, f->pong.age_us, rtt, now);
+	path_reported(p, &f->pong.report, now);
 	if (f->pong.id == p->ping_id)
 		window = path_ponged(p, &f->pong.report, s->policy.loss_window_ms, now);
 	else

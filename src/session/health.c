@@ -15,9 +15,10 @@ static int64_t slow_probe_us(const struct session *s)
 	return (int64_t)ms * 1000;
 }
 
+/* Packets still come, and nothing says that ours do not arrive. */
 static bool heard_since_suspicion(const struct path *p)
 {
-	return !time_is_never(p->last_rx) && time_before(p->silent_since, p->last_rx);
+	return !p->deaf && !time_is_never(p->last_rx) && time_before(p->silent_since, p->last_rx);
 }
 
 /* When the PING that is out counts as unanswered. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+
 static void derive_epoch(struct keys *k, uint32_t number, uint64_t *cache_next)
 {
 	struct epoch *e = &k->epoch[number & 1];
@@ -70,6 +72,8 @@ void keys_next(struct keys *k, const uint8_t shared[32], uint64_t *cache_next, s
 	const uint32_t number = keys_newest(k) + 1;
 	uint8_t salt[32];
 
+	if (number != k->tx_epoch + 1) /* it would take the place of the epoch we seal with */
+		bug("epoch %u while epoch %u is not in use yet", number, number - 1);
 	epoch_drop(&k->epoch[number & 1], cache);
 	hkdf_expand(salt, sizeof(salt), k->secret, "JumpVPN/1 rekey");
 	hkdf_extract(k->secret, salt, sizeof(salt), shared, 32);

@@ -13,7 +13,7 @@ void path_reset(struct path *p, struct jv_time now)
 	memcpy(fresh.token, p->token, sizeof(fresh.token));
 	fresh.last_rx = TIME_NEVER;
 	fresh.last_pong = TIME_NEVER;
-	fresh.stable_since = now;
+	fresh.opened = fresh.stable_since = now;
 	*p = fresh;
 }
 
@@ -80,10 +80,22 @@ static uint32_t loss_of(uint32_t sent, uint32_t received)
 	return (uint32_t)((uint64_t)(sent - received) * POLICY_PPM / sent);
 }
 
+void path_reported(struct path *p, const struct path_report *report, struct jv_time now)
+{
+	const bool progress = report->received != p->peer_received;
+
+	p->peer_received = report->received;
+	if (progress)
+		p->deaf = false;
+	else if (p->unanswered > 0 && time_diff_us(now, p->silent_since) > path_patience_us(p))
+		p->deaf = true;
+}
+
 void path_answered(struct path *p, struct jv_time now)
 {
 	p->ping_out = false;
 	p->unanswered = 0;
+	p->deaf = false;
 	p->last_pong = now;
 	p->proven = true;
 }

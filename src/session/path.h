@@ -49,6 +49,8 @@ struct path {
 	struct jv_time challenge_sent;
 	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
 
+	struct jv_time opened;
+
 	/* health */
 	uint32_t sent, received;     /* packets, as reported in PING and PONG */
 	uint32_t ping_id;            /* of the last PING; 0: none was sent */
@@ -59,6 +61,8 @@ struct path {
 	int64_t srtt_us, rttvar_us;  /* 0: not measured */
 
 	/* loss: where the present window began, and what the last whole one told */
+	uint32_t peer_received;      /* by the peer's last report */
+	bool deaf;                   /* the peer sends, but says that it hears nothing from us */
 	bool window_open;
 	struct jv_time window_start;
 	uint32_t ping_sent_count;    /* `sent` in the last PING */
@@ -75,6 +79,8 @@ int64_t path_patience_us(const struct path *p);
 int64_t path_reprobe_us(const struct path *p);
 /* A PING goes out now. */
 void path_pinged(struct path *p, uint32_t id, struct jv_time now);
+/* The peer told how many of our packets it has received on this path. */
+void path_reported(struct path *p, const struct path_report *report, struct jv_time now);
 /* A PONG to an earlier PING came: the path is alive. */
 void path_answered(struct path *p, struct jv_time now);
 /* A PONG to our last PING came, with the peer's counts; true when a loss window was completed (loss_ppm is new). */

@@ -11,7 +11,7 @@
 #define POLICY_MS 200       /* least time between two sendings of the policy */
 
 /* A locator stands for one candidate path, and its number is told by the first PING or JUMP on it. */
-static bool take_number(struct path *p, uint8_t number)
+static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 {
 	struct session *s = p->session;
 
@@ -19,13 +19,15 @@ static bool take_number(struct path *p, uint8_t number)
 		return p->number != PATH_NONE || s->state != STATE_BIRTH;
 	if (number + PROTO_SPARE_LOCATORS >= s->slots)
 		return false;
-	if (p->number == PATH_NONE)
+	if (p->number == PATH_NONE) {
 		p->number = number;
+		p->opened = p->stable_since = now;
+	}
 	return p->number == number;
 }
 
-/* The path was opened anew under another locator: the old one will not be used again, unless it carries us now. */
-static void retire_older(struct path *p, struct jv_time now)
+/* Fresh locators for the slots the client will not use again; it says so until it has them. */
+static void replace_spent(struct path *p, uint16_t spent, struct jv_time now)
 {
 	struct session *s = p->session;
 	bool changed = false;
@@ -33,9 +35,7 @@ static void retire_older(struct path *p, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *old = &s->path[i];
 
-		if (old == p || old->number != p->number || old == s->active || old == s->draining)
-			continue;
-		if (!accept_issue(s, i))
+		if (!(spent & 1u << i) || old == p || old == s->active || old == s->draining || !accept_issue(s, i))
 			continue;
 		path_reset(old, now);
 		changed = true;
@@ -47,9 +47,8 @@ static void retire_older(struct path *p, struct jv_time now)
 bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, struct jv_time now)
 {
 	struct session *s = p->session;
-	const bool fresh = p->number == PATH_NONE;
 
-	if (!take_number(p, number)) {
+	if (!take_number(p, number, now)) {
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		return false;
 	}
@@ -73,8 +72,6 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		p->credit_rx = (uint32_t)wire_len;
 		p->credit_tx = 0;
 	}
-	if (fresh && p->number != PATH_NONE)
-		retire_older(p, now);
 	if (p->moving) {
 		struct control c;
 
@@ -324,6 +321,9 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 
 	if (!p->proven)
 		return;
+	/* Only from one who knows the present locators: an older PING would have them replaced again. */
+	if (f->ping.spent && f->ping.locators_seq == s->locators_seq)
+		replace_spent(p, f->ping.spent, now);
 	if (f->ping.locators_seq != s->locators_seq)
 		locators_send(p, now);
 	if (f->ping.policy_generation != s->policy_generation && p == s->active)

@@ -201,9 +201,10 @@ struct path *session_path_numbered(struct session *s, uint8_t number)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = &s->path[i];
 
-		if (p->number != number || !p->known || p == s->draining)
+		if (p->number != number || !p->known)
 			continue;
-		if (!found || time_before(found->stable_since, p->stable_since))
+		if (!found || found == s->draining ||
+		    (p != s->draining && time_before(found->opened, p->opened)))
 			found = p;
 	}
 	return found;

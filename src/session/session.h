@@ -188,7 +188,8 @@ void session_reap(struct engine *e);
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8], const uint8_t token[PROTO_TOKEN_LEN]);
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]); /* or NULL */
 void session_withdraw(struct session *s, uint8_t slot);
-struct path *session_path_numbered(struct session *s, uint8_t number); /* the newest in use, or NULL */
+/* The newest one in use, the one being left included only if there is no other; or NULL. */
+struct path *session_path_numbered(struct session *s, uint8_t number);
 /* The binding changes: `to` becomes the active path. */
 void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_time now);
 uint64_t session_age_us(const struct session *s, struct jv_time now);

@@ -86,6 +86,17 @@ void control_frame(struct path *p, const struct frame *f, struct jv_time now)
 	control_send(&c, p, NULL, now);
 }
 
+/* A client's slots whose locators were used and will not be again. */
+static uint16_t spent_slots(const struct session *s)
+{
+	uint16_t bits = 0;
+
+	for (uint8_t i = 0; s->engine->client && i < s->slots; i++)
+		if (s->path[i].spent)
+			bits |= (uint16_t)(1u << i);
+	return bits;
+}
+
 void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -97,6 +108,7 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	f.ping.age_us = session_age_us(s, now);
 	f.ping.policy_generation = s->policy_generation;
 	f.ping.locators_seq = s->locators_seq;
+	f.ping.spent = spent_slots(s);
 	path_report_now(p, &f.ping.report);
 	path_pinged(p, f.ping.id, now);
 	control_frame(p, &f, now);

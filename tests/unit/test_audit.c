@@ -252,13 +252,35 @@ static void test_reopen_that_fails(void **state)
 	EXPECT_LINES(f->path, 1);
 }
 
+static bool is_open(const char *path)
+{
+	char name[64], target[256];
+
+	for (int fd = 0; fd < 256; fd++) {
+		ssize_t n;
+
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		n = readlink(name, target, sizeof(target) - 1);
+		if (n > 0 && (size_t)n == strlen(path) && memcmp(target, path, (size_t)n) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void test_sink_switched_off(void **state)
 {
 	struct fixture *f = *state;
 
 	start(f, f->path, false);
+	assert_true(is_open(f->path));
 	assert_int_equal(reopen(f, NULL), 0);
+	for (int ms = 0; is_open(f->path);
+	     ms++) { /* the sink's thread closes it, without waiting for a record */
+		assert_true(ms < WAIT_MS);
+		poll(NULL, 0, 1);
+	}
 	push(f, 0, 1);
+	drain(f);
 	assert_int_equal(audit_lost(f->audit), 0);
 	audit_close(f->audit, WAIT_MS);
 	assert_int_equal(read_lines(f->path, (long[1]){ 0 }, 1), 0);
@@ -414,22 +436,39 @@ static void test_lost_gap(void **state)
 	EXPECT_LINES(f->path, -11, 2);
 }
 
-static void test_file_left_torn(void **state)
+static void make_torn(const char *path)
 {
-	struct fixture *f = *state;
-	int fd = open(f->path, O_WRONLY | O_CREAT, 0600);
-	char text[512] = { 0 };
-	void *sink;
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
 
 	assert_int_equal(write(fd, "{\"ts_ms\":1", 10), 10);
 	close(fd);
-	sink = open_sink(f->path);
-	write_versions(sink, 7, 7);
-	close_sink(sink);
-	fd = open(f->path, O_RDONLY);
-	assert_true(read(fd, text, sizeof(text) - 1) > 11);
+}
+
+static void expect_torn_line_ended(const char *path)
+{
+	char text[512] = { 0 };
+	int fd = open(path, O_RDONLY);
+
+	assert_true(read(fd, text, sizeof(text) - 1) > 21);
 	close(fd);
 	assert_int_equal(strncmp(text, "{\"ts_ms\":1\n{\"ts_ms\":0", 21), 0);
+}
+
+static void test_file_left_torn(void **state)
+{
+	struct fixture *f = *state;
+	void *sink;
+
+	make_torn(f->path);
+	sink = open_sink(f->path);
+	write_versions(sink, 7, 7);
+	expect_torn_line_ended(f->path);
+	assert_int_equal(unlink(f->path), 0);
+	make_torn(f->path);
+	jsonl_replace(sink, jsonl_open(f->path));
+	write_versions(sink, 7, 7);
+	expect_torn_line_ended(f->path);
+	close_sink(sink);
 }
 
 static size_t read_some(int fd, char *text, size_t len, size_t cap)

@@ -171,14 +171,18 @@ static void test_not_utf8(void **state)
 /* A sequence that the end of the array cuts off is not read beyond it. */
 static void test_full_array(void **state)
 {
-	struct audit_record r = sample(AUDIT_SESSION_CREATED);
+	struct audit_record r, clean = sample(AUDIT_SESSION_CREATED);
 	char out[AUDIT_JSON_MAX];
 
+	memset(&r, 0x82, sizeof(r)); /* what lies behind the array would go on with the sequence */
+	r.event = clean.event;
+	r.reason = clean.reason;
+	r.has_session = false;
+	r.path_name[0] = '\0';
 	memset(r.peer, 'a', sizeof(r.peer));
 	r.peer[sizeof(r.peer) - 1] = '\xe2';
-	r.remote.port = 0;
 	audit_json(out, &r);
-	assert_non_null(strstr(out, "aaa" REPLACED "\""));
+	assert_non_null(strstr(out, "aaa" REPLACED "\","));
 }
 
 static void test_longest(void **state)

@@ -35,9 +35,9 @@ static const struct vector {
 	const char *hex;
 	struct frame f;
 } vectors[] = {
-	{ "01" "11223344" "07" "01" "0102030405060708" "0a0b0c0d" "11121314" REPORT,
+	{ "01" "11223344" "07" "01" "0102030405060708" "0a0b0c0d" "11121314" "0123" REPORT,
 	  { .type = FRAME_PING,
-	    .ping = { 0x11223344, 7, PING_PEER_DEAD, 0x0102030405060708, 0x0a0b0c0d, 0x11121314,
+	    .ping = { 0x11223344, 7, PING_PEER_DEAD, 0x0102030405060708, 0x0a0b0c0d, 0x11121314, 0x0123,
 		      REPORT_VALUES } } },
 	{ "02" "11223344" "06" "00" "0102030405060708" "1112131415161718" "21222324" REPORT,
 	  { .type = FRAME_PONG,
@@ -155,6 +155,7 @@ static void test_fields(void **state)
 	assert_int_equal(f.ping.age_us, 0x0102030405060708);
 	assert_int_equal(f.ping.policy_generation, 0x0a0b0c0d);
 	assert_int_equal(f.ping.locators_seq, 0x11121314);
+	assert_int_equal(f.ping.spent, 0x0123);
 	assert_int_equal(f.ping.report.highest, 0x0a0b0c0d0e0f);
 	assert_true(decodes(buf, bytes_of(vectors[2].hex, buf), &f));
 	assert_int_equal(f.jump.binding_version, 0x21222324);

@@ -143,7 +143,7 @@ static void launch(struct world *w, const struct datagram *d)
 {
 	struct datagram *out;
 
-	if (w->recording)
+	if (w->recording == RECORD_SENT)
 		*datagram_add(&w->record) = *d;
 	if (is_lost(w, d))
 		return;
@@ -215,22 +215,14 @@ static void server_sends(struct world_engine *we, const struct route *to, const 
 	launch(w, &d);
 }
 
+/* What comes for a socket that was closed meanwhile, or by a mapping that is gone, arrives nowhere. */
 static void arrive(struct world *w, struct datagram *d)
 {
-	unsigned int client;
-	uint32_t socket;
-	uint8_t path;
-
-	if (d->up) {
-		engine_datagram(receiver(w, d), &d->route, d->data, d->len, w->now);
+	if (!d->up && !w->client[d->client].socket[d->route.socket].open)
 		return;
-	}
-	client = d->client;
-	path = d->path;
-	socket = d->route.socket;
-	(void)path;
-	if (w->client[client].socket[socket].open)
-		engine_datagram(receiver(w, d), &d->route, d->data, d->len, w->now);
+	if (w->recording == RECORD_ARRIVED)
+		*datagram_add(&w->record) = *d;
+	engine_datagram(receiver(w, d), &d->route, d->data, d->len, w->now);
 }
 
 void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len)
@@ -242,7 +234,7 @@ void world_inject_up(struct world *w, const struct route *from, const void *data
 	d.route = *from;
 	d.len = len;
 	memcpy(d.data, data, len);
-	arrive(w, &d);
+	engine_datagram(receiver(w, &d), &d.route, d.data, len, w->now);
 }
 
 void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data, size_t len)

@@ -107,7 +107,7 @@ struct world {
 	struct world_engine engine[WORLD_ENGINES];
 	struct world_client client[WORLD_CLIENTS];
 	struct datagrams flight, record;
-	bool recording;
+	enum { RECORD_NOTHING, RECORD_SENT, RECORD_ARRIVED } recording;
 	uint64_t order;
 	struct world_job *job;
 	size_t jobs, jobs_cap;
