@@ -134,7 +134,7 @@ static_assert(sizeof(struct wire_locator) == 25, "wire_locator");
 static_assert(sizeof(struct wire_net_item) == 18, "wire_net_item");
 static_assert(sizeof(struct welcome_payload) == 120, "welcome_payload");
 
-/* COOKIE, server to client: repeat your HELLO with mac2 made with this cookie. */
+/* COOKIE, server to client: send another HELLO, with mac2 made with this cookie. */
 struct packet_cookie {
 	uint8_t type;
 	uint8_t suite;

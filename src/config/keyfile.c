@@ -1,6 +1,7 @@
 /* Key files: one line of base64, which nobody but its owner may look at. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,11 +30,20 @@ static bool cannot_open(struct parse *p, const struct key *k, const struct node 
 	return p->notes && (err == ENOENT || err == EACCES);
 }
 
+/* The user the daemon is to become, who reads the file again at a reload, owns it as rightly as root. */
+static bool is_future_user(const struct parse *p, uid_t uid)
+{
+	const struct node *user = p->nsources ? node_get(p->sources[0].tree.root, "user") : NULL;
+	const struct passwd *pw = user && user->kind == NODE_TEXT ? getpwnam(user->text) : NULL;
+
+	return pw && pw->pw_uid == uid;
+}
+
 static bool is_safe(struct parse *p, const struct node *n, const char *file, const struct stat *st)
 {
 	if (!S_ISREG(st->st_mode))
 		parse_error(p, n->at, "%s is not a regular file", file);
-	else if (st->st_uid != 0 && st->st_uid != geteuid())
+	else if (st->st_uid != 0 && st->st_uid != geteuid() && !is_future_user(p, st->st_uid))
 		parse_error(p, n->at,
 			    "%s belongs to user %u; allowed: root, or the user that runs this; "
 			    "mend it with: chown root %s",

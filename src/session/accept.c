@@ -13,7 +13,6 @@
 #define JOBS_MAX 256            /* key agreements under way; more HELLOs are dropped */
 #define JOBS_BUSY 32            /* from here on a HELLO must prove its address first */
 #define HELLOS_BUSY 200         /* in one second: the same */
-#define BIRTHS_MAX 2            /* sessions in BIRTH of one peer */
 
 static bool under_load(struct engine *e, struct jv_time now)
 {
@@ -46,6 +45,7 @@ static struct job *job_start(struct engine *e, const struct route *from, const s
 	j->kind = JOB_HELLO_CONSUME;
 	j->worker = e->worker;
 	j->started = now;
+	j->taken_by = e->worker;
 	j->from = *from;
 	j->hello = *h;
 	noise_init_responder(&j->noise, h->suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), e->config->private_key,
@@ -60,6 +60,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	struct packet_hello h;
 	enum counter why;
 	struct job *j;
+	bool proven;
 
 	e->counters.n[COUNT_HELLO_RECEIVED]++;
 	why = COUNT_DROP_MALFORMED;
@@ -71,16 +72,18 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	why = COUNT_HELLO_BAD_MAC;
 	if (!cookie_check_mac1(e->cookie_keys, &h))
 		goto drop;
-	why = COUNT_HELLO_RATE_LIMITED;
-	if (!source_limit_take(e->hello_limit, &from->remote.ip, now))
-		goto drop;
 	if (cookie_jar_is_due(e->jar, now)) {
 		uint8_t random[32];
 
 		e->io.random(e->ctx, random, sizeof(random));
 		cookie_jar_rotate(e->jar, random, now);
 	}
-	if (under_load(e, now) && !cookie_check_mac2(e->jar, &h, &from->remote)) {
+	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only the other. */
+	proven = cookie_check_mac2(e->jar, &h, &from->remote);
+	why = COUNT_HELLO_RATE_LIMITED;
+	if (!source_limit_take(proven ? e->proven_limit : e->hello_limit, &from->remote.ip, now))
+		goto drop;
+	if (under_load(e, now) && !proven) {
 		cookie_send(e, from, &h);
 		return;
 	}
@@ -91,6 +94,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	j = job_start(e, from, &h, now);
 	if (!j)
 		goto drop;
+	j->address_proven = proven;
 	e->io.job(e->ctx, j);
 	return;
 drop:
@@ -140,9 +144,10 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	if (!s)
 		return NULL;
 	s->peer = j->peer;
-	e->births[s->peer]++;
+	births_add(s);
 	e->io.random(e->ctx, s->id, sizeof(s->id));
 	memcpy(s->peer_key, peer->public_key, sizeof(s->peer_key));
+	memcpy(s->hello_e, j->hello.e, sizeof(s->hello_e));
 	s->peer_name = peer->name;
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;
@@ -212,6 +217,66 @@ static void welcome_start(struct engine *e, struct session *s, struct job *j, st
 	e->io.job(e->ctx, j);
 }
 
+void births_add(struct session *s)
+{
+	struct births *b = &s->engine->births[s->peer];
+
+	b->s[b->s[0] ? 1 : 0] = s;
+}
+
+void births_remove(struct session *s)
+{
+	struct births *b = &s->engine->births[s->peer];
+
+	if (b->s[0] == s) {
+		b->s[0] = b->s[1];
+		b->s[1] = NULL;
+	} else if (b->s[1] == s) {
+		b->s[1] = NULL;
+	}
+}
+
+/*
+ * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth wants a
+ * proven address, and a third one puts the oldest out: that costs the replayer, who must now be where he says and
+ * be quicker than a round trip, and it costs the peer one COOKIE. True: there is a place. The job may be gone otherwise.
+ */
+static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
+{
+	struct births *b = &e->births[j->peer];
+
+	if (b->s[0] && !j->address_proven)
+		return false;
+	if (b->s[BIRTHS_MAX - 1]) {
+		e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
+		session_end(b->s[0], REASON_SUPERSEDED, now);
+	}
+	return true;
+}
+
+/* The very HELLO that something in BIRTH came from: a network that duplicates, or somebody who replays. */
+static bool is_repeated(const struct engine *e, const struct job *j)
+{
+	const struct births *b = &e->births[j->peer];
+
+	for (unsigned int i = 0; i < BIRTHS_MAX; i++)
+		if (b->s[i] && memcmp(b->s[i]->hello_e, j->hello.e, sizeof(j->hello.e)) == 0)
+			return true;
+	return false;
+}
+
+/* True: another worker has the job now. */
+static bool cookie_wanted(struct engine *e, struct job *j)
+{
+	j->kind = JOB_COOKIE;
+	if (j->taken_by == e->worker) {
+		cookie_send(e, &j->from, &j->hello);
+		return false;
+	}
+	e->io.forward(e->ctx, j->taken_by, j);
+	return true;
+}
+
 /* The client is known by its key: is it a peer, and ours? True: the job lives on. */
 static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 {
@@ -230,10 +295,12 @@ static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 		return true;
 	}
 	j->peer = (uint32_t)peer;
-	if (e->births[peer] >= BIRTHS_MAX) {
-		e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
+	if (is_repeated(e, j)) {
+		e->counters.n[COUNT_HELLO_REPEATED]++;
 		return false;
 	}
+	if (!make_room(e, j, now))
+		return cookie_wanted(e, j);
 	s = session_birth(e, j, now);
 	if (!s) {
 		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
@@ -262,6 +329,8 @@ void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
 			return;
 		if (!j->ok)
 			e->counters.n[COUNT_HELLO_BAD_CRYPTO]++;
+	} else if (j->kind == JOB_COOKIE) {
+		cookie_send(e, &j->from, &j->hello);
 	} else if (j->session && j->ok) {
 		welcome_created(e, j);
 	} else if (j->session) {
@@ -279,24 +348,30 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	session_bind(s, p, false, now);
 	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;
-	e->births[s->peer]--;
+	births_remove(s);
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
 	e->by_peer[s->peer] = s;
 	if (old)
 		session_end(old, REASON_SUPERSEDED, now);
 	rekey_schedule(s, now);
+	ping_send(p, 0, now); /* tells us the round trip, which our own suspicion needs */
 }
 
 void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
 {
 	struct packet_reset r = { .type = PACKET_RESET };
 
-	/* Only for locators that this node and worker could have issued, and never longer than what asked for it. */
-	if (len < sizeof(r) || datagram[offsetof(struct packet_header, locator) + LOCATOR_NODE] != e->config->node_id)
+	const uint8_t *locator = datagram + offsetof(struct packet_header, locator);
+	const uint8_t worker = locator[LOCATOR_WORKER];
+
+	/* Only for locators this worker could have issued (or none of them: the daemon may have had more workers once), and
+	 * never longer than what asked for it. */
+	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
+	    (worker != e->worker && worker < e->workers))
 		return;
 	if (!source_limit_take(e->reset_limit, &from->remote.ip, now))
 		return;
-	memcpy(r.locator, datagram + offsetof(struct packet_header, locator), sizeof(r.locator));
+	memcpy(r.locator, locator, sizeof(r.locator));
 	reset_token(r.token, e->reset_key, r.locator);
 	e->counters.n[COUNT_RESET_SENT]++;
 	e->io.send(e->ctx, from, (const uint8_t *)&r, sizeof(r));

@@ -11,6 +11,7 @@
 
 #define JUMP_TRIES 3          /* JUMPs to one target before the next */
 #define JUMP_REPEAT_MAX_MS 500
+#define BINDINGS_MISSED_MAX 60 /* a peer that made more switches than a minute can have is not to be followed */
 
 static struct client *client_of(const struct session *s)
 {
@@ -44,6 +45,14 @@ void client_close_path(struct path *p)
 	p->spent = true;
 }
 
+void client_left(struct path *p)
+{
+	const struct session *s = p->session;
+
+	if (!is_up(s, p->number) || (s->active && s->active->number == p->number))
+		client_close_path(p);
+}
+
 /* A slot whose locator was never used, or NULL. */
 static struct path *fresh_slot(struct session *s)
 {
@@ -53,14 +62,23 @@ static struct path *fresh_slot(struct session *s)
 	return NULL;
 }
 
+/* The server grants one path for each locator that is not a spare: is there room for this candidate? */
+static bool is_granted(struct session *s, uint8_t number)
+{
+	unsigned int others = 0;
+
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		others += n != number && session_path_numbered(s, n);
+	return others + PROTO_SPARE_LOCATORS < s->slots;
+}
+
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	struct path *old = session_path_numbered(s, number);
 	struct path *p = fresh_slot(s);
 
-	/* The server grants one path for each locator that is not a spare. */
-	if (!is_up(s, number) || number + PROTO_SPARE_LOCATORS >= s->slots)
+	if (!is_up(s, number) || !is_granted(s, number))
 		return NULL;
 	if (old == s->active)
 		old = NULL;
@@ -132,7 +150,7 @@ static void jump_send(struct session *s, struct jv_time now)
 	f.jump.id = s->jump.id;
 	f.jump.path = p->number;
 	f.jump.reason = (uint8_t)s->jump.evidence;
-	f.jump.binding_version = s->binding_version;
+	f.jump.binding_version = s->jump.binding;
 	f.jump.age_us = session_age_us(s, now);
 	f.jump.epoch = (uint8_t)s->rx_epoch;
 	f.jump.highest = s->rx_highest;
@@ -156,7 +174,13 @@ static void jump_to(struct session *s, struct path *p, struct jv_time now)
 	s->jump.denied = REASON_NONE;
 	s->jump.tried |= (uint16_t)(1u << p->slot);
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->jump.evidence, s->active->number, p, now);
-	jump_send(s, now);
+	if (s->jump.dead || p->proven) {
+		jump_send(s, now);
+		return;
+	}
+	/* There is time: a path that has answered has challenged us too, and the 3x rule will not bind it. */
+	s->jump.again = time_add_us(now, path_patience_us(p));
+	health_restart(s, now);
 }
 
 /* VOLATILE or DEGRADED -> RECOVERING, and the JUMP is out. */
@@ -169,6 +193,7 @@ static void recovery_begin(struct session *s, struct path *p, enum reason eviden
 	s->jump.dead = dead;
 	s->jump.tried = 0;
 	s->jump.first = now;
+	s->jump.binding = s->binding_version;
 	jump_to(s, p, now);
 }
 
@@ -282,6 +307,8 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 		return;
 	if (s->state == STATE_DEGRADED)
 		leave_degraded(s, p, now);
+	else if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.slot == p->slot && s->jump.tries == 0)
+		jump_send(s, now);
 	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump.again))
 		recover(s, now);
 }
@@ -318,17 +345,22 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 	jump_to(s, p ? p : &s->path[s->jump.slot], now);
 }
 
-/* The peer has moved to `p`, or stayed there: whatever we did meanwhile, that is the binding now. */
+/*
+ * The peer has moved to `p`, or stayed there: whatever we did meanwhile, that is the binding now. It may have made a switch
+ * more than we have heard of; each of them is told.
+ */
 static void follow(struct session *s, struct path *p, uint32_t binding_version, struct jv_time now)
 {
 	const uint8_t left = s->active->number;
 
-	session_bind(s, p, binding_version != s->binding_version, now);
-	s->binding_version = binding_version;
+	if (s->state == STATE_ATTACHED)
+		session_event(s, EVENT_INSTABILITY, REASON_PEER_REPORTED, now);
 	if (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED)
 		session_event(s, EVENT_SWITCH_START, REASON_DEAD_TRANSPORT_RECOVERY, now);
-	if (s->state == STATE_RECOVERING)
-		session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
+	do
+		session_bind(s, p, binding_version != s->binding_version, now);
+	while (binding_version != s->binding_version);
+	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
 	jump_ends(s, REASON_NONE, 0);
 	ping_send(p, 0, now);
@@ -342,7 +374,7 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	const int32_t ahead = (int32_t)(f->jump_ack.binding_version - s->binding_version);
 
 	/* An answer to an older JUMP counts when it tells of a later binding than the one we know. */
-	if (!s->active || ahead < 0 || (!ours && ahead == 0) || p->number == PATH_NONE)
+	if (!s->active || ahead < 0 || ahead > BINDINGS_MISSED_MAX || (!ours && ahead == 0) || p->number == PATH_NONE)
 		return;
 	follow(s, p, f->jump_ack.binding_version, now);
 }
@@ -371,8 +403,8 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 
 	if (!s->jump.pending || s->state != STATE_RECOVERING || f->jump_reject.id != s->jump.id)
 		return;
-	if (why == REASON_STALE_BINDING_VERSION && f->jump_reject.binding_version != s->binding_version) {
-		s->binding_version = f->jump_reject.binding_version;
+	if (why == REASON_STALE_BINDING_VERSION && f->jump_reject.binding_version != s->jump.binding) {
+		s->jump.binding = f->jump_reject.binding_version;
 		jump_to(s, &s->path[s->jump.slot], now);
 		return;
 	}
@@ -419,7 +451,7 @@ static enum reason order_denied(struct session *s, uint8_t number, uint32_t *ret
 	*retry_after_ms = 0;
 	if (s->state != STATE_ATTACHED)
 		return REASON_INVALID_STATE_FOR_REATTACH;
-	if (!is_up(s, number) || number + PROTO_SPARE_LOCATORS >= s->slots)
+	if (!is_up(s, number) || !is_granted(s, number))
 		return REASON_INVALID_TRANSPORT_CANDIDATE;
 	*retry_after_ms = forbidden_ms(s, REASON_POLICY_FORCED, &why, now);
 	return *retry_after_ms > 0 ? why : REASON_NONE;
@@ -611,6 +643,7 @@ void engine_candidate_up(struct engine *e, const struct candidate *cand, struct 
 	struct session *s = c->session;
 	const uint8_t n = cand->number;
 	const bool moved = c->candidate[n].exists && !endpoint_equal(&c->candidate[n].c.remote, &cand->remote);
+	const bool back = c->candidate[n].exists && !c->candidate[n].up;
 
 	session_reap(e);
 	c->candidate[n].c = *cand;
@@ -618,6 +651,8 @@ void engine_candidate_up(struct engine *e, const struct candidate *cand, struct 
 	c->candidate[n].up = true;
 	if (moved)
 		engine_candidate_moved(e, n, now);
+	else if (back && s && s->active)
+		client_open(s, n, now); /* what was open on it before went with the link */
 	if (s && s->state != STATE_TERMINATED) {
 		/* The socket of a dead path may be bound to an interface that is gone: a fresh one is not. */
 		if (s->active && s->active->number == n && s->state != STATE_ATTACHED)

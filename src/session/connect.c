@@ -236,7 +236,11 @@ static struct session *session_birth(struct engine *e, const struct welcome *w, 
 	keys_start(&s->keys, true, w->suite, &j->split, w->policy.replay_window, s->replay_bits, &e->cache_next);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
-	return s;
+	if (s->path[0].issued)
+		return s;
+	/* Slot 0 is for the path of the handshake: without it there is nothing to confirm on. */
+	session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
+	return NULL;
 }
 
 static void welcomed(struct engine *e, struct attempt *a, const struct job *j, struct jv_time now)

@@ -57,11 +57,14 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	bool window = false;
 	int64_t rtt;
 
-	/* An answer proves the address that was asked: on a server it must come from there. */
 	if (f->pong.path != p->number || !route_equal(&p->route, from))
 		return;
-	if (p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age)
+	if (p->ping_id == 0 || p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age)
 		return;
+	/* A client asked the address it was told. A server did not choose the address, and a PING's number can be guessed: only a
+	 * PATH_RESPONSE proves it there. */
+	if (s->engine->client)
+		p->proven = true;
 	rtt = (int64_t)(age - f->pong.echo_us);
 	path_rtt_sample(p, rtt);
 	session_age_sample(s, f->pong.age_us, rtt, now);

@@ -40,7 +40,8 @@
 	X(HELLO_BUSY, hello_busy, "HELLOs dropped because too many wait for their key agreement")  \
 	X(HELLO_BAD_CRYPTO, hello_bad_crypto, "HELLOs that do not decrypt")                        \
 	X(HELLO_UNKNOWN_PEER, hello_unknown_peer, "HELLOs of keys that are no peer")               \
-	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "HELLOs of a peer with two sessions in BIRTH") \
+	X(HELLO_REPEATED, hello_repeated, "HELLOs that a session in BIRTH came from already")      \
+	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "sessions in BIRTH that gave way to a newer HELLO of their peer") \
 	X(HELLO_NO_MEMORY, hello_no_memory, "HELLOs refused for want of memory or table space")    \
 	X(COOKIE_SENT, cookie_sent, "COOKIEs sent")                                                \
 	X(WELCOME_SENT, welcome_sent, "WELCOMEs sent")                                             \

@@ -20,16 +20,19 @@ static bool server_new(struct engine *e)
 	e->items = calloc((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX, sizeof(e->items[0]));
 	e->jar = calloc(1, sizeof(*e->jar));
 	e->hello_limit = calloc(1, sizeof(*e->hello_limit));
+	e->proven_limit = calloc(1, sizeof(*e->proven_limit));
 	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
 	e->peers_cap = e->config->npeers + 1;
 	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
 	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
-	if (!e->items || !e->jar || !e->hello_limit || !e->reset_limit || !e->icmp_limit || !e->by_peer || !e->births)
+	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit || !e->icmp_limit ||
+	    !e->by_peer || !e->births)
 		return false;
 	cookie_jar_init(e->jar);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	source_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
+	source_limit_init(e->proven_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
 	source_limit_init(e->reset_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
 	source_limit_init(e->icmp_limit, &key, ICMP_PER_SECOND, ICMP_BURST);
 	reset_key_derive(e->reset_key, e->config->private_key);
@@ -110,6 +113,7 @@ void engine_free(struct engine *e)
 	free(e->cookie_keys);
 	free(e->items);
 	free(e->hello_limit);
+	free(e->proven_limit);
 	free(e->reset_limit);
 	free(e->icmp_limit);
 	free(e->by_peer);
@@ -267,6 +271,7 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 	}
 	switch (j->kind) {
 	case JOB_HELLO_CONSUME:
+	case JOB_COOKIE:
 	case JOB_WELCOME_CREATE:
 		accept_job_done(e, j, now);
 		break;
@@ -301,7 +306,7 @@ struct jv_time engine_next(const struct engine *e)
 static bool peers_grow(struct engine *e, size_t n)
 {
 	struct session **by_peer;
-	uint8_t *births;
+	struct births *births;
 
 	if (n <= e->peers_cap)
 		return true;
@@ -309,12 +314,12 @@ static bool peers_grow(struct engine *e, size_t n)
 	if (!by_peer)
 		return false;
 	e->by_peer = by_peer;
-	births = realloc(e->births, n);
+	births = realloc(e->births, n * sizeof(*births));
 	if (!births)
 		return false;
 	e->births = births;
 	memset(e->by_peer + e->peers_cap, 0, (n - e->peers_cap) * sizeof(*by_peer));
-	memset(e->births + e->peers_cap, 0, n - e->peers_cap);
+	memset(e->births + e->peers_cap, 0, (n - e->peers_cap) * sizeof(*births));
 	e->peers_cap = n;
 	return true;
 }

@@ -13,6 +13,7 @@
 enum job_kind {
 	JOB_HELLO_CREATE,    /* client: message 1 */
 	JOB_HELLO_CONSUME,   /* server: message 1, up to the client's identity */
+	JOB_COOKIE,          /* server: nothing to run; the worker that took the HELLO shall answer with a COOKIE */
 	JOB_WELCOME_CREATE,  /* server: message 2 */
 	JOB_WELCOME_CONSUME, /* client: message 2 */
 	JOB_REKEY_PUBLIC,    /* own ephemeral public key */
@@ -36,6 +37,8 @@ struct job {
 	uint8_t attempt;        /* client: index of its attempt */
 	uint32_t serial;        /* and which one there */
 	uint32_t peer;          /* server: index of the peer */
+	uint32_t taken_by;      /* server: the worker that took the HELLO, whose cookies its client has */
+	bool address_proven;    /* server: mac2 was right */
 	struct packet_hello hello;
 	struct hello_payload hello_payload;
 	size_t payload_len;     /* of the WELCOME, without tag */

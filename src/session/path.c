@@ -97,7 +97,6 @@ void path_answered(struct path *p, struct jv_time now)
 	p->unanswered = 0;
 	p->deaf = false;
 	p->last_pong = now;
-	p->proven = true;
 }
 
 bool path_ponged(struct path *p, const struct path_report *report, uint32_t window_ms, struct jv_time now)

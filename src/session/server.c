@@ -17,8 +17,6 @@ static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 
 	if (number == PATH_NONE)
 		return p->number != PATH_NONE || s->state != STATE_BIRTH;
-	if (number + PROTO_SPARE_LOCATORS >= s->slots)
-		return false;
 	if (p->number == PATH_NONE) {
 		p->number = number;
 		p->opened = p->stable_since = now;
@@ -187,14 +185,14 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	uint32_t budget;
 
 	*retry_after_ms = 0;
-	if (time_since_ms(now, s->born) >= pol->max_lifetime_ms)
-		return REASON_SESSION_EXPIRED;
-	if (!time_is_never(s->left_attached) && time_since_ms(now, s->left_attached) >= pol->transport_lost_ttl_ms)
-		return REASON_SESSION_EXPIRED;
 	if (session_request_age_us(s, f->jump.age_us, now) > (int64_t)pol->proof_max_age_ms * 1000) {
 		*retry_after_ms = PROTO_RETRY_MIN_MS;
 		return REASON_STALE_REQUEST;
 	}
+	if (time_since_ms(now, s->born) >= pol->max_lifetime_ms)
+		return REASON_SESSION_EXPIRED;
+	if (!time_is_never(s->left_attached) && time_since_ms(now, s->left_attached) >= pol->transport_lost_ttl_ms)
+		return REASON_SESSION_EXPIRED;
 	if (f->jump.binding_version != s->binding_version)
 		return REASON_STALE_BINDING_VERSION;
 	if (p->number == PATH_NONE)
@@ -246,6 +244,7 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	}
 	session_bind(s, p, is_switch, now);
 	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
+	ping_send(p, 0, now);
 	s->last_jump_id = f->jump.id;
 	s->jump.first = now;
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
@@ -483,12 +482,12 @@ void server_configure(struct engine *e, const struct config *old, const struct c
 		session_configure(container_of(pos, struct session, node), old, config, now);
 	/* The indices have changed: what hangs on them is made anew. */
 	memset(e->by_peer, 0, e->peers_cap * sizeof(e->by_peer[0]));
-	memset(e->births, 0, e->peers_cap);
+	memset(e->births, 0, e->peers_cap * sizeof(e->births[0]));
 	list_for_each(pos, &e->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
 		if (s->state == STATE_BIRTH)
-			e->births[s->peer]++;
+			births_add(s);
 		else
 			e->by_peer[s->peer] = s;
 	}

@@ -132,7 +132,7 @@ void session_end(struct session *s, enum reason why, struct jv_time now)
 	if (!birth && !s->closing)
 		close_send(s, why, now);
 	if (birth && e->births)
-		e->births[s->peer]--;
+		births_remove(s);
 	session_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why, now);
 	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
 	if (s->jump.ordered)
@@ -321,8 +321,8 @@ static void standby_fire(struct timer *t, struct jv_time now)
 		struct path *left = s->draining;
 
 		s->draining = NULL;
-		if (s->engine->client && s->active && left->number == s->active->number)
-			client_close_path(left);
+		if (s->engine->client)
+			client_left(left);
 	}
 	if (s->engine->client)
 		client_standby(s, now);

@@ -19,6 +19,7 @@ struct jump {
 	uint32_t id;
 	uint8_t slot;              /* target path; server: unused */
 	uint8_t number;
+	uint32_t binding;          /* client: the one to name; later than ours when the peer said so */
 	enum reason evidence;
 	bool dead;                 /* data moves at once: the old path carries nothing */
 	uint8_t tries;             /* JUMPs sent to this target */
@@ -62,6 +63,7 @@ struct session {
 	struct list node;          /* of engine->sessions, or engine->dead */
 	const char *peer_name;     /* in the configuration in force */
 	uint8_t peer_key[PROTO_KEY_LEN];
+	uint8_t hello_e[PROTO_KEY_LEN]; /* server: of the HELLO it came from */
 	struct policy policy;
 	uint32_t policy_generation;
 	struct policy next_policy; /* taken at the next transition */
@@ -145,6 +147,13 @@ struct flood { /* refusals, summarised per second */
 	struct audit_record record;
 };
 
+/* What is in BIRTH of one peer; the older one first. */
+#define BIRTHS_MAX 2
+
+struct births {
+	struct session *s[BIRTHS_MAX];
+};
+
 enum flood_kind { FLOOD_REPLAY, FLOOD_INVALID, FLOOD_DENIED, FLOOD_KINDS };
 
 struct engine {
@@ -165,12 +174,12 @@ struct engine {
 	struct cookie_keys *cookie_keys;
 	/* server */
 	struct session **by_peer;  /* attached session of each peer, by index in config->peers */
-	uint8_t *births;           /* sessions in BIRTH of each peer */
+	struct births *births;     /* sessions in BIRTH of each peer, by the same index */
 	size_t peers_cap;          /* of both */
 	struct net_item *items;    /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];
-	struct source_limit *hello_limit, *reset_limit;
+	struct source_limit *hello_limit, *proven_limit, *reset_limit;
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
 	/* client */
@@ -257,6 +266,8 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now);
 /* A fresh locator for this slot. False: none could be put into the table. */
 bool accept_issue(struct session *s, uint8_t slot);
+void births_add(struct session *s);
+void births_remove(struct session *s);
 void accept_attached(struct session *s, struct path *p, struct jv_time now);
 void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
 
@@ -301,4 +312,5 @@ void client_policy(struct session *s, const struct frame *f, struct jv_time now)
 void client_standby(struct session *s, struct jv_time now);
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now);
 void client_close_path(struct path *p);
+void client_left(struct path *p); /* its drain is over */
 void client_ended(struct session *s, struct jv_time now);

@@ -1,6 +1,7 @@
 /*
- * The manual pages against the code: test vectors of jumpvpn-protocol(7), the policy table of jumpvpnd.yaml(5), the
- * reason table of jumpvpnd(8). Run from the top of the tree. With --print it writes the vectors as the page has them.
+ * The manual pages against the code: test vectors of jumpvpn-protocol(7), policy and keys of
+ * jumpvpnd.yaml(5), reasons and audit events of jumpvpnd(8). Run from the top of the tree. With --print it
+ * writes the vectors as the page has them.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -13,8 +14,10 @@
 
 #include <cmocka.h>
 
+#include "audit/record.h"
 #include "base/text.h"
 #include "base/wire.h"
+#include "config/schema.h"
 #include "crypto/crypto.h"
 #include "jumpvpn/policy.h"
 #include "jumpvpn/reason.h"
@@ -108,15 +111,15 @@ static void hello(struct world *w)
 	struct hello_payload payload = { .suites = put_be16(6), .paths = 3 };
 	uint8_t psk[32] = { 0 }, opened[sizeof(payload)], hash[32];
 
-	noise_init_initiator(&w->initiator, SUITE_AES_256_GCM, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), w->client,
-			     w->client_pub, w->server_pub, psk);
-	noise_init_responder(&w->responder, SUITE_AES_256_GCM, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), w->server,
-			     w->server_pub);
+	noise_init_initiator(&w->initiator, SUITE_AES_256_GCM, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
+			     w->client, w->client_pub, w->server_pub, psk);
+	noise_init_responder(&w->responder, SUITE_AES_256_GCM, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
+			     w->server, w->server_pub);
 	w->hello.type = PACKET_HELLO;
 	w->hello.suite = SUITE_AES_256_GCM;
 	count_up(w->hello.handshake_id, 0xa0, 8);
-	assert_true(noise_create_hello(&w->initiator, w->e_client, w->hello.e, w->hello.s, w->hello.payload, &payload,
-				       sizeof(payload)));
+	assert_true(noise_create_hello(&w->initiator, w->e_client, w->hello.e, w->hello.s, w->hello.payload,
+				       &payload, sizeof(payload)));
 	cookie_sign_hello(&w->cookie_keys, &w->hello, NULL);
 	assert_true(noise_consume_hello(&w->responder, w->hello.e, w->hello.s, w->hello.payload,
 					sizeof(w->hello.payload), opened));
@@ -167,9 +170,11 @@ static void welcome(struct world *w)
 	p->type = PACKET_WELCOME;
 	p->suite = SUITE_AES_256_GCM;
 	count_up(p->handshake_id, 0xa0, 8);
-	assert_true(noise_create_welcome(&w->responder, w->e_server, psk, p->e, p->payload, payload, out.len, &w->split));
+	assert_true(noise_create_welcome(&w->responder, w->e_server, psk, p->e, p->payload, payload, out.len,
+					 &w->split));
 	w->welcome_len = sizeof(*p) + out.len + PROTO_TAG_LEN;
-	assert_true(noise_consume_welcome(&w->initiator, p->e, p->payload, out.len + PROTO_TAG_LEN, opened, &split));
+	assert_true(noise_consume_welcome(&w->initiator, p->e, p->payload, out.len + PROTO_TAG_LEN, opened,
+					  &split));
 	assert_memory_equal(&split, &w->split, sizeof(split));
 	vector("WELCOME, bytes 0 to 47", p, 48);
 	sha256_2(hash, p, w->welcome_len, NULL, 0);
@@ -224,8 +229,10 @@ static void schedule(const struct world *w)
 static void sealed(const struct world *w)
 {
 	static const uint8_t inner[28] = {
-		0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 1, 0x26, 0xcf, 10, 8, 0, 2, 10, 8, 0, 1, 8, 0, 0xf7, 0xfd, 0, 1, 0, 1,
+		0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 1, 0x26, 0xcf, 10, 8, 0, 2, 10, 8, 0, 1,
+		8, 0, 0xf7, 0xfd, 0, 1, 0, 1,
 	};
+	const uint8_t *slot0 = w->locator[0].locator;
 	const struct keys aes = keys_of(&w->split, SUITE_AES_256_GCM);
 	const struct keys chacha = keys_of(&w->split, SUITE_CHACHA20_POLY1305);
 	struct frame ping = { .type = FRAME_PING, .ping = { .id = 1, .age_us = 2500, .policy_generation = 1,
@@ -235,12 +242,12 @@ static void sealed(const struct world *w)
 
 	frame_write(&out, &ping);
 	vector("PING frame", plain, out.len);
-	seal("CONTROL with that PING, epoch 0, counter 0, slot 0", &aes, PACKET_CONTROL, 0, w->locator[0].locator, plain,
+	seal("CONTROL with that PING, epoch 0, counter 0, slot 0", &aes, PACKET_CONTROL, 0, slot0, plain,
 	     out.len);
 	vector("inner packet", inner, sizeof(inner));
-	seal("DATA, epoch 0, counter 1, slot 0, AES-256-GCM", &aes, PACKET_DATA, 1, w->locator[0].locator, inner,
+	seal("DATA, epoch 0, counter 1, slot 0, AES-256-GCM", &aes, PACKET_DATA, 1, slot0, inner,
 	     sizeof(inner));
-	seal("DATA, epoch 0, counter 1, slot 0, ChaCha20-Poly1305", &chacha, PACKET_DATA, 1, w->locator[0].locator, inner,
+	seal("DATA, epoch 0, counter 1, slot 0, ChaCha20-Poly1305", &chacha, PACKET_DATA, 1, slot0, inner,
 	     sizeof(inner));
 }
 
@@ -330,7 +337,7 @@ static void test_vectors(void **state)
 
 /* --- tables: each row is looked for as the page must have it --- */
 
-static void row(const char *text, const char *file, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+__attribute__((format(printf, 3, 4)))
 static void row(const char *text, const char *file, const char *fmt, ...)
 {
 	char want[256];
@@ -340,7 +347,7 @@ static void row(const char *text, const char *file, const char *fmt, ...)
 	vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
 	if (!strstr(text, want))
-		fail_msg("%s does not have this line: %s", file, want);
+		fail_msg("%s does not have: %s", file, want + strspn(want, "\n"));
 }
 
 /* 200000 ppm is 0.2, 1100000 is 1.1. */
@@ -382,7 +389,9 @@ static void test_policy_order(void **state)
 	char *text = page_read(PROTOCOL);
 	unsigned int n = 0;
 
-#define X(section, key, KIND, def, least, most) row(text, PROTOCOL, "\n.It %u Ta " #section "." #key " Ta", n++);
+#define X(section, key, KIND, def, least, most)                                                    \
+	row(text, PROTOCOL, "\n.It %u Ta " #section "." #key " Ta %u Ta %u\n", n++, (unsigned int)(least), \
+	    (unsigned int)(most));
 	POLICY_LIST(X)
 #undef X
 	free(text);
@@ -401,6 +410,32 @@ static void test_reason_table(void **state)
 	free(wire);
 }
 
+static void keys_stand(const char *text, const struct key_table *t)
+{
+	for (size_t i = 0; i < t->count; i++)
+		row(text, YAML, "\n.It %s Ta ", t->keys[i].path);
+}
+
+static void test_yaml_keys(void **state)
+{
+	char *text = page_read(YAML);
+
+	keys_stand(text, &config_table);
+	keys_stand(text, &peer_table);
+	keys_stand(text, &transport_table);
+	free(text);
+}
+
+static void test_audit_events(void **state)
+{
+	char *text = page_read(DAEMON);
+
+#define X(NAME, name) row(text, DAEMON, "\n.It " #name " Ta ");
+	AUDIT_LIST(X)
+#undef X
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +443,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_policy_table),
 		cmocka_unit_test(test_policy_order),
 		cmocka_unit_test(test_reason_table),
+		cmocka_unit_test(test_yaml_keys),
+		cmocka_unit_test(test_audit_events),
 	};
 
 	if (crypto_init() < 0)
