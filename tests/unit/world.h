@@ -25,6 +25,7 @@
 #define WORLD_PATHS 4
 #define WORLD_ENGINES (WORLD_WORKERS + WORLD_CLIENTS)
 #define WORLD_DATAGRAM_MAX 1600
+#define START_US 1000000000 /* boot was a while ago */
 
 struct world_link {
 	int64_t delay_us;
@@ -133,6 +134,7 @@ struct world {
 /* Default policy with 4 paths of 1 ms round trip; change config, links and policy, then start. */
 struct world *world_new(unsigned int workers, unsigned int clients);
 void world_start(struct world *w); /* engines, and all candidates up; no time passes */
+void world_check(struct world *w); /* the invariants */
 /* Records from..to-1 to stderr, to see what happened. */
 void world_explain(const struct world *w, size_t from, size_t to);
 void world_free(struct world *w);  /* checks the invariants first */
