@@ -9,7 +9,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-.PHONY: all tests deps demo check suite check-unit check-net check-asan check-tsan lint format \
+.PHONY: tools all tests deps demo check suite check-unit check-net check-asan check-tsan lint format \
 	install uninstall dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -64,7 +64,7 @@ ALL_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS) $(UV_LIBS) $(YAML_LIBS
 SRCS := $(wildcard src/*/*.c)
 obj = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
-all: $(OUT)/jumpvpnd ## build build/jumpvpnd
+all: $(OUT)/jumpvpnd $(OUT)/tests/vectors ## build build/jumpvpnd
 
 # Rewritten only when compiler or flags differ from the last time, and then everything is compiled again.
 $(OUT)/flags: private export FLAGS = $(COMPILE) / $(LINK)
@@ -117,7 +117,8 @@ $(OUT)/tests/net/%: $(OUT)/obj/tests/net/tools/%.o
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(TOOL_LIBS)
 
-tests: $(UNIT_BINS) $(if $(wildcard tests/vectors.c),$(OUT)/tests/vectors) $(NET_TOOLS) ## build the test programs
+tests: $(UNIT_BINS) $(OUT)/tests/vectors tools ## build the test programs
+tools: $(NET_TOOLS)
 
 # What the parts of a test run are. Each prints "N passed, N failed" last; tests/check adds them up.
 run_lint := tests/lint
@@ -135,7 +136,7 @@ check: deps ## everything: installs what is missing (as root), builds, lint, uni
 check-unit: $(UNIT_BINS) ## the unit tests alone
 	@$(run_unit)
 
-check-net: all $(NET_TOOLS) ## the namespace tests alone (root)
+check-net: all tools ## the namespace tests alone (root)
 	@$(run_net)
 
 check-asan: deps ## unit tests, vectors and namespace tests under the address and undefined-behaviour sanitizers
@@ -149,7 +150,7 @@ deps: ## install the Debian packages that building and testing need
 	@tests/deps
 
 demo: deps ## build, and watch a session jump between two paths
-	@$(MAKE) all $(NET_TOOLS)
+	@$(MAKE) --no-print-directory all tools
 	@env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) tests/net/demo.sh
 
 lint: ## who may include whom, style, man pages, units, scripts

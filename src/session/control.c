@@ -76,10 +76,11 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	health_ponged(s, p, window, now);
 }
 
-static void closed(struct session *s, struct jv_time now)
+/* The peer's reason is its own; only that a newer session took over means the same at both ends. */
+static void closed(struct session *s, enum reason why, struct jv_time now)
 {
 	s->closing = true;
-	session_end(s, REASON_PEER_CLOSED, now);
+	session_end(s, why == REASON_SUPERSEDED ? REASON_SUPERSEDED : REASON_PEER_CLOSED, now);
 }
 
 static void challenged(struct path *p, const struct frame *f, struct jv_time now)
@@ -147,7 +148,7 @@ static void frame_received(struct path *p, const struct route *from, const struc
 		rekey_accepted(p, f, now);
 		break;
 	case FRAME_CLOSE:
-		closed(p->session, now);
+		closed(p->session, f->close.reason, now);
 		break;
 	default:
 		if (p->session->engine->client)

@@ -63,8 +63,8 @@ expect 3000 "unknown locators are counted" counter_above server drop_unknown_loc
 say "  recorded packets, cut and with single bits turned"
 attack cut truncate --file "$TMP/recorded" --gap-us 50
 attack bits flip --file "$TMP/recorded" --count 40
-refused() { [ $(($(counter server drop_bad_tag) + $(counter server drop_replay) + $(counter server drop_unknown_epoch))) -gt 3000 ]; }
-expect 3000 "packets that are not authentic are counted" refused
+not_authentic() { [ $(($(counter server drop_bad_tag) + $(counter server drop_replay) + $(counter server drop_unknown_epoch))) -gt 3000 ]; }
+expect 3000 "packets that are not authentic are counted" not_authentic
 
 probe_stop probe
 expect_no_loss probe

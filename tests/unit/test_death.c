@@ -35,7 +35,7 @@ static void cut_all(struct world *w, bool on)
 		cut(w, n, on, on);
 }
 
-/* Requests and answers every few ms, 1 ms round trip: attached elsewhere within 100 ms, and the traffic too. */
+/* Requests and answers at 1 ms round trip: attached elsewhere within the bound, and the traffic too. */
 static void blackhole(bool up, bool down, int64_t interval_us, uint64_t bound_ms)
 {
 	struct world *w = world_new(1, 1);
@@ -72,7 +72,7 @@ static void test_blackhole(void **state)
 	blackhole(false, true, 40000, 150);
 }
 
-/* The server alone sends: its silence is noticed by the heartbeat of a path in use, its own probing by PEER_DEAD. */
+/* The server alone sends: the client's heartbeat notices, or the server's own probes and its PEER_DEAD. */
 static void downlink_only(bool up, bool down)
 {
 	struct world *w = world_new(1, 1);
@@ -153,7 +153,7 @@ static void test_two_dead(void **state)
 	world_free(w);
 }
 
-/* There and back again and again under traffic, each time on time; budget and cooldown forbid none of these. */
+/* There and back again under traffic, each time on time: budget and cooldown forbid none of these. */
 static void test_alternating(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -247,8 +247,10 @@ static void test_transport_ttl(void **state)
 	world_run(w, 115000);
 	assert_non_null(world_session(w, 0));
 	world_assert(w, world_until(w, both_gone, 40000)); /* the server noticed later */
-	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0), 1);
-	assert_int_equal(world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0), 1);
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0),
+			 1);
+	assert_int_equal(world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0),
+			 1);
 	world_run(w, 10000);
 	cut_all(w, false);
 	world_assert(w, world_until(w, world_all_attached, 10000));
@@ -284,7 +286,9 @@ static void test_latency(void **state)
 	world_assert(w, world_until(w, left_path_0, 15000));
 	world_run(w, 1000);
 	assert_true(world_audits(w, true, AUDIT_SESSION_STATE_CHANGE, REASON_LATENCY_THRESHOLD_EXCEEDED, 0) +
-		    world_audits(w, true, AUDIT_SESSION_STATE_CHANGE, REASON_CONSECUTIVE_DROP_EXCEEDED, 0) > 0);
+			    world_audits(w, true, AUDIT_SESSION_STATE_CHANGE,
+					 REASON_CONSECUTIVE_DROP_EXCEEDED, 0) >
+		    0);
 	world_free(w);
 }
 
@@ -312,7 +316,8 @@ static void test_candidate_down(void **state)
 	cut(w, 0, false, false);
 	engine_candidate_up(world_client_engine(w, 0), &cand, w->now);
 	world_run(w, 100);
-	assert_true(path_is_warm(session_path_numbered(world_session(w, 0), 0), &world_session(w, 0)->policy));
+	assert_true(
+		path_is_warm(session_path_numbered(world_session(w, 0), 0), &world_session(w, 0)->policy));
 	world_run(w, 40000);
 	world_assert(w, world_session(w, 0)->active->number == 0 && world_all_attached(w)); /* fail-back */
 	world_free(w);
@@ -353,7 +358,8 @@ static void test_candidate_moved(void **state)
 	world_assert(w, world_until(w, moved, 100));
 	assert_int_equal(world_audits(w, true, AUDIT_TRANSPORT_SWITCH, REASON_ADDRESS_CHANGED, 0), 1);
 	world_run(w, 2000);
-	engine_candidate_moved(world_client_engine(w, 0), world_session(w, 0)->active->number == 1 ? 2 : 1, w->now);
+	engine_candidate_moved(world_client_engine(w, 0), world_session(w, 0)->active->number == 1 ? 2 : 1,
+			       w->now);
 	world_run(w, 2000);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->binding_version == 1);
 	assert_int_equal(w->locators_reused, 0);

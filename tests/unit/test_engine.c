@@ -1,4 +1,4 @@
-/* The data path: what gets through, what is refused and how that is told, and that foreign bytes change nothing. */
+/* The data path: what gets through, what is refused and how that is told; foreign bytes change nothing. */
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -19,7 +19,8 @@ static void test_both_ways(void **state)
 		c->up.interval_us = c->down.interval_us = 0;
 		world_run(w, 10);
 		assert_true(c->up.sent >= 4999 && c->down.sent >= 7000);
-		assert_true(c->up.got == c->up.sent && c->up.echoed == c->up.sent && c->down.got == c->down.sent);
+		assert_true(c->up.got == c->up.sent && c->up.echoed == c->up.sent &&
+			    c->down.got == c->down.sent);
 		assert_true(c->up.twice == 0 && c->down.twice == 0);
 	}
 	/* A busy and healthy path is no reason for any record. */
@@ -28,7 +29,8 @@ static void test_both_ways(void **state)
 	world_free(w);
 }
 
-static void refused(const char *src, const char *dst, unsigned int engine, enum counter c, unsigned int counted_at)
+static void refused(const char *src, const char *dst, unsigned int engine, enum counter c,
+		    unsigned int counted_at)
 {
 	struct world *w = world_new(1, 2);
 	uint8_t packet[200];
@@ -78,8 +80,8 @@ static void test_malformed_inner(void **state)
 	world_free(w);
 }
 
-static void icmp(struct world *w, unsigned int engine, size_t len, const char *src, const char *dst, enum counter c,
-		 uint8_t code)
+static void icmp(struct world *w, unsigned int engine, size_t len, const char *src, const char *dst,
+		 enum counter c, uint8_t code)
 {
 	const uint32_t before = w->engine[engine].icmp;
 	uint8_t packet[1600];
@@ -99,9 +101,9 @@ static void test_unreachable(void **state)
 	w->client[1].config.server_public_key[0] ^= 1; /* this one never gets in */
 	world_start(w);
 	world_run(w, 1000);
-	icmp(w, 0, 100, "10.8.0.1", "10.77.0.1", COUNT_DROP_NO_OWNER, 0);   /* net unreachable */
-	icmp(w, 0, 100, "10.8.0.1", "10.8.0.3", COUNT_DROP_NO_SESSION, 1);  /* host unreachable */
-	icmp(w, 0, 1421, "10.8.0.1", "10.8.0.2", COUNT_DROP_TOO_BIG, 4);    /* fragmentation needed */
+	icmp(w, 0, 100, "10.8.0.1", "10.77.0.1", COUNT_DROP_NO_OWNER, 0);  /* net unreachable */
+	icmp(w, 0, 100, "10.8.0.1", "10.8.0.3", COUNT_DROP_NO_SESSION, 1); /* host unreachable */
+	icmp(w, 0, 1421, "10.8.0.1", "10.8.0.2", COUNT_DROP_TOO_BIG, 4);   /* fragmentation needed */
 	icmp(w, CLIENT, 1421, "10.8.0.2", "10.8.0.1", COUNT_DROP_TOO_BIG, 4);
 
 	/* One source cannot make us send more than a few. */
@@ -235,7 +237,7 @@ static struct world *eventful(void)
 	return w;
 }
 
-/* I10: everything once more, in the same order and then backwards, from the same places and from elsewhere. */
+/* I10: everything once more, in the same order and backwards, from the same places and from elsewhere. */
 static void test_replays(void **state)
 {
 	struct world *w = eventful();
@@ -266,7 +268,7 @@ static void test_replays(void **state)
 	world_free(w);
 }
 
-/* The last DATA and CONTROL of each direction, not yet arrived, with each bit wrong and of each shorter length. */
+/* DATA and CONTROL of each direction that has not arrived yet, with each bit wrong and of each length. */
 static void damage(struct world *w, const struct datagram *d)
 {
 	struct views before, after;
@@ -381,16 +383,11 @@ static void test_flood(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_both_ways),
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_malformed_inner),
-		cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_full_size),
-		cmocka_unit_test(test_other_path),
-		cmocka_unit_test(test_other_socket),
-		cmocka_unit_test(test_replays),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_random_bytes),
+		cmocka_unit_test(test_both_ways),       cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_malformed_inner), cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_full_size),       cmocka_unit_test(test_other_path),
+		cmocka_unit_test(test_other_socket),    cmocka_unit_test(test_replays),
+		cmocka_unit_test(test_damage),          cmocka_unit_test(test_random_bytes),
 		cmocka_unit_test(test_flood),
 	};
 

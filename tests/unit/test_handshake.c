@@ -24,7 +24,8 @@ static void test_attach(void **state)
 	assert_memory_equal(c.id, s.id, 16);
 	assert_int_equal(c.state, STATE_ATTACHED);
 	assert_int_equal(s.state, STATE_ATTACHED);
-	assert_true(c.state_version == 1 && s.state_version == 1 && c.binding_version == 0 && s.binding_version == 0);
+	assert_true(c.state_version == 1 && s.state_version == 1 && c.binding_version == 0 &&
+		    s.binding_version == 0);
 	assert_true(c.suite == SUITE_AES_256_GCM && s.suite == SUITE_AES_256_GCM);
 	assert_true(c.npaths == 3 && s.npaths == 3);
 	assert_string_equal(c.path[0].name, "path0");
@@ -33,8 +34,10 @@ static void test_attach(void **state)
 	assert_true(c.doing == DOING_CARRYING && c.deadline_ms == UINT64_MAX);
 	for (int end = 0; end < 2; end++) {
 		assert_int_equal(world_audits(w, end, AUDIT_SESSION_CREATED, REASON_NONE, 0), 1);
-		assert_int_equal(world_audits(w, end, AUDIT_SESSION_STATE_CHANGE, REASON_ATTACHED_TO_TRANSPORT, 0), 1);
-		assert_int_equal(world_audits(w, end, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, 0), 1);
+		assert_int_equal(
+			world_audits(w, end, AUDIT_SESSION_STATE_CHANGE, REASON_ATTACHED_TO_TRANSPORT, 0), 1);
+		assert_int_equal(
+			world_audits(w, end, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, 0), 1);
 	}
 	assert_int_equal(w->audits, 6);
 
@@ -202,8 +205,7 @@ static struct datagram first_hello(struct world *w)
 	return w->record.list[0];
 }
 
-/* Nothing changes for the session that there is. One is born of the replays, and dies by itself; the rest is asked for its
- * address. */
+/* Nothing changes for the session that there is. One is born of the replays, and dies by itself. */
 static void test_replayed_hello(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -221,8 +223,10 @@ static void test_replayed_hello(void **state)
 	assert_int_equal(world_view(w, 0, after, 3), 2);
 	assert_true(after[0].state == STATE_ATTACHED && after[1].state == STATE_BIRTH);
 	assert_int_equal(world_count(w, 0, COUNT_WELCOME_SENT), 2);
-	assert_int_equal(world_count(w, 0, COUNT_COOKIE_SENT), 4);
-	assert_ptr_equal(world_peer(w, 0), container_of(world_home(w, 0)->sessions.next, struct session, node));
+	assert_int_equal(world_count(w, 0, COUNT_HELLO_REPEATED), 4);
+	assert_int_equal(world_count(w, 0, COUNT_COOKIE_SENT), 0);
+	assert_ptr_equal(world_peer(w, 0),
+			 container_of(world_home(w, 0)->sessions.next, struct session, node));
 	before = after[0];
 	world_run(w, 6000);
 	assert_int_equal(world_view(w, 0, after, 3), 1);
@@ -230,6 +234,34 @@ static void test_replayed_hello(void **state)
 	assert_true(after[0].state_version == before.state_version && after[0].state == STATE_ATTACHED);
 	assert_int_equal(world_audits(w, false, AUDIT_SESSION_STATE_CHANGE, REASON_HANDSHAKE_TIMEOUT, 0), 1);
 	assert_true(w->stranger_bytes <= 3 * hello.len); /* no amplification */
+	world_assert(w, world_all_attached(w));
+	world_free(w);
+}
+
+/* HELLOs of yesterday, two of them: one takes the free place, the other is asked for its address. */
+static void test_old_hellos(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route stranger = world_stranger(1);
+
+	w->recording = RECORD_SENT;
+	world_attach(w);
+	remember_id(w);
+	assert_true(engine_terminate(w->engine[0].e, old_id, w->now));
+	world_assert(w, world_until(w, client_attached_to_other, 10000));
+	w->recording = RECORD_NOTHING;
+	world_run(w, 5000);
+	for (size_t i = 0; i < w->record.n; i++) {
+		if (w->record.list[i].data[0] != PACKET_HELLO)
+			continue;
+		world_inject_up(w, &stranger, w->record.list[i].data, w->record.list[i].len);
+		world_run(w, 5);
+	}
+	assert_int_equal(engine_session_count(w->engine[0].e), 2);
+	assert_int_equal(world_count(w, 0, COUNT_COOKIE_SENT), 1);
+	assert_int_equal(w->stranger_datagrams, 2);
+	world_run(w, 6000);
+	assert_int_equal(engine_session_count(w->engine[0].e), 1);
 	world_assert(w, world_all_attached(w));
 	world_free(w);
 }
@@ -375,12 +407,17 @@ static void test_cookie(void **state)
 	world_free(w);
 }
 
-/* The server comes back with the same key and knows nothing: it says so, and the client believes it and begins anew. */
+/* The server comes back with the same key, knows nothing and says so: the client begins anew. */
 static void restart_server(struct world *w)
 {
 	struct world_engine *we = &w->engine[0];
-	const struct engine_setup setup = { .io = we->e->io, .ctx = we, .config = w->config, .workers = 1, .max_sessions = 64,
-					    .key_cache = 64, .hardware_aes = true };
+	const struct engine_setup setup = { .io = we->e->io,
+					    .ctx = we,
+					    .config = w->config,
+					    .workers = 1,
+					    .max_sessions = 64,
+					    .key_cache = 64,
+					    .hardware_aes = true };
 
 	world_run(w, 5);
 	engine_free(we->e);
@@ -430,7 +467,7 @@ static void test_forged_reset(void **state)
 	world_free(w);
 }
 
-/* RESETs are no echo: never longer than what asked, never beyond the rate, and only for locators of this node. */
+/* RESETs are no echo: never longer than what asked, within the rate, and for locators of this node alone. */
 static void test_reset_is_bounded(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -457,8 +494,12 @@ static void test_supersede(void **state)
 {
 	struct world *w = world_new(1, 1);
 	struct world_engine *we = &w->engine[WORLD_WORKERS];
-	struct engine_setup setup = { .ctx = we, .config = &w->client[0].config, .workers = 1, .max_sessions = 64,
-				      .key_cache = 64, .hardware_aes = true };
+	struct engine_setup setup = { .ctx = we,
+				      .config = &w->client[0].config,
+				      .workers = 1,
+				      .max_sessions = 64,
+				      .key_cache = 64,
+				      .hardware_aes = true };
 	struct candidate cand = { .number = 0, .name = "path0" };
 
 	world_attach(w);
@@ -516,7 +557,8 @@ static void test_replayed_welcome(void **state)
 	world_view(w, WORLD_WORKERS, &before, 1);
 	for (size_t i = 0; i < w->record.n; i++)
 		if (w->record.list[i].data[0] == PACKET_WELCOME)
-			world_inject_down(w, 0, &w->record.list[i].route, w->record.list[i].data, w->record.list[i].len);
+			world_inject_down(w, 0, &w->record.list[i].route, w->record.list[i].data,
+					  w->record.list[i].len);
 	world_view(w, WORLD_WORKERS, &after, 1);
 	assert_memory_equal(&before, &after, sizeof(before));
 	assert_int_equal(world_count(w, WORLD_WORKERS, COUNT_WELCOME_BAD), 1);
@@ -579,6 +621,7 @@ int main(void)
 		cmocka_unit_test(test_psk),
 		cmocka_unit_test(test_suites),
 		cmocka_unit_test(test_replayed_hello),
+		cmocka_unit_test(test_old_hellos),
 		cmocka_unit_test(test_replay_flood),
 		cmocka_unit_test(test_births),
 		cmocka_unit_test(test_damaged_hello),

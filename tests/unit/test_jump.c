@@ -109,6 +109,26 @@ static void test_same_path(void **state)
 	world_free(w);
 }
 
+/* The same over a long way, with more to send than the 3x rule grants a fresh address. */
+static void test_same_path_far(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	w->paths = 1;
+	w->client[0].link[0].delay_us = 40000;
+	world_attach(w);
+	world_run(w, 1000);
+	both_ways(w);
+	world_run(w, 1000);
+	jump(w, 0, REASON_NONE);
+	world_run(w, 2000);
+	w->client[0].up.interval_us = w->client[0].down.interval_us = 0;
+	world_run(w, 200);
+	assert_nothing_lost(w);
+	assert_int_equal(world_served(w, COUNT_DROP_AMPLIFICATION), 0);
+	world_free(w);
+}
+
 static void test_back_and_forth(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -179,8 +199,10 @@ static void test_rate(void **state)
 	}
 	jump(w, 1, REASON_SWITCH_RATE_LIMITED);
 	wait = w->jumped.retry_after_ms;
-	assert_true(wait + time_since_ms(w->now, first) >= 60000 && wait + time_since_ms(w->now, first) <= 60005);
-	assert_int_equal(world_audits(w, true, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_SWITCH_RATE_LIMITED, 0), 1);
+	assert_true(wait + time_since_ms(w->now, first) >= 60000 &&
+		    wait + time_since_ms(w->now, first) <= 60005);
+	assert_int_equal(world_audits(w, true, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_SWITCH_RATE_LIMITED, 0),
+			 1);
 	world_run(w, wait - 5);
 	jump(w, 1, REASON_SWITCH_RATE_LIMITED);
 	world_run(w, 5);
@@ -203,11 +225,14 @@ static void test_server_judges(void **state)
 	world_jump(w, 0, 2, 5);
 	world_run(w, 20);
 	world_view(w, 0, &after, 1);
-	assert_true(w->jumped.n == 1 && w->jumped.why == REASON_COOLDOWN_ACTIVE && w->jumped.retry_after_ms > 1000);
-	assert_true(after.state_version == before.state_version && after.binding_version == before.binding_version);
+	assert_true(w->jumped.n == 1 && w->jumped.why == REASON_COOLDOWN_ACTIVE &&
+		    w->jumped.retry_after_ms > 1000);
+	assert_true(after.state_version == before.state_version &&
+		    after.binding_version == before.binding_version);
 	assert_int_equal(after.active, 1);
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_COOLDOWN_ACTIVE, 0), 1);
-	assert_int_equal(world_audits(w, true, AUDIT_SESSION_STATE_CHANGE, REASON_REATTACH_VALIDATION_FAILED, 0), 1);
+	assert_int_equal(
+		world_audits(w, true, AUDIT_SESSION_STATE_CHANGE, REASON_REATTACH_VALIDATION_FAILED, 0), 1);
 	world_assert(w, world_until(w, world_all_attached, 5000)); /* on the path it never left */
 	assert_int_equal(world_session(w, 0)->active->number, 1);
 	assert_int_equal(world_session(w, 0)->binding_version, 1);
@@ -317,7 +342,8 @@ static void test_invalid(void **state)
 	world_jump(w, 0, 1, 7);
 	assert_int_equal(w->jumped.n, 0);
 	engine_jump(world_client_engine(w, 0), world_session(w, 0)->id, 2, 8, w->now);
-	assert_true(w->jumped.n == 1 && w->jumped.token == 8 && w->jumped.why == REASON_INVALID_STATE_FOR_REATTACH);
+	assert_true(w->jumped.n == 1 && w->jumped.token == 8 &&
+		    w->jumped.why == REASON_INVALID_STATE_FOR_REATTACH);
 	world_assert(w, world_until(w, jumped, 100));
 	assert_int_equal(world_audits(w, true, AUDIT_TRANSPORT_SWITCH, REASON_NONE, from), 1);
 	world_free(w);
@@ -374,7 +400,8 @@ static void test_judgement(void **state)
 	f.jump.binding_version = s->binding_version - 1;
 	f.jump.age_us = session_age_us(s, w->now);
 	by_hand(w, &f, 2);
-	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_BINDING_VERSION, 0) == 1);
+	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_BINDING_VERSION,
+				     0) == 1);
 	world_run(w, 1100);
 
 	f.jump.id = 1002;
@@ -388,7 +415,8 @@ static void test_judgement(void **state)
 	f.jump.age_us = session_age_us(s, w->now);
 	by_hand(w, &f, 0);
 	world_view(w, 0, &after, 1);
-	assert_true(before.state_version == after.state_version && before.binding_version == after.binding_version);
+	assert_true(before.state_version == after.state_version &&
+		    before.binding_version == after.binding_version);
 	assert_true(before.active == after.active && after.state == STATE_ATTACHED);
 	assert_true(before.switches_left <= after.switches_left);
 
@@ -418,10 +446,12 @@ static void test_replayed_jump(void **state)
 	world_view(w, 0, &before, 1);
 	for (size_t i = 0; i < w->record.n; i++)
 		if (w->record.list[i].frames & FRAME_BIT(FRAME_JUMP))
-			world_inject_up(w, &w->record.list[i].route, w->record.list[i].data, w->record.list[i].len);
+			world_inject_up(w, &w->record.list[i].route, w->record.list[i].data,
+					w->record.list[i].len);
 	world_view(w, 0, &after, 1);
 	assert_memory_equal(&before, &after, sizeof(before));
-	assert_true(world_count(w, 0, COUNT_DROP_REPLAY) + world_count(w, 0, COUNT_DROP_UNKNOWN_LOCATOR) >= 2);
+	assert_true(world_count(w, 0, COUNT_DROP_REPLAY) + world_count(w, 0, COUNT_DROP_UNKNOWN_LOCATOR) >=
+		    2);
 	world_free(w);
 }
 
@@ -457,7 +487,8 @@ static void test_server_orders(void **state)
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_JUMP), 1000);
 	engine_jump(w->engine[0].e, world_peer(w, 0)->id, 2, 58, w->now);
 	world_run(w, 5000);
-	assert_true(w->jumped.n == 1 && w->jumped.token == 58 && w->jumped.why == REASON_RECOVERY_WINDOW_EXPIRED);
+	assert_true(w->jumped.n == 1 && w->jumped.token == 58 &&
+		    w->jumped.why == REASON_RECOVERY_WINDOW_EXPIRED);
 	world_assert(w, world_all_attached(w));
 	world_free(w);
 }
@@ -514,23 +545,15 @@ static void test_lossy_links(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_same_path),
-		cmocka_unit_test(test_back_and_forth),
-		cmocka_unit_test(test_slow_paths),
-		cmocka_unit_test(test_cooldown),
-		cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_server_judges),
-		cmocka_unit_test(test_comfort_budget),
-		cmocka_unit_test(test_failback),
-		cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_jump_never_arrives),
-		cmocka_unit_test(test_invalid),
-		cmocka_unit_test(test_stale_binding),
-		cmocka_unit_test(test_judgement),
-		cmocka_unit_test(test_replayed_jump),
-		cmocka_unit_test(test_server_orders),
-		cmocka_unit_test(test_locators),
+		cmocka_unit_test(test_order),          cmocka_unit_test(test_same_path),
+		cmocka_unit_test(test_same_path_far),  cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_slow_paths),     cmocka_unit_test(test_cooldown),
+		cmocka_unit_test(test_rate),           cmocka_unit_test(test_server_judges),
+		cmocka_unit_test(test_comfort_budget), cmocka_unit_test(test_failback),
+		cmocka_unit_test(test_lost),           cmocka_unit_test(test_jump_never_arrives),
+		cmocka_unit_test(test_invalid),        cmocka_unit_test(test_stale_binding),
+		cmocka_unit_test(test_judgement),      cmocka_unit_test(test_replayed_jump),
+		cmocka_unit_test(test_server_orders),  cmocka_unit_test(test_locators),
 		cmocka_unit_test(test_lossy_links),
 	};
 

@@ -149,7 +149,8 @@ static void test_chained(void **state)
 	keys_use_newest(&p->server.k, TIME_NEVER);
 	next_epoch(&p->client, 3);
 	next_epoch(&p->server, 3);
-	assert_memory_not_equal(keys_find(&p->client.k, 2, now)->tx_key, keys_find(&p->server.k, 2, now)->rx_key, 32);
+	assert_memory_not_equal(keys_find(&p->client.k, 2, now)->tx_key,
+				keys_find(&p->server.k, 2, now)->rx_key, 32);
 }
 
 static void test_grace(void **state)
@@ -203,7 +204,7 @@ static void test_cache_numbers(void **state)
 	}
 }
 
-/* Fresh windows for fresh epochs: a counter of the old one is new again, and the old window is not disturbed. */
+/* Fresh windows for fresh epochs: a counter of the old one is new again, and the old window stays as it is. */
 static void test_replay_windows(void **state)
 {
 	struct end *e = &((struct pair *)*state)->client;

@@ -145,7 +145,8 @@ static void test_both_offer(void **state)
 			timer_start(&world_client_engine(w, 0)->wheel, &world_session(w, 0)->life, at);
 			timer_start(&world_home(w, 0)->wheel, &world_peer(w, 0)->life, time_add_us(at, skew));
 			world_run(w, 1100);
-			world_assert(w, world_session(w, 0)->keys.tx_epoch == world_peer(w, 0)->keys.tx_epoch);
+			world_assert(w,
+				     world_session(w, 0)->keys.tx_epoch == world_peer(w, 0)->keys.tx_epoch);
 			world_assert(w, world_session(w, 0)->keys.tx_epoch == 1);
 			assert_nothing_lost(w);
 			world_free(w);
@@ -254,7 +255,8 @@ static void test_renewal(void **state)
 	assert_int_equal(w->client[0].item[0].kind, NET_ITEM_ADDRESS);
 	assert_int_equal(w->client[0].item[0].prefix.ip.b[15], 2);
 	/* What is in flight when the old session ends may be lost, and nothing else. */
-	world_assert(w, w->client[0].up.got + 2 >= w->client[0].up.sent && w->client[0].down.got + 2 >= w->client[0].down.sent);
+	world_assert(w, w->client[0].up.got + 2 >= w->client[0].up.sent &&
+				w->client[0].down.got + 2 >= w->client[0].down.sent);
 	world_assert(w, w->client[0].up.gap_us <= 10000 && w->client[0].down.gap_us <= 10000);
 	world_run(w, 300000);
 	world_assert(w, world_all_attached(w));
@@ -275,8 +277,10 @@ static void test_lifetime(void **state)
 	world_assert(w, world_session(w, 0)->state == STATE_ATTACHED);
 	world_run(w, 1100);
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_NONE, 0), 1);
-	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) +
-			 world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, 0), 1);
+	assert_int_equal(
+		world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) +
+			world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, 0),
+		1);
 	world_swallow_frame(w, true, 0, 0);
 	world_assert(w, world_until(w, renewed, 10000));
 	world_free(w);
@@ -286,7 +290,8 @@ static void test_lifetime(void **state)
 
 static bool client_has_generation(struct world *w)
 {
-	return world_session(w, 0) && world_session(w, 0)->policy_generation == w->config->peers[0].generation;
+	return world_session(w, 0) &&
+	       world_session(w, 0)->policy_generation == w->config->peers[0].generation;
 }
 
 static void test_policy(void **state)
@@ -406,7 +411,8 @@ static void test_peers_change(void **state)
 	assert_null(world_session(w, 0));
 	assert_int_equal(world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_PEER_REMOVED, from), 1);
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, from), 1);
-	assert_int_equal(w->audits - from, 4 + world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_NONE, from));
+	assert_int_equal(w->audits - from,
+			 4 + world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_NONE, from));
 	for (unsigned int i = 1; i < 3; i++) {
 		assert_ptr_equal(world_peer(w, i)->peer_name, w->config->peers[i == 2 ? 0 : 1].name);
 		w->client[i].up.interval_us = 0;
@@ -541,13 +547,16 @@ static void test_storm(void **state)
 				break;
 			default:
 				for (unsigned int n = 0; n < 3; n++)
-					w->client[c].link[n] = (struct world_link){ .delay_us = 500, .nat = w->client[c].link[n].nat };
+					w->client[c].link[n] =
+						(struct world_link){ .delay_us = 500,
+								     .nat = w->client[c].link[n].nat };
 			}
 			world_run(w, prng_below(&rng, 4000));
 		}
 		for (unsigned int c = 0; c < 3; c++)
 			for (unsigned int n = 0; n < 3; n++)
-				w->client[c].link[n] = (struct world_link){ .delay_us = 500, .nat = w->client[c].link[n].nat };
+				w->client[c].link[n] = (struct world_link){ .delay_us = 500,
+									    .nat = w->client[c].link[n].nat };
 		world_assert(w, world_until(w, world_all_attached, 70000));
 		world_free(w);
 	}
@@ -556,26 +565,16 @@ static void test_storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rekey),
-		cmocka_unit_test(test_rekey_for_long),
-		cmocka_unit_test(test_rekey_lost),
-		cmocka_unit_test(test_server_offers),
-		cmocka_unit_test(test_both_offer),
-		cmocka_unit_test(test_rekey_and_jump),
-		cmocka_unit_test(test_grace),
-		cmocka_unit_test(test_rekey_by_packets),
-		cmocka_unit_test(test_key_used_up),
-		cmocka_unit_test(test_renewal),
-		cmocka_unit_test(test_lifetime),
-		cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_many_routes),
-		cmocka_unit_test(test_same_policy),
-		cmocka_unit_test(test_peers_change),
-		cmocka_unit_test(test_operator),
-		cmocka_unit_test(test_young),
-		cmocka_unit_test(test_shutdown),
-		cmocka_unit_test(test_lost_close),
-		cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_rekey),        cmocka_unit_test(test_rekey_for_long),
+		cmocka_unit_test(test_rekey_lost),   cmocka_unit_test(test_server_offers),
+		cmocka_unit_test(test_both_offer),   cmocka_unit_test(test_rekey_and_jump),
+		cmocka_unit_test(test_grace),        cmocka_unit_test(test_rekey_by_packets),
+		cmocka_unit_test(test_key_used_up),  cmocka_unit_test(test_renewal),
+		cmocka_unit_test(test_lifetime),     cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_many_routes),  cmocka_unit_test(test_same_policy),
+		cmocka_unit_test(test_peers_change), cmocka_unit_test(test_operator),
+		cmocka_unit_test(test_young),        cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_lost_close),   cmocka_unit_test(test_storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,8 @@ static void test_lower_budget(void **state)
 	assert_in_range(switch_limit_wait_ms(&l, 7, at(7000000)), 53001, 53003);
 	assert_int_equal(switch_limit_left(&l, 7, at(60000000)), 0);
 	assert_int_equal(switch_limit_left(&l, 7, at(60000001)), 1);
-	assert_true(switch_limit_wait_ms(&l, 0, at(7000000)) > 0); /* a budget of one leaves none for comfort */
+	assert_true(switch_limit_wait_ms(&l, 0, at(7000000)) >
+		    0); /* a budget of one leaves none for comfort */
 	switch_limit_free(&l);
 }
 
@@ -158,7 +159,8 @@ static unsigned int takes(const struct ip *ip, unsigned int tries, int64_t now)
 static void test_sources(void **state)
 {
 	const struct ip a = ip_of("192.0.2.1"), b = ip_of("192.0.2.2");
-	const struct ip six = ip_of("2001:db8::1"), same = ip_of("2001:db8::ffff:1"), other = ip_of("2001:db8:0:1::1");
+	const struct ip six = ip_of("2001:db8::1"), same = ip_of("2001:db8::ffff:1"),
+			other = ip_of("2001:db8:0:1::1");
 
 	source_limit_init(&sources, &key, 10, 20);
 	assert_int_equal(takes(&a, 100, 1000000), 20);
@@ -193,12 +195,9 @@ static void test_source_rate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_lower_budget),
-		cmocka_unit_test(test_resize),
-		cmocka_unit_test(test_cooldown),
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_source_rate),
+		cmocka_unit_test(test_exact),   cmocka_unit_test(test_lower_budget),
+		cmocka_unit_test(test_resize),  cmocka_unit_test(test_cooldown),
+		cmocka_unit_test(test_sources), cmocka_unit_test(test_source_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,9 +53,9 @@ static void test_patience(void **state)
 	assert_int_equal(path_reprobe_us(&p), 50000);
 }
 
-/* Sends `sent` packets of which the peer got `there`, gets `came` of the `back` it sent, and then a PING answered. */
-static bool exchange(struct path *p, struct path_report *peer, uint32_t sent, uint32_t there, uint32_t back, uint32_t came,
-		     int64_t now_ms)
+/* Of `sent` packets the peer got `there`, of the `back` it sent we get `came`; then a PING is answered. */
+static bool exchange(struct path *p, struct path_report *peer, uint32_t sent, uint32_t there, uint32_t back,
+		     uint32_t came, int64_t now_ms)
 {
 	p->sent += sent - 1;
 	path_pinged(p, 1, ms(now_ms));
@@ -90,14 +90,16 @@ static void test_pings(void **state)
 	struct path p = { .number = 0, .stable_since = ms(1) };
 
 	path_pinged(&p, 7, ms(10));
-	assert_true(p.ping_out && p.unanswered == 1 && p.silent_since.us == 10000 && p.stable_since.us == 1000);
+	assert_true(p.ping_out && p.unanswered == 1 && p.silent_since.us == 10000 &&
+		    p.stable_since.us == 1000);
 	path_pinged(&p, 8, ms(20));
 	assert_true(p.unanswered == 2 && p.silent_since.us == 10000 && p.stable_since.us == 20000);
 	for (int i = 0; i < 1000; i++)
 		path_pinged(&p, 9, ms(30));
 	assert_int_equal(p.unanswered, UINT8_MAX);
 	path_answered(&p, ms(40));
-	assert_true(!p.ping_out && p.unanswered == 0 && p.proven && p.last_pong.us == 40000);
+	assert_true(!p.ping_out && p.unanswered == 0 && p.last_pong.us == 40000);
+	assert_false(p.proven); /* that is for PATH_RESPONSE to say */
 }
 
 static void test_amplification(void **state)
@@ -121,7 +123,11 @@ static void test_amplification(void **state)
 
 static struct path good(uint8_t number)
 {
-	return (struct path){ .number = number, .known = true, .proven = true, .srtt_us = 10000, .loss_ppm = 1000,
+	return (struct path){ .number = number,
+			      .known = true,
+			      .proven = true,
+			      .srtt_us = 10000,
+			      .loss_ppm = 1000,
 			      .stable_since = ms(1000) };
 }
 
@@ -200,14 +206,10 @@ static void test_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rtt),
-		cmocka_unit_test(test_patience),
-		cmocka_unit_test(test_loss),
-		cmocka_unit_test(test_pings),
-		cmocka_unit_test(test_amplification),
-		cmocka_unit_test(test_ranking),
-		cmocka_unit_test(test_warm),
-		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_rtt),           cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_loss),          cmocka_unit_test(test_pings),
+		cmocka_unit_test(test_amplification), cmocka_unit_test(test_ranking),
+		cmocka_unit_test(test_warm),          cmocka_unit_test(test_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,7 @@
+/* Set-up, time, and questions; see world.h. */
 #include "world.h"
 
-#include "proto/packet.h"
-
-#define ROUNDS_MAX 2000     /* events at one moment: more is a loop that does not end */
-#define MAGIC 0x4a56544cu
-
-enum packet_kind { KIND_UP, KIND_DOWN, KIND_ECHO };
+#define ROUNDS_MAX 2000 /* events at one moment: more is a loop that does not end */
 
 /* The world's few peers need no index. */
 ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
@@ -14,484 +10,6 @@ ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
 		if (memcmp(c->peers[i].public_key, public_key, 32) == 0)
 			return (ptrdiff_t)i;
 	return -1;
-}
-
-static void *grow(void *list, size_t n, size_t *cap, size_t size)
-{
-	if (n < *cap)
-		return list;
-	*cap = *cap ? *cap * 2 : 64;
-	list = realloc(list, *cap * size);
-	assert_non_null(list);
-	return list;
-}
-
-static bool is_client(const struct world_engine *we)
-{
-	return we->index >= WORLD_WORKERS;
-}
-
-static struct world_client *client_of(const struct world_engine *we)
-{
-	return &we->w->client[we->index - WORLD_WORKERS];
-}
-
-/* --- addresses --- */
-
-static struct ip server_ip(void)
-{
-	return ip_from_v4((const uint8_t[]){ 192, 0, 2, 1 });
-}
-
-static struct route route_up(const struct world *w, unsigned int client, uint32_t socket)
-{
-	const uint8_t path = w->client[client].socket[socket].path;
-	const uint16_t nat = w->client[client].link[path].nat;
-	struct route r = { .local = server_ip() };
-
-	r.remote.ip = ip_from_v4((const uint8_t[]){ 198, 51, (uint8_t)(100 + client), path });
-	r.remote.port = (uint16_t)(1000 + socket + 10000 * nat);
-	return r;
-}
-
-/* Which client's socket the address leads to, or false. */
-static bool socket_at(const struct world *w, const struct endpoint *to, unsigned int *client, uint8_t *path, uint32_t *socket)
-{
-	if (to->ip.b[12] != 198 || to->ip.b[14] < 100)
-		return false;
-	*client = to->ip.b[14] - 100u;
-	*path = to->ip.b[15];
-	if (*client >= w->clients || *path >= WORLD_PATHS || to->port < 1000)
-		return false;
-	*socket = (to->port - 1000u) % 10000;
-	return (to->port - 1000u) / 10000 == w->client[*client].link[*path].nat &&
-	       *socket < w->client[*client].sockets && w->client[*client].socket[*socket].open;
-}
-
-struct route world_stranger(unsigned int number)
-{
-	struct route r = { .local = server_ip() };
-
-	r.remote.ip = ip_from_v4((const uint8_t[]){ 203, 0, (uint8_t)(number >> 8), (uint8_t)number });
-	r.remote.port = 5000;
-	return r;
-}
-
-/* --- datagrams --- */
-
-static struct datagram *datagram_add(struct datagrams *l)
-{
-	l->list = grow(l->list, l->n, &l->cap, sizeof(*l->list));
-	memset(&l->list[l->n], 0, offsetof(struct datagram, data));
-	return &l->list[l->n++];
-}
-
-/* What an authentic CONTROL packet holds, read with the receiver's keys; nothing is changed. */
-static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len, struct jv_time now)
-{
-	struct path *p = len >= PROTO_OVERHEAD && data[0] == PACKET_CONTROL ?
-		session_find_path(e, data + offsetof(struct packet_header, locator)) : NULL;
-	uint8_t copy[WORLD_DATAGRAM_MAX];
-	unsigned int types = 0;
-	struct packet_id id;
-	struct epoch *ep;
-	struct reader r;
-	struct frame f;
-
-	if (!p)
-		return 0;
-	id = packet_unmask(data, keycache_mask(e->cache, p->session->keys.rx_mask_cache, p->session->keys.suite,
-					       p->session->keys.rx_mask));
-	ep = keys_find(&p->session->keys, id.epoch, now);
-	memcpy(copy, data, len);
-	if (!ep || !packet_open(copy, len, &id, keycache_aead(e->cache, ep->rx_cache, p->session->keys.suite, ep->rx_key),
-				ep->rx_iv))
-		return 0;
-	r = reader_init(copy + PROTO_HEADER_LEN, len - PROTO_OVERHEAD);
-	while (frame_next(&r, &f))
-		types |= FRAME_BIT(f.type);
-	return types;
-}
-
-static unsigned int worker_of(struct world *w, const uint8_t *data, size_t len)
-{
-	if (len > 0 && data[0] == PACKET_HELLO)
-		return w->hello_worker;
-	return engine_datagram_home(w->engine[0].e, data, len);
-}
-
-static struct engine *receiver(struct world *w, const struct datagram *d)
-{
-	return d->up ? w->engine[worker_of(w, d->data, d->len)].e : w->engine[WORLD_WORKERS + d->client].e;
-}
-
-static bool is_lost(struct world *w, const struct datagram *d)
-{
-	const struct world_link *l = &w->client[d->client].link[d->path];
-
-	if (w->swallow && w->swallow(w, d)) {
-		w->swallowed++;
-		return true;
-	}
-	if (d->up ? l->cut_up : l->cut_down)
-		return true;
-	return prng_below(&w->rng, 1000000) < l->loss_ppm;
-}
-
-static void launch(struct world *w, const struct datagram *d)
-{
-	struct datagram *out;
-
-	if (w->recording == RECORD_SENT)
-		*datagram_add(&w->record) = *d;
-	if (is_lost(w, d))
-		return;
-	out = datagram_add(&w->flight);
-	*out = *d;
-	out->at = time_add_us(w->now, w->client[d->client].link[d->path].delay_us);
-	out->order = w->order++;
-}
-
-/* A locator is for one path: the same one from two sockets would link them. */
-static void note_locator(struct world *w, unsigned int client, uint32_t socket, const uint8_t *data, size_t len)
-{
-	const uint8_t *locator = data + offsetof(struct packet_header, locator);
-
-	if (len < PROTO_OVERHEAD || (data[0] != PACKET_DATA && data[0] != PACKET_CONTROL))
-		return;
-	for (size_t i = 0; i < w->seens; i++) {
-		if (memcmp(w->seen[i].locator, locator, 8) != 0)
-			continue;
-		w->locators_reused += w->seen[i].socket != socket || w->seen[i].client != client;
-		return;
-	}
-	w->seen = grow(w->seen, w->seens, &w->seens_cap, sizeof(*w->seen));
-	memcpy(w->seen[w->seens].locator, locator, 8);
-	w->seen[w->seens].client = client;
-	w->seen[w->seens++].socket = socket;
-}
-
-static void client_sends(struct world_engine *we, const struct route *to, const uint8_t *data, size_t len)
-{
-	struct world_client *c = client_of(we);
-	struct world *w = we->w;
-	static struct datagram d;
-
-	assert_true(to->socket < c->sockets && c->socket[to->socket].open);
-	memset(&d, 0, offsetof(struct datagram, data));
-	d.up = true;
-	d.client = we->index - WORLD_WORKERS;
-	d.path = c->socket[to->socket].path;
-	d.route = route_up(w, d.client, to->socket);
-	d.len = len;
-	memcpy(d.data, data, len);
-	if (w->swallow || w->recording)
-		d.frames = frames_of(receiver(w, &d), data, len, w->now);
-	note_locator(w, d.client, to->socket, data, len);
-	launch(w, &d);
-}
-
-static void server_sends(struct world_engine *we, const struct route *to, const uint8_t *data, size_t len)
-{
-	struct world *w = we->w;
-	static struct datagram d;
-	uint32_t socket;
-
-	memset(&d, 0, offsetof(struct datagram, data));
-	if (!socket_at(w, &to->remote, &d.client, &d.path, &socket)) {
-		w->stranger_bytes += len;
-		w->stranger_datagrams++;
-		w->stranger_type = data[0];
-		return;
-	}
-	d.route.socket = socket;
-	d.route.remote.ip = server_ip();
-	d.route.remote.port = 4433;
-	d.len = len;
-	memcpy(d.data, data, len);
-	if (w->swallow || w->recording)
-		d.frames = frames_of(receiver(w, &d), data, len, w->now);
-	launch(w, &d);
-}
-
-/* What comes for a socket that was closed meanwhile, or by a mapping that is gone, arrives nowhere. */
-static void arrive(struct world *w, struct datagram *d)
-{
-	if (!d->up && !w->client[d->client].socket[d->route.socket].open)
-		return;
-	if (w->recording == RECORD_ARRIVED)
-		*datagram_add(&w->record) = *d;
-	engine_datagram(receiver(w, d), &d->route, d->data, d->len, w->now);
-}
-
-void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len)
-{
-	static struct datagram d;
-
-	memset(&d, 0, offsetof(struct datagram, data));
-	d.up = true;
-	d.route = *from;
-	d.len = len;
-	memcpy(d.data, data, len);
-	engine_datagram(receiver(w, &d), &d.route, d.data, len, w->now);
-}
-
-void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data, size_t len)
-{
-	static struct datagram d;
-
-	memset(&d, 0, offsetof(struct datagram, data));
-	d.client = client;
-	d.route = *from;
-	d.len = len;
-	memcpy(d.data, data, len);
-	engine_datagram(receiver(w, &d), &d.route, d.data, len, w->now);
-}
-
-static bool swallow_some(struct world *w, const struct datagram *d)
-{
-	if (d->up != w->swallow_up || w->swallow_left == 0 || !(d->frames & w->swallow_frames))
-		return false;
-	w->swallow_left--;
-	return true;
-}
-
-void world_swallow_frame(struct world *w, bool up, unsigned int frames, uint32_t n)
-{
-	w->swallow = swallow_some;
-	w->swallow_up = up;
-	w->swallow_frames = frames;
-	w->swallow_left = n;
-	w->swallowed = 0;
-}
-
-static bool swallow_type(struct world *w, const struct datagram *d)
-{
-	if (d->up != w->swallow_up || w->swallow_left == 0 || d->data[0] != w->swallow_frames)
-		return false;
-	w->swallow_left--;
-	return true;
-}
-
-void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_t n)
-{
-	world_swallow_frame(w, up, type, n);
-	w->swallow = swallow_type;
-}
-
-/* --- inner packets --- */
-
-size_t world_packet(uint8_t *out, size_t len, const char *src, const char *dst)
-{
-	struct ip from, to;
-
-	assert_true(ip_parse(src, &from) && ip_parse(dst, &to));
-	memset(out, 0, len);
-	out[0] = 0x45;
-	out[2] = (uint8_t)(len >> 8);
-	out[3] = (uint8_t)len;
-	out[8] = 64;
-	out[9] = 17;
-	memcpy(out + 12, from.b + 12, 4);
-	memcpy(out + 16, to.b + 12, 4);
-	return len;
-}
-
-void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, size_t len)
-{
-	uint8_t buf[PROTO_HEADER_LEN + 2000 + PROTO_TAG_LEN];
-	unsigned int home = engine;
-
-	memcpy(buf + PROTO_HEADER_LEN, packet, len);
-	if (engine < WORLD_WORKERS)
-		home = engine_inner_home(w->engine[engine].e, buf + PROTO_HEADER_LEN, len);
-	engine_inner(w->engine[home].e, buf + PROTO_HEADER_LEN, len, w->now);
-}
-
-static void numbered(struct world *w, unsigned int engine, enum packet_kind kind, unsigned int client, uint32_t seq)
-{
-	uint8_t packet[100];
-	char peer[32];
-
-	snprintf(peer, sizeof(peer), "10.8.0.%u", client + 2);
-	world_packet(packet, sizeof(packet), engine < WORLD_WORKERS ? "10.8.0.1" : peer,
-		     engine < WORLD_WORKERS ? peer : "10.8.0.1");
-	memcpy(packet + 28, &(uint32_t){ MAGIC }, 4);
-	packet[32] = (uint8_t)kind;
-	packet[33] = (uint8_t)client;
-	memcpy(packet + 36, &seq, 4);
-	world_inner(w, engine, packet, sizeof(packet));
-}
-
-void world_traffic(struct world *w, struct traffic *t, int64_t interval_us, bool echo)
-{
-	t->interval_us = interval_us;
-	t->echo = echo;
-	t->next = time_add_us(w->now, interval_us);
-	t->last_got = w->now;
-	t->gap_us = 0;
-}
-
-static void mark(struct world *w, struct traffic *t, uint32_t seq)
-{
-	const int64_t gap = time_diff_us(w->now, t->last_got);
-
-	assert_true(seq < t->sent && seq < t->cap);
-	t->twice += t->seen[seq];
-	t->got += !t->seen[seq];
-	t->seen[seq] = 1;
-	t->last_got = w->now;
-	if (gap > t->gap_us)
-		t->gap_us = gap;
-}
-
-static void traffic_send(struct world *w, struct traffic *t, unsigned int engine, enum packet_kind kind, unsigned int client)
-{
-	if (t->interval_us == 0 || time_before(w->now, t->next))
-		return;
-	t->next = time_add_us(t->next, t->interval_us);
-	if (t->sent == t->cap) {
-		t->seen = realloc(t->seen, t->cap + 4096);
-		assert_non_null(t->seen);
-		memset(t->seen + t->cap, 0, 4096);
-		t->cap += 4096;
-	}
-	numbered(w, engine, kind, client, t->sent++);
-}
-
-static void deliver(void *ctx, const uint8_t *packet, size_t len)
-{
-	struct world_engine *we = ctx;
-	struct world *w = we->w;
-	struct world_client *c;
-	uint32_t magic = 0, seq;
-
-	assert_true(len >= 20);
-	if (packet[9] == 1) {
-		we->icmp++;
-		we->icmp_type = packet[20];
-		we->icmp_code = packet[21];
-		return;
-	}
-	if (len >= 40)
-		memcpy(&magic, packet + 28, 4);
-	if (magic != MAGIC || packet[33] >= w->clients) {
-		we->strange++;
-		return;
-	}
-	memcpy(&seq, packet + 36, 4);
-	c = &w->client[packet[33]];
-	if (packet[32] == KIND_ECHO) {
-		c->up.echoed += is_client(we);
-		return;
-	}
-	assert_int_equal(packet[32], is_client(we) ? KIND_DOWN : KIND_UP);
-	mark(w, is_client(we) ? &c->down : &c->up, seq);
-	if (!is_client(we) && c->up.echo) {
-		assert_true(w->replies < 256);
-		w->reply[w->replies].engine = we->index;
-		w->reply[w->replies].client = packet[33];
-		w->reply[w->replies++].seq = seq;
-	}
-}
-
-/* --- the rest of what an engine asks for --- */
-
-static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
-{
-	assert_true(len <= WORLD_DATAGRAM_MAX);
-	if (is_client(ctx))
-		client_sends(ctx, to, datagram, len);
-	else
-		server_sends(ctx, to, datagram, len);
-}
-
-static void io_audit(void *ctx, const struct audit_record *r)
-{
-	struct world_engine *we = ctx;
-	struct world *w = we->w;
-
-	w->audit = grow(w->audit, w->audits, &w->audits_cap, sizeof(*w->audit));
-	w->audit[w->audits].engine = we->index;
-	w->audit[w->audits++].r = *r;
-}
-
-static void job_add(struct world *w, unsigned int engine, struct job *j, bool run, int64_t delay_us)
-{
-	struct world_job *wj;
-
-	w->job = grow(w->job, w->jobs, &w->jobs_cap, sizeof(*w->job));
-	wj = &w->job[w->jobs++];
-	wj->at = time_add_us(w->now, delay_us);
-	wj->engine = engine;
-	wj->run = run;
-	wj->job = j;
-}
-
-static void io_job(void *ctx, struct job *j)
-{
-	struct world_engine *we = ctx;
-
-	job_add(we->w, we->index, j, true, we->w->job_us);
-}
-
-static void io_forward(void *ctx, uint32_t worker, struct job *j)
-{
-	struct world_engine *we = ctx;
-
-	assert_true(worker < we->w->workers && worker != we->index);
-	job_add(we->w, worker, j, false, 0);
-}
-
-static void io_random(void *ctx, void *out, size_t len)
-{
-	prng_fill(&((struct world_engine *)ctx)->rng, out, len);
-}
-
-static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms)
-{
-	struct world *w = ((struct world_engine *)ctx)->w;
-
-	w->jumped.n++;
-	w->jumped.token = token;
-	w->jumped.why = why;
-	w->jumped.retry_after_ms = retry_after_ms;
-}
-
-static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
-{
-	struct world_client *c = client_of(ctx);
-
-	assert_true(number < ((struct world_engine *)ctx)->w->paths);
-	if (socket >= c->sockets) {
-		c->socket = realloc(c->socket, (socket + 64) * sizeof(*c->socket));
-		assert_non_null(c->socket);
-		memset(c->socket + c->sockets, 0, (socket + 64 - c->sockets) * sizeof(*c->socket));
-		c->sockets = socket + 64;
-	}
-	assert_false(c->socket[socket].open);
-	c->socket[socket].open = true;
-	c->socket[socket].path = number;
-	return true;
-}
-
-static void io_path_close(void *ctx, uint32_t socket)
-{
-	struct world_client *c = client_of(ctx);
-
-	assert_true(socket < c->sockets && c->socket[socket].open);
-	c->socket[socket].open = false;
-}
-
-static void io_net_setup(void *ctx, const struct net_setup *n)
-{
-	struct world_client *c = client_of(ctx);
-
-	assert_true(n->count <= POLICY_PARTS_MAX * POLICY_ITEMS_MAX);
-	c->nets++;
-	c->mtu = n->mtu;
-	c->items = n->count;
-	memcpy(c->item, n->items, n->count * sizeof(c->item[0]));
 }
 
 /* --- set-up --- */
@@ -640,25 +158,12 @@ void world_policy(struct world *w, const struct policy *p)
 		w->max_switches = p->max_switches_per_min;
 }
 
-static const struct engine_io io = {
-	.send = io_send,
-	.deliver = deliver,
-	.audit = io_audit,
-	.job = io_job,
-	.forward = io_forward,
-	.random = io_random,
-	.jump_done = io_jump_done,
-	.path_open = io_path_open,
-	.path_close = io_path_close,
-	.net_setup = io_net_setup,
-};
-
 static void engine_start(struct world *w, unsigned int i)
 {
 	struct world_engine *we = &w->engine[i];
 	const bool client = i >= WORLD_WORKERS;
 	const struct engine_setup setup = {
-		.io = io,
+		.io = world_io,
 		.ctx = we,
 		.config = client ? &w->client[i - WORLD_WORKERS].config : w->config,
 		.worker = client ? 0 : i,
@@ -683,7 +188,7 @@ void world_start(struct world *w)
 	for (unsigned int i = 0; i < w->clients; i++) {
 		engine_start(w, WORLD_WORKERS + i);
 		for (uint8_t n = 0; n < w->paths; n++) {
-			struct candidate cand = { .number = n, .remote = { server_ip(), 0, 4433 } };
+			struct candidate cand = { .number = n, .remote = { world_server_ip(), 0, 4433 } };
 
 			snprintf(cand.name, sizeof(cand.name), "path%u", n);
 			engine_candidate_up(w->engine[WORLD_WORKERS + i].e, &cand, w->now);
@@ -700,7 +205,8 @@ static struct datagram *first_datagram(struct world *w)
 	for (size_t i = 0; i < w->flight.n; i++) {
 		struct datagram *d = &w->flight.list[i];
 
-		if (!first || d->at.us < first->at.us || (d->at.us == first->at.us && d->order < first->order))
+		if (!first || d->at.us < first->at.us ||
+		    (d->at.us == first->at.us && d->order < first->order))
 			first = d;
 	}
 	return first;
@@ -740,13 +246,6 @@ static void jobs_finish(struct world *w)
 	}
 }
 
-static void replies_send(struct world *w)
-{
-	for (size_t i = 0; i < w->replies; i++)
-		numbered(w, w->reply[i].engine, KIND_ECHO, w->reply[i].client, w->reply[i].seq);
-	w->replies = 0;
-}
-
 /* Everything that is due now: first what the network brings, then what was asked for, then timers. */
 static void happen(struct world *w)
 {
@@ -757,14 +256,11 @@ static void happen(struct world *w)
 
 		copy = *d;
 		*d = w->flight.list[--w->flight.n];
-		arrive(w, &copy);
-		replies_send(w);
+		world_arrive(w, &copy);
+		world_reply(w);
 	}
 	jobs_finish(w);
-	for (unsigned int i = 0; i < w->clients; i++) {
-		traffic_send(w, &w->client[i].up, WORLD_WORKERS + i, KIND_UP, i);
-		traffic_send(w, &w->client[i].down, 0, KIND_DOWN, i);
-	}
+	world_traffic_send(w);
 	for (unsigned int i = 0; i < WORLD_ENGINES; i++)
 		if (w->engine[i].e && !time_before(w->now, engine_next(w->engine[i].e)))
 			engine_tick(w->engine[i].e, w->now);
@@ -833,8 +329,9 @@ static bool attached(struct world *w, unsigned int client)
 {
 	const struct session *c = world_session(w, client), *s = world_peer(w, client);
 
-	return c && s && c->state == STATE_ATTACHED && s->state == STATE_ATTACHED && memcmp(c->id, s->id, sizeof(c->id)) == 0 &&
-	       c->active->number == s->active->number && c->binding_version == s->binding_version && !c->jump.pending;
+	return c && s && c->state == STATE_ATTACHED && s->state == STATE_ATTACHED &&
+	       memcmp(c->id, s->id, sizeof(c->id)) == 0 && c->active->number == s->active->number &&
+	       c->binding_version == s->binding_version && !c->jump.pending;
 }
 
 bool world_all_attached(struct world *w)

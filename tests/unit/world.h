@@ -1,9 +1,10 @@
 /*
- * A world in one thread under virtual time: server workers, clients, the links between them, and traffic inside.
+ * A world in one thread under virtual time: server workers, clients, the links between them, and what travels
+ * inside.
  *
  * Each candidate path of each client is a link with its own delay, loss, cuts and NAT. All that the engines
- * hand out is kept: audit records, inner packets, results. world_free() holds every record to the invariants of
- * DESIGN section 6, so every test that uses the world is a test of them.
+ * hand out is kept: audit records, inner packets, results. world_free() holds every record to the invariants
+ * of DESIGN section 6, so every test that uses the world is a test of them.
  */
 #pragma once
 
@@ -37,11 +38,11 @@ struct world_link {
 struct datagram {
 	struct jv_time at;
 	uint64_t order;
-	bool up;               /* client to server */
-	unsigned int client;   /* WORLD_CLIENTS: a stranger */
+	bool up;             /* client to server */
+	unsigned int client; /* WORLD_CLIENTS: a stranger */
 	uint8_t path;
-	struct route route;    /* as the receiver sees it */
-	unsigned int frames;   /* of CONTROL: a bit for each type */
+	struct route route;  /* as the receiver sees it */
+	unsigned int frames; /* of CONTROL: a bit for each type */
 	size_t len;
 	uint8_t data[WORLD_DATAGRAM_MAX];
 };
@@ -53,14 +54,14 @@ struct datagrams {
 
 /* Numbered inner packets in one direction. */
 struct traffic {
-	int64_t interval_us;   /* 0: off */
-	bool echo;             /* the receiver answers each at once */
+	int64_t interval_us; /* 0: off */
+	bool echo;           /* the receiver answers each at once */
 	struct jv_time next;
 	uint32_t sent, got, twice, echoed; /* echoed: answers that came back */
 	uint8_t *seen;
 	uint32_t cap;
 	struct jv_time last_got;
-	int64_t gap_us;        /* longest time between two arrivals */
+	int64_t gap_us; /* longest time between two arrivals */
 };
 
 struct world_audit {
@@ -70,22 +71,25 @@ struct world_audit {
 
 struct world_engine {
 	struct world *w;
-	unsigned int index;    /* workers first, then clients */
+	unsigned int index; /* workers first, then clients */
 	struct engine *e;
 	struct prng rng;
-	uint32_t icmp;         /* ICMP errors delivered, and the last one's type and code */
+	uint32_t icmp; /* ICMP errors delivered, and the last one's type and code */
 	uint8_t icmp_type, icmp_code;
-	uint32_t strange;      /* other inner packets that are no traffic of the world's */
+	uint32_t strange; /* other inner packets that are no traffic of the world's */
 };
 
 struct world_client {
 	struct config config;
-	struct { uint8_t path; bool open; } *socket;
+	struct {
+		uint8_t path;
+		bool open;
+	} * socket;
 	size_t sockets;
 	struct world_link link[WORLD_PATHS];
 	struct traffic up, down;
 	uint16_t mtu;
-	uint32_t nets;         /* calls of net_setup */
+	uint32_t nets; /* calls of net_setup */
 	struct net_item item[POLICY_PARTS_MAX * POLICY_ITEMS_MAX];
 	size_t items;
 };
@@ -93,7 +97,7 @@ struct world_client {
 struct world_job {
 	struct jv_time at;
 	unsigned int engine;
-	bool run;              /* false: forwarded, it has run */
+	bool run; /* false: forwarded, it has run */
 	struct job *job;
 };
 
@@ -101,10 +105,10 @@ struct world {
 	struct jv_time now;
 	unsigned int workers, clients, paths;
 	struct prng rng;
-	int64_t job_us;        /* what a Diffie-Hellman takes */
-	bool aes[2];           /* clients', server's */
+	int64_t job_us;            /* what a Diffie-Hellman takes */
+	bool aes[2];               /* clients', server's */
 	unsigned int hello_worker; /* whom the kernel gives HELLOs */
-	struct config *config; /* the server's */
+	struct config *config;     /* the server's */
 	struct world_engine engine[WORLD_ENGINES];
 	struct world_client client[WORLD_CLIENTS];
 	struct datagrams flight, record;
@@ -112,11 +116,20 @@ struct world {
 	uint64_t order;
 	struct world_job *job;
 	size_t jobs, jobs_cap;
-	struct { unsigned int engine; uint8_t kind, client; uint32_t seq; } reply[256];
+	struct {
+		unsigned int engine;
+		uint8_t kind, client;
+		uint32_t seq;
+	} reply[256];
 	size_t replies;
 	struct world_audit *audit;
 	size_t audits, audits_cap;
-	struct { uint32_t n; uint64_t token; enum reason why; uint32_t retry_after_ms; } jumped;
+	struct {
+		uint32_t n;
+		uint64_t token;
+		enum reason why;
+		uint32_t retry_after_ms;
+	} jumped;
 	/* True: the datagram is lost. */
 	bool (*swallow)(struct world *w, const struct datagram *d);
 	unsigned int swallow_frames; /* of world_swallow_frame() */
@@ -125,9 +138,13 @@ struct world {
 	uint64_t stranger_bytes; /* sent to addresses that no client has */
 	uint32_t stranger_datagrams;
 	uint8_t stranger_type;
-	uint32_t max_switches;   /* the bound to hold the records to */
+	uint32_t max_switches;    /* the bound to hold the records to */
 	uint32_t locators_reused; /* datagrams of a client with a locator that was seen on another socket */
-	struct { uint8_t locator[8]; unsigned int client; uint32_t socket; } *seen;
+	struct {
+		uint8_t locator[8];
+		unsigned int client;
+		uint32_t socket;
+	} * seen;
 	size_t seens, seens_cap;
 };
 
@@ -137,7 +154,7 @@ void world_start(struct world *w); /* engines, and all candidates up; no time pa
 void world_check(struct world *w); /* the invariants */
 /* Records from..to-1 to stderr, to see what happened. */
 void world_explain(const struct world *w, size_t from, size_t to);
-void world_free(struct world *w);  /* checks the invariants first */
+void world_free(struct world *w); /* checks the invariants first */
 /* For each of the server's peers, present and to come. */
 void world_policy(struct world *w, const struct policy *p);
 /* A copy of the server's configuration, generation + 1, to be changed and given to world_reload(). */
@@ -158,25 +175,34 @@ struct engine *world_home(struct world *w, unsigned int client);
 uint64_t world_count(struct world *w, unsigned int engine, enum counter c);
 uint64_t world_served(struct world *w, enum counter c); /* all workers together */
 /* Records of this event (and reason, unless REASON_NONE) of clients or of workers, from the `from`th on. */
-unsigned int world_audits(struct world *w, bool clients, enum audit_event event, enum reason why, size_t from);
+unsigned int world_audits(struct world *w, bool clients, enum audit_event event, enum reason why,
+			  size_t from);
 void world_jump(struct world *w, unsigned int client, uint8_t path, uint64_t token);
 
 /* The next `n` datagrams of that direction with one of these frames are lost. */
 void world_swallow_frame(struct world *w, bool up, unsigned int frames, uint32_t n);
 void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_t n);
 /* assert_true(), and the last records when it is not. */
-#define world_assert(w, question)                                                                  \
-	do {                                                                                       \
-		if (!(question)) {                                                                 \
-			world_explain(w, (w)->audits < 30 ? 0 : (w)->audits - 30, (w)->audits);    \
-			fail_msg("at %lld us: %s", (long long)(w)->now.us, #question);             \
-		}                                                                                  \
+#define world_assert(w, question)                                                               \
+	do {                                                                                    \
+		if (!(question)) {                                                              \
+			world_explain(w, (w)->audits < 30 ? 0 : (w)->audits - 30, (w)->audits); \
+			fail_msg("at %lld us: %s", (long long)(w)->now.us, #question);          \
+		}                                                                               \
 	} while (0)
 #define FRAME_BIT(type) (1u << (type))
 
+/* For world.c: what is due by the links and the tunnel devices. */
+void world_arrive(struct world *w, struct datagram *d);
+void world_reply(struct world *w);
+void world_traffic_send(struct world *w);
+struct ip world_server_ip(void);
+extern const struct engine_io world_io;
+
 /* A datagram as if the network had brought it, now. */
 void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len);
-void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data, size_t len);
+void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data,
+		       size_t len);
 struct route world_stranger(unsigned int number);
 void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, size_t len);
 /* An IPv4 UDP packet of `len` bytes in `out`; answers `len`. */

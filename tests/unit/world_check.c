@@ -1,10 +1,10 @@
-/* The invariants of DESIGN section 6, read from the audit records of a world alone and written down a second time. */
+/* The invariants of DESIGN section 6, written down a second time, for the audit records of a world. */
 #include "world.h"
 
 #define R(name) (UINT64_C(1) << REASON_##name)
-#define TERMINAL                                                                                   \
-	(R(SESSION_LIFETIME_EXCEEDED) | R(TRANSPORT_TTL_EXCEEDED) | R(SECURITY_FAILURE) | R(OPERATOR_TERMINATED) | \
-	 R(PEER_CLOSED) | R(PEER_REMOVED) | R(SUPERSEDED) | R(OWNERSHIP_LOST))
+#define TERMINAL                                                                          \
+	(R(SESSION_LIFETIME_EXCEEDED) | R(TRANSPORT_TTL_EXCEEDED) | R(SECURITY_FAILURE) | \
+	 R(OPERATOR_TERMINATED) | R(PEER_CLOSED) | R(PEER_REMOVED) | R(SUPERSEDED) | R(OWNERSHIP_LOST))
 
 /* DESIGN section 6 once more, from state to state. */
 static uint64_t allowed(enum state from, enum state to)
@@ -17,14 +17,15 @@ static uint64_t allowed(enum state from, enum state to)
 		return R(ATTACHED_TO_TRANSPORT);
 	if (from == STATE_ATTACHED && to == STATE_VOLATILE)
 		return R(HEARTBEAT_TIMEOUT) | R(LOSS_THRESHOLD_EXCEEDED) | R(CONSECUTIVE_DROP_EXCEEDED) |
-		       R(LATENCY_THRESHOLD_EXCEEDED) | R(TRANSPORT_DEAD) | R(ADDRESS_CHANGED) | R(PEER_REPORTED) |
-		       R(POLICY_FORCED);
+		       R(LATENCY_THRESHOLD_EXCEEDED) | R(TRANSPORT_DEAD) | R(ADDRESS_CHANGED) |
+		       R(PEER_REPORTED) | R(POLICY_FORCED);
 	if (from == STATE_VOLATILE && to == STATE_ATTACHED)
 		return R(HEALTH_RECOVERED);
 	if (from == STATE_VOLATILE && to == STATE_DEGRADED)
 		return R(VOLATILE_PERSISTED) | R(SWITCH_RATE_LIMITED) | R(NO_CANDIDATE_TRANSPORTS);
 	if ((from == STATE_VOLATILE || from == STATE_DEGRADED) && to == STATE_RECOVERING)
-		return R(LOSS_RECOVERY) | R(DEAD_TRANSPORT_RECOVERY) | R(POLICY_FORCED_RECOVERY) | R(HEALTH_RECOVERED);
+		return R(LOSS_RECOVERY) | R(DEAD_TRANSPORT_RECOVERY) | R(POLICY_FORCED_RECOVERY) |
+		       R(HEALTH_RECOVERED);
 	if (from == STATE_RECOVERING && to == STATE_ATTACHED)
 		return R(REATTACH_SUCCESS);
 	if (from == STATE_RECOVERING && to == STATE_DEGRADED)
@@ -52,21 +53,22 @@ void world_explain(const struct world *w, size_t from, size_t to)
 		const struct audit_record *r = &w->audit[j].r;
 		const bool server = w->audit[j].engine < WORLD_WORKERS;
 
-		print_error("%s%u %10lld us  %02x%02x %-24s %-28s sv %2u bv %2u %10s -> %-10s path %d -> %d  x%llu\n",
-			    server ? "worker" : "client", w->audit[j].engine - (server ? 0 : WORLD_WORKERS),
-			    (long long)(r->at.us - START_US), r->session_id[0], r->session_id[1],
-			    audit_event_name(r->event), reason_name(r->reason), r->state_version, r->binding_version,
-			    state_name(r->from), state_name(r->to), (int8_t)r->path_from, (int8_t)r->path_to,
-			    (unsigned long long)r->count);
+		print_error(
+			"%s%u %10lld us  %02x%02x %-24s %-28s sv %2u bv %2u %10s -> %-10s path %d -> %d  x%llu\n",
+			server ? "worker" : "client", w->audit[j].engine - (server ? 0 : WORLD_WORKERS),
+			(long long)(r->at.us - START_US), r->session_id[0], r->session_id[1],
+			audit_event_name(r->event), reason_name(r->reason), r->state_version,
+			r->binding_version, state_name(r->from), state_name(r->to), (int8_t)r->path_from,
+			(int8_t)r->path_to, (unsigned long long)r->count);
 	}
 }
 
-#define HOLD(question)                                                                             \
-	do {                                                                                       \
-		if (!(question)) {                                                                 \
-			world_explain(w, i < 12 ? 0 : i - 12, i + 1);                                                             \
-			fail_msg("record %zu breaks an invariant: %s", i, #question);              \
-		}                                                                                  \
+#define HOLD(question)                                                                \
+	do {                                                                          \
+		if (!(question)) {                                                    \
+			world_explain(w, i < 12 ? 0 : i - 12, i + 1);                 \
+			fail_msg("record %zu breaks an invariant: %s", i, #question); \
+		}                                                                     \
 	} while (0)
 
 static void check_state(const struct world *w, struct told *t, size_t i)
@@ -74,11 +76,11 @@ static void check_state(const struct world *w, struct told *t, size_t i)
 	const struct audit_record *r = &w->audit[i].r;
 
 	HOLD(r->from == t->state);
-	HOLD(allowed(r->from, r->to) >> r->reason & 1);           /* I8 */
-	HOLD(r->state_version == t->state_version + 1);           /* I7 */
-	if (t->state == STATE_RECOVERING)                         /* I5 */
+	HOLD(allowed(r->from, r->to) >> r->reason & 1); /* I8 */
+	HOLD(r->state_version == t->state_version + 1); /* I7 */
+	if (t->state == STATE_RECOVERING)               /* I5 */
 		HOLD(r->at.us - t->since.us <= (policy_defaults.recovery_window_ms + 2) * 1000ll);
-	if (!time_is_never(t->left_attached))                     /* I6 */
+	if (!time_is_never(t->left_attached)) /* I6 */
 		HOLD(r->at.us - t->left_attached.us <= (policy_defaults.transport_lost_ttl_ms + 2) * 1000ll);
 	if (r->from == STATE_ATTACHED)
 		t->left_attached = r->at;
@@ -99,14 +101,14 @@ static void check_moves(const struct world *w, struct told *t, size_t i)
 	t->moved[t->moves++] = r->at;
 	for (size_t j = 0; j < t->moves; j++)
 		n += time_diff_us(r->at, t->moved[j]) <= 60000000;
-	HOLD(n <= w->max_switches);                               /* I4 */
+	HOLD(n <= w->max_switches); /* I4 */
 }
 
 static void check_record(const struct world *w, struct told *t, size_t i)
 {
 	const struct audit_record *r = &w->audit[i].r;
 
-	HOLD(!t->ended);                                          /* I2 */
+	HOLD(!t->ended); /* I2 */
 	if (r->event == AUDIT_SESSION_STATE_CHANGE) {
 		check_state(w, t, i);
 		return;
@@ -114,7 +116,7 @@ static void check_record(const struct world *w, struct told *t, size_t i)
 	HOLD(r->state_version == t->state_version);
 	HOLD(r->to == t->state);
 	if (r->event == AUDIT_TRANSPORT_SWITCH) {
-		HOLD(r->path_from == t->active);                  /* I1 */
+		HOLD(r->path_from == t->active);                    /* I1 */
 		HOLD(r->binding_version == t->binding_version + 1); /* I7 */
 		HOLD(t->state == STATE_RECOVERING);
 		t->active = r->path_to;
