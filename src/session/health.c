@@ -78,9 +78,8 @@ void health_data_sent(struct session *s, struct jv_time now)
 		timer_start_earlier(&s->engine->wheel, &s->health, time_add_us(now, path_patience_us(s->active)));
 }
 
-void health_heard(struct session *s, struct path *p, struct jv_time now)
+void health_heard(struct session *s, const struct path *p)
 {
-	(void)now;
 	if (p == s->active)
 		s->unanswered_since = TIME_NEVER;
 }

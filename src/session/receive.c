@@ -91,7 +91,7 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 		rekey_peer_uses(s, ep->number, now);
 	s->last_rx = p->last_rx = now;
 	p->received++;
-	health_heard(s, p, now);
+	health_heard(s, p);
 	if (id.type == PACKET_DATA)
 		data_received(p, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
 	else

@@ -437,12 +437,6 @@ void server_order_repeat(struct session *s, struct jv_time now)
 	timer_start_earlier(&s->engine->wheel, &s->health, s->jump.again);
 }
 
-void server_standby(struct session *s, struct jv_time now)
-{
-	(void)s;
-	(void)now; /* nothing but the end of the drain, which standby_fire() has seen to */
-}
-
 /* --- reload --- */
 
 static bool same_addresses(const struct config_peer *a, const struct config_peer *b)

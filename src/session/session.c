@@ -326,8 +326,6 @@ static void standby_fire(struct timer *t, struct jv_time now)
 	}
 	if (s->engine->client)
 		client_standby(s, now);
-	else
-		server_standby(s, now);
 	if (s->draining)
 		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
 }

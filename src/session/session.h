@@ -247,7 +247,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 
 /* health.c: is the active path alive? */
 void health_data_sent(struct session *s, struct jv_time now);
-void health_heard(struct session *s, struct path *p, struct jv_time now);
+void health_heard(struct session *s, const struct path *p);
 void health_ponged(struct session *s, struct path *p, bool window, struct jv_time now);
 void health_restart(struct session *s, struct jv_time now);
 void health_suspect(struct session *s, struct jv_time now); /* probe the active path at once */
@@ -279,6 +279,7 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
 void connect_job_done(struct engine *e, struct job *j, struct jv_time now);
 void connect_stop(struct engine *e);
+void client_ended(struct session *s, struct jv_time now);
 
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */
@@ -292,7 +293,6 @@ void server_path_dead(struct session *s, enum reason why, struct jv_time now);
 void server_pinged(struct path *p, const struct frame *f, struct jv_time now);
 void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);
 void server_order_repeat(struct session *s, struct jv_time now);
-void server_standby(struct session *s, struct jv_time now);
 void server_policy_send(struct session *s, struct jv_time now);
 size_t server_items(const struct engine *e, const struct session *s, struct net_item *out, size_t max);
 void server_configure(struct engine *e, const struct config *old, const struct config *config, struct jv_time now);
@@ -307,10 +307,18 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now);
 void client_jump_repeat(struct session *s, struct jv_time now);
 void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);
-void client_locators(struct session *s, const struct frame *f, struct jv_time now);
-void client_policy(struct session *s, const struct frame *f, struct jv_time now);
-void client_standby(struct session *s, struct jv_time now);
+void client_fail_back(struct session *s, struct jv_time now);
+
+/* candidate.c: the client's paths */
+bool candidate_is_up(const struct session *s, uint8_t number);
+/* Does the server grant one path more, for this candidate? */
+bool candidate_is_granted(struct session *s, uint8_t number);
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now);
+void client_open_missing(struct session *s, struct jv_time now);
 void client_close_path(struct path *p);
 void client_left(struct path *p); /* its drain is over */
-void client_ended(struct session *s, struct jv_time now);
+void client_standby(struct session *s, struct jv_time now);
+/* The active path is in doubt: how are the others? */
+void client_ask_others(struct session *s, struct jv_time now);
+void client_locators(struct session *s, const struct frame *f, struct jv_time now);
+void client_policy(struct session *s, const struct frame *f, struct jv_time now);

@@ -1,0 +1,275 @@
+/*
+ * The client's candidate paths: opened, probed and closed, and what links, addresses and the server tell about them. When to
+ * jump and where to is decided in client.c.
+ */
+#include "session/session.h"
+
+#include <string.h>
+
+static struct client *client_of(const struct session *s)
+{
+	return s->engine->client;
+}
+
+bool candidate_is_up(const struct session *s, uint8_t number)
+{
+	const struct client *c = client_of(s);
+
+	return number < PROTO_PATHS_MAX && c->candidate[number].exists && c->candidate[number].up;
+}
+
+/* --- paths --- */
+
+void client_close_path(struct path *p)
+{
+	struct session *s = p->session;
+
+	if (p->number == PATH_NONE)
+		return;
+	s->engine->io.path_close(s->engine->ctx, p->route.socket);
+	path_reset(p, p->stable_since);
+	p->spent = true;
+}
+
+void client_left(struct path *p)
+{
+	const struct session *s = p->session;
+
+	if (!candidate_is_up(s, p->number) || (s->active && s->active->number == p->number))
+		client_close_path(p);
+}
+
+/* A slot whose locator was never used, or NULL. */
+static struct path *fresh_slot(struct session *s)
+{
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (s->path[i].issued && !s->path[i].spent && s->path[i].number == PATH_NONE)
+			return &s->path[i];
+	return NULL;
+}
+
+/* The server grants one path for each locator that is not a spare: is there room for this candidate? */
+bool candidate_is_granted(struct session *s, uint8_t number)
+{
+	unsigned int others = 0;
+
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		others += n != number && session_path_numbered(s, n);
+	return others + PROTO_SPARE_LOCATORS < s->slots;
+}
+
+struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct path *old = session_path_numbered(s, number);
+	struct path *p = fresh_slot(s);
+
+	if (!candidate_is_up(s, number) || !candidate_is_granted(s, number))
+		return NULL;
+	if (old == s->active)
+		old = NULL;
+	if (old)
+		client_close_path(old);
+	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
+	p = p ? p : old;
+	if (!p)
+		return NULL;
+	path_reset(p, now);
+	p->number = number;
+	p->route.socket = ++e->client->next_socket;
+	p->route.remote = e->client->candidate[number].c.remote;
+	if (!e->io.path_open(e->ctx, p->route.socket, number)) {
+		path_reset(p, now);
+		return NULL;
+	}
+	p->known = true;
+	ping_send(p, 0, now);
+	timer_start_earlier(&e->wheel, &s->standby, time_add_us(now, path_patience_us(p)));
+	return p;
+}
+
+void client_open_missing(struct session *s, struct jv_time now)
+{
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		if (candidate_is_up(s, n) && !session_path_numbered(s, n))
+			client_open(s, n, now);
+}
+
+/* --- the paths that do not carry data --- */
+
+static void probe(struct session *s, struct path *p, struct jv_time now)
+{
+	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
+
+	/* A newer instance of the same candidate has taken its place. */
+	if (!candidate_is_up(s, p->number) || session_path_numbered(s, p->number) != p)
+		client_close_path(p);
+	else if (!gone || (s->jump.pending && s->jump.slot == p->slot))
+		ping_send(p, 0, now);
+	else
+		client_open(s, p->number, now); /* perhaps its NAT mapping is poisoned: from a new port */
+}
+
+static bool is_standby(const struct session *s, const struct path *p)
+{
+	return p->known && p->number != PATH_NONE && p != s->active && p != s->draining;
+}
+
+/* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
+static struct jv_time standby_due(const struct session *s, const struct path *p)
+{
+	const uint32_t pace = s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
+
+	if (p->ping_out && p->unanswered < s->policy.max_consecutive_drops)
+		return time_add_us(p->ping_sent, path_patience_us(p));
+	return time_add_ms(p->ping_sent, pace);
+}
+
+/* The active path is in doubt: how are the others? */
+void client_ask_others(struct session *s, struct jv_time now)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (is_standby(s, p) && time_diff_us(now, p->ping_sent) >= path_patience_us(p))
+			probe(s, p, now);
+	}
+	client_standby(s, now);
+}
+
+void client_standby(struct session *s, struct jv_time now)
+{
+	struct jv_time next = time_add_ms(now, s->policy.standby_probe_ms);
+
+	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
+		return;
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (is_standby(s, &s->path[i]) && !time_before(now, standby_due(s, &s->path[i])))
+			probe(s, &s->path[i], now);
+	client_open_missing(s, now);
+	client_fail_back(s, now);
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (is_standby(s, &s->path[i]))
+			next = time_min(next, standby_due(s, &s->path[i]));
+	if (s->draining)
+		next = time_min(next, s->drain_until);
+	timer_start(&s->engine->wheel, &s->standby, next);
+}
+
+/* --- what the server tells --- */
+
+void client_locators(struct session *s, const struct frame *f, struct jv_time now)
+{
+	for (uint8_t i = 0; i < f->locators.count; i++) {
+		const struct locator *l = &f->locators.list[i];
+		struct path *p = l->slot < s->slots ? &s->path[l->slot] : NULL;
+
+		if (!p || p->number != PATH_NONE ||
+		    (p->issued && memcmp(p->locator, l->locator, sizeof(p->locator)) == 0))
+			continue;
+		session_issue(s, l->slot, l->locator, l->token);
+	}
+	s->locators_seq = f->locators.seq;
+	client_open_missing(s, now);
+}
+
+void client_policy(struct session *s, const struct frame *f, struct jv_time now)
+{
+	struct client *c = client_of(s);
+	struct net_setup n = { .mtu = f->policy.mtu };
+
+	if (f->policy.generation == s->policy_generation || s != c->session)
+		return;
+	if (c->coming_generation != f->policy.generation || c->coming_parts != f->policy.parts) {
+		c->coming_generation = f->policy.generation;
+		c->coming_parts = f->policy.parts;
+		c->coming_have = 0;
+	}
+	memcpy(c->coming + (size_t)f->policy.part * POLICY_ITEMS_MAX, f->policy.item,
+	       f->policy.items * sizeof(f->policy.item[0]));
+	c->coming_count[f->policy.part] = f->policy.items;
+	c->coming_have |= (uint16_t)(1u << f->policy.part);
+	if (c->coming_have != (uint16_t)((1u << c->coming_parts) - 1))
+		return;
+
+	c->nitems = 0;
+	for (uint8_t i = 0; i < c->coming_parts; i++) {
+		memcpy(c->items + c->nitems, c->coming + (size_t)i * POLICY_ITEMS_MAX,
+		       c->coming_count[i] * sizeof(c->items[0]));
+		c->nitems += c->coming_count[i];
+	}
+	s->mtu = c->mtu = f->policy.mtu;
+	session_policy(s, &f->policy.policy, f->policy.generation);
+	c->coming_have = 0;
+	n.items = c->items;
+	n.count = c->nitems;
+	s->engine->io.net_setup(s->engine->ctx, &n);
+	ping_send(s->active, 0, now); /* tells the server that it is here */
+}
+
+/* --- what the links tell --- */
+
+static void candidate_lost(struct session *s, uint8_t number, enum reason why, struct jv_time now)
+{
+	struct path *p = session_path_numbered(s, number);
+
+	if (!p || !s->active)
+		return;
+	if (p == s->active || s->active->number == number)
+		client_path_dead(s, why, now);
+	else if (!s->jump.pending || s->jump.slot != p->slot)
+		client_close_path(p);
+}
+
+void engine_candidate_up(struct engine *e, const struct candidate *cand, struct jv_time now)
+{
+	struct client *c = e->client;
+	struct session *s = c->session;
+	const uint8_t n = cand->number;
+	const bool moved = c->candidate[n].exists && !endpoint_equal(&c->candidate[n].c.remote, &cand->remote);
+	const bool back = c->candidate[n].exists && !c->candidate[n].up;
+
+	session_reap(e);
+	c->candidate[n].c = *cand;
+	c->candidate[n].exists = true;
+	c->candidate[n].up = true;
+	if (moved)
+		engine_candidate_moved(e, n, now);
+	else if (back && s && s->active)
+		client_open(s, n, now); /* what was open on it before went with the link */
+	if (s && s->state != STATE_TERMINATED) {
+		/* The socket of a dead path may be bound to an interface that is gone: a fresh one is not. */
+		if (s->active && s->active->number == n && s->state != STATE_ATTACHED)
+			client_open(s, n, now);
+		client_open_missing(s, now);
+	}
+	if (c->connecting)
+		timer_start_earlier(&e->wheel, &c->retry, now);
+	else if (!c->session && !c->next)
+		connect_start(e, now);
+}
+
+void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now)
+{
+	struct client *c = e->client;
+
+	session_reap(e);
+	if (!c->candidate[number].exists || !c->candidate[number].up)
+		return;
+	c->candidate[number].up = false;
+	if (c->session)
+		candidate_lost(c->session, number, why, now);
+}
+
+void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now)
+{
+	struct session *s = e->client->session;
+
+	session_reap(e);
+	if (!s || !s->active)
+		return;
+	if (s->active->number == number)
+		client_path_dead(s, REASON_ADDRESS_CHANGED, now);
+	else
+		client_open(s, number, now);
+}
