@@ -46,7 +46,7 @@ static const struct key config_keys[] = {
 	{ "peers_dir", KEY_FILE, FOR_SERVER, AT(peers_dir) },
 	{ "policy", KEY_POLICY, FOR_SERVER, AT(policy) },
 	{ "push.routes", KEY_ROUTES, FOR_SERVER, AT(push.routes), COUNT(push.nroutes), SET(push.routes_set),
-	  .most = 1024 },
+	  .most = 480 },
 	{ "push.dns", KEY_IPS, FOR_SERVER, AT(push.dns), COUNT(push.ndns), .most = 8 },
 	{ "server.public_key", KEY_PUBLIC, FOR_CLIENT, .need = FOR_CLIENT, .restart = FOR_CLIENT,
 	  AT(server_public_key) },
@@ -75,7 +75,7 @@ static const struct key peer_keys[] = {
 	  .least = 1, .most = 256 },
 	{ "psk_file", KEY_PSK, FOR_SERVER, PEER(psk), PEER_SET(has_psk) },
 	{ "routes", KEY_ROUTES, FOR_SERVER, PEER(routes), PEER_COUNT(nroutes), PEER_SET(routes_set),
-	  .most = 1024 },
+	  .most = 480 },
 	{ "dns", KEY_IPS, FOR_SERVER, PEER(dns), PEER_COUNT(ndns), PEER_SET(dns_set), .most = 8 },
 	{ "policy", KEY_POLICY, FOR_SERVER, PEER(policy) },
 };

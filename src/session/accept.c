@@ -60,7 +60,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	struct packet_hello h;
 	enum counter why;
 	struct job *j;
-	bool proven;
+	bool proven, busy;
 
 	e->counters.n[COUNT_HELLO_RECEIVED]++;
 	why = COUNT_DROP_MALFORMED;
@@ -81,9 +81,10 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only the other. */
 	proven = cookie_check_mac2(e->jar, &h, &from->remote);
 	why = COUNT_HELLO_RATE_LIMITED;
-	if (!source_limit_take(proven ? e->proven_limit : e->hello_limit, &from->remote.ip, now))
+	if (proven && !source_limit_take(e->proven_limit, &from->remote.ip, now))
 		goto drop;
-	if (under_load(e, now) && !proven) {
+	busy = under_load(e, now);
+	if (!proven && (busy || !source_limit_take(e->hello_limit, &from->remote.ip, now))) {
 		cookie_send(e, from, &h);
 		return;
 	}
@@ -188,7 +189,7 @@ static size_t welcome_compose(struct session *s, enum suite suite, uint8_t *out,
 		in.items = POLICY_ITEMS_MAX;
 	memcpy(in.item, items, in.items * sizeof(items[0]));
 	if (n > in.items)
-		in.parts = (uint8_t)((n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
+		in.parts = (uint8_t)((n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX); /* the schema allows no more than fit */
 	welcome_write(&w, &in);
 	return w.error ? 0 : w.len;
 }
@@ -236,6 +237,12 @@ void births_remove(struct session *s)
 	}
 }
 
+/* Of two in BIRTH the one from the newcomer's own address, else the older one. */
+static struct session *victim(const struct births *b, const struct ip *from)
+{
+	return ip_equal(&b->s[1]->path[0].route.remote.ip, from) ? b->s[1] : b->s[0];
+}
+
 /*
  * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth wants a
  * proven address, and a third one puts the oldest out: that costs the replayer, who must now be where he says and
@@ -249,7 +256,7 @@ static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 		return false;
 	if (b->s[BIRTHS_MAX - 1]) {
 		e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
-		session_end(b->s[0], REASON_SUPERSEDED, now);
+		session_end(victim(b, &j->from.remote.ip), REASON_SUPERSEDED, now);
 	}
 	return true;
 }

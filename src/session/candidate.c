@@ -63,11 +63,13 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	struct engine *e = s->engine;
 	struct path *old = session_path_numbered(s, number);
 	struct path *p = fresh_slot(s);
+	bool target;
 
 	if (!candidate_is_up(s, number) || !candidate_is_granted(s, number))
 		return NULL;
 	if (old == s->active)
 		old = NULL;
+	target = old && s->jump.pending && s->jump.slot == old->slot;
 	if (old)
 		client_close_path(old);
 	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
@@ -80,10 +82,13 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	p->route.remote = e->client->candidate[number].c.remote;
 	if (!e->io.path_open(e->ctx, p->route.socket, number)) {
 		path_reset(p, now);
+		p->spent = p == old;
 		return NULL;
 	}
 	p->known = true;
 	ping_send(p, 0, now);
+	if (target)
+		client_retarget(s, p, now);
 	timer_start_earlier(&e->wheel, &s->standby, time_add_us(now, path_patience_us(p)));
 	return p;
 }
@@ -160,6 +165,9 @@ void client_standby(struct session *s, struct jv_time now)
 
 void client_locators(struct session *s, const struct frame *f, struct jv_time now)
 {
+	/* An older list, late or held back, would bring back what has been withdrawn since. */
+	if ((int32_t)(f->locators.seq - s->locators_seq) <= 0)
+		return;
 	for (uint8_t i = 0; i < f->locators.count; i++) {
 		const struct locator *l = &f->locators.list[i];
 		struct path *p = l->slot < s->slots ? &s->path[l->slot] : NULL;

@@ -30,6 +30,7 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
 	c->session = s;
 	c->next = NULL;
+	c->coming_have = c->coming_parts = 0; /* parts of another session's policy are not of this one */
 	if (old) {
 		old->closing = true; /* the server has superseded it by itself */
 		session_end(old, REASON_SUPERSEDED, now);
@@ -54,7 +55,7 @@ static void jump_send(struct session *s, struct jv_time now)
 {
 	struct path *p = &s->path[s->jump.slot];
 	struct frame f = { .type = FRAME_JUMP };
-	int64_t wait = path_patience_us(p) << s->jump.tries;
+	int64_t wait = path_patience_us(p) << (s->jump.tries < 8 ? s->jump.tries : 8);
 
 	f.jump.id = s->jump.id;
 	f.jump.path = p->number;
@@ -90,6 +91,12 @@ static void jump_to(struct session *s, struct path *p, struct jv_time now)
 	/* There is time: a path that has answered has challenged us too, and the 3x rule will not bind it. */
 	s->jump.again = time_add_us(now, path_patience_us(p));
 	health_restart(s, now);
+}
+
+void client_retarget(struct session *s, struct path *p, struct jv_time now)
+{
+	if (s->state == STATE_RECOVERING)
+		jump_to(s, p, now);
 }
 
 /* VOLATILE or DEGRADED -> RECOVERING, and the JUMP is out. */
@@ -134,10 +141,13 @@ static bool improves(const struct session *s, const struct path *p)
 	const struct path *a = s->active;
 	const uint64_t factor = s->policy.improvement_factor;
 
+	/* A standby path carries too little for a window: what its own probes lost counts then. */
+	const uint64_t loss = p->loss_ppm > p->probe_loss_ppm ? p->loss_ppm : p->probe_loss_ppm;
+
 	if (p == a || !path_is_warm(p, &s->policy))
 		return false;
 	if (a->loss_ppm > s->policy.loss_volatile_threshold)
-		return p->loss_ppm * factor / POLICY_PPM < a->loss_ppm;
+		return loss * factor / POLICY_PPM < a->loss_ppm;
 	return (uint64_t)p->srtt_us * factor / POLICY_PPM < (uint64_t)a->srtt_us;
 }
 
@@ -202,12 +212,14 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 	enum reason denied;
 	uint32_t wait = 0;
 
+	if (p != s->active && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
+		return; /* not before the server, or our own budget, allows it */
 	if (p != s->active)
 		wait = forbidden_ms(s, s->instability, &denied, now);
 	if (wait > 0)
 		s->jump.again = time_add_ms(now, wait);
 	else
-		recovery_begin(s, p, p == s->active ? why : s->instability, why, p != s->active, now);
+		recovery_begin(s, p, s->instability, why, p != s->active, now);
 }
 
 void client_path_answers(struct session *s, struct path *p, struct jv_time now)
@@ -318,13 +330,15 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		return;
 	}
 	s->jump.denied = why;
-	if (why == REASON_STALE_REQUEST || (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
+	if ((why == REASON_STALE_REQUEST && f->jump_reject.retry_after_ms > 0) ||
+	    (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
 		s->jump.tries = 0;
 		s->jump.again = time_add_ms(now, f->jump_reject.retry_after_ms);
 		health_restart(s, now);
 		return;
 	}
-	jump_fails(s, why, f->jump_reject.retry_after_ms, now);
+	jump_fails(s, why, f->jump_reject.retry_after_ms < LIMIT_WINDOW_MS ? f->jump_reject.retry_after_ms : LIMIT_WINDOW_MS,
+		   now);
 }
 
 void client_deadline(struct session *s, struct jv_time now)
@@ -395,7 +409,8 @@ void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now
 {
 	struct session *s = p->session;
 
-	if (s->state != STATE_ATTACHED || f->jump.binding_version != s->binding_version)
+	if (s->state != STATE_ATTACHED || f->jump.binding_version != s->binding_version ||
+	    session_is_stale(s, f->jump.age_us, now))
 		return;
 	client_order(s, f->jump.path, 0, now);
 }

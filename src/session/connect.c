@@ -9,6 +9,7 @@
 
 #define YOUNG_MS 10000     /* a session that ends before this makes the next one wait */
 #define SAME_SOCKET 3      /* HELLOs from one local port before a fresh one is tried */
+#define CONSUMING_MAX 4    /* WELCOMEs being opened for one HELLO */
 
 /* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come at once. */
 static uint32_t backoff_ms(struct engine *e, uint32_t tries)
@@ -119,6 +120,7 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 
 	a->serial = ++e->client->next_serial;
 	a->out = false;
+	a->consuming = 0;
 	j = job_start(e, JOB_HELLO_CREATE, a, now);
 	if (!j)
 		return;
@@ -186,12 +188,14 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 
 	if (len >= least && len <= PROTO_HELLO_LEN)
 		a = find_attempt(e->client, from, w->handshake_id);
+	if (a && a->consuming >= CONSUMING_MAX)
+		a = NULL;
 	j = a ? job_start(e, JOB_WELCOME_CONSUME, a, now) : NULL;
 	if (!j) {
 		e->counters.n[COUNT_WELCOME_BAD]++;
 		return;
 	}
-	a->busy = true;
+	a->consuming++;
 	j->noise = a->noise;
 	j->from = *from;
 	memcpy(j->welcome, datagram, len);
@@ -257,8 +261,11 @@ static void welcomed(struct engine *e, struct attempt *a, const struct job *j, s
 	}
 	c->next = s;
 	c->mtu = w.mtu;
-	c->nitems = w.items;
-	memcpy(c->items, w.item, w.items * sizeof(w.item[0]));
+	/* What is not all there yet does not replace what is: POLICY frames bring the rest. */
+	if (w.parts == 0 || c->nitems == 0) {
+		c->nitems = w.items;
+		memcpy(c->items, w.item, w.items * sizeof(w.item[0]));
+	}
 
 	/* The path that was welcomed is slot 0, with the socket the HELLO left by. */
 	p = &s->path[0];
@@ -280,7 +287,10 @@ void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
 	/* Given up or begun anew meanwhile? */
 	if (!e->client->connecting || a->serial != j->serial)
 		goto out;
-	a->busy = false;
+	if (j->kind == JOB_HELLO_CREATE)
+		a->busy = false;
+	else
+		a->consuming--;
 	if (j->kind == JOB_HELLO_CREATE && j->ok)
 		hello_send(e, a, j);
 	else if (j->kind == JOB_WELCOME_CONSUME && j->ok)

@@ -6,14 +6,21 @@
 /* How far back a PONG may reach and still tell the round trip. */
 #define PONG_REACH 8
 
-/* An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. */
+/*
+ * An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. No type twice: that
+ * bounds what one packet can make us do.
+ */
 static bool all_valid(const uint8_t *frames, size_t len, uint8_t *number)
 {
 	struct reader r = reader_init(frames, len);
+	uint32_t seen = 0;
 	struct frame f;
 
 	*number = PATH_NONE;
 	while (frame_next(&r, &f)) {
+		if (seen & 1u << f.type)
+			return false;
+		seen |= 1u << f.type;
 		if (f.type == FRAME_PING)
 			*number = f.ping.path;
 		else if (f.type == FRAME_JUMP)
@@ -46,7 +53,8 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 
 	if (!s->engine->client)
 		server_pinged(p, f, now);
-	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED)
+	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
+		 !session_is_stale(s, f->ping.age_us, now))
 		client_path_dead(s, REASON_PEER_REPORTED, now);
 }
 
@@ -74,6 +82,10 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	else
 		path_answered(p, now);
 	health_ponged(s, p, window, now);
+	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet it. */
+	if (s->engine->client && s->state == STATE_ATTACHED &&
+	    (int32_t)(f->pong.binding_version - s->binding_version) > 0)
+		client_path_dead(s, REASON_PEER_REPORTED, now);
 }
 
 /* The peer's reason is its own; only that a newer session took over means the same at both ends. */

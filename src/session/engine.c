@@ -69,6 +69,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->workers = setup->workers;
 	e->hardware_aes = setup->hardware_aes;
 	e->max_sessions = setup->max_sessions;
+	e->cache_next = 1; /* 0 is no key's number */
 	wheel_init(&e->wheel, now);
 	list_init(&e->sessions);
 	list_init(&e->dead);

@@ -91,6 +91,14 @@ void keys_use_newest(struct keys *k, struct jv_time grace_ends)
 	k->tx_epoch = newest;
 }
 
+void keys_old_dies(struct keys *k, struct jv_time grace_ends)
+{
+	struct epoch *old = &k->epoch[(k->tx_epoch + 1) & 1];
+
+	if (old->live && old->number + 1 == k->tx_epoch)
+		old->dies = grace_ends;
+}
+
 struct epoch *keys_find(struct keys *k, uint8_t wire_epoch, struct jv_time now)
 {
 	struct epoch *e = &k->epoch[wire_epoch & 1];
@@ -107,6 +115,8 @@ struct epoch *keys_tx(struct keys *k)
 
 void keys_clear(struct keys *k, struct keycache *cache)
 {
+	if (!k->epoch[0].live && !k->epoch[1].live)
+		return; /* a session that never had keys */
 	epoch_drop(&k->epoch[0], cache);
 	epoch_drop(&k->epoch[1], cache);
 	keycache_drop(cache, k->tx_mask_cache);

@@ -47,6 +47,8 @@ void keys_next(struct keys *k, const uint8_t shared[32], uint64_t *cache_next, s
 uint32_t keys_newest(const struct keys *k);
 /* Seals with the newest epoch; the one before opens until `grace_ends`. */
 void keys_use_newest(struct keys *k, struct jv_time grace_ends);
+/* The epoch before the one we seal with opens until then. */
+void keys_old_dies(struct keys *k, struct jv_time grace_ends);
 /* The live epoch with this low byte, or NULL. */
 struct epoch *keys_find(struct keys *k, uint8_t wire_epoch, struct jv_time now);
 struct epoch *keys_tx(struct keys *k);

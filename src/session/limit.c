@@ -69,7 +69,7 @@ uint32_t switch_limit_cooldown_ms(const struct switch_limit *l, uint32_t cooldow
 	return time_before(now, over) ? (uint32_t)time_since_ms(over, now) + 1 : 0;
 }
 
-void switch_limit_take(struct switch_limit *l, struct jv_time now)
+void switch_limit_count(struct switch_limit *l, struct jv_time now)
 {
 	if (l->count == l->cap) { /* only after a lowered bound: forget the oldest */
 		l->head = (uint8_t)((l->head + 1) % l->cap);
@@ -77,6 +77,11 @@ void switch_limit_take(struct switch_limit *l, struct jv_time now)
 	}
 	l->at[(l->head + l->count) % l->cap] = now;
 	l->count++;
+}
+
+void switch_limit_take(struct switch_limit *l, struct jv_time now)
+{
+	switch_limit_count(l, now);
 	l->last = now;
 }
 

@@ -49,8 +49,17 @@ int64_t path_reprobe_us(const struct path *p)
 	return p->srtt_us > PROTO_REPROBE_MIN_MS * 1000 ? p->srtt_us : PROTO_REPROBE_MIN_MS * 1000;
 }
 
+static void probe_lost(struct path *p, bool lost)
+{
+	const uint32_t sample = lost ? POLICY_PPM : 0;
+
+	p->probe_loss_ppm = (uint32_t)(((uint64_t)p->probe_loss_ppm * 7 + sample) / 8);
+}
+
 void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 {
+	if (p->ping_out)
+		probe_lost(p, true);
 	if (p->unanswered == 0)
 		p->silent_since = now;
 	else
@@ -93,6 +102,8 @@ void path_reported(struct path *p, const struct path_report *report, struct jv_t
 
 void path_answered(struct path *p, struct jv_time now)
 {
+	if (p->ping_out)
+		probe_lost(p, false);
 	p->ping_out = false;
 	p->unanswered = 0;
 	p->deaf = false;

@@ -68,6 +68,7 @@ struct path {
 	uint32_t ping_sent_count;    /* `sent` in the last PING */
 	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
 	uint32_t loss_ppm;
+	uint32_t probe_loss_ppm;     /* of our PINGs, smoothed over about eight */
 };
 
 /* Forgets everything but the locator. */

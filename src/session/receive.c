@@ -89,6 +89,8 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	note_highest(s, ep, id.counter);
 	if (ep->number != s->keys.tx_epoch)
 		rekey_peer_uses(s, ep->number, now);
+	else if (s->rekey.unconfirmed)
+		rekey_confirmed(s, now);
 	s->last_rx = p->last_rx = now;
 	p->received++;
 	health_heard(s, p);

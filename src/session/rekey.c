@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OFFER_REPEAT_MAX_MS 5000
+#define EPOCH_LEAST_MS 1000    /* a peer that offers sooner is not answered: key agreements cost */
+
 /* The server offers only when the client is that much overdue. */
 #define SERVER_PATIENCE(ms) ((ms) + (ms) / 4)
 
@@ -71,10 +74,13 @@ static void offer_send(struct session *s, struct jv_time now)
 		return;
 	f.rekey.epoch = (uint8_t)(keys_newest(&s->keys) + 1);
 	memcpy(f.rekey.e, s->rekey.e_pub, sizeof(f.rekey.e));
-	control_frame(s->active, &f, now);
+	/* On a path that is being recovered it would be lost, or one more thing to carry. */
+	if (s->state == STATE_ATTACHED)
+		control_frame(s->active, &f, now);
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
-	s->rekey.due = time_add_us(now, 2 * wait);
+	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
+	s->rekey.due = time_add_us(now, wait < OFFER_REPEAT_MAX_MS * 1000 ? wait : OFFER_REPEAT_MAX_MS * 1000);
 }
 
 /* No counter is left and no new epoch was agreed on: sealing on would repeat nonces. */
@@ -130,6 +136,8 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 	}
 	if (newest != s->keys.tx_epoch || f->rekey.epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
 		return;
+	if (time_since_ms(now, r->made) < EPOCH_LEAST_MS)
+		return;
 	if (r->offered && e->client)
 		return; /* ours stands */
 	if (r->job) {
@@ -139,6 +147,7 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 		r->job = NULL;
 	}
 	r->offered = false;
+	crypto_wipe(r->e_priv, sizeof(r->e_priv));
 	j = job_start(s, JOB_REKEY_SHARED, now);
 	if (!j)
 		return;
@@ -162,9 +171,9 @@ void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now)
 	s->engine->io.job(s->engine->ctx, j);
 }
 
-static void rekeyed(struct session *s, struct jv_time now)
+static void rekeyed(struct session *s, struct jv_time old_dies, struct jv_time now)
 {
-	keys_use_newest(&s->keys, time_add_ms(now, PROTO_EPOCH_GRACE_MS));
+	keys_use_newest(&s->keys, old_dies);
 	trail_session(s, AUDIT_SESSION_REKEYED, REASON_NONE, now);
 	rekey_schedule(s, now);
 }
@@ -175,10 +184,12 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 	struct frame f = { .type = FRAME_REKEY_ACCEPT };
 
 	keys_next(&s->keys, j->shared, &s->engine->cache_next, s->engine->cache);
+	r->made = now;
 	if (r->offered) {
 		r->offered = false;
 		crypto_wipe(r->e_priv, sizeof(r->e_priv));
-		rekeyed(s, now);
+		r->unconfirmed = true; /* until then the answerer may seal with the old epoch for as long as it hears nothing */
+		rekeyed(s, TIME_NEVER, now);
 		health_suspect(s, now); /* a packet of the new epoch tells the answerer */
 		return;
 	}
@@ -207,6 +218,7 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
 	memcpy(r->e_priv, j->e_priv, sizeof(r->e_priv));
 	memcpy(r->e_pub, j->e_pub, sizeof(r->e_pub));
 	r->offered = true;
+	r->tries = 0;
 	offer_send(s, now);
 	arm(s, now);
 }
@@ -214,5 +226,11 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
 void rekey_peer_uses(struct session *s, uint32_t epoch, struct jv_time now)
 {
 	if (epoch == s->keys.tx_epoch + 1)
-		rekeyed(s, now);
+		rekeyed(s, time_add_ms(now, PROTO_EPOCH_GRACE_MS), now);
+}
+
+void rekey_confirmed(struct session *s, struct jv_time now)
+{
+	s->rekey.unconfirmed = false;
+	keys_old_dies(&s->keys, time_add_ms(now, PROTO_EPOCH_GRACE_MS));
 }

@@ -101,13 +101,19 @@ void server_challenge(struct path *p, struct control *c, struct jv_time now)
 static void rebound(struct path *p, struct jv_time now)
 {
 	struct session *s = p->session;
+	const uint32_t max = s->policy.max_switches_per_min;
+	const uint32_t wait = switch_limit_wait_ms(&s->limit, max > 1 ? max - 1 : max, now);
+	const struct jv_time next = time_is_never(s->last_rebound) ?
+		now : time_add_ms(s->last_rebound, s->policy.switch_cooldown_ms);
 
-	if (switch_limit_left(&s->limit, s->policy.max_switches_per_min, now) == 0) {
-		trail_denied(s, REASON_SWITCH_RATE_LIMITED, p,
-			     switch_limit_wait_ms(&s->limit, s->policy.max_switches_per_min, now), now);
+	/* Whoever copies packets from one path quickly enough can make us move; he must not use up what a jump away needs. */
+	if (wait > 0 || time_before(now, next)) {
+		trail_denied(s, wait > 0 ? REASON_SWITCH_RATE_LIMITED : REASON_COOLDOWN_ACTIVE, p,
+			     wait > 0 ? wait : (uint32_t)time_since_ms(next, now) + 1, now);
 		return;
 	}
-	switch_limit_take(&s->limit, now);
+	switch_limit_count(&s->limit, now);
+	s->last_rebound = now;
 	p->route = p->pending;
 	p->moving = p->challenged = false;
 	p->proven = true;
@@ -152,13 +158,17 @@ static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct frame f = { .type = FRAME_JUMP_ACK };
+	struct control c;
 
 	f.jump_ack.id = id;
 	f.jump_ack.binding_version = s->binding_version;
 	f.jump_ack.state_version = s->state_version;
 	f.jump_ack.epoch = (uint8_t)s->rx_epoch;
 	f.jump_ack.highest = s->rx_highest;
-	control_frame(p, &f, now);
+	control_begin(&c);
+	frame_write(&c.w, &f);
+	server_challenge(p, &c, now);
+	control_send(&c, p, NULL, now);
 }
 
 static void reject(struct path *p, uint32_t id, enum reason why, uint32_t retry_after_ms, struct jv_time now)
@@ -185,7 +195,10 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	uint32_t budget;
 
 	*retry_after_ms = 0;
-	if (session_request_age_us(s, f->jump.age_us, now) > (int64_t)pol->proof_max_age_ms * 1000) {
+	/* One that was held back while the client has long jumped otherwise names the right binding, but not the last wish. */
+	if ((int32_t)(f->jump.id - s->last_jump_id) < 0)
+		return REASON_STALE_REQUEST;
+	if (session_is_stale(s, f->jump.age_us, now)) {
 		*retry_after_ms = PROTO_RETRY_MIN_MS;
 		return REASON_STALE_REQUEST;
 	}
@@ -271,11 +284,11 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 		return;
 	}
 	why = judge(p, f, is_switch, &retry_after_ms, now);
-	trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
 	if (why != REASON_NONE) {
 		reject(p, f->jump.id, why, retry_after_ms, now);
 		return;
 	}
+	trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
 	if (is_switch || s->state != STATE_ATTACHED)
 		commit(p, from, f, is_switch, now);
 	else
@@ -289,6 +302,8 @@ void server_path_dead(struct session *s, enum reason why, struct jv_time now)
 {
 	if (s->state == STATE_ATTACHED && !session_event(s, EVENT_INSTABILITY, why, now))
 		return;
+	if (why == REASON_LOSS_THRESHOLD_EXCEEDED || why == REASON_LATENCY_THRESHOLD_EXCEEDED)
+		return; /* the client sees that by itself, and it is not death */
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = &s->path[i];
 

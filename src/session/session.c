@@ -29,7 +29,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->rekey.due = s->jump.again = TIME_NEVER;
+	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->rekey.due = s->jump.again = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;
@@ -265,6 +265,11 @@ int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, st
 	const int64_t sample = (int64_t)(session_age_us(s, now) - peer_age_us);
 
 	return s->age_known ? sample - s->age_offset_us : 0;
+}
+
+bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now)
+{
+	return session_request_age_us(s, peer_age_us, now) > (int64_t)s->policy.proof_max_age_ms * 1000;
 }
 
 void session_policy(struct session *s, const struct policy *policy, uint32_t generation)

@@ -35,6 +35,9 @@ struct rekey {
 	struct job *job;           /* under way */
 	bool offered;              /* our OFFER is out */
 	uint8_t e_priv[PROTO_KEY_LEN], e_pub[PROTO_KEY_LEN];
+	bool unconfirmed;          /* we seal with the newest epoch, and the peer has not yet */
+	uint8_t tries;             /* OFFERs sent */
+	struct jv_time made;       /* when the newest epoch was made */
 	bool answered;             /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
 	uint8_t accept_pub[PROTO_KEY_LEN];
 	uint8_t offer_pub[PROTO_KEY_LEN]; /* the OFFER that ACCEPT answered */
@@ -76,7 +79,7 @@ struct session {
 	struct jv_time born, since, left_attached;
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;
-	struct jv_time last_switch;
+	struct jv_time last_switch, last_rebound;
 	uint64_t switches, bytes_at_switch;
 	struct jump jump;
 	uint32_t last_jump_id;     /* server: the last one committed */
@@ -104,7 +107,8 @@ struct session {
 struct attempt {
 	bool open;                 /* `socket` is ours */
 	bool out;                  /* a HELLO was sent */
-	bool busy;                 /* a job is under way for it */
+	bool busy;                 /* the next HELLO is being made */
+	uint8_t consuming;         /* WELCOMEs being opened: forged ones must not keep the true one out */
 	bool has_cookie;
 	uint8_t number;            /* candidate */
 	uint8_t uses;              /* HELLOs from this socket */
@@ -205,6 +209,7 @@ uint64_t session_age_us(const struct session *s, struct jv_time now);
 void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now);
 /* How old a request of this peer age is. */
 int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now);
+bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now); /* beyond proof_max_age_ms */
 void session_policy(struct session *s, const struct policy *policy, uint32_t generation);
 const char *session_path_name(const struct session *s, uint8_t number);
 /* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
@@ -260,6 +265,7 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now);
 void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now);
 void rekey_job_done(struct session *s, struct job *j, struct jv_time now);
 void rekey_peer_uses(struct session *s, uint32_t epoch, struct jv_time now);
+void rekey_confirmed(struct session *s, struct jv_time now); /* the peer seals with our newest epoch, too */
 
 /* accept.c: HELLO to session, server */
 void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
@@ -307,6 +313,8 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now);
 void client_jump_repeat(struct session *s, struct jv_time now);
 void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);
+/* The path of the jump under way was opened anew. */
+void client_retarget(struct session *s, struct path *p, struct jv_time now);
 void client_fail_back(struct session *s, struct jv_time now);
 
 /* candidate.c: the client's paths */

@@ -101,6 +101,7 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct frame f = { .type = FRAME_PING };
+	struct control c;
 
 	f.ping.id = ++s->next_ping_id;
 	f.ping.path = p->number;
@@ -111,7 +112,11 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	f.ping.spent = spent_slots(s);
 	path_report_now(p, &f.ping.report);
 	path_pinged(p, f.ping.id, now);
-	control_frame(p, &f, now);
+	control_begin(&c);
+	frame_write(&c.w, &f);
+	if (!s->engine->client)
+		server_challenge(p, &c, now);
+	control_send(&c, p, NULL, now);
 }
 
 /* Once on every path that has answered: one that is lost is made good by RESET or by the peer's own bounds. */
@@ -146,6 +151,8 @@ void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_
 	}
 	if (!may_send(p, NULL, len + PROTO_OVERHEAD)) {
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
+		if (time_is_never(s->unanswered_since))
+			health_data_sent(s, now); /* its PING carries another challenge */
 		return;
 	}
 	wire_len = seal(p, datagram, len, PACKET_DATA, now);

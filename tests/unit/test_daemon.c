@@ -1,0 +1,412 @@
+/*
+ * The whole daemon in a network namespace: starts that must fail say why, end with 1 and leave nothing behind; a start
+ * that succeeds is taken back as completely.
+ */
+#include "netns.h"
+
+#include <arpa/inet.h>
+#include <cap-ng.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "crypto/crypto.h"
+#include "worker/daemon.h"
+
+struct world {
+	char dir[64];
+	char log[128];
+	char *said;             /* the log, as read last */
+	char key[KEY_BASE64_LEN + 1]; /* somebody's public key */
+	pid_t pid;
+	void (*before)(void);   /* in the child, before the daemon */
+};
+
+static struct world world;
+
+static void put(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", world.dir, name);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static const char *path_of(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", world.dir, name);
+	return path;
+}
+
+/* A server's configuration that works, with lines changed: the first word of each change names the line. */
+static void configure(const char *change)
+{
+	const char *lines[] = { "version: \"1.0\"", "role: server", "private_key_file: DIR/server.key",
+				"listen: [ \"udp://127.0.0.1:4433\" ]", "workers: 2",
+				"tunnel: { name: jump9, addresses: [ 10.8.0.1/24 ] }",
+				"audit: { syslog: false, jsonl: DIR/audit }", "control: { socket: DIR/sock }",
+				"peers: [ { name: alice, public_key: \"KEY\", addresses: [ 10.8.0.2 ] } ]" };
+	char text[4096] = "", whole[8192] = "";
+	bool added = false;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		bool same = change && strncmp(lines[i], change, strcspn(change, ":") + 1) == 0;
+
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n", same ? change : lines[i]);
+		added = added || same;
+	}
+	if (change && !added)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n", change);
+	for (const char *p = text; *p;) {
+		const bool dir = strncmp(p, "DIR", 3) == 0, key = strncmp(p, "KEY", 3) == 0;
+
+		snprintf(whole + strlen(whole), sizeof(whole) - strlen(whole), "%.*s", dir || key ? 64 : 1,
+			 dir ? world.dir : key ? world.key : p);
+		p += dir || key ? 3 : 1;
+	}
+	put("conf", whole);
+}
+
+static pid_t launch(const char *log)
+{
+	char conf[128];
+	pid_t pid;
+
+	snprintf(conf, sizeof(conf), "%s", path_of("conf"));
+	snprintf(world.log, sizeof(world.log), "%s/%s", world.dir, log);
+	unlink(world.log);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int fd = open(world.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+
+		dup2(fd, STDERR_FILENO);
+		close(fd);
+		if (world.before)
+			world.before();
+		exit(daemon_run(conf));
+	}
+	return pid;
+}
+
+static bool said(const char *what)
+{
+	static char text[65536];
+	FILE *f = fopen(world.log, "re");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	text[n] = '\0';
+	world.said = text;
+	return strstr(text, what);
+}
+
+static void until_said(const char *what)
+{
+	for (int ms = 0; !said(what); ms += 10) {
+		if (ms > 20000)
+			fail_msg("never said \"%s\" but:\n%s", what, world.said);
+		poll(NULL, 0, 10);
+	}
+}
+
+static int end_of(pid_t pid)
+{
+	int status;
+
+	for (int ms = 0; waitpid(pid, &status, WNOHANG) == 0; ms += 10) {
+		if (ms > 20000) {
+			kill(pid, SIGKILL);
+			fail_msg("does not end; it said:\n%s", said("") ? world.said : "");
+		}
+		poll(NULL, 0, 10);
+	}
+	if (!WIFEXITED(status))
+		fail_msg("killed by signal %d; it said:\n%s", WTERMSIG(status), said("") ? world.said : "");
+	return WEXITSTATUS(status);
+}
+
+static void nothing_left(void)
+{
+	assert_int_equal(access(path_of("sock"), F_OK), -1);
+	assert_false(run("ip link show dev jump9 >/dev/null 2>&1"));
+}
+
+static void refuses(const char *change, const char *what)
+{
+	int code;
+
+	configure(change);
+	code = end_of(launch("log"));
+	if (!said(what))
+		fail_msg("said not \"%s\" but:\n%s", what, world.said);
+	assert_int_equal(code, 1);
+}
+
+static void start(const char *change)
+{
+	configure(change);
+	world.pid = launch("log");
+	until_said("listening on");
+}
+
+static void stop(int code)
+{
+	kill(world.pid, SIGTERM);
+	assert_int_equal(end_of(world.pid), code);
+	nothing_left();
+}
+
+/* --- starts that fail --- */
+
+static void test_what_is_written_wrong(void **state)
+{
+	char conf[128];
+
+	require_tun(state);
+	refuses("workerz: 3", "workerz");
+	refuses("private_key_file: DIR/nowhere.key", "nowhere.key");
+	nothing_left();
+	snprintf(conf, sizeof(conf), "%s", path_of("conf"));
+	unlink(conf);
+	assert_int_equal(end_of(launch("log")), 1);
+	assert_true(said("conf"));
+}
+
+static void test_port_in_use(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(4433), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd;
+
+	require_tun(state);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	refuses(NULL, "listen udp://127.0.0.1:4433: Address already in use: another program");
+	nothing_left();
+	close(fd);
+	refuses("listen: [ \"udp://10.9.9.9:4433\" ]", "no interface has this address");
+	nothing_left();
+}
+
+/* SO_REUSEPORT would let the second one in, and it would take half of the packets. */
+static void test_second_daemon(void **state)
+{
+	pid_t first;
+
+	require_tun(state);
+	start(NULL);
+	first = world.pid;
+	refuses("tunnel: { name: jump8, addresses: [ 10.7.0.1/24 ] }", "Address already in use");
+	refuses("listen: [ \"udp://127.0.0.1:4434\" ]", "tunnel device jump9: Device or resource busy");
+	configure("listen: [ \"udp://127.0.0.1:4434\" ]");
+	assert_true(run("ip link show dev jump9 >/dev/null"));
+	assert_int_equal(access(path_of("sock"), F_OK), 0);
+	world.pid = first;
+	stop(0);
+}
+
+static void test_control_socket_taken(void **state)
+{
+	require_tun(state);
+	start(NULL);
+	{
+		const pid_t first = world.pid;
+		char text[256];
+
+		configure("listen: [ \"udp://127.0.0.1:4434\" ]");
+		snprintf(text, sizeof(text), "sed -i s/jump9/jump8/ %s", path_of("conf"));
+		assert_true(run(text));
+		assert_int_equal(end_of(launch("log")), 1);
+		assert_true(said("another daemon answers"));
+		assert_int_equal(access(path_of("sock"), F_OK), 0);
+		world.pid = first;
+	}
+	stop(0);
+	put("sock", "precious");
+	refuses(NULL, "there is a file in the place");
+	assert_int_equal(unlink(path_of("sock")), 0);
+	nothing_left();
+}
+
+static void test_files_that_cannot_be_opened(void **state)
+{
+	require_tun(state);
+	refuses("audit: { syslog: false, jsonl: DIR/no/where }", "/no/where");
+	nothing_left();
+	refuses("control: { socket: /proc/nowhere/sock }", "control socket /proc/nowhere/sock");
+	nothing_left();
+	refuses("user: nobody-of-that-name", "no such user");
+	nothing_left();
+}
+
+static void test_metrics_port_in_use(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9551), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd;
+
+	require_tun(state);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	refuses("metrics: { listen: \"127.0.0.1:9551\" }", "metrics on 127.0.0.1:9551: ");
+	nothing_left();
+	close(fd);
+}
+
+static void drop_all(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		_exit(99);
+}
+
+static void test_no_permission(void **state)
+{
+	require_tun(state);
+	world.before = drop_all;
+	refuses(NULL, "needs CAP_NET_ADMIN");
+	world.before = NULL;
+	nothing_left();
+}
+
+/* --- starts that succeed --- */
+
+static void test_start_and_stop(void **state)
+{
+	require_tun(state);
+	for (int i = 0; i < 3; i++) {
+		start(i == 0 ? "workers: 1" : i == 1 ? "workers: 4" : "tunnel: { name: jump9, addresses: [ 10.8.0.1/24 ], mtu: 9000 }");
+		stop(0);
+	}
+}
+
+static bool speaks(uint16_t port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool yes = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
+	char text[256] = "";
+
+	if (yes) {
+		assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+		assert_true(recv(fd, text, sizeof(text) - 1, MSG_WAITALL) > 0);
+		assert_non_null(strstr(text, "200 OK"));
+	}
+	close(fd);
+	return yes;
+}
+
+static void reload(const char *change, const char *what)
+{
+	configure(change);
+	assert_int_equal(truncate(world.log, 0), 0);
+	kill(world.pid, SIGHUP);
+	until_said(what);
+}
+
+/* A refused reload changes nothing; an accepted one opens and closes what it says. */
+static void test_reload(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9553), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd;
+
+	require_tun(state);
+	start("metrics: { listen: \"127.0.0.1:9551\" }");
+	assert_true(speaks(9551));
+	reload("workerz: 3", "reload refused");
+	assert_true(speaks(9551));
+	reload("metrics: { listen: \"127.0.0.1:9552\" }", "reload ok");
+	assert_true(speaks(9552));
+	assert_false(speaks(9551));
+
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	reload("metrics: { listen: \"127.0.0.1:9553\" }", "reload refused");
+	close(fd);
+	assert_true(speaks(9552));
+
+	reload("workers: 3", "a restart is needed for workers");
+	assert_false(speaks(9552)); /* the file has no metrics any more */
+	reload("role: client", "reload refused");
+	reload(NULL, "reload ok");
+	stop(0);
+}
+
+/* Signals in a row: the last file is in force in the end. */
+static void test_reloads_in_a_row(void **state)
+{
+	require_tun(state);
+	start(NULL);
+	for (int i = 0; i < 20; i++)
+		kill(world.pid, SIGHUP);
+	reload("metrics: { listen: \"127.0.0.1:9551\" }", "reload ok");
+	for (int ms = 0; !speaks(9551); ms += 10) {
+		assert_true(ms < 20000);
+		poll(NULL, 0, 10);
+	}
+	stop(0);
+}
+
+static void test_tunnel_taken_away(void **state)
+{
+	require_tun(state);
+	start(NULL);
+	assert_true(run("ip link del jump9"));
+	assert_int_equal(end_of(world.pid), 1);
+	assert_true(said("tunnel device jump9 is gone"));
+	nothing_left();
+}
+
+static int set_up(void **state)
+{
+	static const uint8_t secret[32] = { 7 };
+	uint8_t public[32];
+
+	strcpy(world.dir, "/tmp/jumpvpn-test-XXXXXX");
+	if (!mkdtemp(world.dir) || crypto_init() < 0)
+		return -1;
+	x25519_public(public, secret);
+	base64_encode(world.key, public, sizeof(public));
+	put("server.key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEA=\n");
+	return enter_netns(state);
+}
+
+static int tear_down(void **state)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf %s", world.dir);
+	return run(command) ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_written_wrong),
+		cmocka_unit_test(test_port_in_use),
+		cmocka_unit_test(test_second_daemon),
+		cmocka_unit_test(test_control_socket_taken),
+		cmocka_unit_test(test_files_that_cannot_be_opened),
+		cmocka_unit_test(test_metrics_port_in_use),
+		cmocka_unit_test(test_no_permission),
+		cmocka_unit_test(test_start_and_stop),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_reloads_in_a_row),
+		cmocka_unit_test(test_tunnel_taken_away),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,711 @@
+/*
+ * Workers with a scripted engine: real loops, threads, sockets and rings; the tunnel queue is a socket pair. What
+ * surfaces at the wrong worker arrives whole at the right one, whatever its size; every question is answered once;
+ * stopping leaves nothing behind.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "worker/client.h"
+#include "worker/daemon.h"
+#include "worker/worker.h"
+
+#define WORKERS 2
+
+/* --- the daemon: answers come here --- */
+
+struct daemon {
+	struct worker w[WORKERS];
+	struct engine *e[WORKERS];
+	struct config config;
+	int tun[WORKERS];      /* our ends */
+	int answer[2];         /* a byte for each wake-up */
+};
+
+struct worker *daemon_worker(const struct daemon *d, uint32_t index)
+{
+	return (struct worker *)(uintptr_t)&d->w[index];
+}
+
+const char *daemon_tunnel_name(const struct daemon *d)
+{
+	return "none";
+}
+
+void daemon_wake(struct daemon *d)
+{
+	(void)!write(d->answer[1], "", 1);
+}
+
+void daemon_answer(struct daemon *d, struct worker *w, const struct message *m)
+{
+	assert_true(ring_push(w->outbox, m));
+	daemon_wake(d);
+}
+
+/* Waits for the next answer of a worker. */
+static struct message answer_of(struct daemon *d, uint32_t i)
+{
+	struct message m;
+	char byte;
+
+	while (!ring_pop(d->w[i].outbox, &m)) {
+		struct pollfd p = { .fd = d->answer[0], .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(read(d->answer[0], &byte, 1), 1);
+	}
+	if (m.kind != MESSAGE_LOST)
+		d->w[i].asked--;
+	return m;
+}
+
+/* --- the engine: writes down what it gets, and does what the first byte says --- */
+
+enum { DO_ECHO = 1, DO_DELIVER = 2, DO_JOB = 3, DO_FORWARD = 4 };
+
+struct seen {
+	bool inner;
+	uint8_t first;
+	size_t len;
+	uint32_t sum;
+};
+
+struct engine {
+	struct engine_setup setup;
+	struct ring *seen; /* to the test */
+	struct counters counters;
+	struct jv_time next;
+	unsigned int ticks, shutdowns, jobs_done;
+	bool job_ok;
+	uint64_t orders[8];
+	size_t norders;
+};
+
+static _Atomic unsigned int jobs_alive, jobs_ran;
+
+void job_run(struct job *j)
+{
+	jobs_ran++;
+	j->ok = true;
+}
+
+void job_free(struct job *j)
+{
+	jobs_alive--;
+	free(j);
+}
+
+static struct job *job_make(void)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	assert_non_null(j);
+	jobs_alive++;
+	return j;
+}
+
+struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
+{
+	struct daemon *d = ((struct worker *)setup->ctx)->daemon;
+	struct engine *e = calloc(1, sizeof(*e));
+
+	assert_non_null(e);
+	e->setup = *setup;
+	e->seen = ring_new(4096, sizeof(struct seen));
+	e->next = TIME_NEVER;
+	d->e[setup->worker] = e;
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	ring_free(e->seen);
+	free(e);
+}
+
+static uint32_t sum_of(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 1;
+
+	for (size_t i = 0; i < len; i++)
+		sum = sum * 31 + p[i];
+	return sum;
+}
+
+static void see(struct engine *e, bool inner, const uint8_t *p, size_t len)
+{
+	const struct seen s = { .inner = inner, .first = p[0], .len = len, .sum = sum_of(p, len) };
+
+	ring_push(e->seen, &s);
+}
+
+void engine_datagram(struct engine *e, const struct route *from, uint8_t *p, size_t len, struct jv_time now)
+{
+	uint8_t copy[256];
+
+	see(e, false, p, len);
+	if (p[0] == DO_ECHO)
+		e->setup.io.send(e->setup.ctx, from, p, len);
+	if (p[0] == DO_DELIVER)
+		e->setup.io.deliver(e->setup.ctx, p, len);
+	if (p[0] == DO_JOB)
+		e->setup.io.job(e->setup.ctx, job_make());
+	if (p[0] == DO_FORWARD)
+		e->setup.io.forward(e->setup.ctx, 1 - e->setup.worker, job_make());
+	if (p[0] == DO_ECHO && len < sizeof(copy)) {
+		/* The engine's own buffer is gone by the time the datagram leaves. */
+		memcpy(copy, p, len);
+		e->setup.io.send(e->setup.ctx, from, copy, len);
+		memset(copy, 0xee, sizeof(copy));
+		memset(p, 0xdd, len);
+	}
+}
+
+void engine_inner(struct engine *e, uint8_t *p, size_t len, struct jv_time now)
+{
+	see(e, true, p, len);
+	memset(p - PROTO_HEADER_LEN, 0xaa, PROTO_HEADER_LEN); /* sealed in place */
+	memset(p + len, 0xbb, PROTO_TAG_LEN);
+}
+
+/* The second byte says whose it is. */
+uint32_t engine_inner_home(const struct engine *e, const uint8_t *p, size_t len)
+{
+	return p[1] % WORKERS;
+}
+
+uint32_t engine_datagram_home(const struct engine *e, const uint8_t *p, size_t len)
+{
+	return p[1] % WORKERS;
+}
+
+void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
+{
+	e->jobs_done++;
+	e->job_ok = j->ok;
+	job_free(j);
+}
+
+void engine_tick(struct engine *e, struct jv_time now)
+{
+	e->ticks++;
+	e->next = TIME_NEVER;
+	e->setup.io.jump_done(e->setup.ctx, 77, REASON_NONE, e->ticks);
+}
+
+struct jv_time engine_next(const struct engine *e)
+{
+	return e->next;
+}
+
+/* Tells the test when a tick is wanted. */
+void engine_configure(struct engine *e, const struct config *config, struct jv_time now)
+{
+	e->next = time_add_ms(now, config->generation);
+}
+
+void engine_shutdown(struct engine *e, struct jv_time now)
+{
+	e->shutdowns++;
+	for (size_t i = 0; i < e->norders; i++)
+		e->setup.io.jump_done(e->setup.ctx, e->orders[i], REASON_OPERATOR_TERMINATED, 0);
+}
+
+void engine_jump(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], uint8_t number, uint64_t token,
+		 struct jv_time now)
+{
+	if (number == 0)
+		e->setup.io.jump_done(e->setup.ctx, token, REASON_NONE, 0);
+	else
+		e->orders[e->norders++] = token;
+}
+
+bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now)
+{
+	return id[0] % WORKERS == e->setup.worker;
+}
+
+size_t engine_session_count(const struct engine *e)
+{
+	return 3;
+}
+
+size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now)
+{
+	memset(out, 0, 2 * sizeof(*out));
+	out[0].worker = out[1].worker = (uint8_t)e->setup.worker;
+	return 2; /* one has ended since it was counted */
+}
+
+const struct counters *engine_counters(const struct engine *e)
+{
+	return &e->counters;
+}
+
+void engine_count(struct engine *e, enum counter c, uint64_t n)
+{
+	e->counters.n[c] += n;
+}
+
+bool crypto_has_aes(void)
+{
+	return true;
+}
+
+void audit_push(struct audit_ring *r, const struct audit_record *rec)
+{
+}
+
+int client_shell_new(struct client_shell **out, struct worker *w)
+{
+	return -ENOSYS;
+}
+
+void client_shell_free(struct client_shell *c)
+{
+}
+
+void client_shell_start(struct client_shell *c)
+{
+}
+
+void client_shell_stop(struct client_shell *c)
+{
+}
+
+void client_shell_configure(struct client_shell *c, const struct config *config)
+{
+}
+
+void client_shell_io(struct engine_io *io)
+{
+}
+
+int client_shell_fd(const struct client_shell *c, uint32_t socket)
+{
+	return -1;
+}
+
+/* --- set-up --- */
+
+static struct daemon *daemon_new(void)
+{
+	struct daemon *d = calloc(1, sizeof(*d));
+	struct endpoint e = { .port = 0 };
+
+	assert_non_null(d);
+	assert_int_equal(pipe(d->answer), 0);
+	assert_true(ip_parse("127.0.0.1", &e.ip));
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		struct worker *w = &d->w[i];
+		int pair[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+		d->tun[i] = pair[0];
+		w->daemon = d;
+		w->index = i;
+		w->workers = WORKERS;
+		w->config = &d->config;
+		w->tun_fd = pair[1];
+		w->nlisteners = 1;
+		w->listeners = calloc(1, sizeof(*w->listeners));
+		w->listeners[0].fd = udp_open_listener(&e);
+		assert_true(w->listeners[0].fd >= 0);
+		assert_int_equal(worker_init(w), 0);
+	}
+	return d;
+}
+
+static int set_up(void **state)
+{
+	struct daemon *d = daemon_new();
+
+	*state = d;
+	jobs_alive = jobs_ran = 0;
+	for (uint32_t i = 0; i < WORKERS; i++)
+		assert_int_equal(worker_start(&d->w[i]), 0);
+	return 0;
+}
+
+static void halt(struct daemon *d)
+{
+	const struct message stop = { .kind = MESSAGE_STOP };
+
+	for (uint32_t i = 0; i < WORKERS; i++)
+		if (d->w[i].running)
+			assert_true(worker_post(&d->w[i], &stop));
+	for (uint32_t i = 0; i < WORKERS; i++)
+		if (d->w[i].running)
+			assert_int_equal(uv_thread_join(&d->w[i].thread), 0);
+}
+
+static void finish(struct daemon *d)
+{
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		assert_true(worker_fini(&d->w[i]));
+		close(d->w[i].listeners[0].fd);
+		close(d->w[i].tun_fd);
+		close(d->tun[i]);
+		free(d->w[i].listeners);
+	}
+	close(d->answer[0]);
+	close(d->answer[1]);
+	free(d);
+	assert_int_equal(jobs_alive, 0);
+}
+
+static int tear_down(void **state)
+{
+	struct daemon *d = *state;
+
+	halt(d);
+	finish(d);
+	return 0;
+}
+
+/* Waits until worker `i` has seen something. */
+static struct seen seen_by(struct daemon *d, uint32_t i)
+{
+	struct seen s;
+
+	for (int ms = 0; !ring_pop(d->e[i]->seen, &s); ms++) {
+		assert_true(ms < 20000);
+		poll(NULL, 0, 1);
+	}
+	return s;
+}
+
+static void fill(uint8_t *p, size_t len, uint8_t what, uint8_t home)
+{
+	for (size_t i = 0; i < len; i++)
+		p[i] = (uint8_t)(i * 7 + len);
+	p[0] = what;
+	p[1] = home;
+}
+
+/* --- packets --- */
+
+static void test_inner_packet_at_the_wrong_worker(void **state)
+{
+	static const size_t lengths[] = { 40, 1420, 2048, 2049, PROTO_MTU_MAX, TUN_PACKET };
+	struct daemon *d = *state;
+	uint8_t packet[TUN_PACKET];
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		struct seen s;
+
+		for (uint8_t home = 0; home < WORKERS; home++) {
+			fill(packet, lengths[i], 0, home);
+			assert_int_equal(send(d->tun[0], packet, lengths[i], 0), lengths[i]);
+			s = seen_by(d, home);
+			assert_true(s.inner);
+			assert_int_equal(s.len, lengths[i]);
+			assert_int_equal(s.sum, sum_of(packet, lengths[i]));
+		}
+	}
+}
+
+static int dial(struct daemon *d, struct endpoint *to)
+{
+	struct ip none = { .b = { 0 } };
+	int fd = udp_open_path("", &none, true);
+
+	assert_true(fd >= 0);
+	assert_int_equal(udp_local(d->w[0].listeners[0].fd, to), 0);
+	return fd;
+}
+
+static void send_to(int fd, const struct endpoint *to, uint8_t *data, size_t len)
+{
+	struct udp_datagram d = { .data = data, .len = len, .remote = *to };
+	int error;
+
+	assert_int_equal(udp_send(fd, &d, 1, &error), 1);
+}
+
+static void test_datagram_at_the_wrong_worker(void **state)
+{
+	static const size_t lengths[] = { 32, 1452, 2049, UDP_BUFFER };
+	struct daemon *d = *state;
+	uint8_t data[UDP_BUFFER];
+	struct endpoint to;
+	int fd = dial(d, &to);
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++)
+		for (uint8_t home = 0; home < WORKERS; home++) {
+			struct seen s;
+
+			fill(data, lengths[i], 0, home);
+			send_to(fd, &to, data, lengths[i]);
+			s = seen_by(d, home);
+			assert_false(s.inner);
+			assert_int_equal(s.len, lengths[i]);
+			assert_int_equal(s.sum, sum_of(data, lengths[i]));
+		}
+	close(fd);
+}
+
+/* Longer than any datagram of ours: counted, seen by nobody. */
+static void test_datagram_too_long(void **state)
+{
+	struct daemon *d = *state;
+	uint8_t data[UDP_BUFFER + 1];
+	struct endpoint to;
+	int fd = dial(d, &to);
+
+	fill(data, sizeof(data), 0, 0);
+	send_to(fd, &to, data, sizeof(data));
+	fill(data, 100, 0, 0);
+	send_to(fd, &to, data, 100);
+	assert_int_equal(seen_by(d, 0).len, 100);
+	assert_int_equal(d->e[0]->counters.n[COUNT_DROP_MALFORMED], 1);
+	close(fd);
+}
+
+/* What the engine sends may stand in any buffer of its own, which it uses again at once. */
+static void test_sent_datagrams_are_kept(void **state)
+{
+	struct daemon *d = *state;
+	uint8_t room[UDP_BUFFER], data[200];
+	struct udp_datagram in = { .data = room };
+	struct endpoint to;
+	int fd = dial(d, &to);
+
+	fill(data, sizeof(data), DO_ECHO, 1); /* by way of the ring */
+	send_to(fd, &to, data, sizeof(data));
+	for (int i = 0; i < 2; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(udp_receive(fd, &in, 1), 1);
+		assert_int_equal(in.len, sizeof(data));
+		assert_memory_equal(room, data, sizeof(data));
+	}
+	close(fd);
+}
+
+static void test_delivered(void **state)
+{
+	struct daemon *d = *state;
+	uint8_t data[UDP_BUFFER], room[UDP_BUFFER];
+	struct endpoint to;
+	struct pollfd p = { .fd = d->tun[1], .events = POLLIN };
+	int fd = dial(d, &to);
+
+	fill(data, sizeof(data), DO_DELIVER, 1);
+	send_to(fd, &to, data, sizeof(data));
+	assert_int_equal(poll(&p, 1, 20000), 1);
+	assert_int_equal(recv(d->tun[1], room, sizeof(room), 0), sizeof(data));
+	assert_memory_equal(room, data, sizeof(data));
+	close(fd);
+}
+
+/* A ring that nobody empties loses packets, counts each, and grows no further. */
+static void test_full_ring_is_counted(void **state)
+{
+	struct daemon *d = daemon_new();
+	uint8_t data[64];
+	struct endpoint to;
+	uint64_t lost;
+	int fd;
+
+	assert_int_equal(worker_start(&d->w[0]), 0); /* and not worker 1 */
+	fd = dial(d, &to);
+	for (unsigned int i = 0; i < 300; i++) {
+		fill(data, sizeof(data), 0, 1);
+		send_to(fd, &to, data, sizeof(data));
+	}
+	fill(data, sizeof(data), 0, 0);
+	send_to(fd, &to, data, sizeof(data));
+	seen_by(d, 0); /* the last one: the others have been dealt with */
+	halt(d);
+	lost = d->e[0]->counters.n[COUNT_DROP_RING_FULL];
+	assert_int_equal(lost, 300 - 256);
+	close(fd);
+	finish(d);
+	*state = NULL;
+}
+
+/* --- questions --- */
+
+static void test_every_question_is_answered_once(void **state)
+{
+	struct daemon *d = *state;
+	struct worker_report report = { .n = 0 };
+	struct message m = { .kind = MESSAGE_INFO, .report = &report, .token = 1 };
+
+	assert_true(worker_post(&d->w[1], &m));
+	assert_int_equal(answer_of(d, 1).token, 1);
+	assert_int_equal(report.n, 2);
+	assert_int_equal(report.sessions[1].worker, 1);
+	free(report.sessions);
+
+	m = (struct message){ .kind = MESSAGE_TERMINATE, .token = 2, .id = { 1 } };
+	for (uint32_t i = 0; i < WORKERS; i++)
+		assert_true(worker_post(&d->w[i], &m));
+	assert_int_equal(answer_of(d, 0).reason, REASON_UNKNOWN_SESSION);
+	assert_int_equal(answer_of(d, 1).reason, REASON_NONE);
+
+	m = (struct message){ .kind = MESSAGE_JUMP, .token = 3 };
+	assert_true(worker_post(&d->w[0], &m));
+	m = answer_of(d, 0);
+	assert_int_equal(m.token, 3);
+	assert_int_equal(m.kind, MESSAGE_JUMP);
+	assert_int_equal(d->w[0].asked + d->w[1].asked, 0);
+}
+
+/* An order that waits when the daemon ends is answered before the goodbye. */
+static void test_waiting_order_at_the_end(void **state)
+{
+	struct daemon *d = *state;
+	struct message m = { .kind = MESSAGE_JUMP, .path = 1, .token = 9 };
+
+	assert_true(worker_post(&d->w[0], &m));
+	m.kind = MESSAGE_STOP;
+	assert_true(worker_post(&d->w[0], &m));
+	m = answer_of(d, 0);
+	assert_int_equal(m.token, 9);
+	assert_int_equal(m.reason, REASON_OPERATOR_TERMINATED);
+	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
+	assert_int_equal(uv_thread_join(&d->w[0].thread), 0);
+	d->w[0].running = false;
+	assert_int_equal(d->e[0]->shutdowns, 1);
+}
+
+/* However many questions: those that do not fit are refused, and STOP fits always. */
+static void test_questions_are_bounded(void **state)
+{
+	struct daemon *d = daemon_new();
+	struct message m = { .kind = MESSAGE_TERMINATE };
+	unsigned int n = 0;
+
+	while (worker_post(&d->w[0], &m))
+		n++;
+	assert_int_equal(n, WORKER_ASKED);
+	m.kind = MESSAGE_STOP;
+	assert_true(worker_post(&d->w[0], &m));
+	assert_int_equal(worker_start(&d->w[0]), 0);
+	assert_int_equal(uv_thread_join(&d->w[0].thread), 0);
+	d->w[0].running = false;
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(answer_of(d, 0).kind, MESSAGE_TERMINATE);
+	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
+	finish(d);
+}
+
+/* --- time, jobs, losses --- */
+
+static void test_timer(void **state)
+{
+	struct daemon *d = *state;
+	struct config soon = { .generation = 5 };
+	struct message m = { .kind = MESSAGE_CONFIGURE, .config = &soon };
+
+	for (uint32_t round = 1; round <= 3; round++) {
+		assert_true(worker_post(&d->w[0], &m));
+		assert_int_equal(answer_of(d, 0).kind, MESSAGE_CONFIGURE);
+		d->w[0].asked++; /* what the tick sends answers no question */
+		m = answer_of(d, 0);
+		assert_int_equal(m.token, 77);
+		assert_int_equal(m.retry_after_ms, round);
+		m = (struct message){ .kind = MESSAGE_CONFIGURE, .config = &soon };
+	}
+}
+
+static void test_jobs_run_and_come_back(void **state)
+{
+	struct daemon *d = *state;
+	struct message m = { .kind = MESSAGE_STOP };
+	uint8_t data[8];
+	struct endpoint to;
+	int fd = dial(d, &to);
+
+	fill(data, sizeof(data), DO_JOB, 0);
+	send_to(fd, &to, data, sizeof(data));
+	seen_by(d, 0);
+	fill(data, sizeof(data), DO_FORWARD, 0);
+	send_to(fd, &to, data, sizeof(data));
+	seen_by(d, 0);
+	/* Stopping waits for the job; what was forwarded is taken or freed. tear_down() counts. */
+	assert_true(worker_post(&d->w[0], &m));
+	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
+	assert_int_equal(uv_thread_join(&d->w[0].thread), 0);
+	d->w[0].running = false;
+	assert_int_equal(d->e[0]->jobs_done, 1);
+	assert_int_equal(jobs_ran, 1);
+	close(fd);
+}
+
+/* A HELLO on its way to a worker that has ended is nobody's, and is freed. */
+static void test_forwarded_to_one_that_ended(void **state)
+{
+	struct daemon *d = *state;
+	struct message m = { .kind = MESSAGE_STOP };
+	uint8_t data[8];
+	struct endpoint to;
+	int fd;
+
+	assert_true(worker_post(&d->w[1], &m));
+	assert_int_equal(answer_of(d, 1).kind, MESSAGE_STOP);
+	assert_int_equal(uv_thread_join(&d->w[1].thread), 0);
+	d->w[1].running = false;
+	fd = dial(d, &to);
+	fill(data, sizeof(data), DO_FORWARD, 0);
+	send_to(fd, &to, data, sizeof(data));
+	seen_by(d, 0);
+	fill(data, sizeof(data), 0, 1);
+	send_to(fd, &to, data, sizeof(data)); /* a packet as well */
+	close(fd);
+}
+
+static void test_never_started(void **state)
+{
+	struct daemon *d = daemon_new();
+
+	finish(d);
+}
+
+/* Half made, as when the second worker of two cannot be: what is there goes. */
+static void test_never_made(void **state)
+{
+	struct worker w = { .workers = WORKERS };
+
+	assert_true(worker_fini(&w));
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_inner_packet_at_the_wrong_worker),
+		TEST(test_datagram_at_the_wrong_worker),
+		TEST(test_datagram_too_long),
+		TEST(test_sent_datagrams_are_kept),
+		TEST(test_delivered),
+		cmocka_unit_test(test_full_ring_is_counted),
+		TEST(test_every_question_is_answered_once),
+		TEST(test_waiting_order_at_the_end),
+		cmocka_unit_test(test_questions_are_bounded),
+		TEST(test_timer),
+		TEST(test_jobs_run_and_come_back),
+		TEST(test_forwarded_to_one_that_ended),
+		cmocka_unit_test(test_never_started),
+		cmocka_unit_test(test_never_made),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
