@@ -170,7 +170,7 @@ static bool read_ping(struct reader *r, struct frame *f)
 	f->ping.locators_seq = get_be32(wire.locators_seq);
 	f->ping.spent = get_be16(wire.spent);
 	f->ping.report = report_from_wire(&wire.report);
-	return wire.path < PROTO_PATHS_MAX && (wire.flags & ~(unsigned int)PING_PEER_DEAD) == 0 &&
+	return f->ping.id != 0 && wire.path < PROTO_PATHS_MAX && (wire.flags & ~(unsigned int)PING_PEER_DEAD) == 0 &&
 	       f->ping.spent < 1u << PROTO_SLOTS_MAX;
 }
 
@@ -229,7 +229,7 @@ static bool read_jump(struct reader *r, struct frame *f)
 	f->jump.age_us = get_be64(wire.age_us);
 	f->jump.epoch = wire.epoch;
 	f->jump.highest = get_be48(wire.highest);
-	return wire.path < PROTO_PATHS_MAX && reason_name(wire.reason);
+	return f->jump.id != 0 && wire.path < PROTO_PATHS_MAX && reason_name(wire.reason);
 }
 
 static void write_jump_ack(struct writer *w, const struct frame *f)

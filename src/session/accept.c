@@ -347,6 +347,15 @@ void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
 	job_free(j);
 }
 
+/* A late answer to an older WELCOME must not take over from this one. */
+static void end_older_births(const struct session *s, struct jv_time now)
+{
+	const struct births *b = &s->engine->births[s->peer];
+
+	while (b->s[0] && !time_before(s->born, b->s[0]->born))
+		session_end(b->s[0], REASON_SUPERSEDED, now);
+}
+
 void accept_attached(struct session *s, struct path *p, struct jv_time now)
 {
 	struct engine *e = s->engine;
@@ -356,6 +365,7 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;
 	births_remove(s);
+	end_older_births(s, now);
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
 	e->by_peer[s->peer] = s;
 	if (old)

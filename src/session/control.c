@@ -6,11 +6,19 @@
 /* How far back a PONG may reach and still tell the round trip. */
 #define PONG_REACH 8
 
+/* Does a client name one path in the whole packet? (A server's JUMP names the one it wishes for.) */
+static bool same_number(uint8_t *number, uint8_t told)
+{
+	if (*number == PATH_NONE)
+		*number = told;
+	return *number == told;
+}
+
 /*
  * An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. No type twice: that
  * bounds what one packet can make us do.
  */
-static bool all_valid(const uint8_t *frames, size_t len, uint8_t *number)
+static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t *number)
 {
 	struct reader r = reader_init(frames, len);
 	uint32_t seen = 0;
@@ -21,10 +29,10 @@ static bool all_valid(const uint8_t *frames, size_t len, uint8_t *number)
 		if (seen & 1u << f.type)
 			return false;
 		seen |= 1u << f.type;
-		if (f.type == FRAME_PING)
-			*number = f.ping.path;
-		else if (f.type == FRAME_JUMP)
-			*number = f.jump.path;
+		if (of_client && f.type == FRAME_PING && !same_number(number, f.ping.path))
+			return false;
+		if (of_client && f.type == FRAME_JUMP && !same_number(number, f.jump.path))
+			return false;
 	}
 	return !r.error;
 }
@@ -178,7 +186,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 	struct frame f;
 	uint8_t number;
 
-	if (!all_valid(frames, len, &number)) {
+	if (!all_valid(frames, len, !s->engine->client, &number)) {
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &from->remote, now);
 		return;

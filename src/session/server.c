@@ -13,10 +13,8 @@
 /* A locator stands for one candidate path, and its number is told by the first PING or JUMP on it. */
 static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 {
-	struct session *s = p->session;
-
 	if (number == PATH_NONE)
-		return p->number != PATH_NONE || s->state != STATE_BIRTH;
+		return p->number != PATH_NONE;
 	if (p->number == PATH_NONE) {
 		p->number = number;
 		p->opened = p->stable_since = now;
@@ -208,8 +206,6 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 		return REASON_SESSION_EXPIRED;
 	if (f->jump.binding_version != s->binding_version)
 		return REASON_STALE_BINDING_VERSION;
-	if (p->number == PATH_NONE)
-		return REASON_INVALID_TRANSPORT_CANDIDATE;
 	if (!is_switch)
 		return REASON_NONE;
 	budget = switch_budget(pol, f->jump.reason);
@@ -275,10 +271,6 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 	uint32_t retry_after_ms;
 	enum reason why;
 
-	if (!s->active || s->state == STATE_BIRTH) {
-		reject(p, f->jump.id, REASON_INVALID_STATE_FOR_REATTACH, 0, now);
-		return;
-	}
 	if (p == s->active && f->jump.id == s->last_jump_id && s->state == STATE_ATTACHED) {
 		acknowledge(p, f->jump.id, now);
 		return;
@@ -481,6 +473,7 @@ static void session_configure(struct session *s, const struct config *old, const
 		return;
 	s->mtu = config->tunnel.mtu;
 	session_policy(s, &peer->policy, peer->generation);
+	server_policy_send(s, now);
 }
 
 void server_configure(struct engine *e, const struct config *old, const struct config *config, struct jv_time now)
