@@ -93,7 +93,7 @@ include $(wildcard tests/unit/*.mk)
 UNIT_TESTS := $(sort $(patsubst %_SRCS,%,$(filter test_%_SRCS,$(.VARIABLES))))
 UNIT_BINS := $(UNIT_TESTS:%=$(OUT)/tests/unit/%)
 # What shares memory between threads; the rest has nothing to tell the thread sanitizer.
-TSAN_TESTS := $(filter test_ring% test_log% test_audit% test_mailbox% test_worker% test_engine%,$(UNIT_TESTS))
+TSAN_TESTS := $(filter test_ring% test_log% test_audit% test_mailbox% test_worker% test_daemon% test_metrics% test_engine%,$(UNIT_TESTS))
 
 VECTORS_SRCS := $(wildcard src/crypto/*.c) src/proto/noise.c src/base/text.c src/base/log.c
 NET_TOOLS := $(patsubst tests/net/tools/%.c,$(OUT)/tests/net/%,$(wildcard tests/net/tools/*.c))

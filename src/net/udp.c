@@ -172,6 +172,18 @@ int udp_open_listener(const struct endpoint *listen)
 	return fd;
 }
 
+int udp_try_listener(const struct endpoint *listen)
+{
+	int fd = open_socket(ip_is_v4(&listen->ip));
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = bind_socket(fd, listen);
+	close(fd);
+	return r;
+}
+
 /* The kernel cuts a name that is too long, which could then be another interface's. */
 static int bind_device(int fd, const char *interface)
 {

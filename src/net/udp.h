@@ -11,9 +11,14 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "jumpvpn/proto.h"
 
 #define UDP_BATCH 64
-#define UDP_BUFFER 2048 /* largest datagram taken; longer ones are truncated and flagged */
+/*
+ * Largest datagram taken: DATA with the largest inner packet a tunnel may have. Longer ones are truncated and
+ * flagged.
+ */
+#define UDP_BUFFER (PROTO_MTU_MAX + PROTO_OVERHEAD)
 
 struct udp_datagram {
 	uint8_t *data;
@@ -29,6 +34,12 @@ struct udp_datagram {
  * keep them all open. IPV6_V6ONLY is set; PKTINFO and ECN reporting are on.
  */
 int udp_open_listener(const struct endpoint *listen);
+/*
+ * 0: nobody listens there yet. Ask before the group is opened, for SO_REUSEPORT would let us into that of
+ * another process of the same user, and take half of its packets. -EADDRINUSE, or why else it cannot be
+ * listened on.
+ */
+int udp_try_listener(const struct endpoint *listen);
 
 /*
  * A client's socket for one candidate path: bound to `interface` (SO_BINDTODEVICE) unless it is "", to the

@@ -39,7 +39,7 @@ static bool server_new(struct engine *e)
 	return true;
 }
 
-static bool client_new(struct engine *e)
+static bool client_new(struct engine *e, struct jv_time now)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	const size_t items = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
@@ -48,6 +48,7 @@ static bool client_new(struct engine *e)
 		return false;
 	e->client = c;
 	c->engine = e;
+	c->connecting_since = now;
 	c->items = calloc(items, sizeof(c->items[0]));
 	c->coming = calloc(items, sizeof(c->coming[0]));
 	c->last_number = PROTO_PATHS_MAX - 1; /* so that the first HELLO goes to candidate 0 */
@@ -78,7 +79,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
-	if (!e->locators || !e->cache || !e->cookie_keys || !(client ? client_new(e) : server_new(e))) {
+	if (!e->locators || !e->cache || !e->cookie_keys || !(client ? client_new(e, now) : server_new(e))) {
 		engine_free(e);
 		return NULL;
 	}

@@ -15,14 +15,14 @@
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
-#define NAMES_MAX 16          /* server names and literal addresses, over all transports */
-#define RESOLVE_MS 5000       /* while nothing is attached, names are looked up again at this pace */
+#define NAMES_MAX 32    /* names and literal addresses of servers, and look-ups that a reload left behind */
+#define RESOLVE_MS 5000 /* while nothing is attached, names are looked up again at this pace */
 
 /* One endpoint of the server: a literal address, or a name and what it meant when it was last looked up. */
 struct name {
 	struct client_shell *shell;
-	struct config_remote remote;
-	struct endpoint address[2]; /* the first of each family, the preferred one first */
+	struct config_remote remote; /* host "": unused */
+	struct endpoint address[2];  /* the first of each family, the preferred one first */
 	size_t n;
 	bool literal, asking;
 	uv_getaddrinfo_t req;
@@ -31,23 +31,22 @@ struct name {
 struct path_candidate {
 	bool exists, up;
 	struct candidate c;
-	const struct config_transport *transport;
+	struct config_transport transport; /* a copy: configurations come and go */
 	char interface[CONFIG_IFNAME_MAX]; /* where its socket is bound to */
 };
 
 struct client_shell {
 	struct worker *worker;
 	const struct config *config;
-	struct list sockets;          /* struct worker_socket */
+	struct list sockets; /* struct worker_socket */
 	struct links *links;
 	struct netlink *watch, *ask;
 	uv_poll_t watch_poll;
 	uv_timer_t resolve;
 	struct name name[NAMES_MAX];
-	size_t nnames;
 	struct path_candidate candidate[PROTO_PATHS_MAX];
 	struct tunnel *tunnel;
-	struct net_item *said;        /* what the server said last, for a reload of our own wishes */
+	struct net_item *said; /* what the server said last, for a reload of our own wishes */
 	size_t nsaid;
 	uint16_t said_mtu;
 	bool stopped;
@@ -75,15 +74,6 @@ int client_shell_fd(const struct client_shell *c, uint32_t socket)
 	return s ? s->fd : -1;
 }
 
-void client_shell_socket_error(struct client_shell *c, uint32_t socket, int error)
-{
-	if (!c)
-		return;
-	/* An ICMP error proves nothing by itself (anybody can send one): probes find out. */
-	engine_count(c->worker->engine, COUNT_DROP_SOCKET_ERROR, 1);
-	log_debug("path socket %u: %s", socket, strerror(-error));
-}
-
 static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
 {
 	struct worker *w = ctx;
@@ -94,14 +84,14 @@ static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
 	if (!s)
 		return false;
 	s->id = socket;
-	s->fd = udp_open_path(p->interface, &p->transport->address, ip_is_v4(&p->c.remote.ip));
+	s->fd = udp_open_path(p->interface, &p->transport.address, ip_is_v4(&p->c.remote.ip));
 	rc = s->fd < 0 ? s->fd : worker_socket_start(w, s);
 	if (rc == 0) {
 		list_append(&w->client->sockets, &s->node);
 		return true;
 	}
-	log_warn("path %s: cannot open a socket on %s: %s", p->c.name, p->interface[0] ? p->interface : "any interface",
-		 strerror(-rc));
+	log_warn("path %s: cannot open a socket on %s: %s", p->c.name,
+		 p->interface[0] ? p->interface : "any interface", strerror(-rc));
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
@@ -211,10 +201,12 @@ void client_shell_io(struct engine_io *io)
 
 /* --- candidates: transports times server addresses, in order of preference --- */
 
-/* The interface a candidate's socket is bound to: its own, or the one the route leaves by, never the tunnel. */
+/*
+ * The interface a candidate's socket is bound to: its own, or the one the route leaves by, never the tunnel.
+ */
 static bool find_interface(struct client_shell *c, struct path_candidate *p)
 {
-	const char *name = p->transport->interface;
+	const char *name = p->transport.interface;
 	int index;
 
 	if (!name[0]) {
@@ -230,12 +222,12 @@ static bool find_interface(struct client_shell *c, struct path_candidate *p)
 /* Can it be used now, and if not, why? */
 static enum reason usable(struct client_shell *c, struct path_candidate *p)
 {
-	const struct ip *source = &p->transport->address;
+	const struct ip *source = &p->transport.address;
 
 	if (!find_interface(c, p) || !links_is_up(c->links, p->interface))
 		return REASON_TRANSPORT_DEAD;
-	if (!ip_is_zero(source) ? !links_has_address(c->links, p->interface, source) :
-	    !links_has_family(c->links, p->interface, ip_is_v4(&p->c.remote.ip)))
+	if (!ip_is_zero(source) ? !links_has_address(c->links, p->interface, source)
+				: !links_has_family(c->links, p->interface, ip_is_v4(&p->c.remote.ip)))
 		return REASON_ADDRESS_CHANGED;
 	return REASON_NONE;
 }
@@ -275,16 +267,17 @@ static void evaluate(struct client_shell *c)
 	worker_flush(c->worker);
 }
 
-static const struct name *find_name(const struct client_shell *c, const struct config_remote *r)
+static struct name *find_name(struct client_shell *c, const struct config_remote *r)
 {
-	for (size_t i = 0; i < c->nnames; i++)
+	for (size_t i = 0; i < NAMES_MAX; i++)
 		if (c->name[i].remote.port == r->port && strcmp(c->name[i].remote.host, r->host) == 0)
 			return &c->name[i];
 	return NULL;
 }
 
 /* The rank-th address that this transport may reach the server at, or NULL. */
-static const struct endpoint *address_of(const struct client_shell *c, const struct config_transport *t, size_t rank)
+static const struct endpoint *address_of(struct client_shell *c, const struct config_transport *t,
+					 size_t rank)
 {
 	const struct config *cfg = c->config;
 	const struct config_remote *list = t->endpoint.host[0] ? &t->endpoint : cfg->endpoints;
@@ -302,17 +295,32 @@ static const struct endpoint *address_of(const struct client_shell *c, const str
 	return NULL;
 }
 
+static bool same_transport(const struct config_transport *a, const struct config_transport *b)
+{
+	return strcmp(a->name, b->name) == 0 && strcmp(a->interface, b->interface) == 0 &&
+	       ip_equal(&a->address, &b->address);
+}
+
+static void candidate_end(struct client_shell *c, uint8_t number)
+{
+	struct path_candidate *p = &c->candidate[number];
+
+	if (p->exists && p->up)
+		engine_candidate_down(c->worker->engine, number, REASON_ADDRESS_CHANGED, worker_now());
+	*p = (struct path_candidate){ .exists = false };
+}
+
 static void candidate_set(struct client_shell *c, uint8_t number, const struct config_transport *t,
 			  const struct endpoint *remote, size_t rank)
 {
 	struct path_candidate *p = &c->candidate[number];
 	char *name = p->c.name;
 
-	if (p->exists && endpoint_equal(&p->c.remote, remote) && p->transport == t)
+	if (p->exists && endpoint_equal(&p->c.remote, remote) && same_transport(&p->transport, t))
 		return;
-	if (p->exists && p->up)
-		engine_candidate_down(c->worker->engine, number, REASON_ADDRESS_CHANGED, worker_now());
-	*p = (struct path_candidate){ .exists = true, .transport = t };
+	candidate_end(c, number);
+	p->exists = true;
+	p->transport = *t;
 	p->c.number = number;
 	p->c.remote = *remote;
 	if (rank == 0)
@@ -338,6 +346,8 @@ static void list_candidates(struct client_shell *c)
 			more = true;
 		}
 	}
+	for (; number < PROTO_PATHS_MAX; number++)
+		candidate_end(c, number);
 	evaluate(c);
 }
 
@@ -352,9 +362,12 @@ static void name_take(struct name *n, const struct addrinfo *list)
 		struct endpoint e = { .port = n->remote.port };
 
 		if (a->ai_family == AF_INET) {
-			e.ip = ip_from_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ai_addr)->sin_addr);
+			e.ip = ip_from_v4(
+				(const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ai_addr)
+					->sin_addr);
 		} else if (a->ai_family == AF_INET6) {
-			const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a->ai_addr;
+			const struct sockaddr_in6 *in6 =
+				(const struct sockaddr_in6 *)(const void *)a->ai_addr;
 
 			memcpy(e.ip.b, &in6->sin6_addr, sizeof(e.ip.b));
 			e.scope = in6->sin6_scope_id;
@@ -394,29 +407,62 @@ static void names_resolve(struct client_shell *c)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
 
-	for (size_t i = 0; i < c->nnames; i++) {
+	for (size_t i = 0; i < NAMES_MAX; i++) {
 		struct name *n = &c->name[i];
 
-		if (n->literal || n->asking)
+		if (!n->remote.host[0] || n->literal || n->asking)
 			continue;
-		n->asking = uv_getaddrinfo(&c->worker->loop, &n->req, resolved, n->remote.host, NULL, &hints) == 0;
+		n->asking = uv_getaddrinfo(&c->worker->loop, &n->req, resolved, n->remote.host, NULL,
+					   &hints) == 0;
 	}
 }
 
 static void name_add(struct client_shell *c, const struct config_remote *r)
 {
-	struct name *n = &c->name[c->nnames];
+	static const struct config_remote unused;
+	struct name *n;
 	struct ip ip;
 
-	if (c->nnames == NAMES_MAX || find_name(c, r))
+	if (find_name(c, r))
 		return;
+	n = find_name(c, &unused);
+	if (!n) {
+		log_warn("too many names of servers: %s is not used", r->host);
+		return;
+	}
 	*n = (struct name){ .shell = c, .remote = *r };
 	if (ip_parse(r->host, &ip)) {
 		n->literal = true;
 		n->address[0] = (struct endpoint){ .ip = ip, .port = r->port };
 		n->n = 1;
 	}
-	c->nnames++;
+}
+
+static bool is_wanted(const struct config *cfg, const struct config_remote *r)
+{
+	for (size_t i = 0; i < cfg->nendpoints; i++)
+		if (cfg->endpoints[i].port == r->port && strcmp(cfg->endpoints[i].host, r->host) == 0)
+			return true;
+	for (size_t i = 0; i < cfg->ntransports; i++)
+		if (cfg->transports[i].endpoint.port == r->port &&
+		    strcmp(cfg->transports[i].endpoint.host, r->host) == 0)
+			return true;
+	return false;
+}
+
+/* Forgets what the configuration does not name any more, unless a look-up still writes to it. */
+static void list_names(struct client_shell *c)
+{
+	const struct config *cfg = c->config;
+
+	for (size_t i = 0; i < NAMES_MAX; i++)
+		if (!c->name[i].asking && !is_wanted(cfg, &c->name[i].remote))
+			c->name[i] = (struct name){ .n = 0 };
+	for (size_t i = 0; i < cfg->nendpoints; i++)
+		name_add(c, &cfg->endpoints[i]);
+	for (size_t i = 0; i < cfg->ntransports; i++)
+		if (cfg->transports[i].endpoint.host[0])
+			name_add(c, &cfg->transports[i].endpoint);
 }
 
 /* Names that mean something else by now are found when it matters: while no path works. */
@@ -449,8 +495,10 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 {
 	struct client_shell *c = container_of(poll, struct client_shell, watch_poll);
 
-	(void)status;
 	(void)events;
+	/* libuv stops polling a socket with a pending error, and an overrun is one. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, watch_readable);
 	if (netlink_read(c->watch, link_event, c) == -ENOBUFS)
 		look_again(c);
 	evaluate(c);
@@ -458,29 +506,29 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 
 /* --- life --- */
 
-struct client_shell *client_shell_new(struct worker *w)
+int client_shell_new(struct client_shell **out, struct worker *w)
 {
 	struct client_shell *c = calloc(1, sizeof(*c));
-	const struct config *cfg = w->config;
+	int rc;
 
 	if (!c)
-		return NULL;
+		return -ENOMEM;
 	c->worker = w;
-	c->config = cfg;
+	c->config = w->config;
 	list_init(&c->sockets);
-	for (size_t i = 0; i < cfg->nendpoints; i++)
-		name_add(c, &cfg->endpoints[i]);
-	for (size_t i = 0; i < cfg->ntransports; i++)
-		if (cfg->transports[i].endpoint.host[0])
-			name_add(c, &cfg->transports[i].endpoint);
+	list_names(c);
+	errno = ENOMEM;
 	c->links = links_new();
-	c->watch = netlink_watch();
-	c->ask = netlink_open();
-	c->tunnel = tunnel_new(daemon_tunnel_name(w->daemon), &w->loop);
-	if (c->links && c->watch && c->ask && c->tunnel)
-		return c;
+	c->watch = c->links ? netlink_watch() : NULL;
+	c->ask = c->watch ? netlink_open() : NULL;
+	c->tunnel = c->ask ? tunnel_new(daemon_tunnel_name(w->daemon), &w->loop) : NULL;
+	if (c->tunnel) {
+		*out = c;
+		return 0;
+	}
+	rc = -errno;
 	client_shell_free(c);
-	return NULL;
+	return rc;
 }
 
 void client_shell_start(struct client_shell *c)
@@ -498,21 +546,19 @@ void client_shell_start(struct client_shell *c)
 void client_shell_configure(struct client_shell *c, const struct config *config)
 {
 	c->config = config;
-	/* Transports and endpoints are part of the running candidates: a restart takes changes of these. */
-	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
-		if (c->candidate[i].exists)
-			for (size_t t = 0; t < config->ntransports; t++)
-				if (strncmp(config->transports[t].name, c->candidate[i].transport->name, CONFIG_NAME_MAX) == 0) {
-					c->candidate[i].transport = &config->transports[t];
-					break;
-				}
-	if (c->nsaid > 0)
+	list_names(c);
+	list_candidates(c);
+	names_resolve(c);
+	if (c->said)
 		set_up_tunnel(c);
 }
 
 void client_shell_stop(struct client_shell *c)
 {
 	c->stopped = true;
+	for (size_t i = 0; i < NAMES_MAX; i++)
+		if (c->name[i].asking)
+			uv_cancel((uv_req_t *)&c->name[i].req); /* what has begun cannot be called back */
 	while (!list_is_empty(&c->sockets))
 		io_path_close(c->worker, container_of(c->sockets.next, struct worker_socket, node)->id);
 	tunnel_free(c->tunnel);

@@ -1,6 +1,6 @@
 /*
- * What a client's worker has beside the engine: a socket for each path, the candidate paths as links, addresses and name
- * servers have them now, and the tunnel device's set-up. On the worker's thread.
+ * What a client's worker has beside the engine: a socket for each path, the candidate paths as links,
+ * addresses and name servers have them now, and the tunnel device's set-up. On the worker's thread.
  */
 #pragma once
 
@@ -10,14 +10,13 @@ struct worker;
 struct client_shell;
 
 /* Functions that take a shell do nothing on a server, where it is NULL. */
-struct client_shell *client_shell_new(struct worker *w);
+int client_shell_new(struct client_shell **out, struct worker *w); /* 0 or -errno */
 void client_shell_free(struct client_shell *c);
 /* On the thread, before the loop runs: looks at the links, resolves names, opens the first candidates. */
 void client_shell_start(struct client_shell *c);
-/* Before the loop closes its handles: sockets, name servers. */
+/* Before the loop closes its handles, on the main thread: sockets, name servers, look-ups. */
 void client_shell_stop(struct client_shell *c);
 void client_shell_configure(struct client_shell *c, const struct config *config);
 /* path_open, path_close and net_setup. */
 void client_shell_io(struct engine_io *io);
 int client_shell_fd(const struct client_shell *c, uint32_t socket); /* -1: no such socket */
-void client_shell_socket_error(struct client_shell *c, uint32_t socket, int error);

@@ -9,64 +9,92 @@
 #include "ctl/notify.h"
 #include "worker/daemon.h"
 
-enum gather_kind { GATHER_STATUS, GATHER_SESSIONS, GATHER_ORDER, GATHER_RELOAD };
+enum gather_kind { GATHER_STATUS, GATHER_SESSIONS, GATHER_METRICS, GATHER_ORDER, GATHER_RELOAD };
 
 /* One question to all workers, until the last has answered. */
 struct gather {
+	struct list node;
+	uint64_t token; /* never used twice, so a late answer meets nobody else's question */
 	enum gather_kind kind;
-	struct ctl_request *req;
+	struct ctl_request *req; /* NULL: none, or answered */
+	struct metrics_request *scrape;
 	uint32_t waiting;
-	bool answered;               /* an order: the worker that has the session spoke */
 	struct worker_report *reports; /* one for each worker */
-	char *note;
 };
 
-static struct gather *gather_new(struct daemon *d, enum gather_kind kind, struct ctl_request *req)
+static struct gather *gather_new(struct daemon *d, enum gather_kind kind)
 {
 	struct gather *g = calloc(1, sizeof(*g));
 
 	if (!g)
 		return NULL;
 	g->kind = kind;
-	g->req = req;
+	g->token = ++d->last_gather;
 	g->reports = calloc(d->nworkers, sizeof(*g->reports));
-	if (g->reports)
-		return g;
-	free(g);
-	return NULL;
+	if (!g->reports) {
+		free(g);
+		return NULL;
+	}
+	list_append(&d->gathers, &g->node);
+	return g;
 }
 
 static void gather_free(struct daemon *d, struct gather *g)
 {
+	list_remove(&g->node);
 	for (uint32_t i = 0; i < d->nworkers; i++)
 		free(g->reports[i].sessions);
 	free(g->reports);
-	free(g->note);
 	free(g);
 }
 
-/* Asks every worker; m->gather and the like are filled here. False: nobody was asked. */
-static bool ask_all(struct daemon *d, struct gather *g, struct message *m)
+static struct gather *gather_find(struct daemon *d, uint64_t token)
 {
+	struct list *pos;
+
+	list_for_each(pos, &d->gathers) {
+		struct gather *g = container_of(pos, struct gather, node);
+
+		if (g->token == token)
+			return g;
+	}
+	return NULL;
+}
+
+/* All workers or none: a configuration that one of them missed could never be freed. */
+static bool can_ask(const struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		if (d->workers[i].asked >= WORKER_ASKED)
+			return false;
+	return !d->quitting;
+}
+
+static void ask_all(struct daemon *d, struct gather *g, struct message *m)
+{
+	m->token = g->token;
 	for (uint32_t i = 0; i < d->nworkers; i++) {
-		m->gather = g;
-		m->token = (uint64_t)(uintptr_t)g;
 		m->report = &g->reports[i];
 		m->worker = i;
 		g->waiting += worker_post(&d->workers[i], m);
 	}
-	return g->waiting > 0;
+}
+
+static const char *cannot_ask(const struct daemon *d)
+{
+	return d->quitting ? "the daemon is ending" : "the workers are busy; try again";
 }
 
 static void ask(struct daemon *d, enum gather_kind kind, struct ctl_request *req, struct message *m)
 {
-	struct gather *g = d->quitting ? NULL : gather_new(d, kind, req);
+	struct gather *g = can_ask(d) ? gather_new(d, kind) : NULL;
 
-	if (g && ask_all(d, g, m))
+	if (!g) {
+		ctl_fail(req, REASON_NONE, 0, "%s", cannot_ask(d));
 		return;
-	if (g)
-		gather_free(d, g);
-	ctl_fail(req, REASON_NONE, 0, d->quitting ? "the daemon is ending" : "the workers are busy; try again");
+	}
+	g->req = req;
+	ask_all(d, g, m);
 }
 
 /* --- requests --- */
@@ -129,7 +157,8 @@ const struct ctl_ops control_ops = {
 
 /* --- answers --- */
 
-static struct session_info *merge(const struct daemon *d, const struct gather *g, struct counters *sum, size_t *n)
+static struct session_info *merge(const struct daemon *d, const struct gather *g, struct counters *sum,
+				  size_t *n)
 {
 	struct session_info *all;
 	size_t total = 0;
@@ -156,13 +185,13 @@ static const char *offloads(const struct daemon *d)
 {
 	if (d->nworkers == 1)
 		return "one worker: nothing to steer";
-	return d->steered ? "datagrams steered to their worker by classic BPF" :
-		"no steering: datagrams are handed over between workers";
+	return d->steered ? "datagrams steered to their worker by classic BPF"
+			  : "no steering: datagrams are handed over between workers";
 }
 
-static void answer_report(struct daemon *d, struct gather *g)
+static struct ctl_status status_of(const struct daemon *d)
 {
-	struct ctl_status st = {
+	return (struct ctl_status){
 		.role = d->config->role == ROLE_SERVER ? "server" : "client",
 		.node_name = d->config->node_name,
 		.node_id = d->config->node_id,
@@ -175,12 +204,32 @@ static void answer_report(struct daemon *d, struct gather *g)
 		.offloads = offloads(d),
 		.last_reload = d->last_reload[0] ? d->last_reload : NULL,
 	};
+}
+
+static void answer_scrape(const struct daemon *d, struct gather *g, const struct session_info *all, size_t n,
+			  const struct ctl_status *st, const struct counters *sum)
+{
+	struct metrics_data data = { .status = st, .sum = sum, .events = d->events };
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].doing != DOING_CONNECTING) /* no session yet */
+			data.sessions[all[i].state]++;
+	metrics_answer(g->scrape, &data);
+}
+
+static void answer_report(struct daemon *d, struct gather *g)
+{
+	const struct ctl_status st = status_of(d);
 	struct counters sum;
 	size_t n;
 	struct session_info *all = merge(d, g, &sum, &n);
 
 	sum.n[COUNT_AUDIT_LOST] = audit_lost(d->audit);
-	if (!all)
+	if (g->kind == GATHER_METRICS && all)
+		answer_scrape(d, g, all, n, &st, &sum);
+	else if (g->kind == GATHER_METRICS)
+		metrics_answer(g->scrape, NULL);
+	else if (!all)
 		ctl_fail(g->req, REASON_NONE, 0, "out of memory");
 	else if (g->kind == GATHER_STATUS)
 		ctl_answer_status(g->req, &st, &sum, all, n);
@@ -189,15 +238,17 @@ static void answer_report(struct daemon *d, struct gather *g)
 	free(all);
 }
 
+/* The worker that has the session speaks for all; that it is nobody's is known when the last has said so. */
 static void answer_order(struct gather *g, const struct message *m)
 {
-	if (g->answered || (m->reason == REASON_UNKNOWN_SESSION && g->waiting > 0))
+	if (!g->req || (m->reason == REASON_UNKNOWN_SESSION && g->waiting > 0))
 		return;
-	g->answered = true;
 	if (m->reason == REASON_NONE)
-		ctl_answer_done(g->req, m->kind == MESSAGE_JUMP ? "the session has moved" : "the session has ended");
+		ctl_answer_done(g->req,
+				m->kind == MESSAGE_JUMP ? "the session has moved" : "the session has ended");
 	else
 		ctl_fail(g->req, m->reason, m->retry_after_ms, "%s", reason_text(m->reason));
+	g->req = NULL;
 }
 
 static void reload_done(struct daemon *d, struct gather *g)
@@ -207,18 +258,15 @@ static void reload_done(struct daemon *d, struct gather *g)
 	d->reloading = false;
 	notify_send("READY=1");
 	if (g->req)
-		ctl_answer_done(g->req, g->note);
+		ctl_answer_done(g->req, d->last_reload);
+	if (d->reload_again)
+		control_reload(d, NULL);
 }
 
-void control_answered(struct daemon *d, struct message *m)
+void control_answered(struct daemon *d, const struct message *m)
 {
-	struct gather *g = m->gather ? m->gather : (struct gather *)(uintptr_t)m->token;
+	struct gather *g = gather_find(d, m->token);
 
-	if (m->kind == MESSAGE_STOP) {
-		if (++d->stopped == d->running)
-			uv_stop(&d->loop);
-		return;
-	}
 	if (!g)
 		return;
 	g->waiting--;
@@ -226,19 +274,69 @@ void control_answered(struct daemon *d, struct message *m)
 		answer_order(g, m);
 	if (g->waiting > 0)
 		return;
-	if (g->kind == GATHER_STATUS || g->kind == GATHER_SESSIONS)
-		answer_report(d, g);
-	else if (g->kind == GATHER_RELOAD)
+	if (g->kind == GATHER_RELOAD)
 		reload_done(d, g);
+	else if (g->kind != GATHER_ORDER)
+		answer_report(d, g);
 	gather_free(d, g);
+}
+
+void control_stop(struct daemon *d)
+{
+	while (!list_is_empty(&d->gathers)) {
+		struct gather *g = container_of(d->gathers.next, struct gather, node);
+
+		if (g->req)
+			ctl_fail(g->req, REASON_NONE, 0, "the daemon is ending");
+		if (g->scrape)
+			metrics_answer(g->scrape, NULL);
+		gather_free(d, g);
+	}
+	config_free(d->replaced);
+	d->replaced = NULL;
+}
+
+/* --- metrics --- */
+
+static void scraped(void *ctx, struct metrics_request *scrape)
+{
+	struct message m = { .kind = MESSAGE_INFO };
+	struct daemon *d = ctx;
+	struct gather *g = can_ask(d) ? gather_new(d, GATHER_METRICS) : NULL;
+
+	if (!g) {
+		metrics_answer(scrape, NULL);
+		return;
+	}
+	g->scrape = scrape;
+	ask_all(d, g, &m);
+}
+
+int control_metrics(struct daemon *d, const struct config *c, struct metrics **out)
+{
+	char text[ENDPOINT_STRLEN];
+	int rc;
+
+	*out = NULL;
+	if (!c->metrics.on)
+		return 0;
+	*out = d->metrics;
+	if (d->metrics && endpoint_equal(&d->config->metrics.listen, &c->metrics.listen))
+		return 0;
+	rc = metrics_start(out, &d->loop, &c->metrics.listen, scraped, d);
+	if (rc < 0)
+		log_error("metrics on %s: %s", endpoint_format(&c->metrics.listen, text), strerror(-rc));
+	return rc;
 }
 
 /* --- configuration --- */
 
 struct audit_config control_audit_config(const struct config *c)
 {
-	return (struct audit_config){ .syslog = c->audit.syslog, .syslog_facility = c->audit.syslog_facility,
-				      .jsonl = c->audit.jsonl, .ident = "jumpvpnd" };
+	return (struct audit_config){ .syslog = c->audit.syslog,
+				      .syslog_facility = c->audit.syslog_facility,
+				      .jsonl = c->audit.jsonl,
+				      .ident = "jumpvpnd" };
 }
 
 struct config *control_load(struct daemon *d, char **first)
@@ -249,8 +347,10 @@ struct config *control_load(struct daemon *d, char **first)
 	for (size_t i = 0; i < errors.count; i++) {
 		char *line = config_error_format(&errors.list[i]);
 
-		if (line)
-			log_error("%.*s", (int)strcspn(line, "\n"), line);
+		if (line) {
+			line[strcspn(line, "\n")] = '\0';
+			log_error("%s", line);
+		}
 		if (i == 0 && first && line)
 			*first = line;
 		else
@@ -273,7 +373,8 @@ static bool in_own_network(const struct config *c, const struct prefix *p)
 /* What the device's own networks do not cover needs a route of its own. */
 int control_tunnel(struct daemon *d, const struct config *c)
 {
-	struct tunnel_wish wish = { .addresses = c->tunnel.addresses, .naddresses = c->tunnel.naddresses,
+	struct tunnel_wish wish = { .addresses = c->tunnel.addresses,
+				    .naddresses = c->tunnel.naddresses,
 				    .mtu = c->tunnel.mtu };
 	struct prefix *routes;
 	size_t n = 0;
@@ -296,9 +397,13 @@ int control_tunnel(struct daemon *d, const struct config *c)
 
 static void policy_reloaded(struct daemon *d)
 {
-	struct audit_record r = { .at = worker_now(), .event = AUDIT_POLICY_RELOADED, .node_id = d->config->node_id,
-				  .policy_version = d->config->generation, .path_from = AUDIT_NO_PATH,
-				  .path_to = AUDIT_NO_PATH, .count = 1 };
+	struct audit_record r = { .at = worker_now(),
+				  .event = AUDIT_POLICY_RELOADED,
+				  .node_id = d->config->node_id,
+				  .policy_version = d->config->generation,
+				  .path_from = AUDIT_NO_PATH,
+				  .path_to = AUDIT_NO_PATH,
+				  .count = 1 };
 
 	audit_push(audit_ring(d->audit, d->nworkers), &r);
 }
@@ -312,67 +417,107 @@ static void refuse(struct daemon *d, struct ctl_request *req, const char *why)
 		ctl_fail(req, REASON_NONE, 0, "%s", d->last_reload);
 }
 
-/* Everything that can fail comes before the first thing that changes. */
-static bool prepare(struct daemon *d, struct config *next, struct ctl_request *req, char **restart)
+/* The last thing that may fail: from here on the next configuration is taken. */
+static int open_anew(struct daemon *d, const struct config *next, char why[256])
 {
 	const struct audit_config audit = control_audit_config(next);
+	struct metrics *metrics;
 	const char *error = NULL;
-	char why[256];
-	int rc = config_adopt(next, d->config, d->nworkers, restart);
+	int rc = control_metrics(d, next, &metrics);
 
 	if (rc < 0) {
-		snprintf(why, sizeof(why), "%s", rc == -EINVAL && *restart ? *restart : strerror(-rc));
-		refuse(d, req, why);
-		return false;
+		snprintf(why, 256, "metrics.listen: %s", strerror(-rc));
+		return rc;
 	}
-	x25519_public(next->public_key, next->private_key);
 	rc = audit_reopen(d->audit, &audit, &error);
-	if (rc < 0) {
-		snprintf(why, sizeof(why), "audit: %s", error ? error : strerror(-rc));
-		refuse(d, req, why);
+	if (rc < 0)
+		snprintf(why, 256, "audit: %s: %s", error ? error : "cannot open it", strerror(-rc));
+	if (metrics != d->metrics)
+		metrics_stop(rc < 0 ? metrics : d->metrics);
+	if (rc == 0)
+		d->metrics = metrics;
+	return rc;
+}
+
+static bool adopt(struct daemon *d, struct config *next, char **restart, char why[256])
+{
+	int rc = config_adopt(next, d->config, d->nworkers, restart);
+
+	if (rc < 0 && rc == -EINVAL && *restart)
+		snprintf(why, 256, "a restart is needed for %s", *restart);
+	else if (rc < 0)
+		snprintf(why, 256, "%s", strerror(-rc));
+	if (rc < 0)
 		return false;
-	}
+	x25519_public(next->public_key, next->private_key); /* the old private key may have been kept */
 	return true;
 }
 
-void control_reload(struct daemon *d, struct ctl_request *req)
+static void reload_say(struct daemon *d, const char *restart)
 {
-	struct message m = { .kind = MESSAGE_CONFIGURE };
-	char *first = NULL, *restart = NULL;
-	struct config *next;
-	struct gather *g;
+	snprintf(d->last_reload, sizeof(d->last_reload), "ok%s%s",
+		 restart ? ", but a restart is needed for " : "", restart ? restart : "");
+	if (restart)
+		log_warn("reload %s", d->last_reload);
+	else
+		log_info("reload %s", d->last_reload);
+}
 
-	if (d->reloading || d->quitting) {
-		if (req)
-			ctl_fail(req, REASON_NONE, 0, "another reload is under way; try again");
-		return;
-	}
-	notify_reloading();
-	next = control_load(d, &first);
-	g = next ? gather_new(d, GATHER_RELOAD, req) : NULL;
-	if (!g) {
-		refuse(d, req, first ? first : "out of memory");
-		goto out;
-	}
-	if (!prepare(d, next, req, &restart)) {
-		gather_free(d, g);
-		goto out;
-	}
+/* Takes `next`. */
+static void reload_commit(struct daemon *d, struct config *next, struct gather *g)
+{
+	struct message m = { .kind = MESSAGE_CONFIGURE, .config = next };
+
 	if (next->role == ROLE_SERVER)
 		control_tunnel(d, next);
 	d->replaced = d->config;
 	d->config = next;
-	next = NULL;
 	d->reloading = true;
-	snprintf(d->last_reload, sizeof(d->last_reload), "ok%s%s", restart ? ", but a restart is needed for " : "",
-		 restart ? restart : "");
-	log_info("reload %s", d->last_reload);
-	g->note = strdup(d->last_reload);
 	policy_reloaded(d);
-	m.config = d->config;
 	ask_all(d, g, &m);
-out:
+}
+
+/* Everything that can fail comes before the first thing that changes. */
+void control_reload(struct daemon *d, struct ctl_request *req)
+{
+	char *first = NULL, *restart = NULL;
+	struct config *next = NULL;
+	struct gather *g = NULL;
+	char why[256];
+
+	if (d->reloading && !req) {
+		d->reload_again = true;
+		return;
+	}
+	if (d->reloading || !can_ask(d)) {
+		snprintf(why, sizeof(why), "%s",
+			 d->reloading ? "another reload is under way; try again" : cannot_ask(d));
+		if (req)
+			ctl_fail(req, REASON_NONE, 0, "%s", why);
+		else
+			log_warn("reload: %s", why);
+		return;
+	}
+	d->reload_again = false;
+	notify_reloading();
+	next = control_load(d, &first);
+	snprintf(why, sizeof(why), "%s", first ? first : "out of memory");
+	if (!next || !adopt(d, next, &restart, why))
+		goto refused;
+	snprintf(why, sizeof(why), "out of memory");
+	g = gather_new(d, GATHER_RELOAD);
+	if (!g || open_anew(d, next, why) < 0)
+		goto refused;
+	g->req = req;
+	reload_say(d, restart);
+	reload_commit(d, next, g);
+	goto out;
+refused:
+	if (g)
+		gather_free(d, g);
 	config_free(next);
+	refuse(d, req, why);
+out:
 	free(first);
 	free(restart);
 }

@@ -1,11 +1,16 @@
-/* The control loop's work: the control socket's requests, reload, and what they ask of the workers. */
+/*
+ * The control loop's work: requests of the control socket and of collectors, reload, what they ask of the
+ * workers.
+ */
 #pragma once
 
 #include <uv.h>
 
 #include "audit/audit.h"
+#include "base/list.h"
 #include "config/config.h"
 #include "ctl/ctl.h"
+#include "ctl/metrics.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -19,31 +24,46 @@ struct daemon {
 	uv_signal_t signals[DAEMON_SIGNALS];
 	const char *config_file;
 	struct config *config;
-	struct config *replaced;      /* until every worker has let go of it */
+	struct config *replaced; /* until every worker has let go of it */
 	struct worker *workers;
-	uint32_t nworkers, running, stopped;
+	uint32_t nworkers;
+	uint32_t stopped; /* workers that have said goodbye */
 	uint64_t *beats_seen;
 	int *tun_fds;
 	char tunnel_name[CONFIG_IFNAME_MAX];
 	struct tunnel *tunnel;
 	struct audit *audit;
 	struct ctl *ctl;
+	struct metrics *metrics; /* NULL: none */
+	struct list gathers;     /* questions that wait for workers */
+	uint64_t last_gather;
 	struct audit_record recent[DAEMON_RECENT];
 	uint64_t nrecent;
+	uint64_t events[AUDIT_EVENT_COUNT]; /* records so far */
 	struct jv_time started;
 	char last_reload[512];
-	char *restart_note;
-	bool steered, quitting, reloading;
+	bool steered, quitting, failed;
+	bool reloading, reload_again; /* SIGHUP while one was under way */
 };
 
 extern const struct ctl_ops control_ops;
 
-/* Reads and checks the file. NULL: errors have been logged, and the first is in *first (newly allocated) if given. */
+/*
+ * Reads and checks the file. NULL: errors have been logged, and the first is in *first (newly allocated) if
+ * given.
+ */
 struct config *control_load(struct daemon *d, char **first);
 /* The server's device: addresses, and routes to what lies behind peers. */
 int control_tunnel(struct daemon *d, const struct config *c);
 struct audit_config control_audit_config(const struct config *c);
 /* SIGHUP (req NULL) or the reload command. */
 void control_reload(struct daemon *d, struct ctl_request *req);
-/* A worker's answer. */
-void control_answered(struct daemon *d, struct message *m);
+/* A worker's answer to a question (not STOP, not LOST). */
+void control_answered(struct daemon *d, const struct message *m);
+/*
+ * What this configuration wants: what is open already, or a new one, or NULL. 0 or -errno, which has been
+ * logged.
+ */
+int control_metrics(struct daemon *d, const struct config *c, struct metrics **out);
+/* Whoever still waits is told that the daemon ends. */
+void control_stop(struct daemon *d);

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "ctl/ctl.h"
 #include "ctl/notify.h"
 #include "net/steer.h"
@@ -42,7 +43,7 @@ void daemon_wake(struct daemon *d)
 
 void daemon_answer(struct daemon *d, struct worker *w, const struct message *m)
 {
-	/* As many answers as questions, and the inbox is no longer than the outbox. */
+	/* worker_post() counts what is asked, and the outbox has room for all of it. */
 	if (!ring_push(w->outbox, m))
 		bug("worker %u: outbox full", w->index);
 	uv_async_send(&d->wake);
@@ -53,7 +54,30 @@ static void event_tap(void *ctx, const struct audit_record *r)
 	struct daemon *d = ctx;
 
 	d->recent[d->nrecent++ % DAEMON_RECENT] = *r;
+	d->events[r->event] += r->count > 0 && r->event != AUDIT_AUDIT_GAP ? r->count : 1;
 	ctl_event(d->ctl, r);
+}
+
+static void quit(struct daemon *d);
+
+static void answered(struct daemon *d, struct worker *w, const struct message *m)
+{
+	switch (m->kind) {
+	case MESSAGE_LOST:
+		if (!d->quitting)
+			log_error("tunnel device %s is gone: ending. Start again to have it back",
+				  d->tunnel_name);
+		d->failed = true;
+		quit(d);
+		break;
+	case MESSAGE_STOP:
+		if (++d->stopped == d->nworkers)
+			uv_stop(&d->loop);
+		break;
+	default:
+		w->asked--;
+		control_answered(d, m);
+	}
 }
 
 static void drain(struct daemon *d)
@@ -62,7 +86,7 @@ static void drain(struct daemon *d)
 
 	for (uint32_t i = 0; i < d->nworkers; i++)
 		while (ring_pop(d->workers[i].outbox, &m))
-			control_answered(d, &m);
+			answered(d, &d->workers[i], &m);
 	audit_drain(d->audit, event_tap, d);
 }
 
@@ -82,7 +106,7 @@ static void quit_forced(uv_timer_t *t)
 {
 	struct daemon *d = container_of(t, struct daemon, goodbye);
 
-	log_error("workers do not end: leaving without them");
+	log_error("workers do not end within %d ms: leaving without them", GOODBYE_MS);
 	uv_stop(&d->loop);
 }
 
@@ -107,7 +131,8 @@ static void signalled(uv_signal_t *s, int number)
 		control_reload(d, NULL);
 		return;
 	}
-	log_info("%s: telling every peer, and ending", strsignal(number));
+	if (!d->quitting)
+		log_info("%s: telling every peer, and ending", number == SIGINT ? "interrupted" : "SIGTERM");
 	quit(d);
 }
 
@@ -128,34 +153,73 @@ static void watchdog_due(uv_timer_t *t)
 	}
 	if (alive)
 		notify_send("WATCHDOG=1");
-	else
+	else if (!d->quitting)
 		log_error("a worker does not turn: no word to the watchdog");
 }
 
 /* --- start-up --- */
+
+static const char *tunnel_hint(int rc)
+{
+	switch (-rc) {
+	case EPERM:
+	case EACCES:
+		return ": needs CAP_NET_ADMIN, start as root or by systemd";
+	case EBUSY:
+		return ": another daemon has it, or it was made beforehand; choose another tunnel.name";
+	case ENOENT:
+	case ENODEV:
+		return ": /dev/net/tun is missing, try modprobe tun";
+	default:
+		return "";
+	}
+}
 
 static int open_tunnel(struct daemon *d)
 {
 	int rc;
 
 	snprintf(d->tunnel_name, sizeof(d->tunnel_name), "%s", d->config->tunnel.name);
-	d->tun_fds = calloc(d->nworkers, sizeof(*d->tun_fds));
+	d->tun_fds = malloc(d->nworkers * sizeof(*d->tun_fds));
 	if (!d->tun_fds)
 		return -ENOMEM;
 	rc = tun_open(d->tunnel_name, d->tun_fds, d->nworkers);
 	if (rc < 0) {
-		log_error("tunnel device %s: %s%s", d->config->tunnel.name, strerror(-rc),
-			  rc == -EPERM ? ": needs CAP_NET_ADMIN, start as root" :
-			  rc == -EBUSY ? ": another daemon has it, or it was made beforehand" :
-			  rc == -ENOENT ? ": is the tun module loaded?" : "");
+		log_error("tunnel device %s: %s%s", d->config->tunnel.name, strerror(-rc), tunnel_hint(rc));
+		free(d->tun_fds);
+		d->tun_fds = NULL;
 		return rc;
 	}
 	d->tunnel = tunnel_new(d->tunnel_name, NULL);
 	if (!d->tunnel) {
-		log_error("tunnel device %s: cannot open netlink", d->tunnel_name);
+		log_error("tunnel device %s: cannot open netlink: %s", d->tunnel_name, strerror(errno));
 		return -EIO;
 	}
 	return d->config->role == ROLE_SERVER ? control_tunnel(d, d->config) : 0;
+}
+
+static const char *listen_hint(int rc)
+{
+	switch (-rc) {
+	case EADDRINUSE:
+		return ": another program has this port; `ss -lunp` names it";
+	case EADDRNOTAVAIL:
+		return ": no interface has this address";
+	case EACCES:
+		return ": a port below 1024 needs CAP_NET_BIND_SERVICE";
+	case EAFNOSUPPORT:
+		return ": this kernel has no IPv6; take the address out of `listen`";
+	default:
+		return "";
+	}
+}
+
+static int cannot_listen(const struct endpoint *e, int rc)
+{
+	char text[ENDPOINT_STRLEN];
+
+	log_error("listen udp://%s: %s%s", endpoint_format(e, text), strerror(-rc), listen_hint(rc));
+	return rc;
 }
 
 /* Bind order is worker order: the steering program counts on it. */
@@ -163,27 +227,38 @@ static int open_listener(struct daemon *d, size_t i)
 {
 	const struct endpoint *listen = &d->config->listen[i];
 	char text[ENDPOINT_STRLEN];
-	int fd = -1;
+	int fd = -1, rc;
 
 	for (uint32_t k = 0; k < d->nworkers; k++) {
-		struct worker_socket *s = &d->workers[k].listeners[i];
-
-		s->fd = fd = udp_open_listener(listen);
-		s->id = (uint32_t)i;
-		if (fd < 0) {
-			log_error("listen udp://%s: %s", endpoint_format(listen, text), strerror(-fd));
-			return fd;
-		}
+		fd = udp_open_listener(listen);
+		if (fd < 0)
+			return cannot_listen(listen, fd);
+		d->workers[k].listeners[i].fd = fd;
+		d->workers[k].listeners[i].id = (uint32_t)i;
 	}
-	if (d->nworkers > 1) {
-		int rc = steer_reuseport(fd, d->nworkers);
-
-		d->steered = rc == 0;
-		if (rc < 0)
-			log_warn("listen udp://%s: no steering by worker (%s); packets are handed over between workers",
-				 endpoint_format(listen, text), strerror(-rc));
+	rc = d->nworkers > 1 ? steer_reuseport(fd, d->nworkers) : 0;
+	if (rc < 0) {
+		d->steered = false;
+		log_warn(
+			"listen udp://%s: no steering by worker (%s); packets are handed over between workers",
+			endpoint_format(listen, text), strerror(-rc));
 	}
 	return 0;
+}
+
+static int open_listeners(struct daemon *d, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = udp_try_listener(&d->config->listen[i]);
+		if (rc < 0)
+			cannot_listen(&d->config->listen[i], rc);
+	}
+	d->steered = true;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = open_listener(d, i);
+	return rc;
 }
 
 static int make_workers(struct daemon *d)
@@ -206,14 +281,10 @@ static int make_workers(struct daemon *d)
 		w->listeners = calloc(n + 1, sizeof(*w->listeners));
 		if (!w->listeners)
 			return -ENOMEM;
+		for (size_t k = 0; k < n; k++)
+			w->listeners[k].fd = -1;
 	}
-	for (size_t i = 0; i < n; i++) {
-		int rc = open_listener(d, i);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return open_listeners(d, n);
 }
 
 static int open_audit(struct daemon *d)
@@ -223,7 +294,8 @@ static int open_audit(struct daemon *d)
 	int rc = audit_open(&d->audit, &cfg, d->nworkers + 1, AUDIT_RING, &error);
 
 	if (rc < 0) {
-		log_error("audit: %s", error ? error : strerror(-rc));
+		log_error("audit%s%s: %s: %s", cfg.jsonl ? " to " : "", cfg.jsonl ? cfg.jsonl : "",
+			  error ? error : "cannot start", strerror(-rc));
 		return rc;
 	}
 	for (uint32_t i = 0; i < d->nworkers; i++)
@@ -232,7 +304,7 @@ static int open_audit(struct daemon *d)
 }
 
 /* /run/jumpvpn is systemd's to make; by hand, it is ours. */
-static void make_parent(const char *path)
+static void make_parent(const char *path, const char *user)
 {
 	char dir[128]; /* longer than any socket path can be */
 	char *slash;
@@ -242,7 +314,9 @@ static void make_parent(const char *path)
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+	if (mkdir(dir, 0755) == 0)
+		privileges_give(dir, user);
+	else if (errno != EEXIST)
 		log_warn("cannot make %s: %s", dir, strerror(errno));
 }
 
@@ -251,10 +325,10 @@ static int open_control(struct daemon *d)
 	const char *error = NULL;
 	int rc;
 
-	make_parent(d->config->control_socket);
 	rc = ctl_start(&d->ctl, &d->loop, d->config->control_socket, &control_ops, d, &error);
 	if (rc < 0)
-		log_error("control socket %s: %s", d->config->control_socket, error ? error : strerror(-rc));
+		log_error("control socket %s: %s: %s", d->config->control_socket,
+			  error ? error : "cannot open it", strerror(-rc));
 	return rc;
 }
 
@@ -293,7 +367,8 @@ static int start_threads(struct daemon *d)
 	}
 	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++) {
 		rc = worker_start(&d->workers[i]);
-		d->running += rc == 0;
+		if (rc < 0)
+			log_error("worker %u: cannot start its thread: %s", i, strerror(-rc));
 	}
 	return rc;
 }
@@ -314,15 +389,41 @@ static uint32_t worker_count(const struct config *c)
 
 static void announce(struct daemon *d)
 {
-	log_info("jumpvpnd %s as %s: %u worker%s, device %s, %s", PACKAGE_VERSION,
-		 d->config->role == ROLE_SERVER ? "server" : "client", d->nworkers, d->nworkers == 1 ? "" : "s",
-		 d->tunnel_name, crypto_describe());
-	notify_send("READY=1\nSTATUS=%s, %u workers", d->config->role == ROLE_SERVER ? "server" : "client", d->nworkers);
+	const bool server = d->config->role == ROLE_SERVER;
+	char text[ENDPOINT_STRLEN];
+	char key[KEY_BASE64_LEN + 1];
+
+	log_info("jumpvpnd %s as %s: %u worker%s, device %s; %s", PACKAGE_VERSION,
+		 server ? "server" : "client", d->nworkers, d->nworkers == 1 ? "" : "s", d->tunnel_name,
+		 crypto_describe());
+	base64_encode(key, d->config->public_key, sizeof(d->config->public_key));
+	log_info("public key %s", key);
+	for (size_t i = 0; server && i < d->config->nlisten; i++)
+		log_info("listening on udp://%s", endpoint_format(&d->config->listen[i], text));
+	if (d->metrics)
+		log_info("metrics on http://%s/metrics", endpoint_format(&d->config->metrics.listen, text));
+	notify_send("READY=1\nSTATUS=%s, %u workers", server ? "server" : "client", d->nworkers);
+}
+
+/* What needs privileges; what fails has been logged. */
+static int start_privileged(struct daemon *d)
+{
+	int rc = open_tunnel(d);
+
+	if (rc == 0)
+		rc = make_workers(d);
+	if (rc == 0)
+		rc = control_metrics(d, d->config, &d->metrics);
+	if (rc < 0)
+		return rc;
+	make_parent(d->config->control_socket, d->config->user);
+	return privileges_drop(d->config->user);
 }
 
 /* Reads as the start-up order; what fails has been logged. */
 static int start(struct daemon *d)
 {
+	char *restart = NULL;
 	int rc = crypto_init();
 
 	if (rc < 0) {
@@ -333,20 +434,21 @@ static int start(struct daemon *d)
 	if (!d->config)
 		return -EINVAL;
 	d->nworkers = worker_count(d->config);
-	if (config_adopt(d->config, NULL, d->nworkers, &d->restart_note) < 0)
-		return -ENOMEM;
-	rc = open_tunnel(d);
-	if (rc == 0)
-		rc = make_workers(d);
+	rc = config_adopt(d->config, NULL, d->nworkers, &restart);
+	free(restart);
+	if (rc < 0)
+		return rc;
+	handle_signals(d); /* from here on there is something to take down */
+	rc = start_privileged(d);
+	/*
+	 * The threads of the audit sinks, too, come after the privileges have gone: these belong to threads.
+	 */
 	if (rc == 0)
 		rc = open_audit(d);
 	if (rc == 0)
 		rc = open_control(d);
-	if (rc == 0)
-		rc = privileges_drop(d->config->user);
 	if (rc < 0)
 		return rc;
-	handle_signals(d);
 	start_timers(d);
 	return start_threads(d);
 }
@@ -358,51 +460,105 @@ static void close_walked(uv_handle_t *h, void *arg)
 		uv_close(h, NULL);
 }
 
-static void stop(struct daemon *d)
+/*
+ * Joined first, all of them: until then they may speak to each other. Those of a start that failed do not
+ * know yet.
+ */
+static void join_workers(struct daemon *d)
 {
-	for (uint32_t i = 0; i < d->nworkers && d->workers; i++) {
-		if (i < d->running)
+	const struct message m = { .kind = MESSAGE_STOP };
+
+	for (uint32_t i = 0; !d->quitting && i < d->nworkers; i++)
+		if (d->workers[i].running)
+			worker_post(&d->workers[i], &m);
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		if (d->workers[i].running)
 			uv_thread_join(&d->workers[i].thread);
-		worker_fini(&d->workers[i]);
-		for (size_t k = 0; k < d->workers[i].nlisteners && d->workers[i].listeners; k++)
-			if (d->workers[i].listeners[k].fd > 0)
-				close(d->workers[i].listeners[k].fd);
-		free(d->workers[i].listeners);
+}
+
+/* False: see worker_fini(). */
+static bool free_workers(struct daemon *d)
+{
+	bool ended = true;
+
+	for (uint32_t i = 0; i < d->nworkers; i++) {
+		struct worker *w = &d->workers[i];
+
+		ended = worker_fini(w) && ended;
+		for (size_t k = 0; w->listeners && k < w->nlisteners; k++)
+			if (w->listeners[k].fd >= 0)
+				close(w->listeners[k].fd);
+		free(w->listeners);
 	}
+	if (ended)
+		free(d->workers);
+	free(d->beats_seen);
+	return ended;
+}
+
+static void close_loop(struct daemon *d)
+{
+	control_stop(d);
 	if (d->ctl)
 		ctl_stop(d->ctl);
+	metrics_stop(d->metrics);
 	uv_walk(&d->loop, close_walked, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
+}
+
+/* Undoes as much of start() as was done. False: see worker_fini(). */
+static bool stop(struct daemon *d)
+{
+	bool ended = true;
+
+	if (d->workers) {
+		join_workers(d);
+		ended = free_workers(d);
+	}
+	close_loop(d);
 	if (d->audit)
 		audit_close(d->audit, GOODBYE_MS);
 	tunnel_free(d->tunnel);
+	for (uint32_t i = 0; d->tun_fds && i < d->nworkers; i++)
+		close(d->tun_fds[i]);
 	free(d->tun_fds);
-	free(d->workers);
-	free(d->beats_seen);
-	free(d->restart_note);
 	config_free(d->config);
+	return ended;
+}
+
+/*
+ * A worker hangs, and its memory cannot be taken from it. The device goes with the process, the socket is
+ * removed.
+ */
+static _Noreturn void leave(struct daemon *d)
+{
+	ctl_stop(d->ctl);
+	_Exit(1);
 }
 
 int daemon_run(const char *config_file)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
-	int rc;
+	int code;
 
 	if (!d)
 		return 1;
 	d->config_file = config_file;
 	d->started = worker_now();
+	list_init(&d->gathers);
 	uv_loop_init(&d->loop);
 	uv_async_init(&d->loop, &d->wake, woken);
-	rc = start(d);
-	if (rc == 0) {
+	d->failed = start(d) < 0;
+	if (!d->failed) {
 		announce(d);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
-		if (d->running > 0 && d->stopped < d->running)
-			_Exit(1); /* a worker hangs: its memory cannot be taken from it */
+		if (d->stopped < d->nworkers)
+			leave(d);
 	}
-	stop(d);
+	code = d->failed;
+	if (!stop(d))
+		_Exit(code); /* exit() would wait for a thread of libuv's that hangs in a look-up */
 	free(d);
-	return rc == 0 ? 0 : 1;
+	return code;
 }

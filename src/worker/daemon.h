@@ -1,8 +1,9 @@
 /*
  * The daemon: start-up in order, the control loop on the main thread, and the end.
  *
- * The control loop has signals, the control socket, the audit sinks and the configuration; it asks the workers by messages and
- * gathers their answers. What needs privileges is opened before they are dropped, and before any thread exists.
+ * The control loop has signals, the control socket, the audit sinks and the configuration; it asks the
+ * workers by messages and gathers their answers. What needs privileges is opened before they are dropped, and
+ * before any thread exists.
  */
 #pragma once
 

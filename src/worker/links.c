@@ -137,6 +137,16 @@ static void address_removed(struct link *k, const struct ip *ip)
 	free(a);
 }
 
+/* A name is one link's: whoever bore it before has another name now, or is gone. */
+static void link_name(struct links *l, struct link *k, const char *name)
+{
+	struct link *former = by_name(l, name);
+
+	if (former && former != k)
+		former->name[0] = '\0';
+	snprintf(k->name, sizeof(k->name), "%s", name);
+}
+
 void links_event(struct links *l, const struct netlink_event *ev)
 {
 	struct link *k = ev->kind == NETLINK_ROUTES_CHANGED ? NULL : link_add(l, ev->ifindex);
@@ -144,7 +154,7 @@ void links_event(struct links *l, const struct netlink_event *ev)
 	if (!k)
 		return;
 	if (ev->interface[0])
-		snprintf(k->name, sizeof(k->name), "%s", ev->interface);
+		link_name(l, k, ev->interface);
 	if (ev->kind == NETLINK_LINK_UP)
 		k->up = true;
 	else if (ev->kind == NETLINK_LINK_DOWN)
@@ -178,7 +188,9 @@ bool links_has_address(const struct links *l, const char *interface, const struc
 
 static bool is_link_local(const struct ip *ip)
 {
-	return ip_is_v4(ip) ? ip->b[12] == 169 && ip->b[13] == 254 : ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+	if (ip_is_v4(ip))
+		return ip->b[12] == 169 && ip->b[13] == 254;
+	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
 }
 
 bool links_has_family(const struct links *l, const char *interface, bool v4)
@@ -204,13 +216,16 @@ bool links_lost_address(const struct links *l, const char *interface, bool v4)
 	return k && (v4 ? k->lost_v4 : k->lost_v6);
 }
 
+/* A link that is down and has no address tells no more than one that is not there, and may well be gone. */
 void links_settle(struct links *l)
 {
-	struct list *pos;
+	struct list *pos, *tmp;
 
-	list_for_each(pos, &l->list) {
+	list_for_each_safe(pos, tmp, &l->list) {
 		struct link *k = container_of(pos, struct link, node);
 
 		k->lost_v4 = k->lost_v6 = false;
+		if (!k->up && list_is_empty(&k->addresses))
+			link_free(k);
 	}
 }

@@ -19,4 +19,5 @@ bool links_has_address(const struct links *l, const char *interface, const struc
 bool links_has_family(const struct links *l, const char *interface, bool v4);
 /* Did it lose an address of this family since links_settle()? */
 bool links_lost_address(const struct links *l, const char *interface, bool v4);
+/* Forgets losses, and links of which nothing is left. */
 void links_settle(struct links *l);

@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -23,6 +24,14 @@ static int become(const char *user)
 	if (rc != 0)
 		log_error("user %s: cannot change to it (capng_change_id: %d); start as root", user, rc);
 	return rc ? -EPERM : 0;
+}
+
+void privileges_give(const char *path, const char *user)
+{
+	const struct passwd *pw = user[0] ? getpwnam(user) : NULL;
+
+	if (pw && chown(path, pw->pw_uid, pw->pw_gid) < 0)
+		log_warn("cannot give %s to %s: %s", path, user, strerror(errno));
 }
 
 int privileges_drop(const char *user)

@@ -61,7 +61,7 @@ static bool has(const struct prefix *list, size_t n, const struct prefix *p)
 
 /* Adds what is missing, removes what is not wanted any more; keeps what could be set. */
 static int make_so(struct tunnel *t, struct prefixes *now, const struct prefix *wish, size_t n,
-		int (*change)(struct netlink *, int, const struct prefix *, bool), const char *what)
+		   int (*change)(struct netlink *, int, const struct prefix *, bool), const char *what)
 {
 	struct prefix *kept = calloc(n + 1, sizeof(*kept));
 	char text[PREFIX_STRLEN];
@@ -77,15 +77,16 @@ static int make_so(struct tunnel *t, struct prefixes *now, const struct prefix *
 			kept[nkept++] = wish[i];
 			continue;
 		}
-		log_error("%s: cannot add %s %s: %s", t->name, what, prefix_format(&wish[i], text), strerror(-rc));
+		log_error("%s: cannot add %s %s: %s", t->name, what, prefix_format(&wish[i], text),
+			  strerror(-rc));
 		first = first ? first : rc;
 	}
 	for (size_t i = 0; i < now->n; i++) {
 		int rc = has(wish, n, &now->list[i]) ? 0 : change(t->nl, t->ifindex, &now->list[i], false);
 
 		if (rc < 0)
-			log_warn("%s: cannot remove %s %s: %s", t->name, what, prefix_format(&now->list[i], text),
-				 strerror(-rc));
+			log_warn("%s: cannot remove %s %s: %s", t->name, what,
+				 prefix_format(&now->list[i], text), strerror(-rc));
 	}
 	free(now->list);
 	now->list = kept;
@@ -93,7 +94,9 @@ static int make_so(struct tunnel *t, struct prefixes *now, const struct prefix *
 	return first;
 }
 
-/* 0.0.0.0/0 as 0.0.0.0/1 and 128.0.0.0/1: more specific than any default, which stays for the outer packets. */
+/*
+ * 0.0.0.0/0 as 0.0.0.0/1 and 128.0.0.0/1: more specific than any default, which stays for the outer packets.
+ */
 static struct prefixes halve_defaults(const struct prefix *routes, size_t n)
 {
 	struct prefixes out = { .list = calloc(2 * n + 1, sizeof(*out.list)) };
@@ -131,7 +134,8 @@ static int input_of(const struct tunnel *t)
 	int fd[2];
 
 	for (size_t i = 0; i < t->ndns && len + IP_STRLEN + 12 < sizeof(text); i++)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "nameserver %s\n", ip_format(&t->dns[i], ip));
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "nameserver %s\n",
+					ip_format(&t->dns[i], ip));
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return -1;
 	if (write(fd[1], text, len) != (ssize_t)len)
@@ -145,8 +149,12 @@ static void resolvconf(struct tunnel *t, bool add)
 	char path[] = RESOLVCONF, a[] = "-a", d[] = "-d", exclusive[] = "-x";
 	char *args[] = { path, add ? a : d, t->name, add ? exclusive : NULL, NULL };
 	uv_process_t *p = calloc(1, sizeof(*p));
-	uv_stdio_container_t io[3] = { { .flags = UV_INHERIT_FD }, { .flags = UV_IGNORE }, { .flags = UV_IGNORE } };
-	uv_process_options_t o = { .file = path, .args = args, .exit_cb = resolvconf_exited, .stdio = io, .stdio_count = 3 };
+	uv_stdio_container_t io[3] = { { .flags = UV_INHERIT_FD },
+				       { .flags = UV_IGNORE },
+				       { .flags = UV_IGNORE } };
+	uv_process_options_t o = {
+		.file = path, .args = args, .exit_cb = resolvconf_exited, .stdio = io, .stdio_count = 3
+	};
 	int rc;
 
 	if (!p)
@@ -155,7 +163,8 @@ static void resolvconf(struct tunnel *t, bool add)
 	rc = io[0].data.fd < 0 ? -errno : uv_spawn(t->loop, p, &o);
 	if (rc < 0) {
 		log_warn("%s: cannot run %s (%s): set the name servers yourself, or install openresolv or "
-			 "systemd-resolved's resolvconf", t->name, path, uv_strerror(rc));
+			 "systemd-resolved's resolvconf",
+			 t->name, path, uv_strerror(rc));
 		uv_close((uv_handle_t *)p, (uv_close_cb)(void (*)(void))free);
 	}
 	if (io[0].data.fd >= 0)
@@ -164,7 +173,8 @@ static void resolvconf(struct tunnel *t, bool add)
 
 static void apply_dns(struct tunnel *t, const struct tunnel_wish *w)
 {
-	if (!t->loop || (t->ndns == w->ndns && (w->ndns == 0 || memcmp(t->dns, w->dns, w->ndns * sizeof(*w->dns)) == 0)))
+	if (!t->loop ||
+	    (t->ndns == w->ndns && (w->ndns == 0 || memcmp(t->dns, w->dns, w->ndns * sizeof(*w->dns)) == 0)))
 		return;
 	free(t->dns);
 	t->dns = w->ndns ? malloc(w->ndns * sizeof(*w->dns)) : NULL;
@@ -184,7 +194,8 @@ int tunnel_apply(struct tunnel *t, const struct tunnel_wish *w)
 	if (w->mtu != t->mtu) {
 		rc = netlink_link_up(t->nl, t->ifindex, w->mtu);
 		if (rc < 0)
-			log_error("%s: cannot set MTU %u and bring it up: %s", t->name, w->mtu, strerror(-rc));
+			log_error("%s: cannot set MTU %u and bring it up: %s", t->name, w->mtu,
+				  strerror(-rc));
 		else
 			t->mtu = w->mtu;
 	}

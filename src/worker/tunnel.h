@@ -1,8 +1,8 @@
 /*
  * The tunnel device as the system sees it: addresses, routes, MTU, name servers.
  *
- * tunnel_apply() makes the device what is wanted and changes nothing else, so that it can be called again with every
- * change; what stays wanted is never taken away in between.
+ * tunnel_apply() makes the device what is wanted and changes nothing else, so that it can be called again
+ * with every change; what stays wanted is never taken away in between.
  */
 #pragma once
 
@@ -22,7 +22,10 @@ struct tunnel_wish {
 	uint16_t mtu;
 };
 
-/* `name` is a device that exists. `loop` may be NULL where no name servers are ever wished for. NULL and errno. */
+/*
+ * `name` is a device that exists. `loop` may be NULL where no name servers are ever wished for. NULL and
+ * errno.
+ */
 struct tunnel *tunnel_new(const char *name, uv_loop_t *loop);
 int tunnel_index(const struct tunnel *t);
 /* 0, or the first -errno; what could be done was done, and every failure is logged. */

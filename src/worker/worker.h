@@ -1,9 +1,12 @@
 /*
  * One worker: a thread with a libuv loop that joins the sockets and the tunnel queue to an engine.
  *
- * Everything in struct worker belongs to its thread once worker_start() has returned. Others reach it through
- * worker_post() and, for packets between workers, through rings; both wake it with uv_async_t. What privileges are
- * needed for is opened before, by the daemon, and handed in.
+ * Everything in struct worker belongs to its thread while that runs; worker_init() and worker_fini() are
+ * called on the main thread before and after. Others reach a worker through worker_post() and, for packets
+ * between workers, through rings; both wake it with uv_async_t, which stays open until no thread runs any
+ * more. What privileges are needed for is opened before, by the daemon, and handed in.
+ *
+ * worker.c has the life and the turns of the loop, io.c what the engine asks for, packets.c what comes in.
  */
 #pragma once
 
@@ -19,7 +22,7 @@
 struct daemon;
 struct client_shell;
 
-/* What the control loop asks of a worker; `seq` and pointers come back in the answer. */
+/* What the control loop asks of a worker; everything but the job comes back in the answer. */
 enum message_kind {
 	MESSAGE_CONFIGURE, /* config; answered when it is in force */
 	MESSAGE_INFO,      /* fills report; answered */
@@ -27,6 +30,7 @@ enum message_kind {
 	MESSAGE_TERMINATE, /* id, token; answered with reason */
 	MESSAGE_JOB,       /* a HELLO that another worker decrypted; not answered */
 	MESSAGE_STOP,      /* says goodbye to every peer and ends the thread; answered as its last act */
+	MESSAGE_LOST,      /* from the worker, unasked and once: the tunnel device is gone */
 };
 
 struct worker_report {
@@ -37,39 +41,47 @@ struct worker_report {
 
 struct message {
 	enum message_kind kind;
-	uint32_t worker;           /* who answers */
+	uint32_t worker; /* who answers */
 	const struct config *config;
 	struct worker_report *report;
-	void *gather;              /* the asker's business */
 	struct job *job;
 	uint8_t id[PROTO_SESSION_ID_LEN];
 	uint8_t path;
-	uint64_t token;
+	uint64_t token; /* the asker's business */
 	enum reason reason;
 	uint32_t retry_after_ms;
 };
 
-#define WORKER_TX 256        /* datagrams waiting for one flush */
-#define WORKER_CONTROL_SLOTS 64
-#define TUN_BATCH 32
-#define TUN_BUFFER (PROTO_HEADER_LEN + PROTO_MTU_MAX + PROTO_TAG_LEN + 80)
+enum {
+	WORKER_TX = 256,               /* datagrams waiting for one flush */
+	WORKER_COPIES = 64,            /* of them, those that do not stand in the tunnel's slab */
+	WORKER_BOX = 256,              /* messages in a ring */
+	WORKER_ASKED = WORKER_BOX - 2, /* questions not yet answered: the rest is for STOP and LOST */
+	TUN_BATCH = 32,
+	TUN_PACKET = PROTO_MTU_MAX + 80, /* beyond any MTU: what is too big must be seen to be refused */
+	TUN_BUFFER = PROTO_HEADER_LEN + TUN_PACKET + PROTO_TAG_LEN,
+};
 
-struct worker_socket {       /* a server's listener, or a client's path */
+struct worker_socket { /* a server's listener, or a client's path */
 	struct worker *worker;
 	uv_poll_t poll;
 	int fd;
 	uint32_t id;
-	bool open;               /* the poll handle is active */
-	struct list node;        /* client: of client_shell->sockets */
+	bool open;        /* the poll handle is active */
+	struct list node; /* client: of client_shell->sockets */
 };
 
 struct worker {
 	struct daemon *daemon;
 	uint32_t index, workers;
 	uv_thread_t thread;
+	bool running;   /* control loop: the thread exists and has not been joined */
+	uint32_t asked; /* control loop: questions not yet answered */
+	bool looping;   /* the loop has been made */
 	uv_loop_t loop;
 	uv_async_t wake;
-	uv_timer_t timer;
+	int timer_fd;
+	uv_poll_t timer;
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_poll_t tun_poll;
@@ -77,41 +89,65 @@ struct worker {
 	struct worker_socket *listeners;
 	size_t nlisteners;
 	struct engine *engine;
-	struct client_shell *client;     /* NULL on a server */
+	struct client_shell *client; /* NULL on a server */
 	const struct config *config;
 	struct audit_ring *audit;
-	bool audited;                    /* something was pushed since the control loop was woken */
+	bool audited; /* something was pushed since the control loop was woken */
 	bool stopping;
-	size_t jobs;                     /* under way in the thread pool */
-	_Atomic uint64_t beats;          /* turns of the loop, for the watchdog */
-	struct jv_time due;              /* engine_next(), as of the last prepare */
+	size_t jobs;            /* under way in the thread pool */
+	_Atomic uint64_t beats; /* turns of the loop, for the watchdog */
+	struct jv_time due;     /* engine_next(), as of the last prepare */
+	struct jv_time armed;   /* when the timer will fire, or TIME_NEVER */
 
-	struct ring *inbox;              /* from the control loop */
-	struct ring *outbox;             /* to the control loop */
-	struct ring **mail;              /* from worker i: messages */
-	struct ring **packets;           /* from worker i: packets that surfaced there */
+	struct ring *inbox;    /* from the control loop */
+	struct ring *outbox;   /* to the control loop */
+	struct ring **mail;    /* from worker i: messages */
+	struct ring **packets; /* from worker i: packets that surfaced there */
 
 	struct udp_datagram rx[UDP_BATCH];
-	uint8_t *rx_slab;                /* UDP_BATCH * UDP_BUFFER */
-	uint8_t *tun_slab;               /* TUN_BATCH * TUN_BUFFER */
-	struct { int fd; struct udp_datagram d; } tx[WORKER_TX];
+	uint8_t *rx_slab;  /* UDP_BATCH * UDP_BUFFER */
+	uint8_t *tun_slab; /* TUN_BATCH * TUN_BUFFER */
+	struct {
+		int fd;
+		struct udp_datagram d;
+	} tx[WORKER_TX];
 	size_t ntx;
-	uint8_t *control_slab;           /* WORKER_CONTROL_SLOTS * UDP_BUFFER: datagrams that do not stand in a slab */
-	size_t ncontrol;
-	uint8_t random[256];             /* a stock of random bytes */
+	uint8_t *copy_slab; /* WORKER_COPIES * UDP_BUFFER: datagrams that do not stand in a slab */
+	size_t ncopies;
+	uint8_t random[256]; /* a stock of random bytes */
 	size_t random_left;
 };
 
-/* Before the thread: buffers, loop, handles, engine. 0 or -errno. */
+/*
+ * Before the thread: buffers, loop, handles, engine. 0 or -errno; worker_fini() undoes as much of it as was
+ * done.
+ */
 int worker_init(struct worker *w);
 int worker_start(struct worker *w);
-/* Control loop: false when the inbox is full. */
+/* Control loop: false when as many questions as there may be wait for an answer. STOP always finds room. */
 bool worker_post(struct worker *w, const struct message *m);
-/* After the thread has ended. */
-void worker_fini(struct worker *w);
+/*
+ * After every worker's thread has ended. False: a name look-up or resolvconf does not end within a second, so
+ * the loop and what belongs to it stay in memory, and the process must end without waiting for the thread
+ * pool.
+ */
+bool worker_fini(struct worker *w);
 
 struct jv_time worker_now(void);
-/* Sends what the engine has queued, and tells the control loop of new audit records. Call it after every input. */
+/*
+ * Sends what the engine has queued, and tells the control loop of new audit records. Call it after every
+ * input.
+ */
 void worker_flush(struct worker *w);
 /* Polls a socket for datagrams; 0 or -errno. */
 int worker_socket_start(struct worker *w, struct worker_socket *s);
+
+/* --- between the files of this room --- */
+
+void worker_io(struct engine_io *io);
+int packets_init(struct worker *w); /* the rings between workers, and the polls; 0 or -errno */
+void packets_free(struct worker *w);
+/* What other workers handed over. */
+void packets_take(struct worker *w, struct jv_time now);
+/* Nothing more is read. */
+void packets_stop(struct worker *w);

@@ -1,6 +1,6 @@
 /*
- * The whole daemon in a network namespace: starts that must fail say why, end with 1 and leave nothing behind; a start
- * that succeeds is taken back as completely.
+ * The whole daemon in a network namespace: starts that must fail say why, end with 1 and leave nothing
+ * behind; a start that succeeds is taken back as completely.
  */
 #include "netns.h"
 
@@ -19,10 +19,10 @@
 struct world {
 	char dir[64];
 	char log[128];
-	char *said;             /* the log, as read last */
+	char *said;                   /* the log, as read last */
 	char key[KEY_BASE64_LEN + 1]; /* somebody's public key */
 	pid_t pid;
-	void (*before)(void);   /* in the child, before the daemon */
+	void (*before)(void); /* in the child, before the daemon */
 };
 
 static struct world world;
@@ -51,10 +51,14 @@ static const char *path_of(const char *name)
 /* A server's configuration that works, with lines changed: the first word of each change names the line. */
 static void configure(const char *change)
 {
-	const char *lines[] = { "version: \"1.0\"", "role: server", "private_key_file: DIR/server.key",
-				"listen: [ \"udp://127.0.0.1:4433\" ]", "workers: 2",
+	const char *lines[] = { "version: \"1.0\"",
+				"role: server",
+				"private_key_file: DIR/server.key",
+				"listen: [ \"udp://127.0.0.1:4433\" ]",
+				"workers: 2",
 				"tunnel: { name: jump9, addresses: [ 10.8.0.1/24 ] }",
-				"audit: { syslog: false, jsonl: DIR/audit }", "control: { socket: DIR/sock }",
+				"audit: { syslog: false, jsonl: DIR/audit }",
+				"control: { socket: DIR/sock }",
 				"peers: [ { name: alice, public_key: \"KEY\", addresses: [ 10.8.0.2 ] } ]" };
 	char text[4096] = "", whole[8192] = "";
 	bool added = false;
@@ -71,7 +75,9 @@ static void configure(const char *change)
 		const bool dir = strncmp(p, "DIR", 3) == 0, key = strncmp(p, "KEY", 3) == 0;
 
 		snprintf(whole + strlen(whole), sizeof(whole) - strlen(whole), "%.*s", dir || key ? 64 : 1,
-			 dir ? world.dir : key ? world.key : p);
+			 dir   ? world.dir
+			 : key ? world.key
+			       : p);
 		p += dir || key ? 3 : 1;
 	}
 	put("conf", whole);
@@ -186,7 +192,9 @@ static void test_what_is_written_wrong(void **state)
 
 static void test_port_in_use(void **state)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(4433), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(4433),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd;
 
 	require_tun(state);
@@ -207,7 +215,8 @@ static void test_second_daemon(void **state)
 	require_tun(state);
 	start(NULL);
 	first = world.pid;
-	refuses("tunnel: { name: jump8, addresses: [ 10.7.0.1/24 ] }", "Address already in use");
+	refuses("tunnel: { name: jump8, addresses: [ 10.7.0.1/24 ] }",
+		"listen udp://127.0.0.1:4433: Address already in use");
 	refuses("listen: [ \"udp://127.0.0.1:4434\" ]", "tunnel device jump9: Device or resource busy");
 	configure("listen: [ \"udp://127.0.0.1:4434\" ]");
 	assert_true(run("ip link show dev jump9 >/dev/null"));
@@ -252,7 +261,9 @@ static void test_files_that_cannot_be_opened(void **state)
 
 static void test_metrics_port_in_use(void **state)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9551), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(9551),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd;
 
 	require_tun(state);
@@ -286,14 +297,18 @@ static void test_start_and_stop(void **state)
 {
 	require_tun(state);
 	for (int i = 0; i < 3; i++) {
-		start(i == 0 ? "workers: 1" : i == 1 ? "workers: 4" : "tunnel: { name: jump9, addresses: [ 10.8.0.1/24 ], mtu: 9000 }");
+		start(i == 0   ? "workers: 1"
+		      : i == 1 ? "workers: 4"
+			       : "tunnel: { name: jump9, addresses: [ 10.8.0.1/24 ], mtu: 9000 }");
 		stop(0);
 	}
 }
 
 static bool speaks(uint16_t port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	static const char request[] = "GET /metrics HTTP/1.1\r\n\r\n";
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool yes = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
@@ -319,7 +334,9 @@ static void reload(const char *change, const char *what)
 /* A refused reload changes nothing; an accepted one opens and closes what it says. */
 static void test_reload(void **state)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9553), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(9553),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd;
 
 	require_tun(state);

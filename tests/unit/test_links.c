@@ -1,4 +1,7 @@
-/* What netlink tells of links, and what can be asked of it: interfaces come, go, and come back under the old name. */
+/*
+ * What netlink tells of links, and what can be asked of it: interfaces come, go, and come back under the old
+ * name.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +21,8 @@ static struct ip ip_of(const char *text)
 	return ip;
 }
 
-static void tell(struct links *l, enum netlink_event_kind kind, int ifindex, const char *name, const char *address)
+static void tell(struct links *l, enum netlink_event_kind kind, int ifindex, const char *name,
+		 const char *address)
 {
 	struct netlink_event ev = { .kind = kind, .ifindex = ifindex };
 
@@ -81,8 +85,10 @@ static void test_losses_until_settled(void **state)
 	links_free(l);
 }
 
-/* A modem that is plugged in again has its old name and a new index. The kernel may name it before the old one is told
- * to be gone. */
+/*
+ * A modem that is plugged in again has its old name and a new index. The kernel may name it before the old one is
+ * told to be gone.
+ */
 static void test_name_of_a_new_link(void **state)
 {
 	struct links *l = links_new();
@@ -131,9 +137,12 @@ static void test_forgets_what_is_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_link_up_and_down),     cmocka_unit_test(test_addresses_and_families),
-		cmocka_unit_test(test_losses_until_settled), cmocka_unit_test(test_name_of_a_new_link),
-		cmocka_unit_test(test_renamed),              cmocka_unit_test(test_forgets_what_is_gone),
+		cmocka_unit_test(test_link_up_and_down),
+		cmocka_unit_test(test_addresses_and_families),
+		cmocka_unit_test(test_losses_until_settled),
+		cmocka_unit_test(test_name_of_a_new_link),
+		cmocka_unit_test(test_renamed),
+		cmocka_unit_test(test_forgets_what_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

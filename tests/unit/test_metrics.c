@@ -25,8 +25,12 @@ struct world {
 	unsigned int collected;
 };
 
-static const struct ctl_status status = { .role = "server", .node_name = "gw\"1\\", .crypto = "c", .uptime_ms = 61234,
-					  .config_generation = 3, .workers = 2 };
+static const struct ctl_status status = { .role = "server",
+					  .node_name = "gw\"1\\",
+					  .crypto = "c",
+					  .uptime_ms = 61234,
+					  .config_generation = 3,
+					  .workers = 2 };
 
 static void answer(struct metrics_request *req)
 {
@@ -77,7 +81,8 @@ static int tear_down(void **state)
 
 static int dial(struct world *w)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(metrics_port(w->metrics)),
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(metrics_port(w->metrics)),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -138,7 +143,8 @@ static void test_scrape(void **state)
 	assert_non_null(strstr(body, "\njumpvpn_sessions{state=\"ATTACHED\"} 4\n"));
 	assert_non_null(strstr(body, "\njumpvpn_switches_total 7\n"));
 	assert_non_null(strstr(body, "\njumpvpn_audit_events_total{event=\"TransportSwitch\"} 7\n"));
-	assert_non_null(strstr(body, "\n# TYPE jumpvpn_drop_replay_total counter\njumpvpn_drop_replay_total 5\n"));
+	assert_non_null(
+		strstr(body, "\n# TYPE jumpvpn_drop_replay_total counter\njumpvpn_drop_replay_total 5\n"));
 	assert_non_null(strstr(body, "\njumpvpn_rx_bytes_total 1152921504606846976\n"));
 	free(text);
 }
@@ -150,7 +156,8 @@ static void test_format(void **state)
 	char *rest, *line, family[64] = "", kind[16];
 	unsigned int counters = 0;
 
-	for (line = strtok_r(strstr(text, "\r\n\r\n") + 4, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	for (line = strtok_r(strstr(text, "\r\n\r\n") + 4, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		if (strncmp(line, "# HELP ", 7) == 0) {
 			assert_int_equal(sscanf(line, "# HELP %63s", family), 1);
 		} else if (line[0] == '#') {
@@ -323,11 +330,16 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_scrape),          TEST(test_format),
-		TEST(test_refusals),        TEST(test_zero_byte),
-		TEST(test_head_is_bounded), TEST(test_slow_collector),
-		TEST(test_stop_with_one_waiting), TEST(test_gone_before_the_answer),
-		TEST(test_connections_are_bounded), TEST(test_port_in_use),
+		TEST(test_scrape),
+		TEST(test_format),
+		TEST(test_refusals),
+		TEST(test_zero_byte),
+		TEST(test_head_is_bounded),
+		TEST(test_slow_collector),
+		TEST(test_stop_with_one_waiting),
+		TEST(test_gone_before_the_answer),
+		TEST(test_connections_are_bounded),
+		TEST(test_port_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

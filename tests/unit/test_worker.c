@@ -1,7 +1,7 @@
 /*
- * Workers with a scripted engine: real loops, threads, sockets and rings; the tunnel queue is a socket pair. What
- * surfaces at the wrong worker arrives whole at the right one, whatever its size; every question is answered once;
- * stopping leaves nothing behind.
+ * Workers with a scripted engine: real loops, threads, sockets and rings; the tunnel queue is a socket pair.
+ * What surfaces at the wrong worker arrives whole at the right one, whatever its size; every question is
+ * answered once; stopping leaves nothing behind.
  */
 #include <errno.h>
 #include <poll.h>
@@ -29,8 +29,8 @@ struct daemon {
 	struct worker w[WORKERS];
 	struct engine *e[WORKERS];
 	struct config config;
-	int tun[WORKERS];      /* our ends */
-	int answer[2];         /* a byte for each wake-up */
+	int tun[WORKERS]; /* our ends */
+	int answer[2];    /* a byte for each wake-up */
 };
 
 struct worker *daemon_worker(const struct daemon *d, uint32_t index)
@@ -314,7 +314,8 @@ static struct daemon *daemon_new(void)
 		struct worker *w = &d->w[i];
 		int pair[2];
 
-		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
+				 0);
 		d->tun[i] = pair[0];
 		w->daemon = d;
 		w->index = i;
@@ -540,6 +541,31 @@ static void test_full_ring_is_counted(void **state)
 	*state = NULL;
 }
 
+/* Large packets wait side by side in the ring, and none spills into the next. */
+static void test_ring_of_large_packets(void **state)
+{
+	struct daemon *d = daemon_new();
+	uint8_t packet[TUN_PACKET];
+	uint32_t sum[20];
+
+	assert_int_equal(worker_start(&d->w[0]), 0);
+	for (size_t i = 0; i < 20; i++) {
+		fill(packet, sizeof(packet), 0, 1);
+		packet[2] = (uint8_t)i;
+		sum[i] = sum_of(packet, sizeof(packet));
+		assert_int_equal(send(d->tun[0], packet, sizeof(packet), 0), sizeof(packet));
+		packet[1] = 0; /* and one to see that it has been dealt with */
+		assert_int_equal(send(d->tun[0], packet, sizeof(packet), 0), sizeof(packet));
+		seen_by(d, 0);
+	}
+	assert_int_equal(worker_start(&d->w[1]), 0);
+	uv_async_send(&d->w[1].wake);
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(seen_by(d, 1).sum, sum[i]);
+	halt(d);
+	finish(d);
+}
+
 /* --- questions --- */
 
 static void test_every_question_is_answered_once(void **state)
@@ -697,6 +723,7 @@ int main(void)
 		TEST(test_sent_datagrams_are_kept),
 		TEST(test_delivered),
 		cmocka_unit_test(test_full_ring_is_counted),
+		cmocka_unit_test(test_ring_of_large_packets),
 		TEST(test_every_question_is_answered_once),
 		TEST(test_waiting_order_at_the_end),
 		cmocka_unit_test(test_questions_are_bounded),

@@ -147,6 +147,7 @@ struct world *world_new(unsigned int workers, unsigned int clients)
 			w->client[i].link[n].delay_us = 500;
 	}
 	w->max_switches = policy_defaults.max_switches_per_min;
+	w->recovery_window_ms = policy_defaults.recovery_window_ms;
 	return w;
 }
 
@@ -156,6 +157,8 @@ void world_policy(struct world *w, const struct policy *p)
 		w->config->peers[i].policy = *p;
 	if (p->max_switches_per_min > w->max_switches)
 		w->max_switches = p->max_switches_per_min;
+	if (p->recovery_window_ms > w->recovery_window_ms)
+		w->recovery_window_ms = p->recovery_window_ms;
 }
 
 static void engine_start(struct world *w, unsigned int i)

@@ -138,7 +138,8 @@ struct world {
 	uint64_t stranger_bytes; /* sent to addresses that no client has */
 	uint32_t stranger_datagrams;
 	uint8_t stranger_type;
-	uint32_t max_switches;    /* the bound to hold the records to */
+	uint32_t max_switches;    /* the bounds to hold the records to */
+	uint32_t recovery_window_ms;
 	uint32_t locators_reused; /* datagrams of a client with a locator that was seen on another socket */
 	struct {
 		uint8_t locator[8];
@@ -204,6 +205,9 @@ void world_inject_up(struct world *w, const struct route *from, const void *data
 void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data,
 		       size_t len);
 struct route world_stranger(unsigned int number);
+/* The last recorded datagram of that direction with one of these frames; fails when there is none. */
+struct datagram world_recorded(struct world *w, bool up, unsigned int frames);
+void world_late(struct world *w, const struct datagram *d); /* it arrives now, as it was sent */
 void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, size_t len);
 /* An IPv4 UDP packet of `len` bytes in `out`; answers `len`. */
 size_t world_packet(uint8_t *out, size_t len, const char *src, const char *dst);

@@ -79,7 +79,7 @@ static void check_state(const struct world *w, struct told *t, size_t i)
 	HOLD(allowed(r->from, r->to) >> r->reason & 1); /* I8 */
 	HOLD(r->state_version == t->state_version + 1); /* I7 */
 	if (t->state == STATE_RECOVERING)               /* I5 */
-		HOLD(r->at.us - t->since.us <= (policy_defaults.recovery_window_ms + 2) * 1000ll);
+		HOLD(r->at.us - t->since.us <= (w->recovery_window_ms + 2) * 1000ll);
 	if (!time_is_never(t->left_attached)) /* I6 */
 		HOLD(r->at.us - t->left_attached.us <= (policy_defaults.transport_lost_ttl_ms + 2) * 1000ll);
 	if (r->from == STATE_ATTACHED)

@@ -1,0 +1,220 @@
+/* What the engine asks of the world: datagrams out, packets into the tunnel, random bytes, key agreements. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "net/tun.h"
+#include "worker/client.h"
+#include "worker/daemon.h"
+
+#define RUN 32 /* datagrams for one socket in a row */
+
+struct work { /* a job on the thread pool */
+	uv_work_t req;
+	struct worker *worker;
+	struct job *job;
+};
+
+/* --- datagrams --- */
+
+static void send_run(struct worker *w, int fd, const struct udp_datagram *d, size_t n)
+{
+	while (n > 0) {
+		int error = 0;
+		const size_t sent = (size_t)udp_send(fd, d, n, &error);
+
+		d += sent;
+		n -= sent;
+		if (error == EAGAIN || error == ENOBUFS) {
+			/* What comes behind would find it just as full. */
+			engine_count(w->engine, COUNT_DROP_SOCKET_FULL, n);
+			return;
+		}
+		if (error == 0)
+			continue;
+		engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, 1);
+		d++;
+		n--;
+	}
+}
+
+static void flush_datagrams(struct worker *w)
+{
+	struct udp_datagram run[RUN];
+	size_t i = 0;
+
+	while (i < w->ntx) {
+		const int fd = w->tx[i].fd;
+		size_t n = 0;
+
+		for (; i < w->ntx && w->tx[i].fd == fd && n < RUN; i++)
+			run[n++] = w->tx[i].d;
+		send_run(w, fd, run, n);
+	}
+	w->ntx = 0;
+	w->ncopies = 0;
+}
+
+void worker_flush(struct worker *w)
+{
+	flush_datagrams(w);
+	if (w->audited)
+		daemon_wake(w->daemon);
+	w->audited = false;
+}
+
+static int socket_of(const struct worker *w, const struct route *to)
+{
+	if (w->client)
+		return client_shell_fd(w->client, to->socket);
+	return to->socket < w->nlisteners ? w->listeners[to->socket].fd : -1;
+}
+
+/* The tunnel's slab keeps what it holds until tun_readable() has flushed; anything else is copied. */
+static bool in_tun_slab(const struct worker *w, const uint8_t *p)
+{
+	return p >= w->tun_slab && p < w->tun_slab + (size_t)TUN_BATCH * TUN_BUFFER;
+}
+
+static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
+{
+	struct worker *w = ctx;
+	const int fd = socket_of(w, to);
+	struct udp_datagram *d;
+
+	if (fd < 0 || len > UDP_BUFFER) {
+		engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, 1);
+		return;
+	}
+	if (w->ntx == WORKER_TX || w->ncopies == WORKER_COPIES)
+		flush_datagrams(w);
+	d = &w->tx[w->ntx].d;
+	w->tx[w->ntx++].fd = fd;
+	*d = (struct udp_datagram){ .len = len, .remote = to->remote, .local = to->local };
+	if (in_tun_slab(w, datagram)) {
+		d->data = (uint8_t *)(uintptr_t)datagram;
+	} else {
+		d->data = w->copy_slab + w->ncopies++ * UDP_BUFFER;
+		memcpy(d->data, datagram, len);
+	}
+}
+
+static void io_deliver(void *ctx, const uint8_t *packet, size_t len)
+{
+	struct worker *w = ctx;
+
+	if (tun_write(w->tun_fd, packet, len) < 0)
+		engine_count(w->engine, COUNT_DROP_TUN_FULL, 1);
+}
+
+/* --- records and random bytes --- */
+
+static void io_audit(void *ctx, const struct audit_record *r)
+{
+	struct worker *w = ctx;
+
+	audit_push(w->audit, r);
+	w->audited = true;
+}
+
+static void io_random(void *ctx, void *out, size_t len)
+{
+	struct worker *w = ctx;
+	uint8_t *p = out;
+
+	while (len > 0) {
+		size_t n;
+
+		if (w->random_left == 0) {
+			if (getrandom(w->random, sizeof(w->random), 0) != (ssize_t)sizeof(w->random))
+				bug("getrandom: %s", strerror(errno));
+			w->random_left = sizeof(w->random);
+		}
+		n = len < w->random_left ? len : w->random_left;
+		w->random_left -= n;
+		memcpy(p, w->random + w->random_left, n);
+		explicit_bzero(w->random + w->random_left, n); /* handed out once, kept by nobody */
+		p += n;
+		len -= n;
+	}
+}
+
+/* --- key agreements --- */
+
+static void work_run(uv_work_t *req)
+{
+	struct work *work = container_of(req, struct work, req);
+
+	job_run(work->job);
+}
+
+static void work_done(uv_work_t *req, int status)
+{
+	struct work *work = container_of(req, struct work, req);
+	struct worker *w = work->worker;
+
+	(void)status; /* nobody cancels it */
+	w->jobs--;
+	if (w->stopping)
+		work->job->ok = false; /* no session is to be born any more */
+	engine_job_done(w->engine, work->job, worker_now());
+	worker_flush(w);
+	free(work);
+}
+
+static void io_job(void *ctx, struct job *j)
+{
+	struct worker *w = ctx;
+	struct work *work = malloc(sizeof(*work));
+
+	if (!work)
+		bug("no memory for a key agreement");
+	work->worker = w;
+	work->job = j;
+	w->jobs++;
+	uv_queue_work(&w->loop, &work->req, work_run, work_done);
+}
+
+static void io_forward(void *ctx, uint32_t worker, struct job *j)
+{
+	struct worker *w = ctx;
+	struct worker *home = daemon_worker(w->daemon, worker);
+	const struct message m = { .kind = MESSAGE_JOB, .job = j };
+
+	if (!ring_push(home->mail[w->index], &m)) {
+		engine_count(w->engine, COUNT_HELLO_BUSY, 1);
+		job_free(j);
+		return;
+	}
+	uv_async_send(&home->wake);
+}
+
+static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms)
+{
+	struct worker *w = ctx;
+	const struct message m = { .kind = MESSAGE_JUMP,
+				   .worker = w->index,
+				   .token = token,
+				   .reason = why,
+				   .retry_after_ms = retry_after_ms };
+
+	daemon_answer(w->daemon, w, &m);
+}
+
+void worker_io(struct engine_io *io)
+{
+	*io = (struct engine_io){
+		.send = io_send,
+		.deliver = io_deliver,
+		.audit = io_audit,
+		.job = io_job,
+		.forward = io_forward,
+		.random = io_random,
+		.jump_done = io_jump_done,
+	};
+	client_shell_io(io);
+}
