@@ -140,13 +140,15 @@ static bool same_push(const struct config_peer *a, const struct config_peer *b)
 /* What stays keeps its worker and its count of changes; marks what is new with home = workers. */
 static void follow_peers(struct config *next, const struct config *running, uint32_t workers, size_t *load)
 {
+	const bool mtu = running && running->tunnel.mtu != next->tunnel.mtu; /* pushed like the rest */
+
 	for (size_t i = 0; i < next->npeers; i++) {
 		struct config_peer *peer = &next->peers[i];
 		ptrdiff_t was = running ? config_find_peer(running, peer->public_key) : -1;
 		const struct config_peer *old = was >= 0 ? &running->peers[was] : NULL;
 
 		peer->home = old && old->home < workers ? old->home : workers;
-		peer->generation = old ? old->generation + !same_push(old, peer) : 1;
+		peer->generation = old ? old->generation + (mtu || !same_push(old, peer)) : 1;
 		if (peer->home < workers)
 			load[peer->home]++;
 	}

@@ -41,7 +41,7 @@ struct path {
 	/* where it leads */
 	struct route route;
 	bool known;                  /* route is set */
-	bool proven;                 /* the address has answered a challenge, or a PING of ours */
+	bool proven;                 /* the address has answered: server, a challenge; client, a PING of ours */
 	bool challenged;             /* challenge[] is out, to `pending` or else to `route` */
 	bool moving;                 /* server: `pending` is a new address under the same locator */
 	uint8_t challenge[8];

@@ -40,6 +40,21 @@ static void replace_spent(struct path *p, uint16_t spent, struct jv_time now)
 		s->locators_seq++;
 }
 
+static void challenge(struct path *p, struct control *c, struct jv_time now)
+{
+	struct engine *e = p->session->engine;
+	struct frame f = { .type = FRAME_PATH_CHALLENGE };
+
+	if (p->challenged && time_since_ms(now, p->challenge_sent) < CHALLENGE_MS)
+		return;
+	if (!p->challenged)
+		e->io.random(e->ctx, p->challenge, sizeof(p->challenge));
+	p->challenged = true;
+	p->challenge_sent = now;
+	memcpy(f.path_probe.nonce, p->challenge, sizeof(f.path_probe.nonce));
+	frame_write(&c->w, &f);
+}
+
 bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -49,6 +64,8 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		return false;
 	}
 	if (p->known && route_equal(&p->route, from)) {
+		if (p->moving)
+			p->challenged = false; /* the trial's nonce is for its address alone */
 		p->moving = false;
 		if (!p->proven)
 			p->credit_rx += (uint32_t)wire_len;
@@ -72,27 +89,17 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		struct control c;
 
 		control_begin(&c);
-		server_challenge(p, &c, now);
+		challenge(p, &c, now);
 		control_send(&c, p, &p->pending, now);
 	}
 	return true;
 }
 
+/* The path's own address; never the nonce of one on trial, which must not be seen anywhere else. */
 void server_challenge(struct path *p, struct control *c, struct jv_time now)
 {
-	struct engine *e = p->session->engine;
-	struct frame f = { .type = FRAME_PATH_CHALLENGE };
-
-	if (p->proven && !p->moving)
-		return;
-	if (p->challenged && time_since_ms(now, p->challenge_sent) < CHALLENGE_MS)
-		return;
-	if (!p->challenged)
-		e->io.random(e->ctx, p->challenge, sizeof(p->challenge));
-	p->challenged = true;
-	p->challenge_sent = now;
-	memcpy(f.path_probe.nonce, p->challenge, sizeof(f.path_probe.nonce));
-	frame_write(&c->w, &f);
+	if (!p->proven && !p->moving)
+		challenge(p, c, now);
 }
 
 /* The active path's address has changed under the same locator, and the new one has answered. */

@@ -35,6 +35,19 @@ static struct config *reload(struct config *running, const char *text, uint32_t 
 	return c;
 }
 
+/* The MTU goes out with the rest of a peer's policy, so that changes everybody's. */
+static void test_mtu_generation(void **state)
+{
+	struct config *c = start(SERVER TUNNEL "peers:\n" PEER_A PEER_B " }\n", 1);
+
+	c = reload(c, SERVER "tunnel: { addresses: [ 10.8.0.1/24 ], mtu: 1380 }\npeers:\n" PEER_A PEER_B " }\n", 1, NULL);
+	assert_int_equal(c->peers[0].generation, 2);
+	assert_int_equal(c->peers[1].generation, 2);
+	c = reload(c, SERVER "tunnel: { addresses: [ 10.8.0.1/24 ], mtu: 1380 }\npeers:\n" PEER_A PEER_B " }\n", 1, NULL);
+	assert_int_equal(c->peers[0].generation, 2);
+	config_free(c);
+}
+
 static void refused(struct config *running, const char *text, const char *expect)
 {
 	struct config *c = parse_good(text);
@@ -162,10 +175,10 @@ static void test_restart(void **state)
 	assert_string_equal(c->node_name, "other");
 	assert_int_equal(c->tunnel.mtu, 1300);
 	assert_false(c->audit.syslog);
-	/* what is pushed follows the addresses in force, so nothing changed for the peer */
+	/* the routes that are pushed follow the addresses in force: for the peer only the MTU changed */
 	assert_int_equal(c->push.nroutes, 1);
 	assert_string_equal(prefix_text(&c->peers[0].routes[0]), "10.8.0.0/24");
-	assert_int_equal(c->peers[0].generation, 1);
+	assert_int_equal(c->peers[0].generation, 2);
 	free(socket);
 	config_free(c);
 }
@@ -204,6 +217,7 @@ static void test_client(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mtu_generation),
 		cmocka_unit_test(test_generations),     cmocka_unit_test(test_homes),
 		cmocka_unit_test(test_restart),         cmocka_unit_test(test_role_refused),
 		cmocka_unit_test(test_address_refused), cmocka_unit_test(test_client),
