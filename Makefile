@@ -40,7 +40,7 @@ build/config.h: build/config.mk ;
 
 WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wstrict-prototypes \
 	-Wmissing-prototypes -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wimplicit-fallthrough \
-	-Wframe-larger-than=4096 $(if $(filter 1,$(WERROR)),-Werror)
+	$(if $(SANITIZE),,-Wframe-larger-than=4096) $(if $(filter 1,$(WERROR)),-Werror)
 # The parameter of a cmocka test is seldom wanted, and a test's stack is nobody's worry.
 TEST_WARNINGS := -Wno-unused-parameter -Wframe-larger-than=262144
 

@@ -94,8 +94,14 @@ rig_cleanup() # COMMAND that was running
 		kill "${RIG_PID[$name]}" 2>/dev/null
 	done
 	for name in "${!RIG_PID[@]}"; do
-		wait_until 2000 rig_gone "${RIG_PID[$name]}" || kill -9 "${RIG_PID[$name]}" 2>/dev/null
+		wait_until 5000 rig_gone "${RIG_PID[$name]}" || kill -9 "${RIG_PID[$name]}" 2>/dev/null
 	done
+	# A sanitizer speaks at the end, when the test has already said what it thinks.
+	if grep -qsE 'Sanitizer|runtime error:|bug: ' "$TMP"/*.log; then
+		say "FAIL: a daemon's log holds a report:" >&2
+		grep -hE -A12 'Sanitizer|runtime error:|bug: ' "$TMP"/*.log | head -n 40 >&2
+		status=1
+	fi
 	if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
 		for f in "$TMP"/*.log "$TMP"/*.audit; do
 			[ -s "$f" ] && say "--- ${f##*/}, last lines" && tail -n "${TAIL:-15}" "$f"
