@@ -6,6 +6,9 @@
 #include "base/log.h"
 #include "proto/packet.h"
 
+/* Of the credit of an unproven address, what DATA leaves: two PINGs with a PATH_CHALLENGE. */
+#define CONTROL_CREDIT 240
+
 void path_report_now(const struct path *p, struct path_report *r)
 {
 	const struct session *s = p->session;
@@ -54,6 +57,16 @@ static bool may_send(struct path *p, const struct route *to, size_t len)
 	may = path_may_send(p, (uint32_t)len);
 	p->proven = proven;
 	return may;
+}
+
+/* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */
+static bool data_may_send(struct path *p, size_t len)
+{
+	const uint64_t least = (uint64_t)p->credit_tx + len + CONTROL_CREDIT;
+
+	if (!p->session->engine->client && !p->proven && least > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
+		return false;
+	return may_send(p, NULL, len);
 }
 
 bool control_send(struct control *c, struct path *p, const struct route *to, struct jv_time now)
@@ -149,7 +162,7 @@ void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_
 		e->counters.n[COUNT_DROP_NO_PATH]++;
 		return;
 	}
-	if (!may_send(p, NULL, len + PROTO_OVERHEAD)) {
+	if (!data_may_send(p, len + PROTO_OVERHEAD)) {
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
 		if (time_is_never(s->unanswered_since))
 			health_data_sent(s, now); /* its PING carries another challenge */
