@@ -21,38 +21,39 @@
 struct ctl;
 struct ctl_request; /* one request waiting for its answer */
 
-struct ctl_status { /* what status says of the daemon itself */
-	const char *role;          /* "server" or "client" */
+struct ctl_status {       /* what status says of the daemon itself */
+	const char *role; /* "server" or "client" */
 	const char *node_name;
 	uint8_t node_id;
 	const char *config_file;
 	uint32_t config_generation;
 	uint64_t uptime_ms;
 	uint32_t workers;
-	const char *tunnel;        /* real name of the device */
-	const char *crypto;        /* crypto_describe() */
-	const char *offloads;      /* which accelerations are on, and which are not and why */
-	const char *last_reload;   /* "ok", or why the last reload was refused, or NULL */
+	const char *tunnel;      /* real name of the device */
+	const char *crypto;      /* crypto_describe() */
+	const char *offloads;    /* which accelerations are on, and which are not and why */
+	const char *last_reload; /* "ok", or why the last reload was refused, or NULL */
 };
 
 /*
- * What the daemon can do for the control socket. Every call takes the request and answers it exactly once, now or
- * later, on the control loop, with the ctl_answer_...() that fits it or with ctl_fail().
+ * What the daemon can do for the control socket. Every call takes the request and answers it exactly once,
+ * now or later, on the control loop, with the ctl_answer_...() that fits it or with ctl_fail().
  */
 struct ctl_ops {
 	void (*status)(void *ctx, struct ctl_request *req);   /* ctl_answer_status */
 	void (*sessions)(void *ctx, struct ctl_request *req); /* ctl_answer_sessions: all of them */
 	/* `id` is whole: ctl has asked for the sessions first and found the one that was meant. */
-	void (*jump)(void *ctx, struct ctl_request *req, const uint8_t id[16], uint8_t path); /* ctl_answer_done */
-	void (*terminate)(void *ctx, struct ctl_request *req, const uint8_t id[16]);          /* ctl_answer_done */
-	void (*reload)(void *ctx, struct ctl_request *req);   /* ctl_answer_done or ctl_fail */
+	void (*jump)(void *ctx, struct ctl_request *req, const uint8_t id[16],
+		     uint8_t path);                                                  /* ctl_answer_done */
+	void (*terminate)(void *ctx, struct ctl_request *req, const uint8_t id[16]); /* ctl_answer_done */
+	void (*reload)(void *ctx, struct ctl_request *req); /* ctl_answer_done or ctl_fail */
 	/* Writes up to `max` of the latest records, oldest first, and answers how many. */
 	size_t (*recent)(void *ctx, struct audit_record *out, size_t max);
 };
 
 /* 0 or -errno, and *error (static or errno text) says what failed. The directory must exist. */
-int ctl_start(struct ctl **out, uv_loop_t *loop, const char *socket_path, const struct ctl_ops *ops, void *ctx,
-	      const char **error);
+int ctl_start(struct ctl **out, uv_loop_t *loop, const char *socket_path, const struct ctl_ops *ops,
+	      void *ctx, const char **error);
 /* Closes every connection and removes the socket; done when the loop has run its close callbacks. */
 void ctl_stop(struct ctl *c);
 
@@ -65,6 +66,6 @@ void ctl_answer_done(struct ctl_request *req, const char *note);
 void ctl_fail(struct ctl_request *req, enum reason reason, uint32_t retry_after_ms, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* Called for every audit record as it is drained from the rings: feeds the followers of `events`. Never blocks;
- * a follower that does not read loses records and is told how many. */
+/* Called for every audit record as it is drained from the rings: feeds the followers of `events`. Never
+ * blocks; a follower that does not read loses records and is told how many. */
 void ctl_event(struct ctl *c, const struct audit_record *r);

@@ -1,6 +1,7 @@
 /*
- * From HELLO to session, server side. What a stranger can make us do, in rising order of cost: compare a MAC, take a token
- * of his source, send a COOKIE, do two Diffie-Hellman. Only a peer of ours gets a session, in BIRTH, which displaces nothing.
+ * From HELLO to session, server side. What a stranger can make us do, in rising order of cost: compare a MAC,
+ * take a token of his source, send a COOKIE, do two Diffie-Hellman. Only a peer of ours gets a session, in
+ * BIRTH, which displaces nothing.
  */
 #include "session/session.h"
 
@@ -10,9 +11,9 @@
 #include "base/wire.h"
 #include "proto/cookie.h"
 
-#define JOBS_MAX 256            /* key agreements under way; more HELLOs are dropped */
-#define JOBS_BUSY 32            /* from here on a HELLO must prove its address first */
-#define HELLOS_BUSY 200         /* in one second: the same */
+#define JOBS_MAX 256    /* key agreements under way; more HELLOs are dropped */
+#define JOBS_BUSY 32    /* from here on a HELLO must prove its address first */
+#define HELLOS_BUSY 200 /* in one second: the same */
 
 static bool under_load(struct engine *e, struct jv_time now)
 {
@@ -36,7 +37,8 @@ static void cookie_send(struct engine *e, const struct route *from, const struct
 	e->io.send(e->ctx, from, (const uint8_t *)&c, sizeof(c));
 }
 
-static struct job *job_start(struct engine *e, const struct route *from, const struct packet_hello *h, struct jv_time now)
+static struct job *job_start(struct engine *e, const struct route *from, const struct packet_hello *h,
+			     struct jv_time now)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -48,14 +50,15 @@ static struct job *job_start(struct engine *e, const struct route *from, const s
 	j->taken_by = e->worker;
 	j->from = *from;
 	j->hello = *h;
-	noise_init_responder(&j->noise, h->suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), e->config->private_key,
-			     e->config->public_key);
+	noise_init_responder(&j->noise, h->suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
+			     e->config->private_key, e->config->public_key);
 	list_append(&e->jobs, &j->node);
 	e->njobs++;
 	return j;
 }
 
-void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now)
 {
 	struct packet_hello h;
 	enum counter why;
@@ -78,7 +81,8 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 		e->io.random(e->ctx, random, sizeof(random));
 		cookie_jar_rotate(e->jar, random, now);
 	}
-	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only the other. */
+	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only the other.
+	 */
 	proven = cookie_check_mac2(e->jar, &h, &from->remote);
 	why = COUNT_HELLO_RATE_LIMITED;
 	if (proven && !source_limit_take(e->proven_limit, &from->remote.ip, now))
@@ -170,7 +174,7 @@ static size_t welcome_compose(struct session *s, enum suite suite, uint8_t *out,
 	struct net_item items[POLICY_ITEMS_MAX];
 	const size_t n = server_items(s->engine, s, items, POLICY_ITEMS_MAX);
 	const size_t room = (cap - sizeof(struct welcome_payload) - s->slots * sizeof(struct wire_locator)) /
-		sizeof(struct wire_net_item);
+			    sizeof(struct wire_net_item);
 	struct writer w = writer_init(out, cap);
 	struct welcome in = { .suite = suite };
 
@@ -189,7 +193,8 @@ static size_t welcome_compose(struct session *s, enum suite suite, uint8_t *out,
 		in.items = POLICY_ITEMS_MAX;
 	memcpy(in.item, items, in.items * sizeof(items[0]));
 	if (n > in.items)
-		in.parts = (uint8_t)((n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX); /* the schema allows no more than fit */
+		in.parts = (uint8_t)((n + POLICY_ITEMS_MAX - 1) /
+				     POLICY_ITEMS_MAX); /* the schema allows no more than fit */
 	welcome_write(&w, &in);
 	return w.error ? 0 : w.len;
 }
@@ -244,9 +249,10 @@ static struct session *victim(const struct births *b, const struct ip *from)
 }
 
 /*
- * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth wants a
- * proven address, and a third one puts the oldest out: that costs the replayer, who must now be where he says and
- * be quicker than a round trip, and it costs the peer one COOKIE. True: there is a place. The job may be gone otherwise.
+ * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth
+ * wants a proven address, and a third one puts the oldest out: that costs the replayer, who must now be where
+ * he says and be quicker than a round trip, and it costs the peer one COOKIE. True: there is a place. The job
+ * may be gone otherwise.
  */
 static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 {
@@ -293,7 +299,8 @@ static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 
 	if (peer < 0) {
 		e->counters.n[COUNT_HELLO_UNKNOWN_PEER]++;
-		trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &j->from.remote, now);
+		trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &j->from.remote,
+			      now);
 		return false;
 	}
 	home = e->config->peers[peer].home % e->workers;
@@ -326,7 +333,8 @@ static void welcome_created(struct engine *e, struct job *j)
 	keys_start(&s->keys, false, s->keys.suite, &j->split, s->policy.replay_window, s->replay_bits,
 		   &e->cache_next);
 	e->counters.n[COUNT_WELCOME_SENT]++;
-	e->io.send(e->ctx, &j->from, j->welcome, sizeof(struct packet_welcome) + j->payload_len + PROTO_TAG_LEN);
+	e->io.send(e->ctx, &j->from, j->welcome,
+		   sizeof(struct packet_welcome) + j->payload_len + PROTO_TAG_LEN);
 }
 
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
@@ -374,15 +382,16 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	ping_send(p, 0, now); /* tells us the round trip, which our own suspicion needs */
 }
 
-void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now)
 {
 	struct packet_reset r = { .type = PACKET_RESET };
 
 	const uint8_t *locator = datagram + offsetof(struct packet_header, locator);
 	const uint8_t worker = locator[LOCATOR_WORKER];
 
-	/* Only for locators this worker could have issued (or none of them: the daemon may have had more workers once), and
-	 * never longer than what asked for it. */
+	/* Only for locators this worker could have issued (or none of them: the daemon may have had more
+	 * workers once), and never longer than what asked for it. */
 	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
 	    (worker != e->worker && worker < e->workers))
 		return;

@@ -1,6 +1,6 @@
 /*
- * The client's candidate paths: opened, probed and closed, and what links, addresses and the server tell about them. When to
- * jump and where to is decided in client.c.
+ * The client's candidate paths: opened, probed and closed, and what links, addresses and the server tell
+ * about them. When to jump and where to is decided in client.c.
  */
 #include "session/session.h"
 
@@ -123,7 +123,8 @@ static bool is_standby(const struct session *s, const struct path *p)
 /* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
 static struct jv_time standby_due(const struct session *s, const struct path *p)
 {
-	const uint32_t pace = s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
+	const uint32_t pace =
+		s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
 
 	if (p->ping_out && p->unanswered < s->policy.max_consecutive_drops)
 		return time_add_us(p->ping_sent, path_patience_us(p));
@@ -234,7 +235,8 @@ void engine_candidate_up(struct engine *e, const struct candidate *cand, struct 
 	struct client *c = e->client;
 	struct session *s = c->session;
 	const uint8_t n = cand->number;
-	const bool moved = c->candidate[n].exists && !endpoint_equal(&c->candidate[n].c.remote, &cand->remote);
+	const bool moved =
+		c->candidate[n].exists && !endpoint_equal(&c->candidate[n].c.remote, &cand->remote);
 	const bool back = c->candidate[n].exists && !c->candidate[n].up;
 
 	session_reap(e);

@@ -1,17 +1,18 @@
 /*
  * Decides jumps: which path, when, and what to do while there is none.
  *
- * The ladder, each rung bounded: probe again (health.c), another warm path, a cold one, the same path from a new local
- * port. JUMPs are repeated, then the next candidate is tried, until the recovery window ends; then probes go on
- * at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
+ * The ladder, each rung bounded: probe again (health.c), another warm path, a cold one, the same path from a
+ * new local port. JUMPs are repeated, then the next candidate is tried, until the recovery window ends; then
+ * probes go on at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
  */
 #include "session/session.h"
 
 #include <string.h>
 
-#define JUMP_TRIES 3          /* JUMPs to one target before the next */
+#define JUMP_TRIES 3 /* JUMPs to one target before the next */
 #define JUMP_REPEAT_MAX_MS 500
-#define BINDINGS_MISSED_MAX 60 /* a peer that made more switches than a minute can have is not to be followed */
+#define BINDINGS_MISSED_MAX \
+	60 /* a peer that made more switches than a minute can have is not to be followed */
 
 static bool is_quality(enum reason evidence)
 {
@@ -100,8 +101,8 @@ void client_retarget(struct session *s, struct path *p, struct jv_time now)
 }
 
 /* VOLATILE or DEGRADED -> RECOVERING, and the JUMP is out. */
-static void recovery_begin(struct session *s, struct path *p, enum reason evidence, enum reason why, bool dead,
-			   struct jv_time now)
+static void recovery_begin(struct session *s, struct path *p, enum reason evidence, enum reason why,
+			   bool dead, struct jv_time now)
 {
 	if (!session_event(s, EVENT_SWITCH_START, why, now))
 		return;
@@ -114,8 +115,8 @@ static void recovery_begin(struct session *s, struct path *p, enum reason eviden
 }
 
 /*
- * The best candidate not tried yet; the active path only if it has answered again. The path left a moment ago is
- * as good as any, unless it is the active one's old port.
+ * The best candidate not tried yet; the active path only if it has answered again. The path left a moment ago
+ * is as good as any, unless it is the active one's old port.
  */
 static struct path *choose(struct session *s, uint16_t tried)
 {
@@ -124,8 +125,8 @@ static struct path *choose(struct session *s, uint16_t tried)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = &s->path[i];
 
-		if (!p->known || p->number == PATH_NONE || tried & 1u << i || !candidate_is_up(s, p->number) ||
-		    (p == s->draining && p->number == s->active->number))
+		if (!p->known || p->number == PATH_NONE || tried & 1u << i ||
+		    !candidate_is_up(s, p->number) || (p == s->draining && p->number == s->active->number))
 			continue;
 		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0))
 			continue;
@@ -228,7 +229,8 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 		return;
 	if (s->state == STATE_DEGRADED)
 		leave_degraded(s, p, now);
-	else if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.slot == p->slot && s->jump.tries == 0)
+	else if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.slot == p->slot &&
+		 s->jump.tries == 0)
 		jump_send(s, now);
 	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump.again))
 		recover(s, now);
@@ -267,8 +269,8 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 }
 
 /*
- * The peer has moved to `p`, or stayed there: whatever we did meanwhile, that is the binding now. It may have made a switch
- * more than we have heard of; each of them is told.
+ * The peer has moved to `p`, or stayed there: whatever we did meanwhile, that is the binding now. It may have
+ * made a switch more than we have heard of; each of them is told.
  */
 static void follow(struct session *s, struct path *p, uint32_t binding_version, struct jv_time now)
 {
@@ -295,7 +297,8 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	const int32_t ahead = (int32_t)(f->jump_ack.binding_version - s->binding_version);
 
 	/* An answer to an older JUMP counts when it tells of a later binding than the one we know. */
-	if (!s->active || ahead < 0 || ahead > BINDINGS_MISSED_MAX || (!ours && ahead == 0) || p->number == PATH_NONE)
+	if (!s->active || ahead < 0 || ahead > BINDINGS_MISSED_MAX || (!ours && ahead == 0) ||
+	    p->number == PATH_NONE)
 		return;
 	follow(s, p, f->jump_ack.binding_version, now);
 }
@@ -337,7 +340,9 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		health_restart(s, now);
 		return;
 	}
-	jump_fails(s, why, f->jump_reject.retry_after_ms < LIMIT_WINDOW_MS ? f->jump_reject.retry_after_ms : LIMIT_WINDOW_MS,
+	jump_fails(s, why,
+		   f->jump_reject.retry_after_ms < LIMIT_WINDOW_MS ? f->jump_reject.retry_after_ms
+								   : LIMIT_WINDOW_MS,
 		   now);
 }
 
@@ -367,7 +372,8 @@ static void comfort(struct session *s, struct path *p, enum reason evidence, str
 }
 
 /* Why this session cannot be moved there now, or REASON_NONE. */
-static enum reason order_denied(struct session *s, uint8_t number, uint32_t *retry_after_ms, struct jv_time now)
+static enum reason order_denied(struct session *s, uint8_t number, uint32_t *retry_after_ms,
+				struct jv_time now)
 {
 	enum reason why;
 
@@ -426,7 +432,8 @@ void client_fail_back(struct session *s, struct jv_time now)
 	for (uint8_t n = 0; n < s->active->number; n++) {
 		struct path *p = session_path_numbered(s, n);
 
-		if (!p || !candidate_is_up(s, n) || !path_is_warm(p, pol) || p->loss_ppm > s->active->loss_ppm ||
+		if (!p || !candidate_is_up(s, n) || !path_is_warm(p, pol) ||
+		    p->loss_ppm > s->active->loss_ppm ||
 		    time_since_ms(now, p->stable_since) < pol->failback_after_ms)
 			continue;
 		if (forbidden_ms(s, REASON_HEALTH_RECOVERED, &why, now) == 0)

@@ -7,11 +7,12 @@
 #include "base/wire.h"
 #include "proto/cookie.h"
 
-#define YOUNG_MS 10000     /* a session that ends before this makes the next one wait */
-#define SAME_SOCKET 3      /* HELLOs from one local port before a fresh one is tried */
-#define CONSUMING_MAX 4    /* WELCOMEs being opened for one HELLO */
+#define YOUNG_MS 10000  /* a session that ends before this makes the next one wait */
+#define SAME_SOCKET 3   /* HELLOs from one local port before a fresh one is tried */
+#define CONSUMING_MAX 4 /* WELCOMEs being opened for one HELLO */
 
-/* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come at once. */
+/* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come at once.
+ */
 static uint32_t backoff_ms(struct engine *e, uint32_t tries)
 {
 	uint32_t ms = PROTO_HELLO_RETRY_MIN_MS;
@@ -87,7 +88,8 @@ static bool attempt_open(struct engine *e, struct attempt *a, uint8_t number)
 	return a->open;
 }
 
-static struct job *job_start(struct engine *e, enum job_kind kind, const struct attempt *a, struct jv_time now)
+static struct job *job_start(struct engine *e, enum job_kind kind, const struct attempt *a,
+			     struct jv_time now)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -131,8 +133,8 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
 	j->hello_payload.suites = put_be16(SUITE_BIT(SUITE_AES_256_GCM) | SUITE_BIT(SUITE_CHACHA20_POLY1305));
 	j->hello_payload.paths = candidates(e->client);
-	noise_init_initiator(&j->noise, j->hello.suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), cfg->private_key,
-			     cfg->public_key, cfg->server_public_key, cfg->server_psk);
+	noise_init_initiator(&j->noise, j->hello.suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
+			     cfg->private_key, cfg->public_key, cfg->server_public_key, cfg->server_psk);
 	e->io.job(e->ctx, j);
 }
 
@@ -179,7 +181,8 @@ static struct attempt *find_attempt(struct client *c, const struct route *from, 
 	return NULL;
 }
 
-void connect_welcome(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+void connect_welcome(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		     struct jv_time now)
 {
 	const struct packet_welcome *w = (const struct packet_welcome *)datagram;
 	const size_t least = sizeof(*w) + sizeof(struct welcome_payload) + PROTO_TAG_LEN;
@@ -203,7 +206,8 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 	e->io.job(e->ctx, j);
 }
 
-void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		    struct jv_time now)
 {
 	struct packet_cookie c;
 	struct attempt *a = NULL;
@@ -222,7 +226,8 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 }
 
 /* A session from a WELCOME; NULL when it does not make sense or memory is short. */
-static struct session *session_birth(struct engine *e, const struct welcome *w, const struct job *j, struct jv_time now)
+static struct session *session_birth(struct engine *e, const struct welcome *w, const struct job *j,
+				     struct jv_time now)
 {
 	uint8_t slots = 0;
 	struct session *s;
@@ -237,7 +242,8 @@ static struct session *session_birth(struct engine *e, const struct welcome *w, 
 	s->peer_name = "server";
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
-	keys_start(&s->keys, true, w->suite, &j->split, w->policy.replay_window, s->replay_bits, &e->cache_next);
+	keys_start(&s->keys, true, w->suite, &j->split, w->policy.replay_window, s->replay_bits,
+		   &e->cache_next);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
 	if (s->path[0].issued)
@@ -301,12 +307,14 @@ out:
 	job_free(j);
 }
 
-void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now)
+void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		   struct jv_time now)
 {
 	const struct packet_reset *r = (const struct packet_reset *)datagram;
 	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
 
-	if (!p || !p->known || p->route.socket != from->socket || !crypto_equal(p->token, r->token, sizeof(p->token))) {
+	if (!p || !p->known || p->route.socket != from->socket ||
+	    !crypto_equal(p->token, r->token, sizeof(p->token))) {
 		e->counters.n[COUNT_RESET_IGNORED]++;
 		return;
 	}

@@ -15,8 +15,8 @@ static bool same_number(uint8_t *number, uint8_t told)
 }
 
 /*
- * An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. No type twice: that
- * bounds what one packet can make us do.
+ * An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. No type
+ * twice: that bounds what one packet can make us do.
  */
 static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t *number)
 {
@@ -77,8 +77,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		return;
 	if (p->ping_id == 0 || p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age)
 		return;
-	/* A client asked the address it was told. A server did not choose the address, and a PING's number can be guessed: only a
-	 * PATH_RESPONSE proves it there. */
+	/* A client asked the address it was told. A server did not choose the address, and a PING's number
+	 * can be guessed: only a PATH_RESPONSE proves it there. */
 	if (s->engine->client)
 		p->proven = true;
 	rtt = (int64_t)(age - f->pong.echo_us);
@@ -90,7 +90,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	else
 		path_answered(p, now);
 	health_ponged(s, p, window, now);
-	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet it. */
+	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet
+	 * it. */
 	if (s->engine->client && s->state == STATE_ATTACHED &&
 	    (int32_t)(f->pong.binding_version - s->binding_version) > 0)
 		client_path_dead(s, REASON_PEER_REPORTED, now);
@@ -111,7 +112,8 @@ static void challenged(struct path *p, const struct frame *f, struct jv_time now
 	control_frame(p, &answer, now);
 }
 
-/* What a server never sends, or a client never does, is not an error of the packet but is not acted on either. */
+/* What a server never sends, or a client never does, is not an error of the packet but is not acted on
+ * either. */
 static void client_frame(struct path *p, const struct frame *f, struct jv_time now)
 {
 	switch (f->type) {
@@ -152,7 +154,8 @@ static void server_frame(struct path *p, const struct route *from, const struct 
 	}
 }
 
-static void frame_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
+static void frame_received(struct path *p, const struct route *from, const struct frame *f,
+			   struct jv_time now)
 {
 	switch (f->type) {
 	case FRAME_PING:
@@ -178,8 +181,8 @@ static void frame_received(struct path *p, const struct route *from, const struc
 	}
 }
 
-void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len, size_t wire_len,
-		      struct jv_time now)
+void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,
+		      size_t wire_len, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct reader r = reader_init(frames, len);
@@ -188,7 +191,8 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 
 	if (!all_valid(frames, len, !s->engine->client, &number)) {
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
-		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &from->remote, now);
+		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &from->remote,
+			      now);
 		return;
 	}
 	s->engine->counters.n[COUNT_RX_CONTROL]++;

@@ -8,7 +8,7 @@
 #include "proto/inner.h"
 #include "proto/packet.h"
 
-#define HELLO_PER_SECOND 10  /* of one source */
+#define HELLO_PER_SECOND 10 /* of one source */
 #define HELLO_BURST 20
 #define ICMP_PER_SECOND 10
 #define ICMP_BURST 20
@@ -26,8 +26,8 @@ static bool server_new(struct engine *e)
 	e->peers_cap = e->config->npeers + 1;
 	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
 	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
-	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit || !e->icmp_limit ||
-	    !e->by_peer || !e->births)
+	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit ||
+	    !e->icmp_limit || !e->by_peer || !e->births)
 		return false;
 	cookie_jar_init(e->jar);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
@@ -136,8 +136,8 @@ const struct counters *engine_counters(const struct engine *e)
 
 /* --- packets --- */
 
-static void client_datagram(struct engine *e, enum packet_type type, const struct route *from, uint8_t *datagram,
-			    size_t len, struct jv_time now)
+static void client_datagram(struct engine *e, enum packet_type type, const struct route *from,
+			    uint8_t *datagram, size_t len, struct jv_time now)
 {
 	switch (type) {
 	case PACKET_WELCOME:
@@ -154,7 +154,8 @@ static void client_datagram(struct engine *e, enum packet_type type, const struc
 	}
 }
 
-void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len, struct jv_time now)
+void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+		     struct jv_time now)
 {
 	const enum packet_type type = packet_classify(datagram, len);
 
@@ -250,8 +251,8 @@ void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time 
 	if (!s) {
 		e->counters.n[drop]++;
 		if (!e->client)
-			unreachable(e, packet, len, &in, drop == COUNT_DROP_NO_OWNER ? INNER_NO_ROUTE : INNER_HOST_DOWN, 0,
-				    now);
+			unreachable(e, packet, len, &in,
+				    drop == COUNT_DROP_NO_OWNER ? INNER_NO_ROUTE : INNER_HOST_DOWN, 0, now);
 		return;
 	}
 	if (len > s->mtu) {
@@ -351,7 +352,9 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 	list_for_each_safe(pos, tmp, &e->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		session_end(s, s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_OPERATOR_TERMINATED, now);
+		session_end(s,
+			    s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_OPERATOR_TERMINATED,
+			    now);
 	}
 }
 

@@ -1,8 +1,8 @@
 /*
  * The engine: all sessions of one worker, server or client side, without a clock, a descriptor or a thread.
  *
- * Everything that happens is an input with the time it happened at; everything the engine wants is handed out through
- * struct engine_io, synchronously. Same inputs, same outputs. One thread at a time.
+ * Everything that happens is an input with the time it happened at; everything the engine wants is handed out
+ * through struct engine_io, synchronously. Same inputs, same outputs. One thread at a time.
  */
 #pragma once
 
@@ -27,13 +27,14 @@ struct net_setup {
 };
 
 struct engine_io {
-	/* A datagram to the network. It stands in a buffer of the input being handled or of the engine, and is good until
-	 * the engine function returns. */
+	/* A datagram to the network. It stands in a buffer of the input being handled or of the engine, and
+	 * is good until the engine function returns. */
 	void (*send)(void *ctx, const struct route *to, const uint8_t *datagram, size_t len);
 	/* An inner packet to the tunnel device; same lifetime. */
 	void (*deliver)(void *ctx, const uint8_t *packet, size_t len);
 	void (*audit)(void *ctx, const struct audit_record *r);
-	/* Run it on any thread and give it back to engine_job_done() of the same engine. Owned by the shell meanwhile. */
+	/* Run it on any thread and give it back to engine_job_done() of the same engine. Owned by the shell
+	 * meanwhile. */
 	void (*job)(void *ctx, struct job *j);
 	/* Server: this job belongs to another worker's engine; give it to engine_job_done() there. */
 	void (*forward)(void *ctx, uint32_t worker, struct job *j);
@@ -54,8 +55,8 @@ struct engine_setup {
 	const struct config *config; /* must outlive the engine or the next engine_configure() */
 	uint32_t worker, workers;
 	size_t max_sessions;
-	size_t key_cache;            /* expanded keys */
-	bool hardware_aes;           /* which suite to prefer */
+	size_t key_cache;  /* expanded keys */
+	bool hardware_aes; /* which suite to prefer */
 };
 
 /* NULL without memory. */
@@ -64,11 +65,13 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now);
 void engine_free(struct engine *e);
 
 /* A datagram from the network; overwritten. Room for nothing more is needed. */
-void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len, struct jv_time now);
+void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+		     struct jv_time now);
 /* The worker that an inner packet or a datagram belongs to; our own when it does not matter. */
 uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t len);
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len);
-/* A packet from the tunnel device; PROTO_HEADER_LEN bytes before it and PROTO_TAG_LEN behind it are overwritten. */
+/* A packet from the tunnel device; PROTO_HEADER_LEN bytes before it and PROTO_TAG_LEN behind it are
+ * overwritten. */
 void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now);
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now);
 /* Timers. Call it once engine_next() has come, after what the network had waiting was handed in. */
@@ -83,7 +86,7 @@ void engine_shutdown(struct engine *e, struct jv_time now);
 /* --- client: candidate paths --- */
 
 struct candidate {
-	uint8_t number;              /* rank among the candidates, 0..PROTO_PATHS_MAX-1 */
+	uint8_t number; /* rank among the candidates, 0..PROTO_PATHS_MAX-1 */
 	char name[CONFIG_NAME_MAX];
 	struct endpoint remote;
 };

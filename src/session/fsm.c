@@ -6,22 +6,23 @@
 #define WHY(name) (UINT64_C(1) << REASON_##name)
 #define LIVING (ST(BIRTH) | ST(ATTACHED) | ST(VOLATILE) | ST(DEGRADED) | ST(RECOVERING))
 
-#define WHY_INSTABLE                                                                               \
-	(WHY(HEARTBEAT_TIMEOUT) | WHY(LOSS_THRESHOLD_EXCEEDED) | WHY(CONSECUTIVE_DROP_EXCEEDED) |   \
-	 WHY(LATENCY_THRESHOLD_EXCEEDED) | WHY(TRANSPORT_DEAD) | WHY(ADDRESS_CHANGED) |             \
-	 WHY(PEER_REPORTED) | WHY(POLICY_FORCED))
+#define WHY_INSTABLE                                                                                         \
+	(WHY(HEARTBEAT_TIMEOUT) | WHY(LOSS_THRESHOLD_EXCEEDED) | WHY(CONSECUTIVE_DROP_EXCEEDED) |            \
+	 WHY(LATENCY_THRESHOLD_EXCEEDED) | WHY(TRANSPORT_DEAD) | WHY(ADDRESS_CHANGED) | WHY(PEER_REPORTED) | \
+	 WHY(POLICY_FORCED))
 #define WHY_DEGRADE (WHY(VOLATILE_PERSISTED) | WHY(SWITCH_RATE_LIMITED) | WHY(NO_CANDIDATE_TRANSPORTS))
-#define WHY_SWITCH                                                                                 \
-	(WHY(LOSS_RECOVERY) | WHY(DEAD_TRANSPORT_RECOVERY) | WHY(POLICY_FORCED_RECOVERY) |          \
+#define WHY_SWITCH                                                                         \
+	(WHY(LOSS_RECOVERY) | WHY(DEAD_TRANSPORT_RECOVERY) | WHY(POLICY_FORCED_RECOVERY) | \
 	 WHY(HEALTH_RECOVERED))
-#define WHY_FAIL                                                                                   \
-	(WHY(REATTACH_VALIDATION_FAILED) | WHY(NO_CANDIDATE_TRANSPORTS) | WHY(POLICY_DENIED) |      \
+#define WHY_FAIL                                                                               \
+	(WHY(REATTACH_VALIDATION_FAILED) | WHY(NO_CANDIDATE_TRANSPORTS) | WHY(POLICY_DENIED) | \
 	 WHY(SWITCH_RATE_LIMITED) | WHY(RECOVERY_WINDOW_EXPIRED))
-#define WHY_END                                                                                    \
-	(WHY(SESSION_LIFETIME_EXCEEDED) | WHY(TRANSPORT_TTL_EXCEEDED) | WHY(SECURITY_FAILURE) |     \
-	 WHY(OPERATOR_TERMINATED) | WHY(PEER_CLOSED) | WHY(PEER_REMOVED) | WHY(SUPERSEDED) |        \
+#define WHY_END                                                                                 \
+	(WHY(SESSION_LIFETIME_EXCEEDED) | WHY(TRANSPORT_TTL_EXCEEDED) | WHY(SECURITY_FAILURE) | \
+	 WHY(OPERATOR_TERMINATED) | WHY(PEER_CLOSED) | WHY(PEER_REMOVED) | WHY(SUPERSEDED) |    \
 	 WHY(OWNERSHIP_LOST))
 
+/* clang-format off */
 static const struct row {
 	unsigned int from; /* any of these states */
 	enum event event;
@@ -39,6 +40,7 @@ static const struct row {
 	{ ST(RECOVERING),             EVENT_REATTACH_FAIL,     STATE_DEGRADED,   WHY_FAIL },
 	{ LIVING,                     EVENT_TERMINAL,          STATE_TERMINATED, WHY_END },
 };
+/* clang-format on */
 
 bool fsm_next(enum state from, enum event event, enum reason why, enum state *to)
 {

@@ -1,16 +1,18 @@
 /*
  * Is the active path alive? Fast where there is traffic, free where there is none.
  *
- * Silence after data sends a PING; an unanswered PING is repeated; max_consecutive_drops unanswered ones make the path
- * dead. While authentic packets still arrive the verdict waits for the slow clock (heartbeats): then it is a
- * one-way path, or PONGs drown in a queue. What the data path does here is one comparison and one store.
+ * Silence after data sends a PING; an unanswered PING is repeated; max_consecutive_drops unanswered ones make
+ * the path dead. While authentic packets still arrive the verdict waits for the slow clock (heartbeats): then
+ * it is a one-way path, or PONGs drown in a queue. What the data path does here is one comparison and one
+ * store.
  */
 #include "session/session.h"
 
 /* Between two probes of a path that is known to be bad, once the first ones have gone unanswered. */
 static int64_t slow_probe_us(const struct session *s)
 {
-	const uint32_t ms = s->state == STATE_ATTACHED ? s->policy.heartbeat_interval_ms : s->policy.heartbeat_volatile_ms;
+	const uint32_t ms = s->state == STATE_ATTACHED ? s->policy.heartbeat_interval_ms
+						       : s->policy.heartbeat_volatile_ms;
 
 	return (int64_t)ms * 1000;
 }
@@ -75,7 +77,8 @@ void health_data_sent(struct session *s, struct jv_time now)
 {
 	s->unanswered_since = now;
 	if (s->active && s->state == STATE_ATTACHED)
-		timer_start_earlier(&s->engine->wheel, &s->health, time_add_us(now, path_patience_us(s->active)));
+		timer_start_earlier(&s->engine->wheel, &s->health,
+				    time_add_us(now, path_patience_us(s->active)));
 }
 
 void health_heard(struct session *s, const struct path *p)
@@ -148,8 +151,10 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 
 	if (s->state == STATE_ATTACHED && p->unanswered >= most &&
 	    (!heard || time_diff_us(now, p->silent_since) >= slow_us)) {
-		path_dead(s, time_is_never(s->unanswered_since) && !heard ? REASON_HEARTBEAT_TIMEOUT :
-			  REASON_CONSECUTIVE_DROP_EXCEEDED, now);
+		path_dead(s,
+			  time_is_never(s->unanswered_since) && !heard ? REASON_HEARTBEAT_TIMEOUT
+								       : REASON_CONSECUTIVE_DROP_EXCEEDED,
+			  now);
 		return;
 	}
 	ping_send(p, 0, now);

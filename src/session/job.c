@@ -6,8 +6,8 @@ static bool welcome_create(struct job *j)
 {
 	struct packet_welcome *w = (struct packet_welcome *)j->welcome;
 
-	return noise_create_welcome(&j->noise, j->e_priv, j->psk, w->e, w->payload, j->payload, j->payload_len,
-				    &j->split);
+	return noise_create_welcome(&j->noise, j->e_priv, j->psk, w->e, w->payload, j->payload,
+				    j->payload_len, &j->split);
 }
 
 static bool welcome_consume(struct job *j)

@@ -1,6 +1,6 @@
 /*
- * Diffie-Hellman, to be run off the data loop: the engine hands a job out, anybody runs job_run() on it (it touches nothing
- * but the job), and engine_job_done() takes the result back as one more input.
+ * Diffie-Hellman, to be run off the data loop: the engine hands a job out, anybody runs job_run() on it (it
+ * touches nothing but the job), and engine_job_done() takes the result back as one more input.
  */
 #pragma once
 
@@ -11,9 +11,9 @@
 #include "session/path.h"
 
 enum job_kind {
-	JOB_HELLO_CREATE,    /* client: message 1 */
-	JOB_HELLO_CONSUME,   /* server: message 1, up to the client's identity */
-	JOB_COOKIE,          /* server: nothing to run; the worker that took the HELLO shall answer with a COOKIE */
+	JOB_HELLO_CREATE,  /* client: message 1 */
+	JOB_HELLO_CONSUME, /* server: message 1, up to the client's identity */
+	JOB_COOKIE, /* server: nothing to run; the worker that took the HELLO shall answer with a COOKIE */
 	JOB_WELCOME_CREATE,  /* server: message 2 */
 	JOB_WELCOME_CONSUME, /* client: message 2 */
 	JOB_REKEY_PUBLIC,    /* own ephemeral public key */
@@ -21,10 +21,10 @@ enum job_kind {
 };
 
 struct job {
-	struct list node;       /* the engine's list of jobs under way */
+	struct list node; /* the engine's list of jobs under way */
 	enum job_kind kind;
 	bool ok;
-	uint32_t worker;        /* whose engine made it */
+	uint32_t worker;         /* whose engine made it */
 	struct session *session; /* the engine's business: NULL when the session died meanwhile */
 	struct jv_time started;
 
@@ -34,16 +34,16 @@ struct job {
 	uint8_t e_priv[PROTO_KEY_LEN];
 	uint8_t psk[PROTO_KEY_LEN];
 	struct route from;
-	uint8_t attempt;        /* client: index of its attempt */
-	uint32_t serial;        /* and which one there */
-	uint32_t peer;          /* server: index of the peer */
-	uint32_t taken_by;      /* server: the worker that took the HELLO, whose cookies its client has */
-	bool address_proven;    /* server: mac2 was right */
+	uint8_t attempt;     /* client: index of its attempt */
+	uint32_t serial;     /* and which one there */
+	uint32_t peer;       /* server: index of the peer */
+	uint32_t taken_by;   /* server: the worker that took the HELLO, whose cookies its client has */
+	bool address_proven; /* server: mac2 was right */
 	struct packet_hello hello;
 	struct hello_payload hello_payload;
-	size_t payload_len;     /* of the WELCOME, without tag */
-	uint8_t welcome[PROTO_HELLO_LEN];         /* the WELCOME datagram */
-	uint8_t payload[WELCOME_PAYLOAD_MAX];     /* its payload in clear */
+	size_t payload_len;                   /* of the WELCOME, without tag */
+	uint8_t welcome[PROTO_HELLO_LEN];     /* the WELCOME datagram */
+	uint8_t payload[WELCOME_PAYLOAD_MAX]; /* its payload in clear */
 
 	/* rekey */
 	uint8_t e_pub[PROTO_KEY_LEN], peer_pub[PROTO_KEY_LEN], shared[PROTO_KEY_LEN];

@@ -36,8 +36,8 @@ static void epoch_drop(struct epoch *e, struct keycache *cache)
 	e->live = false;
 }
 
-void keys_start(struct keys *k, bool client, enum suite suite, const struct noise_split *split, uint32_t window,
-		uint64_t *bits, uint64_t *cache_next)
+void keys_start(struct keys *k, bool client, enum suite suite, const struct noise_split *split,
+		uint32_t window, uint64_t *bits, uint64_t *cache_next)
 {
 	uint8_t ikm[64];
 

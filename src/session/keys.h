@@ -17,32 +17,33 @@
 
 struct epoch {
 	bool live;
-	uint32_t number;          /* its low byte is on the wire */
-	uint64_t tx_counter;      /* of the next packet */
+	uint32_t number;             /* its low byte is on the wire */
+	uint64_t tx_counter;         /* of the next packet */
 	uint64_t tx_cache, rx_cache; /* numbers in the key cache */
 	uint8_t tx_key[PROTO_KEY_LEN], rx_key[PROTO_KEY_LEN];
 	uint8_t tx_iv[PROTO_NONCE_LEN], rx_iv[PROTO_NONCE_LEN];
 	struct replay replay;
-	struct jv_time dies;      /* TIME_NEVER for the current one */
+	struct jv_time dies; /* TIME_NEVER for the current one */
 };
 
-/* Epoch n lives in epoch[n & 1]: the current one, and beside it the one before or, while a rekey is under way, the next. */
+/* Epoch n lives in epoch[n & 1]: the current one, and beside it the one before or, while a rekey is under
+ * way, the next. */
 struct keys {
 	enum suite suite;
 	bool client;
-	uint32_t tx_epoch;        /* what we seal with */
+	uint32_t tx_epoch; /* what we seal with */
 	struct epoch epoch[2];
-	uint8_t secret[32];       /* S of the newest epoch */
+	uint8_t secret[32]; /* S of the newest epoch */
 	uint8_t tx_mask[PROTO_KEY_LEN], rx_mask[PROTO_KEY_LEN];
 	uint64_t tx_mask_cache, rx_mask_cache;
 	uint32_t window;
 };
 
 /* `bits` holds 2 * REPLAY_WORDS(window) words; cache numbers are drawn from *cache_next. */
-void keys_start(struct keys *k, bool client, enum suite suite, const struct noise_split *split, uint32_t window,
-		uint64_t *bits, uint64_t *cache_next);
-/* Makes the epoch behind the newest; its keys can open from now on, sealing begins with keys_use_newest(). What
- * still lived two epochs back is dropped from the cache. */
+void keys_start(struct keys *k, bool client, enum suite suite, const struct noise_split *split,
+		uint32_t window, uint64_t *bits, uint64_t *cache_next);
+/* Makes the epoch behind the newest; its keys can open from now on, sealing begins with keys_use_newest().
+ * What still lived two epochs back is dropped from the cache. */
 void keys_next(struct keys *k, const uint8_t shared[32], uint64_t *cache_next, struct keycache *cache);
 uint32_t keys_newest(const struct keys *k);
 /* Seals with the newest epoch; the one before opens until `grace_ends`. */

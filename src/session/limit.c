@@ -29,7 +29,8 @@ void switch_limit_free(struct switch_limit *l)
 	l->at = NULL;
 }
 
-/* A slot comes back when strictly more than the window has passed, so that no closed window holds too many. */
+/* A slot comes back when strictly more than the window has passed, so that no closed window holds too many.
+ */
 static void give_back(struct switch_limit *l, struct jv_time now)
 {
 	while (l->count > 0 && time_diff_us(now, l->at[l->head]) > (int64_t)LIMIT_WINDOW_MS * 1000) {
@@ -85,7 +86,8 @@ void switch_limit_take(struct switch_limit *l, struct jv_time now)
 	l->last = now;
 }
 
-void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second, uint32_t burst)
+void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second,
+		       uint32_t burst)
 {
 	l->key = *key;
 	l->per_second = per_second;

@@ -14,8 +14,8 @@
 
 /* The times of the switches of the last minute, oldest first in a ring: exact, O(1), no timer. */
 struct switch_limit {
-	struct jv_time *at;  /* owned */
-	uint8_t cap;         /* 1..60 */
+	struct jv_time *at; /* owned */
+	uint8_t cap;        /* 1..60 */
 	uint8_t head;
 	uint8_t count;
 	struct jv_time last; /* of the latest switch; TIME_NEVER: none yet */
@@ -46,11 +46,12 @@ struct source_limit {
 	uint32_t per_second;
 	uint32_t burst;
 	struct {
-		uint32_t tokens;  /* thousandths */
-		uint32_t at_ms;   /* of the last refill, wraps */
+		uint32_t tokens; /* thousandths */
+		uint32_t at_ms;  /* of the last refill, wraps */
 	} bucket[SOURCE_BUCKETS];
 };
 
-void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second, uint32_t burst);
+void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second,
+		       uint32_t burst);
 /* Takes one token; false when there is none. */
 bool source_limit_take(struct source_limit *l, const struct ip *source, struct jv_time now);

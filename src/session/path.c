@@ -7,7 +7,9 @@
 
 void path_reset(struct path *p, struct jv_time now)
 {
-	struct path fresh = { .session = p->session, .slot = p->slot, .issued = p->issued, .number = PATH_NONE };
+	struct path fresh = {
+		.session = p->session, .slot = p->slot, .issued = p->issued, .number = PATH_NONE
+	};
 
 	memcpy(fresh.locator, p->locator, sizeof(fresh.locator));
 	memcpy(fresh.token, p->token, sizeof(fresh.token));

@@ -1,8 +1,9 @@
 /*
  * One path of a session: a locator and what travels under it.
  *
- * The server has one for each locator it issued; the client one for each that it uses, on a socket of its own. Health is
- * learned from CONTROL packets alone (RTT as RFC 6298 has it, loss from the counts in PING and PONG).
+ * The server has one for each locator it issued; the client one for each that it uses, on a socket of its
+ * own. Health is learned from CONTROL packets alone (RTT as RFC 6298 has it, loss from the counts in PING and
+ * PONG).
  */
 #pragma once
 
@@ -18,32 +19,33 @@ struct session;
 
 #define PATH_NONE 0xff
 
-struct route { /* how a datagram travels */
-	uint32_t socket;        /* server: index in `listen`; client: the number it gave to io->path_open() */
+struct route {           /* how a datagram travels */
+	uint32_t socket; /* server: index in `listen`; client: the number it gave to io->path_open() */
 	struct endpoint remote;
-	struct ip local;        /* server: the address the peer sent to; zero: the kernel's choice */
+	struct ip local; /* server: the address the peer sent to; zero: the kernel's choice */
 };
 
 static inline bool route_equal(const struct route *a, const struct route *b)
 {
-	return a->socket == b->socket && endpoint_equal(&a->remote, &b->remote) && ip_equal(&a->local, &b->local);
+	return a->socket == b->socket && endpoint_equal(&a->remote, &b->remote) &&
+	       ip_equal(&a->local, &b->local);
 }
 
 struct path {
 	struct session *session;
 	uint8_t slot;
-	uint8_t number;              /* of the candidate path, or PATH_NONE while the slot is not in use */
+	uint8_t number; /* of the candidate path, or PATH_NONE while the slot is not in use */
 	uint8_t locator[8];
 	uint8_t token[PROTO_TOKEN_LEN];
-	bool issued;                 /* the slot has a locator */
-	bool spent;                  /* client: the locator was used, and the path is closed */
+	bool issued; /* the slot has a locator */
+	bool spent;  /* client: the locator was used, and the path is closed */
 
 	/* where it leads */
 	struct route route;
-	bool known;                  /* route is set */
-	bool proven;                 /* the address has answered: server, a challenge; client, a PING of ours */
-	bool challenged;             /* challenge[] is out, to `pending` or else to `route` */
-	bool moving;                 /* server: `pending` is a new address under the same locator */
+	bool known;      /* route is set */
+	bool proven;     /* the address has answered: server, a challenge; client, a PING of ours */
+	bool challenged; /* challenge[] is out, to `pending` or else to `route` */
+	bool moving;     /* server: `pending` is a new address under the same locator */
 	uint8_t challenge[8];
 	struct route pending;
 	struct jv_time challenge_sent;
@@ -52,23 +54,23 @@ struct path {
 	struct jv_time opened;
 
 	/* health */
-	uint32_t sent, received;     /* packets, as reported in PING and PONG */
-	uint32_t ping_id;            /* of the last PING; 0: none was sent */
-	bool ping_out;               /* that PING is not answered */
-	uint8_t unanswered;          /* PINGs in a row */
+	uint32_t sent, received;                /* packets, as reported in PING and PONG */
+	uint32_t ping_id;                       /* of the last PING; 0: none was sent */
+	bool ping_out;                          /* that PING is not answered */
+	uint8_t unanswered;                     /* PINGs in a row */
 	struct jv_time ping_sent, silent_since; /* of the first PING in that row */
 	struct jv_time last_rx, last_pong, stable_since;
-	int64_t srtt_us, rttvar_us;  /* 0: not measured */
+	int64_t srtt_us, rttvar_us; /* 0: not measured */
 
 	/* loss: where the present window began, and what the last whole one told */
-	uint32_t peer_received;      /* by the peer's last report */
-	bool deaf;                   /* the peer sends, but says that it hears nothing from us */
+	uint32_t peer_received; /* by the peer's last report */
+	bool deaf;              /* the peer sends, but says that it hears nothing from us */
 	bool window_open;
 	struct jv_time window_start;
-	uint32_t ping_sent_count;    /* `sent` in the last PING */
+	uint32_t ping_sent_count; /* `sent` in the last PING */
 	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
 	uint32_t loss_ppm;
-	uint32_t probe_loss_ppm;     /* of our PINGs, smoothed over about eight */
+	uint32_t probe_loss_ppm; /* of our PINGs, smoothed over about eight */
 };
 
 /* Forgets everything but the locator. */
@@ -84,7 +86,8 @@ void path_pinged(struct path *p, uint32_t id, struct jv_time now);
 void path_reported(struct path *p, const struct path_report *report, struct jv_time now);
 /* A PONG to an earlier PING came: the path is alive. */
 void path_answered(struct path *p, struct jv_time now);
-/* A PONG to our last PING came, with the peer's counts; true when a loss window was completed (loss_ppm is new). */
+/* A PONG to our last PING came, with the peer's counts; true when a loss window was completed (loss_ppm is
+ * new). */
 bool path_ponged(struct path *p, const struct path_report *report, uint32_t window_ms, struct jv_time now);
 /* May `len` bytes go to this address under the 3x rule? Counts them when they may. */
 bool path_may_send(struct path *p, uint32_t len);

@@ -1,13 +1,15 @@
 /*
- * DATA and CONTROL from the network, in the order a packet is judged: locator, epoch, path, replay, tag, replay again.
- * Every refusal leaves by one label with its counter; nothing before the tag has been checked changes anything.
+ * DATA and CONTROL from the network, in the order a packet is judged: locator, epoch, path, replay, tag,
+ * replay again. Every refusal leaves by one label with its counter; nothing before the tag has been checked
+ * changes anything.
  */
 #include "session/session.h"
 
 #include "proto/inner.h"
 #include "proto/packet.h"
 
-/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it jumps to. */
+/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it jumps to.
+ */
 static bool takes_data(struct session *s, const struct path *p, struct jv_time now)
 {
 	if (p == s->active)
@@ -47,7 +49,8 @@ static void note_highest(struct session *s, const struct epoch *ep, uint64_t cou
 	s->rx_highest = counter;
 }
 
-void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len, struct jv_time now)
+void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+		    struct jv_time now)
 {
 	struct path *p = session_find_path(e, datagram + offsetof(struct packet_header, locator));
 	enum counter why;
@@ -65,7 +68,8 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	why = COUNT_DROP_UNEXPECTED;
 	if (e->client && (!p->known || p->route.socket != from->socket))
 		goto drop;
-	id = packet_unmask(datagram, keycache_mask(e->cache, s->keys.rx_mask_cache, s->keys.suite, s->keys.rx_mask));
+	id = packet_unmask(datagram,
+			   keycache_mask(e->cache, s->keys.rx_mask_cache, s->keys.suite, s->keys.rx_mask));
 	why = COUNT_DROP_UNKNOWN_EPOCH;
 	ep = keys_find(&s->keys, id.epoch, now);
 	if (!ep)
@@ -75,7 +79,8 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 		goto drop;
 	why = COUNT_DROP_REPLAY;
 	if (!replay_is_new(&ep->replay, id.counter)) {
-		trail_refused(e, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote, now);
+		trail_refused(e, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote,
+			      now);
 		goto drop;
 	}
 	why = COUNT_DROP_BAD_TAG;

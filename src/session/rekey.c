@@ -6,8 +6,8 @@
  *     S(n+1); seals n+1        <----------      REKEY_ACCEPT(n+1, e')
  *     packet of epoch n+1      ---------->      seals n+1; n dies after its grace
  *
- * An OFFER is repeated with the same key until it is accepted, an ACCEPT whenever its OFFER comes again. When both offer
- * at once the client's offer stands and the server forgets its own.
+ * An OFFER is repeated with the same key until it is accepted, an ACCEPT whenever its OFFER comes again. When
+ * both offer at once the client's offer stands and the server forgets its own.
  */
 #include "session/session.h"
 
@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define OFFER_REPEAT_MAX_MS 5000
-#define EPOCH_LEAST_MS 1000    /* a peer that offers sooner is not answered: key agreements cost */
+#define EPOCH_LEAST_MS 1000 /* a peer that offers sooner is not answered: key agreements cost */
 
 /* The server offers only when the client is that much overdue. */
 #define SERVER_PATIENCE(ms) ((ms) + (ms) / 4)
@@ -80,7 +80,8 @@ static void offer_send(struct session *s, struct jv_time now)
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
-	s->rekey.due = time_add_us(now, wait < OFFER_REPEAT_MAX_MS * 1000 ? wait : OFFER_REPEAT_MAX_MS * 1000);
+	s->rekey.due =
+		time_add_us(now, wait < OFFER_REPEAT_MAX_MS * 1000 ? wait : OFFER_REPEAT_MAX_MS * 1000);
 }
 
 /* No counter is left and no new epoch was agreed on: sealing on would repeat nonces. */
@@ -98,7 +99,8 @@ void rekey_run(struct session *s, struct jv_time now)
 		session_end(s, REASON_SECURITY_FAILURE, now);
 		return;
 	}
-	if (e->client && !time_before(now, renewal_due(s)) && !e->client->connecting && e->client->session == s)
+	if (e->client && !time_before(now, renewal_due(s)) && !e->client->connecting &&
+	    e->client->session == s)
 		connect_start(e, now);
 	if (s->rekey.offered && !s->rekey.job && !time_before(now, s->rekey.due)) {
 		offer_send(s, now);
@@ -188,7 +190,8 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 	if (r->offered) {
 		r->offered = false;
 		crypto_wipe(r->e_priv, sizeof(r->e_priv));
-		r->unconfirmed = true; /* until then the answerer may seal with the old epoch for as long as it hears nothing */
+		r->unconfirmed = true; /* until then the answerer may seal with the old epoch for as long as
+					  it hears nothing */
 		rekeyed(s, TIME_NEVER, now);
 		health_suspect(s, now); /* a packet of the new epoch tells the answerer */
 		return;

@@ -1,14 +1,15 @@
-/* Judges jumps, learns addresses, and tells the client what it needs to know. The client decides when to jump and where to. */
+/* Judges jumps, learns addresses, and tells the client what it needs to know. The client decides when to jump
+ * and where to. */
 #include "session/session.h"
 
 #include <string.h>
 
 #include "base/wire.h"
 
-#define CHALLENGE_MS 50     /* least time between two challenges to one address */
-#define ORDER_MS 200        /* an operator's jump is asked for again after this */
+#define CHALLENGE_MS 50 /* least time between two challenges to one address */
+#define ORDER_MS 200    /* an operator's jump is asked for again after this */
 #define ORDER_TRIES 10
-#define POLICY_MS 200       /* least time between two sendings of the policy */
+#define POLICY_MS 200 /* least time between two sendings of the policy */
 
 /* A locator stands for one candidate path, and its number is told by the first PING or JUMP on it. */
 static bool take_number(struct path *p, uint8_t number, struct jv_time now)
@@ -31,7 +32,8 @@ static void replace_spent(struct path *p, uint16_t spent, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *old = &s->path[i];
 
-		if (!(spent & 1u << i) || old == p || old == s->active || old == s->draining || !accept_issue(s, i))
+		if (!(spent & 1u << i) || old == p || old == s->active || old == s->draining ||
+		    !accept_issue(s, i))
 			continue;
 		path_reset(old, now);
 		changed = true;
@@ -55,7 +57,8 @@ static void challenge(struct path *p, struct control *c, struct jv_time now)
 	frame_write(&c->w, &f);
 }
 
-bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, struct jv_time now)
+bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len,
+		  struct jv_time now)
 {
 	struct session *s = p->session;
 
@@ -70,7 +73,8 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		if (!p->proven)
 			p->credit_rx += (uint32_t)wire_len;
 	} else if (p == s->active && p->known) {
-		/* Another address under the active locator: on trial until it answers, replies go to the old one. */
+		/* Another address under the active locator: on trial until it answers, replies go to the old
+		 * one. */
 		if (!p->moving || !route_equal(&p->pending, from)) {
 			p->pending = *from;
 			p->credit_rx = p->credit_tx = 0;
@@ -108,10 +112,12 @@ static void rebound(struct path *p, struct jv_time now)
 	struct session *s = p->session;
 	const uint32_t max = s->policy.max_switches_per_min;
 	const uint32_t wait = switch_limit_wait_ms(&s->limit, max > 1 ? max - 1 : max, now);
-	const struct jv_time next = time_is_never(s->last_rebound) ?
-		now : time_add_ms(s->last_rebound, s->policy.switch_cooldown_ms);
+	const struct jv_time next = time_is_never(s->last_rebound)
+					    ? now
+					    : time_add_ms(s->last_rebound, s->policy.switch_cooldown_ms);
 
-	/* Whoever copies packets from one path quickly enough can make us move; he must not use up what a jump away needs. */
+	/* Whoever copies packets from one path quickly enough can make us move; he must not use up what a
+	 * jump away needs. */
 	if (wait > 0 || time_before(now, next)) {
 		trail_denied(s, wait > 0 ? REASON_SWITCH_RATE_LIMITED : REASON_COOLDOWN_ACTIVE, p,
 			     wait > 0 ? wait : (uint32_t)time_since_ms(next, now) + 1, now);
@@ -128,11 +134,13 @@ static void rebound(struct path *p, struct jv_time now)
 	health_suspect(s, now);
 }
 
-void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now)
+void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],
+			  struct jv_time now)
 {
 	const struct route *asked = p->moving ? &p->pending : &p->route;
 
-	if (!p->challenged || !route_equal(asked, from) || !crypto_equal(p->challenge, nonce, sizeof(p->challenge)))
+	if (!p->challenged || !route_equal(asked, from) ||
+	    !crypto_equal(p->challenge, nonce, sizeof(p->challenge)))
 		return;
 	if (p->moving) {
 		rebound(p, now);
@@ -200,7 +208,8 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	uint32_t budget;
 
 	*retry_after_ms = 0;
-	/* One that was held back while the client has long jumped otherwise names the right binding, but not the last wish. */
+	/* One that was held back while the client has long jumped otherwise names the right binding, but not
+	 * the last wish. */
 	if ((int32_t)(f->jump.id - s->last_jump_id) < 0)
 		return REASON_STALE_REQUEST;
 	if (session_is_stale(s, f->jump.age_us, now)) {
@@ -209,7 +218,8 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	}
 	if (time_since_ms(now, s->born) >= pol->max_lifetime_ms)
 		return REASON_SESSION_EXPIRED;
-	if (!time_is_never(s->left_attached) && time_since_ms(now, s->left_attached) >= pol->transport_lost_ttl_ms)
+	if (!time_is_never(s->left_attached) &&
+	    time_since_ms(now, s->left_attached) >= pol->transport_lost_ttl_ms)
 		return REASON_SESSION_EXPIRED;
 	if (f->jump.binding_version != s->binding_version)
 		return REASON_STALE_BINDING_VERSION;
@@ -236,11 +246,12 @@ enum reason switch_reason(enum reason evidence)
 	return REASON_DEAD_TRANSPORT_RECOVERY;
 }
 
-/* A server that is still ATTACHED takes the client's reason as its evidence and walks there in the same commit. */
+/* A server that is still ATTACHED takes the client's reason as its evidence and walks there in the same
+ * commit. */
 static void walk(struct session *s, enum reason evidence, struct jv_time now)
 {
 	const bool listed = is_dead(evidence) || evidence == REASON_LOSS_THRESHOLD_EXCEEDED ||
-		evidence == REASON_LATENCY_THRESHOLD_EXCEEDED;
+			    evidence == REASON_LATENCY_THRESHOLD_EXCEEDED;
 
 	if (s->state == STATE_ATTACHED)
 		session_event(s, EVENT_INSTABILITY, listed ? evidence : REASON_POLICY_FORCED, now);
@@ -248,13 +259,15 @@ static void walk(struct session *s, enum reason evidence, struct jv_time now)
 		session_event(s, EVENT_SWITCH_START, switch_reason(evidence), now);
 }
 
-static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch, struct jv_time now)
+static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch,
+		   struct jv_time now)
 {
 	struct session *s = p->session;
 	const uint8_t left = s->active->number;
 
 	walk(s, f->jump.reason, now);
-	if (!route_equal(&p->route, from)) { /* the active locator from another address: the jump moves us there */
+	if (!route_equal(&p->route,
+			 from)) { /* the active locator from another address: the jump moves us there */
 		p->route = *from;
 		p->proven = p->moving = p->challenged = false;
 	}
@@ -458,12 +471,14 @@ static bool same_addresses(const struct config_peer *a, const struct config_peer
 	if (a->naddresses != b->naddresses)
 		return false;
 	for (size_t i = 0; i < a->naddresses; i++)
-		if (a->addresses[i].len != b->addresses[i].len || !ip_equal(&a->addresses[i].ip, &b->addresses[i].ip))
+		if (a->addresses[i].len != b->addresses[i].len ||
+		    !ip_equal(&a->addresses[i].ip, &b->addresses[i].ip))
 			return false;
 	return true;
 }
 
-/* One session under the new configuration: its peer may be gone, elsewhere in the list, or under another policy. */
+/* One session under the new configuration: its peer may be gone, elsewhere in the list, or under another
+ * policy. */
 static void session_configure(struct session *s, const struct config *old, const struct config *config,
 			      struct jv_time now)
 {
@@ -483,7 +498,8 @@ static void session_configure(struct session *s, const struct config *old, const
 	server_policy_send(s, now);
 }
 
-void server_configure(struct engine *e, const struct config *old, const struct config *config, struct jv_time now)
+void server_configure(struct engine *e, const struct config *old, const struct config *config,
+		      struct jv_time now)
 {
 	struct list *pos, *tmp;
 

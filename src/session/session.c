@@ -29,7 +29,8 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->rekey.due = s->jump.again = TIME_NEVER;
+	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->rekey.due =
+		s->jump.again = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;
@@ -48,8 +49,9 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 /* When the present state must have ended: by its own bound, and by the time without a transport. */
 struct jv_time session_deadline(const struct session *s)
 {
-	const struct jv_time ttl = time_is_never(s->left_attached) ?
-		TIME_NEVER : time_add_ms(s->left_attached, s->policy.transport_lost_ttl_ms);
+	const struct jv_time ttl = time_is_never(s->left_attached)
+					   ? TIME_NEVER
+					   : time_add_ms(s->left_attached, s->policy.transport_lost_ttl_ms);
 
 	switch (s->state) {
 	case STATE_BIRTH:
@@ -81,7 +83,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 
 	if (!fsm_next(from, event, why, &to)) {
 		s->engine->counters.n[COUNT_ILLEGAL_TRANSITION]++;
-		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_ILLEGAL_TRANSITION, NULL, now);
+		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_ILLEGAL_TRANSITION, NULL,
+			      now);
 		return false;
 	}
 	take_waiting_policy(s);
@@ -133,7 +136,8 @@ void session_end(struct session *s, enum reason why, struct jv_time now)
 		close_send(s, why, now);
 	if (birth && e->births)
 		births_remove(s);
-	session_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why, now);
+	session_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why,
+		      now);
 	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
 	if (s->jump.ordered)
 		e->io.jump_done(e->ctx, s->jump.token, why, 0);
@@ -171,7 +175,8 @@ struct path *session_find_path(struct engine *e, const uint8_t locator[8])
 	return table_find(e->locators, locator_key(locator));
 }
 
-bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8], const uint8_t token[PROTO_TOKEN_LEN])
+bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
+		   const uint8_t token[PROTO_TOKEN_LEN])
 {
 	struct path *p = &s->path[slot];
 
@@ -242,8 +247,8 @@ uint64_t session_age_us(const struct session *s, struct jv_time now)
 }
 
 /*
- * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can be late, so it
- * may lower the estimate at once but raise it no faster than clocks drift.
+ * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can
+ * be late, so it may lower the estimate at once but raise it no faster than clocks drift.
  */
 void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now)
 {

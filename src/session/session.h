@@ -17,103 +17,103 @@
 struct jump {
 	bool pending;
 	uint32_t id;
-	uint8_t slot;              /* target path; server: unused */
+	uint8_t slot; /* target path; server: unused */
 	uint8_t number;
-	uint32_t binding;          /* client: the one to name; later than ours when the peer said so */
+	uint32_t binding; /* client: the one to name; later than ours when the peer said so */
 	enum reason evidence;
-	bool dead;                 /* data moves at once: the old path carries nothing */
-	uint8_t tries;             /* JUMPs sent to this target */
-	uint16_t tried;            /* slots tried since RECOVERING began */
-	struct jv_time first;      /* when the first JUMP went out */
-	struct jv_time again;      /* when to repeat, or to look for a path again; TIME_NEVER */
-	enum reason denied;        /* the last rejection */
-	bool ordered;              /* answer `token` */
+	bool dead;            /* data moves at once: the old path carries nothing */
+	uint8_t tries;        /* JUMPs sent to this target */
+	uint16_t tried;       /* slots tried since RECOVERING began */
+	struct jv_time first; /* when the first JUMP went out */
+	struct jv_time again; /* when to repeat, or to look for a path again; TIME_NEVER */
+	enum reason denied;   /* the last rejection */
+	bool ordered;         /* answer `token` */
 	uint64_t token;
 };
 
 struct rekey {
-	struct job *job;           /* under way */
-	bool offered;              /* our OFFER is out */
+	struct job *job; /* under way */
+	bool offered;    /* our OFFER is out */
 	uint8_t e_priv[PROTO_KEY_LEN], e_pub[PROTO_KEY_LEN];
-	bool unconfirmed;          /* we seal with the newest epoch, and the peer has not yet */
-	uint8_t tries;             /* OFFERs sent */
-	struct jv_time made;       /* when the newest epoch was made */
-	bool answered;             /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
+	bool unconfirmed;    /* we seal with the newest epoch, and the peer has not yet */
+	uint8_t tries;       /* OFFERs sent */
+	struct jv_time made; /* when the newest epoch was made */
+	bool answered;       /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
 	uint8_t accept_pub[PROTO_KEY_LEN];
 	uint8_t offer_pub[PROTO_KEY_LEN]; /* the OFFER that ACCEPT answered */
-	struct jv_time due;        /* next OFFER, or its repetition */
+	struct jv_time due;               /* next OFFER, or its repetition */
 };
 
 struct session {
 	/* what the data path touches */
 	struct engine *engine;
-	struct path *active;       /* NULL in BIRTH */
-	struct path *draining;     /* just left; DATA is accepted until drain_until */
+	struct path *active;   /* NULL in BIRTH */
+	struct path *draining; /* just left; DATA is accepted until drain_until */
 	struct jv_time drain_until;
 	struct jv_time unanswered_since; /* first packet sent since the last one received; TIME_NEVER */
-	struct jv_time last_rx;    /* authentic, on any path */
-	struct jv_time last_data;  /* either direction */
+	struct jv_time last_rx;          /* authentic, on any path */
+	struct jv_time last_data;        /* either direction */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	enum state state;
 	uint16_t mtu;
-	uint32_t peer;             /* server: index in config->peers */
+	uint32_t peer; /* server: index in config->peers */
 	struct keys keys;
-	uint32_t rx_epoch;         /* of the highest counter received */
+	uint32_t rx_epoch; /* of the highest counter received */
 	uint64_t rx_highest;
 
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
-	struct list node;          /* of engine->sessions, or engine->dead */
-	const char *peer_name;     /* in the configuration in force */
+	struct list node;      /* of engine->sessions, or engine->dead */
+	const char *peer_name; /* in the configuration in force */
 	uint8_t peer_key[PROTO_KEY_LEN];
 	uint8_t hello_e[PROTO_KEY_LEN]; /* server: of the HELLO it came from */
 	struct policy policy;
 	uint32_t policy_generation;
 	struct policy next_policy; /* taken at the next transition */
 	bool policy_waits;
-	bool closing;              /* no CLOSE is to be sent */
+	bool closing; /* no CLOSE is to be sent */
 
 	/* state */
 	enum reason reason;
-	enum reason instability;   /* why the session left ATTACHED */
+	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;
 	struct jv_time last_switch, last_rebound;
 	uint64_t switches, bytes_at_switch;
 	struct jump jump;
-	uint32_t last_jump_id;     /* server: the last one committed */
+	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t next_ping_id, next_jump_id;
 	struct rekey rekey;
-	int64_t age_offset_us;     /* our age less the peer's, as the running estimate has it */
+	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
 	bool age_known;
 	struct jv_time age_sampled;
 	uint32_t locators_seq;
 	struct jv_time policy_sent;
-	struct job *job;           /* WELCOME under way */
+	struct job *job; /* WELCOME under way */
 
 	/* timers */
-	struct timer health;       /* the active path */
-	struct timer deadline;     /* of the present state */
-	struct timer life;         /* lifetime, renewal, rekey */
-	struct timer standby;      /* other paths, drain */
+	struct timer health;   /* the active path */
+	struct timer deadline; /* of the present state */
+	struct timer life;     /* lifetime, renewal, rekey */
+	struct timer standby;  /* other paths, drain */
 
-	uint64_t *replay_bits;     /* owned */
+	uint64_t *replay_bits; /* owned */
 	uint8_t slots;
-	struct path path[];        /* by slot */
+	struct path path[]; /* by slot */
 };
 
 /* Client: one HELLO that waits for its WELCOME, of one candidate. */
 struct attempt {
-	bool open;                 /* `socket` is ours */
-	bool out;                  /* a HELLO was sent */
-	bool busy;                 /* the next HELLO is being made */
-	uint8_t consuming;         /* WELCOMEs being opened: forged ones must not keep the true one out */
+	bool open;         /* `socket` is ours */
+	bool out;          /* a HELLO was sent */
+	bool busy;         /* the next HELLO is being made */
+	uint8_t consuming; /* WELCOMEs being opened: forged ones must not keep the true one out */
 	bool has_cookie;
-	uint8_t number;            /* candidate */
-	uint8_t uses;              /* HELLOs from this socket */
+	uint8_t number; /* candidate */
+	uint8_t uses;   /* HELLOs from this socket */
 	uint32_t socket;
-	uint32_t serial;           /* tells a job's result from an older one's */
+	uint32_t serial; /* tells a job's result from an older one's */
 	uint8_t handshake_id[8];
 	uint8_t mac1[PROTO_MAC_LEN];
 	uint8_t cookie[PROTO_MAC_LEN]; /* bound to this socket's address */
@@ -122,9 +122,12 @@ struct attempt {
 
 struct client {
 	struct engine *engine;
-	struct { struct candidate c; bool exists, up; } candidate[PROTO_PATHS_MAX];
-	struct session *session;   /* the one that carries data */
-	struct session *next;      /* in BIRTH: first session, or the one to come */
+	struct {
+		struct candidate c;
+		bool exists, up;
+	} candidate[PROTO_PATHS_MAX];
+	struct session *session; /* the one that carries data */
+	struct session *next;    /* in BIRTH: first session, or the one to come */
 	bool connecting;
 	struct jv_time connecting_since;
 	uint32_t tries;
@@ -132,15 +135,15 @@ struct client {
 	struct timer retry;
 	struct attempt attempt[PROTO_PATHS_MAX];
 	uint32_t next_socket, next_serial;
-	uint32_t young;            /* sessions in a row that ended soon after they were born */
+	uint32_t young; /* sessions in a row that ended soon after they were born */
 	/* what the server says, and the parts of what it is saying */
 	uint16_t mtu;
-	struct net_item *items;    /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX */
+	struct net_item *items; /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX */
 	size_t nitems;
 	struct net_item *coming;
 	uint32_t coming_generation;
 	uint8_t coming_parts;
-	uint16_t coming_have;      /* a bit for each part */
+	uint16_t coming_have; /* a bit for each part */
 	uint8_t coming_count[POLICY_PARTS_MAX];
 	bool stopped;
 };
@@ -167,7 +170,7 @@ struct engine {
 	uint32_t worker, workers;
 	bool client_role, hardware_aes;
 	struct wheel wheel;
-	struct table *locators;    /* -> struct path */
+	struct table *locators; /* -> struct path */
 	struct keycache *cache;
 	uint64_t cache_next;
 	struct list sessions, dead, jobs;
@@ -177,10 +180,10 @@ struct engine {
 	struct timer flood_timer;
 	struct cookie_keys *cookie_keys;
 	/* server */
-	struct session **by_peer;  /* attached session of each peer, by index in config->peers */
-	struct births *births;     /* sessions in BIRTH of each peer, by the same index */
-	size_t peers_cap;          /* of both */
-	struct net_item *items;    /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
+	struct session **by_peer; /* attached session of each peer, by index in config->peers */
+	struct births *births;    /* sessions in BIRTH of each peer, by the same index */
+	size_t peers_cap;         /* of both */
+	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];
 	struct source_limit *hello_limit, *proven_limit, *reset_limit;
@@ -198,7 +201,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 /* TERMINATED: tells the peer unless it told us, unlinks; freed at the next input. */
 void session_end(struct session *s, enum reason why, struct jv_time now);
 void session_reap(struct engine *e);
-bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8], const uint8_t token[PROTO_TOKEN_LEN]);
+bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
+		   const uint8_t token[PROTO_TOKEN_LEN]);
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]); /* or NULL */
 void session_withdraw(struct session *s, uint8_t slot);
 /* The newest one in use, the one being left included only if there is no other; or NULL. */
@@ -209,7 +213,8 @@ uint64_t session_age_us(const struct session *s, struct jv_time now);
 void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now);
 /* How old a request of this peer age is. */
 int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now);
-bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now); /* beyond proof_max_age_ms */
+bool session_is_stale(const struct session *s, uint64_t peer_age_us,
+		      struct jv_time now); /* beyond proof_max_age_ms */
 void session_policy(struct session *s, const struct policy *policy, uint32_t generation);
 const char *session_path_name(const struct session *s, uint8_t number);
 /* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
@@ -220,8 +225,8 @@ void session_info(struct session *s, struct session_info *out, struct jv_time no
 void trail_session(struct session *s, enum audit_event event, enum reason why, struct jv_time now);
 void trail_state(struct session *s, enum state from, enum state to, enum reason why, uint64_t elapsed_ms,
 		 struct jv_time now);
-void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from, const struct path *to,
-		struct jv_time now);
+void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from,
+		const struct path *to, struct jv_time now);
 void trail_denied(struct session *s, enum reason why, const struct path *to, uint32_t retry_after_ms,
 		  struct jv_time now);
 /* Refusals that anybody may cause; at most one record a second and kind. `s` may be NULL. */
@@ -244,11 +249,12 @@ void close_send(struct session *s, enum reason why, struct jv_time now);
 void path_report_now(const struct path *p, struct path_report *r);
 
 /* receive.c: DATA and CONTROL in */
-void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len, struct jv_time now);
+void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+		    struct jv_time now);
 
 /* control.c: frames in */
-void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len, size_t wire_len,
-		      struct jv_time now);
+void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,
+		      size_t wire_len, struct jv_time now);
 
 /* health.c: is the active path alive? */
 void health_data_sent(struct session *s, struct jv_time now);
@@ -268,32 +274,40 @@ void rekey_peer_uses(struct session *s, uint32_t epoch, struct jv_time now);
 void rekey_confirmed(struct session *s, struct jv_time now); /* the peer seals with our newest epoch, too */
 
 /* accept.c: HELLO to session, server */
-void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
+void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now);
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now);
 /* A fresh locator for this slot. False: none could be put into the table. */
 bool accept_issue(struct session *s, uint8_t slot);
 void births_add(struct session *s);
 void births_remove(struct session *s);
 void accept_attached(struct session *s, struct path *p, struct jv_time now);
-void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
+void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now);
 
 /* connect.c: HELLO to session, client */
 void connect_start(struct engine *e, struct jv_time now);
 void connect_retry(struct timer *t, struct jv_time now);
-void connect_welcome(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
-void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
-void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len, struct jv_time now);
+void connect_welcome(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		     struct jv_time now);
+void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		    struct jv_time now);
+void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		   struct jv_time now);
 void connect_job_done(struct engine *e, struct job *j, struct jv_time now);
 void connect_stop(struct engine *e);
 void client_ended(struct session *s, struct jv_time now);
 
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */
-uint32_t switch_budget(const struct policy *pol, enum reason evidence); /* switches a minute for this evidence */
+uint32_t switch_budget(const struct policy *pol,
+		       enum reason evidence); /* switches a minute for this evidence */
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now);
 /* Learns where the path leads. False: this packet does not fit the path and is not to be acted on. */
-bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, struct jv_time now);
-void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now);
+bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len,
+		  struct jv_time now);
+void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],
+			  struct jv_time now);
 void server_challenge(struct path *p, struct control *c, struct jv_time now);
 void server_path_dead(struct session *s, enum reason why, struct jv_time now);
 void server_pinged(struct path *p, const struct frame *f, struct jv_time now);
@@ -301,7 +315,8 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 void server_order_repeat(struct session *s, struct jv_time now);
 void server_policy_send(struct session *s, struct jv_time now);
 size_t server_items(const struct engine *e, const struct session *s, struct net_item *out, size_t max);
-void server_configure(struct engine *e, const struct config *old, const struct config *config, struct jv_time now);
+void server_configure(struct engine *e, const struct config *old, const struct config *config,
+		      struct jv_time now);
 
 /* client.c: decides jumps */
 void client_attached(struct session *s, struct path *p, struct jv_time now);

@@ -6,8 +6,8 @@
 
 #define FLOOD_MS 1000
 
-static void fill(const struct engine *e, const struct session *s, struct audit_record *r, enum audit_event event,
-		 enum reason why, struct jv_time now)
+static void fill(const struct engine *e, const struct session *s, struct audit_record *r,
+		 enum audit_event event, enum reason why, struct jv_time now)
 {
 	memset(r, 0, sizeof(*r));
 	r->at = now;
@@ -29,7 +29,8 @@ static void fill(const struct engine *e, const struct session *s, struct audit_r
 	snprintf(r->peer, sizeof(r->peer), "%s", s->peer_name);
 }
 
-static void fill_path(struct session *s, struct audit_record *r, uint8_t from, const struct path *to, struct jv_time now)
+static void fill_path(struct session *s, struct audit_record *r, uint8_t from, const struct path *to,
+		      struct jv_time now)
 {
 	r->path_from = from;
 	r->budget_left = switch_limit_left(&s->limit, s->policy.max_switches_per_min, now);
@@ -62,8 +63,8 @@ void trail_state(struct session *s, enum state from, enum state to, enum reason 
 	s->engine->io.audit(s->engine->ctx, &r);
 }
 
-void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from, const struct path *to,
-		struct jv_time now)
+void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from,
+		const struct path *to, struct jv_time now)
 {
 	struct audit_record r;
 

@@ -36,7 +36,8 @@ static size_t seal(struct path *p, uint8_t *packet, size_t len, enum packet_type
 	mask = keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask);
 	key = keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key);
 	p->sent++;
-	return packet_seal(packet, len, type, (uint8_t)ep->number, ep->tx_counter++, p->locator, key, ep->tx_iv, mask);
+	return packet_seal(packet, len, type, (uint8_t)ep->number, ep->tx_counter++, p->locator, key,
+			   ep->tx_iv, mask);
 }
 
 void control_begin(struct control *c)
@@ -44,7 +45,8 @@ void control_begin(struct control *c)
 	c->w = writer_init(c->packet + PROTO_HEADER_LEN, sizeof(c->packet) - PROTO_OVERHEAD);
 }
 
-/* The 3x rule is the server's, and holds for the address it goes to: the one on trial, or p's own while that is unproven. */
+/* The 3x rule is the server's, and holds for the address it goes to: the one on trial, or p's own while that
+ * is unproven. */
 static bool may_send(struct path *p, const struct route *to, size_t len)
 {
 	const bool proven = p->proven;
@@ -132,7 +134,8 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	control_send(&c, p, NULL, now);
 }
 
-/* Once on every path that has answered: one that is lost is made good by RESET or by the peer's own bounds. */
+/* Once on every path that has answered: one that is lost is made good by RESET or by the peer's own bounds.
+ */
 void close_send(struct session *s, enum reason why, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_CLOSE };

@@ -1,9 +1,10 @@
 /*
  * A hierarchical timer wheel: six levels of 64 slots, one tick a millisecond, so every span up to two
- * years has its place. Start and stop are O(1); a timer that is far away moves down a level at most five times.
+ * years has its place. Start and stop are O(1); a timer that is far away moves down a level at most five
+ * times.
  *
- * A timer never fires early, and at most a tick late. Due timers are detached first and run then, so a callback
- * may start or stop any timer, its own too.
+ * A timer never fires early, and at most a tick late. Due timers are detached first and run then, so a
+ * callback may start or stop any timer, its own too.
  */
 #pragma once
 
@@ -18,15 +19,15 @@
 
 struct timer {
 	struct list node;
-	uint64_t tick;                 /* when it is due, absolute */
+	uint64_t tick; /* when it is due, absolute */
 	void (*fire)(struct timer *t, struct jv_time now);
 };
 
 struct wheel {
-	uint64_t now;                  /* tick up to which everything has fired */
+	uint64_t now;                    /* tick up to which everything has fired */
 	uint64_t occupied[WHEEL_LEVELS]; /* a bit for each slot that holds a timer */
 	struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
-	struct list due;               /* detached, about to fire */
+	struct list due; /* detached, about to fire */
 };
 
 void wheel_init(struct wheel *w, struct jv_time now);
@@ -42,6 +43,6 @@ void timer_stop(struct wheel *w, struct timer *t);
 void timer_start_earlier(struct wheel *w, struct timer *t, struct jv_time at);
 /* Fires all that is due at `now`; answers how many. */
 unsigned int wheel_expire(struct wheel *w, struct jv_time now);
-/* A time not later than the first due timer and not earlier than the next moment worth waking up for; TIME_NEVER
- * when no timer runs. */
+/* A time not later than the first due timer and not earlier than the next moment worth waking up for;
+ * TIME_NEVER when no timer runs. */
 struct jv_time wheel_next(const struct wheel *w);
