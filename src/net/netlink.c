@@ -289,7 +289,7 @@ static bool get_ip(const struct nlattr *attr, uint8_t family, struct ip *out)
 }
 
 /* One route of the main table, as far as it matters here. */
-struct route {
+struct rt_entry {
 	struct prefix dst;
 	uint32_t metric;
 	bool refuses; /* unreachable, blackhole, ... */
@@ -300,7 +300,7 @@ struct route_search {
 	struct ip dst;
 	int except;
 	bool found;
-	struct route best;
+	struct rt_entry best;
 };
 
 static bool hop_is_usable(int ifindex, unsigned int flags, int except)
@@ -330,7 +330,7 @@ static int multipath_interface(const struct nlattr *attr, int except)
 	return 0;
 }
 
-static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32_t *table, struct route *out)
+static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32_t *table, struct rt_entry *out)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	struct nlattr *attr;
@@ -365,11 +365,11 @@ static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32
 }
 
 /* False for what is no route of the main table that our packets could match. */
-static bool parse_route(const struct nlmsghdr *nlh, int except, struct route *out)
+static bool parse_route(const struct nlmsghdr *nlh, int except, struct rt_entry *out)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	static const uint8_t zero[4];
-	struct route route = { .ifindex = 0 };
+	struct rt_entry route = { .ifindex = 0 };
 	uint32_t table;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
@@ -395,7 +395,7 @@ static bool parse_route(const struct nlmsghdr *nlh, int except, struct route *ou
 	return true;
 }
 
-static bool route_is_better(const struct route *a, const struct route *b)
+static bool route_is_better(const struct rt_entry *a, const struct rt_entry *b)
 {
 	return a->dst.len > b->dst.len || (a->dst.len == b->dst.len && a->metric < b->metric);
 }
@@ -403,7 +403,7 @@ static bool route_is_better(const struct route *a, const struct route *b)
 static void consider_route(void *ctx, const struct nlmsghdr *nlh)
 {
 	struct route_search *search = ctx;
-	struct route route;
+	struct rt_entry route;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || !parse_route(nlh, search->except, &route))
 		return;
@@ -438,7 +438,7 @@ int netlink_route_interface(struct netlink *nl, const struct ip *dst, int except
 	return search.found && search.best.ifindex > 0 ? search.best.ifindex : -ENETUNREACH;
 }
 
-struct reader {
+struct event_reader {
 	event_fn event;
 	void *ctx;
 	bool routes_changed;
@@ -532,9 +532,9 @@ static bool parse_event(const struct nlmsghdr *nlh, struct netlink_event *e)
 /* A full table may change by thousands of routes at once: only that it changed is told. */
 static void take_message(void *ctx, const struct nlmsghdr *nlh)
 {
-	struct reader *reader = ctx;
+	struct event_reader *reader = ctx;
 	struct netlink_event e = { .ifindex = 0 };
-	struct route route;
+	struct rt_entry route;
 
 	if (nlh->nlmsg_type == RTM_NEWROUTE || nlh->nlmsg_type == RTM_DELROUTE) {
 		reader->routes_changed |= parse_route(nlh, 0, &route);
@@ -551,7 +551,7 @@ static void take_message(void *ctx, const struct nlmsghdr *nlh)
 int netlink_read(struct netlink *nl, event_fn event, void *ctx)
 {
 	const struct netlink_event routes = { .kind = NETLINK_ROUTES_CHANGED };
-	struct reader reader = { .event = event, .ctx = ctx };
+	struct event_reader reader = { .event = event, .ctx = ctx };
 	ssize_t len;
 
 	while ((len = receive(nl)) > 0) {
@@ -566,7 +566,7 @@ int netlink_read(struct netlink *nl, event_fn event, void *ctx)
 	return len == -EAGAIN ? 0 : (int)len;
 }
 
-static int dump_links(struct netlink *nl, struct reader *reader)
+static int dump_links(struct netlink *nl, struct event_reader *reader)
 {
 	struct nlmsghdr *nlh = new_request(nl, RTM_GETLINK, NLM_F_DUMP);
 
@@ -575,7 +575,7 @@ static int dump_links(struct netlink *nl, struct reader *reader)
 	return exchange(nl, nlh, take_message, reader);
 }
 
-static int dump_addresses(struct netlink *nl, struct reader *reader)
+static int dump_addresses(struct netlink *nl, struct event_reader *reader)
 {
 	struct nlmsghdr *nlh = new_request(nl, RTM_GETADDR, NLM_F_DUMP);
 
@@ -586,7 +586,7 @@ static int dump_addresses(struct netlink *nl, struct reader *reader)
 /* A watching socket has events waiting in front of the answer, and does not block: ask on another one. */
 int netlink_dump(struct netlink *nl, event_fn event, void *ctx)
 {
-	struct reader reader = { .event = event, .ctx = ctx };
+	struct event_reader reader = { .event = event, .ctx = ctx };
 	struct netlink *own = nl->watch ? netlink_open() : NULL;
 	int r = -EINTR;
 

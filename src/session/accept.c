@@ -1,7 +1,7 @@
 /*
  * From HELLO to session, server side. What a stranger can make us do, in rising order of cost: compare a MAC,
  * take a token of his source, send a COOKIE, do two Diffie-Hellman. Only a peer of ours gets a session, in
- * BIRTH, which displaces nothing.
+ * BIRTH, which displaces nothing but an older one in BIRTH.
  */
 #include "session/session.h"
 

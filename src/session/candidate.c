@@ -246,13 +246,9 @@ void engine_candidate_up(struct engine *e, const struct candidate *cand, struct 
 	if (moved)
 		engine_candidate_moved(e, n, now);
 	else if (back && s && s->active)
-		client_open(s, n, now); /* what was open on it before went with the link */
-	if (s && s->state != STATE_TERMINATED) {
-		/* The socket of a dead path may be bound to an interface that is gone: a fresh one is not. */
-		if (s->active && s->active->number == n && s->state != STATE_ATTACHED)
-			client_open(s, n, now);
+		client_open(s, n, now); /* the old socket may be bound to an interface that is gone */
+	if (s)
 		client_open_missing(s, now);
-	}
 	if (c->connecting)
 		timer_start_earlier(&e->wheel, &c->retry, now);
 	else if (!c->session && !c->next)

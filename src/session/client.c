@@ -141,7 +141,6 @@ static bool improves(const struct session *s, const struct path *p)
 {
 	const struct path *a = s->active;
 	const uint64_t factor = s->policy.improvement_factor;
-
 	/* A standby path carries too little for a window: what its own probes lost counts then. */
 	const uint64_t loss = p->loss_ppm > p->probe_loss_ppm ? p->loss_ppm : p->probe_loss_ppm;
 

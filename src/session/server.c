@@ -199,7 +199,7 @@ static void reject(struct path *p, uint32_t id, enum reason why, uint32_t retry_
 		ping_send(p, 0, now); /* its PONG mends our estimate of the client's clock */
 }
 
-/* The order of judgement; what comes before (known, authentic, fresh) has been judged. */
+/* The order of judgement; that the session is known and the packet authentic and new comes before. */
 static enum reason judge(struct path *p, const struct frame *f, bool is_switch, uint32_t *retry_after_ms,
 			 struct jv_time now)
 {
@@ -266,15 +266,14 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	const uint8_t left = s->active->number;
 
 	walk(s, f->jump.reason, now);
-	if (!route_equal(&p->route,
-			 from)) { /* the active locator from another address: the jump moves us there */
+	/* The active locator from another address: the jump moves us there. */
+	if (!route_equal(&p->route, from)) {
 		p->route = *from;
 		p->proven = p->moving = p->challenged = false;
 	}
 	session_bind(s, p, is_switch, now);
 	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	ping_send(p, 0, now);
-	s->last_jump_id = f->jump.id;
 	s->jump.first = now;
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
 	if (s->jump.pending && s->jump.ordered && s->jump.number == p->number) {
@@ -303,8 +302,7 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
 	if (is_switch || s->state != STATE_ATTACHED)
 		commit(p, from, f, is_switch, now);
-	else
-		s->last_jump_id = f->jump.id;
+	s->last_jump_id = f->jump.id;
 	acknowledge(p, f->jump.id, now);
 }
 
