@@ -330,7 +330,8 @@ static int multipath_interface(const struct nlattr *attr, int except)
 	return 0;
 }
 
-static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32_t *table, struct rt_entry *out)
+static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32_t *table,
+				  struct rt_entry *out)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	struct nlattr *attr;

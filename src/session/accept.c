@@ -81,8 +81,8 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 		e->io.random(e->ctx, random, sizeof(random));
 		cookie_jar_rotate(e->jar, random, now);
 	}
-	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only the other.
-	 */
+	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only
+	 * the other. */
 	proven = cookie_check_mac2(e->jar, &h, &from->remote);
 	why = COUNT_HELLO_RATE_LIMITED;
 	if (proven && !source_limit_take(e->proven_limit, &from->remote.ip, now))
@@ -251,8 +251,7 @@ static struct session *victim(const struct births *b, const struct ip *from)
 /*
  * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth
  * wants a proven address, and a third one puts the oldest out: that costs the replayer, who must now be where
- * he says and be quicker than a round trip, and it costs the peer one COOKIE. True: there is a place. The job
- * may be gone otherwise.
+ * he says and be quicker than a round trip, and it costs the peer one COOKIE. True: there is a place.
  */
 static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 {

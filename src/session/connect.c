@@ -11,8 +11,8 @@
 #define SAME_SOCKET 3   /* HELLOs from one local port before a fresh one is tried */
 #define CONSUMING_MAX 4 /* WELCOMEs being opened for one HELLO */
 
-/* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come at once.
- */
+/* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come
+ * at once. */
 static uint32_t backoff_ms(struct engine *e, uint32_t tries)
 {
 	uint32_t ms = PROTO_HELLO_RETRY_MIN_MS;

@@ -29,8 +29,8 @@ void switch_limit_free(struct switch_limit *l)
 	l->at = NULL;
 }
 
-/* A slot comes back when strictly more than the window has passed, so that no closed window holds too many.
- */
+/* A slot comes back when strictly more than the window has passed, so that no closed window holds
+ * too many. */
 static void give_back(struct switch_limit *l, struct jv_time now)
 {
 	while (l->count > 0 && time_diff_us(now, l->at[l->head]) > (int64_t)LIMIT_WINDOW_MS * 1000) {

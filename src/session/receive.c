@@ -8,8 +8,8 @@
 #include "proto/inner.h"
 #include "proto/packet.h"
 
-/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it jumps to.
- */
+/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it
+ * jumps to. */
 static bool takes_data(struct session *s, const struct path *p, struct jv_time now)
 {
 	if (p == s->active)

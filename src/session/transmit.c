@@ -134,8 +134,8 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	control_send(&c, p, NULL, now);
 }
 
-/* Once on every path that has answered: one that is lost is made good by RESET or by the peer's own bounds.
- */
+/* Once on every path that has answered: one that is lost is made good by RESET or by the peer's
+ * own bounds. */
 void close_send(struct session *s, enum reason why, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_CLOSE };
