@@ -42,10 +42,28 @@ const char *audit_event_name(unsigned int event); /* NULL out of range */
 #define AUDIT_PEER_MAX 64
 #define AUDIT_PATH_NAME_MAX 32
 
+/* What a session lives under, as far as its records can be held to it. All zero: unknown. */
+#define AUDIT_BOUNDS_LIST(X)                                                                       \
+	X(max_lifetime_ms)                                                                         \
+	X(transport_lost_ttl_ms)                                                                   \
+	X(handshake_timeout_ms)                                                                    \
+	X(volatile_to_degraded_ms)                                                                 \
+	X(recovery_window_ms)                                                                      \
+	X(switch_cooldown_ms)                                                                      \
+	X(max_switches_per_min)
+
+struct audit_bounds {
+#define X(key) uint32_t key;
+	AUDIT_BOUNDS_LIST(X)
+#undef X
+};
+
 struct audit_record {
 	struct jv_time at;         /* boot clock, by the engine */
 	uint64_t ts_ms;            /* wall clock, ms since 1970; stamped by the worker, for people only */
+	uint64_t seq;              /* of all records of one run of the daemon, from 1; stamped by audit_drain() */
 	enum audit_event event;
+	bool client;               /* written by the client's end */
 	bool has_session;          /* else session_id and versions are absent */
 	uint8_t session_id[16];
 	uint8_t node_id;
@@ -64,4 +82,8 @@ struct audit_record {
 	uint64_t elapsed_ms;       /* in the state just left; of ReattachResult: since the attempt */
 	uint64_t count;            /* how many events this record stands for: 1, or more in a summary or gap */
 	uint32_t epoch;            /* of SessionRekeyed */
+	uint32_t late_ms;          /* by how much the worker woke too late for its timers: it slept, or was stopped */
+	uint32_t srtt_us;          /* of path_to; 0: not measured */
+	uint32_t loss_ppm;         /* of path_to, over its last whole window */
+	struct audit_bounds bounds; /* of SessionCreated, and of PolicyReloaded with a session */
 };

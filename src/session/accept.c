@@ -156,6 +156,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	s->peer_name = peer->name;
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;
+	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
 	for (uint8_t i = 0; i < s->slots; i++) {
 		if (!accept_issue(s, i)) {
 			session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
@@ -319,7 +320,6 @@ static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
 		return false;
 	}
-	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
 	welcome_start(e, s, j, now);
 	return s->job == j;
 }

@@ -242,6 +242,7 @@ static struct session *session_birth(struct engine *e, const struct welcome *w, 
 	s->peer_name = "server";
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
+	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
 	keys_start(&s->keys, true, w->suite, &j->split, w->policy.replay_window, s->replay_bits,
 		   &e->cache_next);
 	for (uint8_t i = 0; i < w->locators; i++)
@@ -280,7 +281,6 @@ static void welcomed(struct engine *e, struct attempt *a, const struct job *j, s
 	p->route.remote = c->candidate[a->number].c.remote;
 	p->known = p->proven = true;
 	a->open = false;
-	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
 	connect_stop(e);
 	ping_send(p, 0, now);
 	timer_start(&e->wheel, &s->health, time_add_us(now, path_patience_us(p)));

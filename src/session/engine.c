@@ -76,6 +76,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->dead);
 	list_init(&e->jobs);
 	timer_init(&e->flood_timer, trail_flush);
+	e->due = TIME_NEVER;
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
@@ -296,7 +297,9 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 void engine_tick(struct engine *e, struct jv_time now)
 {
 	session_reap(e);
+	e->due = wheel_next(&e->wheel);
 	wheel_expire(&e->wheel, now);
+	e->due = TIME_NEVER;
 }
 
 struct jv_time engine_next(const struct engine *e)

@@ -67,12 +67,13 @@ struct jv_time session_deadline(const struct session *s)
 	}
 }
 
-static void take_waiting_policy(struct session *s)
+static bool take_waiting_policy(struct session *s)
 {
 	if (!s->policy_waits || !switch_limit_resize(&s->limit, s->next_policy.max_switches_per_min))
-		return;
+		return false;
 	s->policy = s->next_policy;
 	s->policy_waits = false;
+	return true;
 }
 
 bool session_event(struct session *s, enum event event, enum reason why, struct jv_time now)
@@ -80,6 +81,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	const enum state from = s->state;
 	const uint64_t elapsed = time_since_ms(now, s->since);
 	enum state to;
+	bool reloaded;
 
 	if (!fsm_next(from, event, why, &to)) {
 		s->engine->counters.n[COUNT_ILLEGAL_TRANSITION]++;
@@ -87,7 +89,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 			      now);
 		return false;
 	}
-	take_waiting_policy(s);
+	reloaded = take_waiting_policy(s);
 	if (from == STATE_ATTACHED) {
 		s->left_attached = now;
 		s->instability = why;
@@ -99,6 +101,11 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	s->since = now;
 	s->state_version++;
 	trail_state(s, from, to, why, elapsed, now);
+	if (reloaded && to != STATE_TERMINATED) {
+		trail_session(s, AUDIT_POLICY_RELOADED, REASON_NONE, now);
+		timer_start_earlier(&s->engine->wheel, &s->life,
+				    time_add_ms(s->born, s->policy.max_lifetime_ms));
+	}
 	timer_start(&s->engine->wheel, &s->deadline, session_deadline(s));
 	health_restart(s, now);
 	return true;

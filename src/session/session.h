@@ -178,6 +178,7 @@ struct engine {
 	struct counters counters;
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
+	struct jv_time due; /* of the timers that run now; TIME_NEVER between ticks */
 	struct cookie_keys *cookie_keys;
 	/* server */
 	struct session **by_peer; /* attached session of each peer, by index in config->peers */

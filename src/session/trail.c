@@ -6,6 +6,14 @@
 
 #define FLOOD_MS 1000
 
+/* Slept, stopped or overloaded: what is overdue then is not the session's fault, and the record says so. */
+static uint32_t engine_late_ms(const struct engine *e, struct jv_time now)
+{
+	const uint64_t late = time_since_ms(now, time_min(e->due, wheel_next(&e->wheel)));
+
+	return late < UINT32_MAX ? (uint32_t)late : UINT32_MAX;
+}
+
 static void fill(const struct engine *e, const struct session *s, struct audit_record *r,
 		 enum audit_event event, enum reason why, struct jv_time now)
 {
@@ -13,6 +21,8 @@ static void fill(const struct engine *e, const struct session *s, struct audit_r
 	r->at = now;
 	r->event = event;
 	r->reason = why;
+	r->client = e->client != NULL;
+	r->late_ms = engine_late_ms(e, now);
 	r->node_id = e->config->node_id;
 	r->worker = (uint8_t)e->worker;
 	r->policy_version = e->config->generation;
@@ -38,6 +48,8 @@ static void fill_path(struct session *s, struct audit_record *r, uint8_t from, c
 		return;
 	r->path_to = to->number;
 	r->remote = to->route.remote;
+	r->srtt_us = (uint32_t)to->srtt_us;
+	r->loss_ppm = to->loss_ppm;
 	snprintf(r->path_name, sizeof(r->path_name), "%.31s", session_path_name(s, to->number));
 }
 
@@ -46,6 +58,11 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 	struct audit_record r;
 
 	fill(s->engine, s, &r, event, why, now);
+#define X(key) r.bounds.key = s->policy.key;
+	if (event == AUDIT_SESSION_CREATED || event == AUDIT_POLICY_RELOADED) {
+		AUDIT_BOUNDS_LIST(X)
+	}
+#undef X
 	r.elapsed_ms = time_since_ms(now, s->born);
 	s->engine->io.audit(s->engine->ctx, &r);
 }
