@@ -3,117 +3,28 @@
 
 #define ROUNDS_MAX 2000 /* events at one moment: more is a loop that does not end */
 
-/* The world's few peers need no index. */
-ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
-{
-	for (size_t i = 0; i < c->npeers; i++)
-		if (memcmp(c->peers[i].public_key, public_key, 32) == 0)
-			return (ptrdiff_t)i;
-	return -1;
-}
-
 /* --- set-up --- */
-
-static void *copy_of(const void *data, size_t len)
-{
-	void *out = malloc(len ? len : 1);
-
-	assert_non_null(out);
-	if (len)
-		memcpy(out, data, len);
-	return out;
-}
-
-static void own(struct config *c)
-{
-	lpm_free(c->owners);
-	c->owners = lpm_new(c->npeers);
-	for (size_t i = 0; i < c->npeers; i++)
-		for (size_t j = 0; j < c->peers[i].naddresses; j++)
-			assert_int_equal(lpm_add(c->owners, &c->peers[i].addresses[j], (uint32_t)i, NULL), 0);
-}
-
-static void config_drop(struct config *c)
-{
-	for (size_t i = 0; i < c->npeers; i++) {
-		free(c->peers[i].addresses);
-		free(c->peers[i].routes);
-		free(c->peers[i].dns);
-	}
-	free(c->peers);
-	free(c->tunnel.addresses);
-	lpm_free(c->owners);
-	free(c);
-}
 
 struct config *world_config_next(const struct world *w)
 {
-	struct config *c = copy_of(w->config, sizeof(*c));
-
-	c->generation++;
-	c->owners = NULL;
-	c->tunnel.addresses = copy_of(c->tunnel.addresses, c->tunnel.naddresses * sizeof(struct prefix));
-	c->peers = copy_of(c->peers, c->npeers * sizeof(*c->peers));
-	for (size_t i = 0; i < c->npeers; i++) {
-		struct config_peer *p = &c->peers[i];
-
-		p->addresses = copy_of(p->addresses, p->naddresses * sizeof(*p->addresses));
-		p->routes = copy_of(p->routes, p->nroutes * sizeof(*p->routes));
-		p->dns = copy_of(p->dns, p->ndns * sizeof(*p->dns));
-	}
-	return c;
+	return make_config_next(w->config);
 }
 
 void world_reload(struct world *w, struct config *next)
 {
-	own(next);
+	make_owners(next);
 	for (unsigned int i = 0; i < w->workers; i++)
 		engine_configure(w->engine[i].e, next, w->now);
-	config_drop(w->config);
+	make_config_free(w->config);
 	w->config = next;
-}
-
-static void keys_make(struct prng *rng, uint8_t private_key[32], uint8_t public_key[32])
-{
-	prng_fill(rng, private_key, 32);
-	x25519_public(public_key, private_key);
-}
-
-static void prefix_of(struct prefix *out, const char *text)
-{
-	assert_true(prefix_parse(text, out));
-}
-
-static void peer_make(struct config_peer *p, unsigned int i, unsigned int workers)
-{
-	char text[32];
-
-	snprintf(p->name, sizeof(p->name), "client%u", i);
-	p->addresses = calloc(2, sizeof(*p->addresses));
-	p->naddresses = 2;
-	snprintf(text, sizeof(text), "10.8.0.%u", i + 2);
-	prefix_of(&p->addresses[0], text);
-	snprintf(text, sizeof(text), "10.9.%u.0/24", i);
-	prefix_of(&p->addresses[1], text);
-	p->routes = calloc(1, sizeof(*p->routes));
-	p->nroutes = 1;
-	prefix_of(&p->routes[0], "10.8.0.0/24");
-	p->dns = calloc(1, sizeof(*p->dns));
-	p->ndns = 1;
-	assert_true(ip_parse("10.8.0.1", &p->dns[0]));
-	p->policy = policy_defaults;
-	p->policy.max_candidates = WORLD_PATHS;
-	p->generation = 1;
-	p->home = i % workers;
 }
 
 struct world *world_new(unsigned int workers, unsigned int clients)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct config *c = calloc(1, sizeof(*c));
+	struct config *configs[WORLD_CLIENTS];
 
 	assert_non_null(w);
-	assert_non_null(c);
 	assert_int_equal(crypto_init(), 0);
 	w->now.us = START_US;
 	w->workers = workers;
@@ -122,30 +33,14 @@ struct world *world_new(unsigned int workers, unsigned int clients)
 	w->rng.state = 1;
 	w->job_us = 100;
 	w->aes[0] = w->aes[1] = true;
-	w->config = c;
-	c->role = ROLE_SERVER;
-	c->generation = 1;
-	c->node_id = 1;
-	c->tunnel.mtu = 1420;
-	c->tunnel.addresses = calloc(1, sizeof(struct prefix));
-	c->tunnel.naddresses = 1;
-	prefix_of(&c->tunnel.addresses[0], "10.8.0.1/24");
-	keys_make(&w->rng, c->private_key, c->public_key);
-	c->npeers = clients;
-	c->peers = calloc(clients + 1, sizeof(*c->peers));
 	for (unsigned int i = 0; i < clients; i++) {
-		struct config *cc = &w->client[i].config;
-
-		peer_make(&c->peers[i], i, workers);
-		cc->role = ROLE_CLIENT;
-		cc->generation = 1;
-		cc->node_id = 1;
-		memcpy(cc->server_public_key, c->public_key, 32);
-		keys_make(&w->rng, cc->private_key, cc->public_key);
-		memcpy(c->peers[i].public_key, cc->public_key, 32);
+		configs[i] = &w->client[i].config;
 		for (unsigned int n = 0; n < WORLD_PATHS; n++)
 			w->client[i].link[n].delay_us = 500;
 	}
+	w->config = make_config(&w->rng, workers, clients, configs);
+	for (unsigned int i = 0; i < clients; i++)
+		w->config->peers[i].policy.max_candidates = WORLD_PATHS;
 	w->max_switches = policy_defaults.max_switches_per_min;
 	w->recovery_window_ms = policy_defaults.recovery_window_ms;
 	return w;
@@ -185,7 +80,7 @@ static void engine_start(struct world *w, unsigned int i)
 
 void world_start(struct world *w)
 {
-	own(w->config);
+	make_owners(w->config);
 	for (unsigned int i = 0; i < w->workers; i++)
 		engine_start(w, i);
 	for (unsigned int i = 0; i < w->clients; i++) {
@@ -423,7 +318,7 @@ void world_free(struct world *w)
 		free(w->client[i].up.seen);
 		free(w->client[i].down.seen);
 	}
-	config_drop(w->config);
+	make_config_free(w->config);
 	free(w->flight.list);
 	free(w->record.list);
 	free(w->job);

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "prng.h"
+#include "make.h"
 #include "session/session.h"
 
 #define WORLD_WORKERS 2

@@ -303,15 +303,7 @@ size_t world_packet(uint8_t *out, size_t len, const char *src, const char *dst)
 	struct ip from, to;
 
 	assert_true(ip_parse(src, &from) && ip_parse(dst, &to));
-	memset(out, 0, len);
-	out[0] = 0x45;
-	out[2] = (uint8_t)(len >> 8);
-	out[3] = (uint8_t)len;
-	out[8] = 64;
-	out[9] = 17;
-	memcpy(out + 12, from.b + 12, 4);
-	memcpy(out + 16, to.b + 12, 4);
-	return len;
+	return make_packet(out, len, &from, &to);
 }
 
 void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, size_t len)
