@@ -112,6 +112,8 @@ $(OUT)/tests/vectors: $(call obj,tests/vectors.c $(VECTORS_SRCS))
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS) $(JANSSON_LIBS)
 
+$(OUT)/tests/net/impair: $(call obj,tests/link/link.c tests/link/profile.c)
+
 $(OUT)/tests/net/%: $(OUT)/obj/tests/net/tools/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -9,7 +9,7 @@
 #                                                 jump0 10.8.0.1, fd00:8::1
 #
 # ns_setup builds that; ns_setup_nat puts a masquerading router (nat_a, nat_b) into each path; path_add joins
-# further clients. Sourcing this file moves the script into namespaces of its own (mount, network, process, and user
+# further clients. With IMPAIR[LETTER]="delay 5ms loss 3%" a path is a link with that behaviour, see path_impair. Sourcing this file moves the script into namespaces of its own (mount, network, process, and user
 # when it is not run by root), so that nothing of the machine changes and everything goes away with the script, however
 # it ends. Where the kernel forbids that, the script says why and exits 77.
 #
@@ -63,7 +63,7 @@ rig_mount()
 	for program in ip nft; do
 		command -v "$program" >/dev/null || skip "$program is not installed"
 	done
-	for tool in prober bulk dgram capture ctflush jget; do
+	for tool in prober bulk dgram capture ctflush jget impair; do
 		[ -x "$TOOLS/$tool" ] || fail "$TOOLS/$tool is missing: make it first"
 	done
 	ip link set lo up
@@ -209,6 +209,7 @@ ns_setup()
 }
 
 declare -A PATH_NUMBER=() PATH_NAT=()
+declare -A IMPAIR=() IMPAIR_SEED=() # path letter -> what its link does, and from which seed: set before path_add
 
 # path_add LETTER NUMBER NAMESPACE: a veth pair LETTER0 -- sLETTER, networks 10.1.NUMBER.0/24 and fd01:NUMBER::/64.
 path_add()
@@ -217,9 +218,39 @@ path_add()
 
 	PATH_NUMBER[$p]=$2
 	CLIENT_NS[$p]=$3
-	ip link add "${p}0" netns "$3" type veth peer name "s$p" netns srv
+	wire "$p" "$3" "${p}0" srv "s$p"
 	path_configure "$p"
 }
+
+# wire LETTER NAMESPACE IF NAMESPACE IF: a veth pair, or TAP devices with an impaired link between them.
+wire()
+{
+	if [ -z "${IMPAIR[$1]-}" ]; then
+		ip link add "$3" netns "$2" type veth peer name "$5" netns "$4"
+		return
+	fi
+	"$TOOLS/impair" link --near "$2:$3" --far "$4:$5" --control "$TMP/impair-$1" --seed "${IMPAIR_SEED[$1]-1}" \
+		--up "${IMPAIR[$1]}" --down "${IMPAIR[$1]}" --ready-file "$TMP/impair-$1.ready" \
+		>"$TMP/impair-$1.out" 2>>"$TMP/impair-$1.log" &
+	RIG_PID[impair-$1]=$!
+	wait_until 3000 test -e "$TMP/impair-$1.ready" || fail "path $1: $(cat "$TMP/impair-$1.log")"
+	# As many frames as the model has under way at most: the devices themselves lose none.
+	ip -n "$2" link set "$3" txqueuelen 10000
+	ip -n "$4" link set "$5" txqueuelen 10000
+}
+
+# path_impair LETTER both|up|down WORDS: changes an impaired link ("loss 3% delay 20ms", "blackhole", "clear"); up is
+# from the client. Prints when it was done, in ms of the wall clock.
+path_impair()
+{
+	local p=$1 answer
+
+	shift
+	answer=$("$TOOLS/impair" ask "$TMP/impair-$p" "$@") || fail "path $p, $*: $answer"
+	say "${answer#ok }"
+}
+
+path_stats() { "$TOOLS/impair" ask "$TMP/impair-$1" stats; }
 
 # Addresses, links and routes of a path as they are meant to be; repeating it repairs them.
 path_configure()
@@ -263,7 +294,7 @@ nat_path_add()
 	ns_add "$nat"
 	on "$nat" sysctl -qw net.ipv4.ip_forward=1
 	ip link add "${p}0" netns "$3" type veth peer name "${p}1" netns "$nat"
-	ip link add "w$p" netns "$nat" type veth peer name "s$p" netns srv
+	wire "$p" "$nat" "w$p" srv "s$p"
 	ip -n "$nat" addr add "192.168.$n.1/24" dev "${p}1"
 	ip -n "$nat" addr add "10.1.$n.2/24" dev "w$p"
 	ip -n "$nat" link set "${p}1" up

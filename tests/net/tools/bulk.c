@@ -34,7 +34,8 @@ struct trailer {
 };
 
 struct stream { /* a place in the stream and the hash of what came before it */
-	uint64_t prng, word, hash, bytes;
+	struct prng prng;
+	uint64_t word, hash, bytes;
 };
 
 struct options {
@@ -52,7 +53,7 @@ struct result {
 
 static void stream_start(struct stream *s, uint64_t seed)
 {
-	*s = (struct stream){ .prng = seed, .hash = UINT64_C(0xcbf29ce484222325) };
+	*s = (struct stream){ .prng = { seed }, .hash = UINT64_C(0xcbf29ce484222325) };
 }
 
 /* The next `len` bytes into `out`; the hash covers whole words. */

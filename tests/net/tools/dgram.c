@@ -33,7 +33,8 @@ struct options {
 struct sender {
 	const struct options *o;
 	int fd;
-	uint64_t prng, next;
+	struct prng prng;
+	uint64_t next;
 	uint64_t sent, bytes, errors, answers, answer_bytes, denied;
 	size_t longest, longest_answer;
 	uint64_t by_type[256];
@@ -247,7 +248,7 @@ int main(int argc, char **argv)
 	if (connect(s.fd, address_sa(&o.to), o.to.len))
 		die("connect: %s", strerror(errno));
 	tool_catch_signals();
-	s.prng = o.seed;
+	s.prng.state = o.seed;
 	s.next = now_ns();
 	if (strcmp(mode, "replay") == 0 || strcmp(mode, "truncate") == 0 || strcmp(mode, "flip") == 0)
 		send_file(&s, mode[0]);

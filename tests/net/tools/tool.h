@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "unit/prng.h"
+
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_US UINT64_C(1000)
@@ -171,14 +173,4 @@ static inline void bind_to_interface(int fd, const char *name)
 {
 	if (name && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)))
 		die("%s: %s", name, strerror(errno));
-}
-
-/* splitmix64: every seed gives another stream, good enough to notice any lost or moved byte. */
-static inline uint64_t prng_next(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
 }
