@@ -143,6 +143,8 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 		paths = 1;
 	if (paths > peer->policy.max_candidates)
 		paths = (uint8_t)peer->policy.max_candidates;
+	if (e->nsessions + e->nlate >= e->max_sessions && e->nlate > 0)
+		session_forget(container_of(e->late.next, struct session, node));
 	if (e->nsessions >= e->max_sessions)
 		return NULL;
 	s = session_new(e, &peer->policy, paths + PROTO_SPARE_LOCATORS, peer->policy.replay_window, now);
@@ -375,10 +377,10 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	end_older_births(s, now);
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
 	e->by_peer[s->peer] = s;
-	if (old)
-		session_end(old, REASON_SUPERSEDED, now);
 	rekey_schedule(s, now);
 	ping_send(p, 0, now); /* tells us the round trip, which our own suspicion needs */
+	if (old)
+		session_end(old, REASON_SUPERSEDED, now);
 }
 
 void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,

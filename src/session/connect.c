@@ -328,8 +328,6 @@ void client_ended(struct session *s, struct jv_time now)
 	struct client *c = e->client;
 	const bool was_next = c->next == s;
 
-	for (uint8_t i = 0; i < s->slots; i++)
-		client_close_path(&s->path[i]);
 	if (c->session == s)
 		c->session = NULL;
 	if (was_next)

@@ -97,9 +97,19 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		client_path_dead(s, REASON_PEER_REPORTED, now);
 }
 
-/* The peer's reason is its own; only that a newer session took over means the same at both ends. */
+/*
+ * The peer's reason is its own; only that a newer session took over means the same at both ends. To a client whose
+ * next session waits for its first answer it says that this answer is lost or late: it asks again, and goes on sending
+ * by the old session until the new one is attached.
+ */
 static void closed(struct session *s, enum reason why, struct jv_time now)
 {
+	const struct client *c = s->engine->client;
+
+	if (c && c->session == s && c->next && why == REASON_SUPERSEDED) {
+		ping_send(&c->next->path[0], 0, now);
+		return;
+	}
 	s->closing = true;
 	session_end(s, why == REASON_SUPERSEDED ? REASON_SUPERSEDED : REASON_PEER_CLOSED, now);
 }

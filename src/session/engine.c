@@ -73,6 +73,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->cache_next = 1; /* 0 is no key's number */
 	wheel_init(&e->wheel, now);
 	list_init(&e->sessions);
+	list_init(&e->late);
 	list_init(&e->dead);
 	list_init(&e->jobs);
 	timer_init(&e->flood_timer, trail_flush);
@@ -88,17 +89,23 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	return e;
 }
 
-void engine_free(struct engine *e)
+static void sessions_drop(struct engine *e, struct list *sessions)
 {
-	if (!e)
-		return;
-	while (!list_is_empty(&e->sessions)) {
-		struct session *s = container_of(e->sessions.next, struct session, node);
+	while (!list_is_empty(sessions)) {
+		struct session *s = container_of(sessions->next, struct session, node);
 
 		keys_clear(&s->keys, e->cache);
 		list_remove(&s->node);
 		list_append(&e->dead, &s->node);
 	}
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	sessions_drop(e, &e->sessions);
+	sessions_drop(e, &e->late);
 	session_reap(e);
 	if (e->client) {
 		free(e->client->items);
@@ -359,6 +366,8 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 			    s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_OPERATOR_TERMINATED,
 			    now);
 	}
+	while (!list_is_empty(&e->late))
+		session_forget(container_of(e->late.next, struct session, node));
 }
 
 static struct session *find_session(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN])

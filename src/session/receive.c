@@ -8,10 +8,14 @@
 #include "proto/inner.h"
 #include "proto/packet.h"
 
-/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it
- * jumps to. */
+/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it jumps to and on
+ * the one its next session waits on: a server that sends there has attached it. */
 static bool takes_data(struct session *s, const struct path *p, struct jv_time now)
 {
+	if (s->state == STATE_BIRTH)
+		return s->engine->client && s->engine->client->session;
+	if (s->state == STATE_TERMINATED && !time_before(now, s->late_until))
+		return false;
 	if (p == s->active)
 		return true;
 	if (p == s->draining && time_before(now, s->drain_until))
@@ -75,7 +79,7 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	if (!ep)
 		goto drop;
 	why = s->state == STATE_BIRTH ? COUNT_DROP_NOT_ATTACHED : COUNT_DROP_WRONG_PATH;
-	if (id.type == PACKET_DATA && !takes_data(s, p, now))
+	if (id.type == PACKET_DATA ? !takes_data(s, p, now) : s->state == STATE_TERMINATED)
 		goto drop;
 	why = COUNT_DROP_REPLAY;
 	if (!replay_is_new(&ep->replay, id.counter)) {
@@ -90,6 +94,10 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 		goto drop;
 	}
 	replay_update(&ep->replay, id.counter);
+	if (s->state == STATE_TERMINATED) {
+		data_received(p, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
+		return;
+	}
 
 	note_highest(s, ep, id.counter);
 	if (ep->number != s->keys.tx_epoch)

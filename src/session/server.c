@@ -496,11 +496,26 @@ static void session_configure(struct session *s, const struct config *old, const
 	server_policy_send(s, now);
 }
 
+/* One that is drained: DATA under it is good while its peer is, with the same addresses. */
+static void late_configure(struct session *s, const struct config *old, const struct config *config)
+{
+	const ptrdiff_t i = config_find_peer(config, s->peer_key);
+
+	if (i < 0 || !same_addresses(&config->peers[i], &old->peers[s->peer])) {
+		session_forget(s);
+		return;
+	}
+	s->peer = (uint32_t)i;
+	s->peer_name = config->peers[i].name;
+}
+
 void server_configure(struct engine *e, const struct config *old, const struct config *config,
 		      struct jv_time now)
 {
 	struct list *pos, *tmp;
 
+	list_for_each_safe(pos, tmp, &e->late)
+		late_configure(container_of(pos, struct session, node), old, config);
 	list_for_each_safe(pos, tmp, &e->sessions)
 		session_configure(container_of(pos, struct session, node), old, config, now);
 	/* The indices have changed: what hangs on them is made anew. */
@@ -513,5 +528,10 @@ void server_configure(struct engine *e, const struct config *old, const struct c
 			births_add(s);
 		else
 			e->by_peer[s->peer] = s;
+	}
+	list_for_each(pos, &e->late) {
+		struct session *s = container_of(pos, struct session, node);
+
+		e->births[s->peer].late = s;
 	}
 }

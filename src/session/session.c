@@ -30,7 +30,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->rekey.due =
-		s->jump.again = TIME_NEVER;
+		s->jump.again = s->late_until = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;
@@ -62,6 +62,8 @@ struct jv_time session_deadline(const struct session *s)
 		return time_min(ttl, time_add_ms(s->since, s->policy.recovery_window_ms));
 	case STATE_DEGRADED:
 		return ttl;
+	case STATE_TERMINATED:
+		return s->late_until;
 	default:
 		return TIME_NEVER;
 	}
@@ -111,6 +113,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	return true;
 }
 
+/* Nothing happens to it any more. */
 static void unlink_session(struct session *s)
 {
 	struct engine *e = s->engine;
@@ -119,17 +122,64 @@ static void unlink_session(struct session *s)
 	timer_stop(&e->wheel, &s->deadline);
 	timer_stop(&e->wheel, &s->life);
 	timer_stop(&e->wheel, &s->standby);
-	for (uint8_t i = 0; i < s->slots; i++)
-		session_withdraw(s, i);
 	if (s->job)
 		s->job->session = NULL;
 	if (s->rekey.job)
 		s->rekey.job->session = NULL;
+	crypto_wipe(&s->rekey, sizeof(s->rekey));
 	if (e->by_peer && e->by_peer[s->peer] == s)
 		e->by_peer[s->peer] = NULL;
 	list_remove(&s->node);
 	list_append(&e->dead, &s->node);
 	e->nsessions--;
+}
+
+static void release(struct session *s)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		if (s->engine->client)
+			client_close_path(&s->path[i]);
+		session_withdraw(s, i);
+	}
+	keys_clear(&s->keys, s->engine->cache);
+}
+
+static struct session **late_of(struct engine *e, uint32_t peer)
+{
+	return e->client ? &e->client->late : &e->births[peer].late;
+}
+
+void session_forget(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	timer_stop(&e->wheel, &s->deadline);
+	release(s);
+	*late_of(e, s->peer) = NULL;
+	list_remove(&s->node);
+	list_append(&e->dead, &s->node);
+	e->nlate--;
+}
+
+/*
+ * The next session has taken over, and what was sent under this one is still on its way: for drain_ms, but
+ * never beyond its lifetime, DATA is opened and delivered. One a peer, so that memory is bounded.
+ */
+static void drain(struct session *s, struct jv_time now)
+{
+	struct engine *e = s->engine;
+
+	s->late_until = time_min(time_add_ms(now, s->policy.drain_ms),
+				 time_add_ms(s->born, s->policy.max_lifetime_ms));
+	if (!time_before(now, s->late_until)) {
+		release(s);
+		return;
+	}
+	*late_of(e, s->peer) = s;
+	list_remove(&s->node);
+	list_append(&e->late, &s->node);
+	e->nlate++;
+	timer_start(&e->wheel, &s->deadline, s->late_until);
 }
 
 void session_end(struct session *s, enum reason why, struct jv_time now)
@@ -150,10 +200,14 @@ void session_end(struct session *s, enum reason why, struct jv_time now)
 		e->io.jump_done(e->ctx, s->jump.token, why, 0);
 	s->jump.ordered = false;
 	unlink_session(s);
+	if (!birth && *late_of(e, s->peer))
+		session_forget(*late_of(e, s->peer));
+	if (!birth && why == REASON_SUPERSEDED)
+		drain(s, now);
+	else
+		release(s);
 	if (e->client)
 		client_ended(s, now);
-	keys_clear(&s->keys, e->cache);
-	crypto_wipe(&s->rekey, sizeof(s->rekey));
 }
 
 void session_reap(struct engine *e)
@@ -305,6 +359,10 @@ static void deadline_fire(struct timer *t, struct jv_time now)
 {
 	struct session *s = container_of(t, struct session, deadline);
 
+	if (s->state == STATE_TERMINATED) {
+		session_forget(s);
+		return;
+	}
 	if (s->state == STATE_BIRTH) {
 		session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
 		return;

@@ -63,7 +63,7 @@ struct session {
 
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
-	struct list node;      /* of engine->sessions, or engine->dead */
+	struct list node;      /* of engine->sessions, ->late or ->dead */
 	const char *peer_name; /* in the configuration in force */
 	uint8_t peer_key[PROTO_KEY_LEN];
 	uint8_t hello_e[PROTO_KEY_LEN]; /* server: of the HELLO it came from */
@@ -77,6 +77,7 @@ struct session {
 	enum reason reason;
 	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
+	struct jv_time late_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;
 	struct jv_time last_switch, last_rebound;
@@ -128,6 +129,7 @@ struct client {
 	} candidate[PROTO_PATHS_MAX];
 	struct session *session; /* the one that carries data */
 	struct session *next;    /* in BIRTH: first session, or the one to come */
+	struct session *late;    /* superseded, and drained */
 	bool connecting;
 	struct jv_time connecting_since;
 	uint32_t tries;
@@ -154,11 +156,12 @@ struct flood { /* refusals, summarised per second */
 	struct audit_record record;
 };
 
-/* What is in BIRTH of one peer; the older one first. */
+/* What one peer has beside its attached session: what is in BIRTH, the older one first, and what is drained. */
 #define BIRTHS_MAX 2
 
 struct births {
 	struct session *s[BIRTHS_MAX];
+	struct session *late;
 };
 
 enum flood_kind { FLOOD_REPLAY, FLOOD_INVALID, FLOOD_DENIED, FLOOD_KINDS };
@@ -173,8 +176,8 @@ struct engine {
 	struct table *locators; /* -> struct path */
 	struct keycache *cache;
 	uint64_t cache_next;
-	struct list sessions, dead, jobs;
-	size_t max_sessions, nsessions, njobs;
+	struct list sessions, late, dead, jobs;
+	size_t max_sessions, nsessions, nlate, njobs;
 	struct counters counters;
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
@@ -182,7 +185,7 @@ struct engine {
 	struct cookie_keys *cookie_keys;
 	/* server */
 	struct session **by_peer; /* attached session of each peer, by index in config->peers */
-	struct births *births;    /* sessions in BIRTH of each peer, by the same index */
+	struct births *births;    /* the other sessions of each peer, by the same index */
 	size_t peers_cap;         /* of both */
 	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
 	struct cookie_jar *jar;
@@ -199,8 +202,11 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 			    struct jv_time now);
 /* The one writer of state. False: the rows refuse it (counted and audited). */
 bool session_event(struct session *s, enum event event, enum reason why, struct jv_time now);
-/* TERMINATED: tells the peer unless it told us, unlinks; freed at the next input. */
+/* TERMINATED: tells the peer unless it told us, unlinks; freed at the next input. One that is superseded keeps
+ * its keys and locators until late_until, to open DATA with. */
 void session_end(struct session *s, enum reason why, struct jv_time now);
+/* No longer: its keys are wiped, its locators unknown. */
+void session_forget(struct session *s);
 void session_reap(struct engine *e);
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN]);
