@@ -7,29 +7,9 @@
 
 #include <string.h>
 
+#include "base/checksum.h"
+#include "base/ip.h"
 #include "base/wire.h"
-
-struct ipv4_header {
-	uint8_t version_ihl;
-	uint8_t tos;
-	be16 length;
-	be16 id;
-	be16 fragment;
-	uint8_t ttl;
-	uint8_t protocol;
-	be16 checksum;
-	uint8_t src[4];
-	uint8_t dst[4];
-};
-
-struct ipv6_header {
-	be32 version_class_flow;
-	be16 payload;
-	uint8_t next;
-	uint8_t hops;
-	uint8_t src[16];
-	uint8_t dst[16];
-};
 
 struct icmp_header {
 	uint8_t type;
@@ -38,12 +18,8 @@ struct icmp_header {
 	be32 rest; /* IPv4: MTU in the low half; IPv6: MTU */
 };
 
-_Static_assert(sizeof(struct ipv4_header) == 20, "ipv4_header");
-_Static_assert(sizeof(struct ipv6_header) == 40, "ipv6_header");
 _Static_assert(sizeof(struct icmp_header) == 8, "icmp_header");
 
-#define PROTOCOL_ICMP 1
-#define PROTOCOL_ICMPV6 58
 #define ICMP_ERROR_MAX 576 /* RFC 1812 section 4.3.2.3 */
 #define TTL 64
 #define TOS_CONTROL 0xc0 /* precedence 6: RFC 1812 section 4.3.2.5 */
@@ -104,16 +80,12 @@ bool inner_parse(const uint8_t *packet, size_t len, struct inner *out)
 
 uint16_t inner_checksum(const void *data, size_t len, uint32_t sum)
 {
-	const uint8_t *p = data;
-	uint64_t n = sum;
+	const be32 partial = put_be32(sum);
+	const uint16_t folded = (uint16_t)~checksum_fold(checksum_add(checksum_add(0, &partial, 4), data, len));
+	be16 v;
 
-	for (; len >= 2; p += 2, len -= 2)
-		n += (uint32_t)p[0] << 8 | p[1];
-	if (len == 1)
-		n += (uint32_t)p[0] << 8;
-	while (n >> 16)
-		n = (n & 0xffff) + (n >> 16);
-	return (uint16_t)~n;
+	memcpy(&v, &folded, sizeof(v));
+	return get_be16(v);
 }
 
 /* RFC 1122 section 3.2.2: no error to or about what is not one single host. */
@@ -139,7 +111,7 @@ static bool may_answer_v4(const uint8_t *packet, size_t len)
 		return false;
 	if (!is_host_v4(h.src) || h.dst[0] == 0 || h.dst[0] >= 224)
 		return false;
-	return h.protocol != PROTOCOL_ICMP || (len > hlen && icmp_is_query(packet[hlen]));
+	return h.protocol != IP_PROTOCOL_ICMP || (len > hlen && icmp_is_query(packet[hlen]));
 }
 
 /* RFC 8200 section 4: those that may stand before the upper layer and have a length of their own. */
@@ -171,7 +143,7 @@ static bool may_quote_v6(const uint8_t *packet, size_t len)
 		at += hlen;
 	}
 	/* Informational types are 128 and above; 137 is Redirect. */
-	return next != PROTOCOL_ICMPV6 || (len > at && packet[at] >= 128 && packet[at] != 137);
+	return next != IP_PROTOCOL_ICMPV6 || (len > at && packet[at] >= 128 && packet[at] != 137);
 }
 
 static bool may_answer_v6(const uint8_t *packet, size_t len, const struct inner *in,
@@ -198,9 +170,9 @@ static size_t error_v4(uint8_t *out, const uint8_t *packet, size_t len, enum inn
 	struct ipv4_header ip = {
 		.version_ihl = 0x45,
 		.tos = TOS_CONTROL,
-		.fragment = put_be16(0x4000),
+		.fragment = put_be16(IPV4_DF),
 		.ttl = TTL,
-		.protocol = PROTOCOL_ICMP,
+		.protocol = IP_PROTOCOL_ICMP,
 	};
 	size_t quote = ICMP_ERROR_MAX - sizeof(ip) - sizeof(icmp);
 	size_t total;
@@ -240,7 +212,7 @@ static size_t error_v6(uint8_t *out, const uint8_t *packet, size_t len, enum inn
 	struct icmp_header icmp = { .type = why == INNER_TOO_BIG ? 2 : 1, .code = codes[why] };
 	struct ipv6_header ip = {
 		.version_class_flow = put_be32(6u << 28),
-		.next = PROTOCOL_ICMPV6,
+		.next = IP_PROTOCOL_ICMPV6,
 		.hops = TTL,
 	};
 	size_t quote = INNER_ICMP_MAX - sizeof(ip) - sizeof(icmp);

@@ -4,3 +4,4 @@ test_net_tun_SRCS := src/net/tun.c src/net/netlink.c src/base/addr.c
 test_net_tun_LIBS := $(MNL_LIBS)
 test_net_netlink_SRCS := src/net/netlink.c src/base/addr.c
 test_net_netlink_LIBS := $(MNL_LIBS)
+test_net_offload_SRCS := src/net/offload.c

@@ -1,0 +1,360 @@
+/*
+ * Split and merge. In both directions the transport header of every segment is rebuilt from the same few fields,
+ * so what one does the other undoes: test_net_offload holds them to each other.
+ */
+#include "net/offload.h"
+
+#include <assert.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+
+#include "base/checksum.h"
+#include "base/ip.h"
+#include "base/wire.h"
+
+static_assert(sizeof(struct vnet_header) == sizeof(struct virtio_net_hdr), "struct vnet_header");
+static_assert(offsetof(struct vnet_header, csum_offset) == offsetof(struct virtio_net_hdr, csum_offset),
+	      "struct vnet_header");
+
+/* USO is younger than the headers of some systems; the value is the kernel's ABI. */
+#define GSO_UDP_L4 5
+
+#define TCP_CHECKSUM offsetof(struct tcp_header, checksum)
+#define UDP_CHECKSUM offsetof(struct udp_header, checksum)
+
+/* Addresses and protocol of the pseudo header; its length is added by the caller. */
+static uint64_t pseudo(const uint8_t *packet, bool tcp)
+{
+	const uint64_t protocol = checksum_add16(0, tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP);
+
+	if (packet[0] >> 4 == 4)
+		return checksum_add(protocol, packet + offsetof(struct ipv4_header, src), 8);
+	return checksum_add(protocol, packet + offsetof(struct ipv6_header, src), 32);
+}
+
+/* The length fields and what follows from them; IPv4 with its options. */
+static void put_ip_length(uint8_t *packet, size_t len, size_t transport)
+{
+	const be16 zero = { { 0, 0 } };
+	be16 v = put_be16((uint16_t)len);
+	uint16_t sum;
+
+	if (packet[0] >> 4 == 6) {
+		v = put_be16((uint16_t)(len - sizeof(struct ipv6_header)));
+		memcpy(packet + offsetof(struct ipv6_header, payload), &v, sizeof(v));
+		return;
+	}
+	memcpy(packet + offsetof(struct ipv4_header, length), &v, sizeof(v));
+	memcpy(packet + offsetof(struct ipv4_header, checksum), &zero, sizeof(zero));
+	sum = (uint16_t)~checksum_fold(checksum_add(0, packet, transport));
+	memcpy(packet + offsetof(struct ipv4_header, checksum), &sum, sizeof(sum));
+}
+
+/* --- from the tunnel device --- */
+
+bool offload_checksum(const struct vnet_header *v, uint8_t *packet, size_t len)
+{
+	const size_t at = (size_t)v->csum_start + v->csum_offset;
+	uint16_t sum;
+
+	if (!(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return true;
+	if (at + sizeof(sum) > len || v->csum_start < sizeof(struct ipv4_header))
+		return false;
+	/* The field holds the sum of the pseudo header already. */
+	sum = (uint16_t)~checksum_fold(checksum_add(0, packet + v->csum_start, len - v->csum_start));
+	if (sum == 0 && v->csum_offset == UDP_CHECKSUM)
+		sum = 0xffff; /* RFC 768: zero would mean that there is none */
+	memcpy(packet + at, &sum, sizeof(sum));
+	return true;
+}
+
+static bool is_ip(const uint8_t *packet, size_t len, size_t transport, bool v4, bool v6)
+{
+	if (len == 0)
+		return false;
+	if (packet[0] >> 4 == 4)
+		return v4 && transport >= sizeof(struct ipv4_header) && transport == (packet[0] & 15u) * 4;
+	return packet[0] >> 4 == 6 && v6 && transport >= sizeof(struct ipv6_header);
+}
+
+bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *packet, size_t len)
+{
+	const uint8_t type = v->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+	const bool tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
+	const size_t transport = v->csum_start;
+	size_t headers;
+
+	if ((!tcp && type != GSO_UDP_L4) || !(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || v->gso_size == 0)
+		return false;
+	if (len > OFFLOAD_SUPER_MAX || !is_ip(packet, len, transport, type != VIRTIO_NET_HDR_GSO_TCPV6,
+					      type != VIRTIO_NET_HDR_GSO_TCPV4))
+		return false;
+	headers = transport + (tcp ? sizeof(struct tcp_header) : sizeof(struct udp_header));
+	if (headers >= len)
+		return false;
+	if (tcp)
+		headers = transport + (packet[transport + offsetof(struct tcp_header, offset)] >> 4) * 4u;
+	if (headers >= len ||
+	    headers < transport + (tcp ? sizeof(struct tcp_header) : sizeof(struct udp_header)))
+		return false;
+	*s = (struct split){
+		.packet = packet,
+		.len = len,
+		.transport = transport,
+		.headers = headers,
+		.at = headers,
+		.size = v->gso_size,
+		.fixed = pseudo(packet, tcp),
+		.tcp = tcp,
+	};
+	return true;
+}
+
+static void put_tcp(const struct split *s, uint8_t *transport, bool last)
+{
+	struct tcp_header h;
+
+	memcpy(&h, transport, sizeof(h));
+	h.seq = put_be32(get_be32(h.seq) + (uint32_t)(s->at - s->headers));
+	if (!last)
+		h.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	if (s->number > 0)
+		h.flags &= (uint8_t)~TCP_CWR;
+	h.checksum = put_be16(0);
+	memcpy(transport, &h, sizeof(h));
+}
+
+static void put_udp(uint8_t *transport, size_t len)
+{
+	struct udp_header h;
+
+	memcpy(&h, transport, sizeof(h));
+	h.length = put_be16((uint16_t)len);
+	h.checksum = put_be16(0);
+	memcpy(transport, &h, sizeof(h));
+}
+
+size_t split_next(struct split *s, uint8_t *out)
+{
+	const size_t left = s->len - s->at;
+	const size_t payload = left < s->size ? left : s->size;
+	const size_t len = s->headers + payload, upper = len - s->transport;
+	uint8_t *transport = out + s->transport;
+	uint16_t sum;
+
+	if (payload == 0)
+		return 0;
+	memcpy(out, s->packet, s->headers);
+	memcpy(out + s->headers, s->packet + s->at, payload);
+	if (out[0] >> 4 == 4) {
+		be16 id;
+
+		memcpy(&id, out + offsetof(struct ipv4_header, id), sizeof(id));
+		id = put_be16((uint16_t)(get_be16(id) + s->number));
+		memcpy(out + offsetof(struct ipv4_header, id), &id, sizeof(id));
+	}
+	put_ip_length(out, len, s->transport);
+	if (s->tcp)
+		put_tcp(s, transport, payload == left);
+	else
+		put_udp(transport, upper);
+	sum = (uint16_t)~checksum_fold(
+		checksum_add(checksum_add16(s->fixed, (uint16_t)upper), transport, upper));
+	if (sum == 0 && !s->tcp)
+		sum = 0xffff;
+	memcpy(transport + (s->tcp ? TCP_CHECKSUM : UDP_CHECKSUM), &sum, sizeof(sum));
+	s->at += payload;
+	s->number++;
+	return len;
+}
+
+/* --- to the tunnel device --- */
+
+/* Where the parts of a packet are that others may join, or that may join others. */
+struct segment {
+	size_t transport, headers, payload;
+	bool tcp;
+};
+
+static bool find_transport(const uint8_t *packet, size_t len, struct segment *s, uint8_t *protocol)
+{
+	struct ipv4_header h;
+
+	if (len >= sizeof(struct ipv6_header) && packet[0] >> 4 == 6) {
+		s->transport = sizeof(struct ipv6_header);
+		*protocol = packet[offsetof(struct ipv6_header, next)];
+		return true;
+	}
+	if (len < sizeof(h) || packet[0] != 0x45)
+		return false;
+	memcpy(&h, packet, sizeof(h));
+	s->transport = sizeof(h);
+	*protocol = h.protocol;
+	/* Without DF the id means something, and a super-packet has one for all. */
+	return get_be16(h.fragment) == IPV4_DF;
+}
+
+/* A TCP segment with data and nothing out of the ordinary, or a UDP datagram with a checksum. */
+static bool segment_of(const uint8_t *packet, size_t len, struct merge_kinds kinds, struct segment *s)
+{
+	struct tcp_header tcp;
+	struct udp_header udp;
+	uint8_t protocol;
+
+	if (!find_transport(packet, len, s, &protocol))
+		return false;
+	s->tcp = protocol == IP_PROTOCOL_TCP;
+	if (s->tcp && kinds.tcp && len - s->transport > sizeof(tcp)) {
+		memcpy(&tcp, packet + s->transport, sizeof(tcp));
+		s->headers = s->transport + (tcp.offset >> 4) * 4u;
+		if ((tcp.flags & ~(TCP_PSH | TCP_ECE)) != TCP_ACK || tcp.offset >> 4 < 5 || s->headers >= len)
+			return false;
+	} else if (protocol == IP_PROTOCOL_UDP && kinds.udp && len - s->transport > sizeof(udp)) {
+		memcpy(&udp, packet + s->transport, sizeof(udp));
+		s->headers = s->transport + sizeof(udp);
+		if (get_be16(udp.length) != len - s->transport || get_be16(udp.checksum) == 0)
+			return false;
+	} else {
+		return false;
+	}
+	s->payload = len - s->headers;
+	return true;
+}
+
+/* A super-packet is marked as good: its segments must have been. */
+static bool is_intact(const uint8_t *packet, size_t len, const struct segment *s)
+{
+	const size_t upper = len - s->transport;
+	uint64_t sum = checksum_add16(pseudo(packet, s->tcp), (uint16_t)upper);
+
+	return checksum_fold(checksum_add(sum, packet + s->transport, upper)) == 0xffff;
+}
+
+static bool same(const uint8_t *a, const uint8_t *b, size_t from, size_t to)
+{
+	return memcmp(a + from, b + from, to - from) == 0;
+}
+
+static bool same_ip(const uint8_t *a, const uint8_t *b)
+{
+	if (a[0] >> 4 == 6)
+		return same(a, b, 0, offsetof(struct ipv6_header, payload)) &&
+		       same(a, b, offsetof(struct ipv6_header, next), sizeof(struct ipv6_header));
+	return same(a, b, 0, offsetof(struct ipv4_header, length)) &&
+	       same(a, b, offsetof(struct ipv4_header, fragment), offsetof(struct ipv4_header, checksum)) &&
+	       same(a, b, offsetof(struct ipv4_header, src), sizeof(struct ipv4_header));
+}
+
+static bool same_tcp(const uint8_t *a, const uint8_t *b, size_t headers, uint32_t seq)
+{
+	struct tcp_header x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	if (get_be32(y.seq) != seq)
+		return false;
+	y.seq = x.seq;
+	y.checksum = x.checksum;
+	y.flags = (uint8_t)((y.flags & ~TCP_PSH) | (x.flags & TCP_PSH));
+	return memcmp(&x, &y, sizeof(x)) == 0 && same(a, b, sizeof(x), headers);
+}
+
+static bool follows(const struct merge *m, const uint8_t *packet, const struct segment *s)
+{
+	const uint8_t *first = m->iov[1].iov_base;
+
+	if (s->tcp != m->tcp || s->transport != m->transport || s->headers != m->headers ||
+	    !same_ip(first, packet))
+		return false;
+	if (s->payload > m->size || m->len + s->payload > OFFLOAD_SUPER_MAX || m->n == OFFLOAD_MERGE_MAX)
+		return false;
+	first += s->transport;
+	packet += s->transport;
+	return s->tcp ? same_tcp(first, packet, s->headers - s->transport, m->next_seq)
+		      : same(first, packet, 0, offsetof(struct udp_header, length));
+}
+
+static bool is_pushed(const uint8_t *packet, const struct segment *s)
+{
+	return s->tcp && packet[s->transport + offsetof(struct tcp_header, flags)] & TCP_PSH;
+}
+
+static void begin(struct merge *m, const struct segment *s, uint8_t *packet, size_t len)
+{
+	be32 seq;
+
+	m->n = 1;
+	m->len = len;
+	m->size = s ? s->payload : 0;
+	m->iov[1] = (struct iovec){ .iov_base = packet, .iov_len = len };
+	if (!s)
+		return;
+	m->transport = s->transport;
+	m->headers = s->headers;
+	m->tcp = s->tcp;
+	m->closed = is_pushed(packet, s);
+	if (!s->tcp)
+		return;
+	memcpy(&seq, packet + s->transport + offsetof(struct tcp_header, seq), sizeof(seq));
+	m->next_seq = get_be32(seq) + (uint32_t)s->payload;
+}
+
+bool merge_add(struct merge *m, struct merge_kinds kinds, uint8_t *packet, size_t len)
+{
+	struct segment s, first;
+	const bool plain = segment_of(packet, len, kinds, &s);
+
+	if (m->n == 0) {
+		begin(m, plain ? &s : NULL, packet, len);
+		return true;
+	}
+	if (!plain || m->size == 0 || m->closed || !follows(m, packet, &s) || !is_intact(packet, len, &s))
+		return false;
+	if (m->n == 1) { /* now somebody wants to know */
+		first = (struct segment){ .transport = m->transport, .headers = m->headers, .tcp = m->tcp };
+		if (!is_intact(m->iov[1].iov_base, m->len, &first)) {
+			m->closed = true;
+			return false;
+		}
+	}
+	m->n++;
+	m->iov[m->n] = (struct iovec){ .iov_base = packet + s.headers, .iov_len = s.payload };
+	m->len += s.payload;
+	m->next_seq += (uint32_t)s.payload;
+	m->closed = s.payload < m->size || is_pushed(packet, &s);
+	if (is_pushed(packet, &s))
+		((uint8_t *)m->iov[1].iov_base)[m->transport + offsetof(struct tcp_header, flags)] |= TCP_PSH;
+	return true;
+}
+
+const struct iovec *merge_finish(struct merge *m, size_t *n)
+{
+	uint8_t *packet = m->iov[1].iov_base, *transport = packet + m->transport;
+	const size_t upper = m->len - m->transport;
+
+	m->vnet = (struct vnet_header){ .gso_type = VIRTIO_NET_HDR_GSO_NONE };
+	if (m->n > 1) {
+		/* The kernel wants the sum of the pseudo header where the checksum will be. */
+		uint16_t sum = checksum_fold(checksum_add16(pseudo(packet, m->tcp), (uint16_t)upper));
+
+		m->vnet = (struct vnet_header){
+			.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+			.gso_type = !m->tcp               ? GSO_UDP_L4
+				    : packet[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
+							  : VIRTIO_NET_HDR_GSO_TCPV6,
+			.hdr_len = (uint16_t)m->headers,
+			.gso_size = (uint16_t)m->size,
+			.csum_start = (uint16_t)m->transport,
+			.csum_offset = m->tcp ? TCP_CHECKSUM : UDP_CHECKSUM,
+		};
+		put_ip_length(packet, m->len, m->transport);
+		if (!m->tcp)
+			put_udp(transport, upper);
+		memcpy(transport + m->vnet.csum_offset, &sum, sizeof(sum));
+	}
+	m->iov[0] = (struct iovec){ .iov_base = &m->vnet, .iov_len = sizeof(m->vnet) };
+	*n = 1 + m->n;
+	m->n = 0;
+	return m->iov;
+}
