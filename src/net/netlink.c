@@ -65,8 +65,8 @@ struct netlink *netlink_open(void)
 
 struct netlink *netlink_watch(void)
 {
-	const unsigned int groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-				    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+	const unsigned int groups =
+		RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 	struct netlink *nl = open_netlink(SOCK_NONBLOCK, groups);
 	const int size = WATCH_BUFFER;
 
@@ -337,7 +337,8 @@ static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32
 	struct nlattr *attr;
 	uint32_t oif;
 
-	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
+	{
 		switch (mnl_attr_get_type(attr)) {
 		case RTA_TABLE:
 			if (!get_u32(attr, table))
@@ -454,7 +455,8 @@ static bool parse_link(const struct nlmsghdr *nlh, struct netlink_event *e)
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*link) || link->ifi_family != AF_UNSPEC)
 		return false;
-	mnl_attr_for_each(attr, nlh, sizeof(*link)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*link))
+	{
 		if (mnl_attr_get_type(attr) == IFLA_WIRELESS)
 			return false;
 		if (mnl_attr_get_type(attr) != IFLA_IFNAME)
@@ -478,7 +480,8 @@ static bool read_address_attributes(const struct nlmsghdr *nlh, uint32_t *flags,
 	bool any = false;
 	struct nlattr *attr;
 
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
+	{
 		uint16_t type = mnl_attr_get_type(attr);
 
 		if (type == IFA_FLAGS && !get_u32(attr, flags))

@@ -33,14 +33,19 @@ int netlink_route(struct netlink *nl, int ifindex, const struct prefix *dst, boo
  */
 int netlink_route_interface(struct netlink *nl, const struct ip *dst, int except);
 
-enum netlink_event_kind { NETLINK_LINK_UP, NETLINK_LINK_DOWN, NETLINK_ADDRESS_ADDED, NETLINK_ADDRESS_REMOVED,
-			  NETLINK_ROUTES_CHANGED };
+enum netlink_event_kind {
+	NETLINK_LINK_UP,
+	NETLINK_LINK_DOWN,
+	NETLINK_ADDRESS_ADDED,
+	NETLINK_ADDRESS_REMOVED,
+	NETLINK_ROUTES_CHANGED
+};
 
 struct netlink_event {
 	enum netlink_event_kind kind;
 	int ifindex;
 	char interface[16]; /* "" for ROUTES_CHANGED, or when it is gone already */
-	struct ip address; /* of address events */
+	struct ip address;  /* of address events */
 };
 
 /* For watching: subscribed to links, addresses and routes, non-blocking; poll its fd. */

@@ -13,7 +13,8 @@
 
 static int open_queue(char *name, short flags)
 {
-	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | flags) };
+	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE |
+						      flags) };
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	int r;
 
@@ -29,11 +30,29 @@ static int open_queue(char *name, short flags)
 	return fd;
 }
 
+/* Since Linux 6.2; headers may be older. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+/* The best the kernel agrees to. Offloads are of the device: the first queue's choice is that of all. */
+static struct tun_offload set_offload(int fd)
+{
+	const unsigned int tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	if (ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0)
+		return (struct tun_offload){ true, true, true };
+	if (ioctl(fd, TUNSETOFFLOAD, tso) == 0)
+		return (struct tun_offload){ true, true, false };
+	return (struct tun_offload){ .checksum = ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) == 0 };
+}
+
 /*
  * The first queue must make the device (IFF_TUN_EXCL): joining one that is there would quietly take half of
  * the packets of another daemon.
  */
-int tun_open(char *name, int *fds, size_t queues)
+int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got)
 {
 	char real[IFNAMSIZ] = "";
 	size_t len = strnlen(name, IFNAMSIZ);
@@ -52,27 +71,33 @@ int tun_open(char *name, int *fds, size_t queues)
 		fds[i] = fd;
 	}
 	memcpy(name, real, IFNAMSIZ);
+	*got = set_offload(fds[0]);
 	return 0;
 }
 
-int tun_read(int fd, uint8_t *buf, size_t cap)
+int tun_read(int fd, struct vnet_header *v, uint8_t *buf, size_t cap, uint8_t *spill)
 {
+	struct iovec iov[] = {
+		{ .iov_base = v, .iov_len = sizeof(*v) },
+		{ .iov_base = buf, .iov_len = cap },
+		{ .iov_base = spill, .iov_len = OFFLOAD_SUPER_MAX },
+	};
 	ssize_t len;
 
 	do {
-		len = read(fd, buf, cap);
+		len = readv(fd, iov, 3);
 	} while (len < 0 && errno == EINTR);
 	if (len < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	return (int)len;
+	return (size_t)len > sizeof(*v) ? (int)((size_t)len - sizeof(*v)) : -EIO;
 }
 
-int tun_write(int fd, const uint8_t *packet, size_t len)
+int tun_write(int fd, const struct iovec *iov, size_t n)
 {
 	ssize_t written;
 
 	do {
-		written = write(fd, packet, len);
+		written = writev(fd, iov, (int)n);
 	} while (written < 0 && errno == EINTR);
 	return written < 0 ? -errno : 0;
 }

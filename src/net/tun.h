@@ -1,17 +1,32 @@
-/* The tunnel device: one queue (fd) per worker, packets without a header in front (IFF_NO_PI). */
+/*
+ * The tunnel device: one queue (fd) per worker. A virtio-net header stands before each packet (IFF_VNET_HDR), so that
+ * the kernel may give and take super-packets (net/offload.h).
+ */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/offload.h"
+
+struct tun_offload {
+	bool checksum; /* packets may come without their checksums */
+	bool tso;      /* TCP super-packets come */
+	bool uso;      /* UDP super-packets come, and are taken (Linux 6.2) */
+};
+
 /*
  * Opens `queues` queues of one device, in order; fds[] gets them, name (IFNAMSIZ bytes) is read as the
  * wanted name and gets the real one. Non-blocking. The device goes away when the last queue is closed; one
  * that exists already is refused (-EBUSY). Needs CAP_NET_ADMIN. 0 or -errno, and then nothing is open.
+ * *got: what the kernel agreed to.
  */
-int tun_open(char *name, int *fds, size_t queues);
-/* Length of one packet, 0 when there is none now, or -errno. */
-int tun_read(int fd, uint8_t *buf, size_t cap);
-/* 0, -EAGAIN when the queue is full, or -errno. */
-int tun_write(int fd, const uint8_t *packet, size_t len);
+int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got);
+/*
+ * One packet or super-packet: its first `cap` bytes go to `buf`, what is beyond to `spill` (room for
+ * OFFLOAD_SUPER_MAX). Its whole length, 0 when there is none now, or -errno.
+ */
+int tun_read(int fd, struct vnet_header *v, uint8_t *buf, size_t cap, uint8_t *spill);
+/* One packet, its header first, as merge_finish() answers it. 0, -EAGAIN when the queue is full, or -errno. */
+int tun_write(int fd, const struct iovec *iov, size_t n);

@@ -1,5 +1,5 @@
 /*
- * UDP sockets over recvmmsg(2) and sendmmsg(2).
+ * UDP sockets over recvmmsg(2) and sendmmsg(2), with UDP_GRO and UDP_SEGMENT (udp(7)) where there are runs.
  *
  * Every datagram comes with the address it was sent to, and an answer leaves from that address by the
  * route of now: the interface it came in by is never pinned, so a server with two uplinks answers right and
@@ -13,6 +13,7 @@
 #include <linux/errqueue.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -30,7 +31,7 @@ union any_address {
 
 union control {
 	struct cmsghdr align;
-	uint8_t buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
+	uint8_t buf[CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
 };
 static_assert(sizeof(struct in_pktinfo) <= sizeof(struct in6_pktinfo), "control is large enough for IPv4");
 
@@ -40,7 +41,12 @@ struct chunk {
 	union any_address name[CHUNK];
 	union control control[CHUNK];
 };
-static_assert(sizeof(struct chunk) <= 3072, "a chunk lives on the stack");
+static_assert(sizeof(struct chunk) <= 3584, "a chunk lives on the stack");
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#define UDP_GRO 104
+#endif
 
 struct option {
 	int level;
@@ -66,6 +72,8 @@ static const struct option options_v6[] = {
 	{ IPPROTO_IPV6, IPV6_RECVTCLASS, 1 },
 	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT },
 };
+
+static const struct option receive_runs = { SOL_UDP, UDP_GRO, 1 };
 
 static int set_options(int fd, const struct option *options, size_t n)
 {
@@ -104,7 +112,22 @@ static int open_socket(bool v4)
 	}
 	set_buffer(fd, SO_RCVBUFFORCE, SO_RCVBUF);
 	set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	(void)set_options(fd, &receive_runs, 1); /* without it they come one by one */
 	return fd;
+}
+
+struct udp_offload udp_offload(void)
+{
+	static const struct option send_runs = { SOL_UDP, UDP_SEGMENT, 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct udp_offload got = { false, false };
+
+	if (fd < 0)
+		return got;
+	got.gro = set_options(fd, &receive_runs, 1) == 0;
+	got.gso = set_options(fd, &send_runs, 1) == 0;
+	close(fd);
+	return got;
 }
 
 static socklen_t address_from_endpoint(union any_address *a, const struct endpoint *e)
@@ -244,15 +267,15 @@ int udp_local(int fd, struct endpoint *out)
 static void prepare_receive(struct chunk *c, const struct udp_datagram *d, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		c->iov[i] = (struct iovec){ .iov_base = d[i].data, .iov_len = UDP_BUFFER };
+		c->iov[i] = (struct iovec){ .iov_base = d[i].data, .iov_len = UDP_ROOM };
 		c->msg[i] = (struct mmsghdr){ .msg_hdr = {
-			.msg_name = &c->name[i],
-			.msg_namelen = sizeof(c->name[i]),
-			.msg_iov = &c->iov[i],
-			.msg_iovlen = 1,
-			.msg_control = c->control[i].buf,
-			.msg_controllen = sizeof(c->control[i].buf),
-		} };
+						      .msg_name = &c->name[i],
+						      .msg_namelen = sizeof(c->name[i]),
+						      .msg_iov = &c->iov[i],
+						      .msg_iovlen = 1,
+						      .msg_control = c->control[i].buf,
+						      .msg_controllen = sizeof(c->control[i].buf),
+					      } };
 	}
 }
 
@@ -283,6 +306,17 @@ static void take_control_v6(const struct cmsghdr *cm, struct udp_datagram *d)
 	}
 }
 
+static void take_segment(const struct cmsghdr *cm, struct udp_datagram *d)
+{
+	int segment;
+
+	if (cm->cmsg_len < CMSG_LEN(sizeof(segment)))
+		return;
+	memcpy(&segment, CMSG_DATA(cm), sizeof(segment));
+	if (segment > 0 && (size_t)segment < d->len)
+		d->segment = (size_t)segment;
+}
+
 static void take_datagram(struct mmsghdr *m, const union any_address *from, struct udp_datagram *d)
 {
 	struct msghdr *h = &m->msg_hdr;
@@ -290,13 +324,15 @@ static void take_datagram(struct mmsghdr *m, const union any_address *from, stru
 	d->len = m->msg_len;
 	d->remote = endpoint_from_address(from);
 	d->local = (struct ip){ .b = { 0 } };
-	d->truncated = (h->msg_flags & MSG_TRUNC) != 0;
+	d->segment = 0;
 	d->ecn = 0;
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(h); cm; cm = CMSG_NXTHDR(h, cm)) {
 		if (cm->cmsg_level == IPPROTO_IP)
 			take_control_v4(cm, d);
 		else if (cm->cmsg_level == IPPROTO_IPV6)
 			take_control_v6(cm, d);
+		else if (cm->cmsg_level == SOL_UDP && cm->cmsg_type == UDP_GRO)
+			take_segment(cm, d);
 	}
 }
 
@@ -420,6 +456,13 @@ static size_t put_ecn(uint8_t *buf, const struct udp_datagram *d)
 	return put_control(buf, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
 }
 
+static size_t put_segment(uint8_t *buf, const struct udp_datagram *d)
+{
+	const uint16_t segment = (uint16_t)d->segment;
+
+	return put_control(buf, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment));
+}
+
 static void prepare_send(struct chunk *c, const struct udp_datagram *d, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -431,15 +474,18 @@ static void prepare_send(struct chunk *c, const struct udp_datagram *d, size_t n
 			len += put_source(control, &d[i]);
 		if (d[i].ecn & ECN_MASK)
 			len += put_ecn(control + len, &d[i]);
+		if (d[i].segment > 0 && d[i].len > d[i].segment)
+			len += put_segment(control + len, &d[i]);
 		c->iov[i] = (struct iovec){ .iov_base = d[i].data, .iov_len = d[i].len };
 		c->msg[i] = (struct mmsghdr){ .msg_hdr = {
-			.msg_name = &c->name[i],
-			.msg_namelen = address_from_endpoint(&c->name[i], &d[i].remote),
-			.msg_iov = &c->iov[i],
-			.msg_iovlen = 1,
-			.msg_control = len > 0 ? control : NULL,
-			.msg_controllen = len,
-		} };
+						      .msg_name = &c->name[i],
+						      .msg_namelen = address_from_endpoint(&c->name[i],
+											   &d[i].remote),
+						      .msg_iov = &c->iov[i],
+						      .msg_iovlen = 1,
+						      .msg_control = len > 0 ? control : NULL,
+						      .msg_controllen = len,
+					      } };
 	}
 }
 
@@ -479,4 +525,9 @@ int udp_send(int fd, const struct udp_datagram *d, size_t n, int *error)
 		}
 	}
 	return (int)done;
+}
+
+bool udp_is_run_error(int error)
+{
+	return error == EINVAL || error == EIO || error == EMSGSIZE || error == EOPNOTSUPP;
 }

@@ -13,20 +13,23 @@
 #include "base/addr.h"
 #include "jumpvpn/proto.h"
 
-#define UDP_BATCH 64
-/*
- * Largest datagram taken: DATA with the largest inner packet a tunnel may have. Longer ones are truncated and
- * flagged.
- */
+#define UDP_BATCH 16
+/* Largest datagram of ours: DATA with the largest inner packet a tunnel may have. */
 #define UDP_BUFFER (PROTO_MTU_MAX + PROTO_OVERHEAD)
+/* Room for what one receive may bring: a datagram, or many of equal length in a row (UDP_GRO). */
+#define UDP_ROOM 65536
+/* What one send may hold of them (UDP_SEGMENT): bytes that fit an IPv4 packet, and the kernel's bound. */
+#define UDP_RUN_BYTES 65507
+#define UDP_RUN_SEGMENTS 64
 
+/* One datagram, or a run of them from one sender to one receiver: equal lengths, the last may be shorter. */
 struct udp_datagram {
 	uint8_t *data;
 	size_t len;
+	size_t segment; /* of each datagram in the run; 0: it is one */
 	struct endpoint remote;
-	struct ip local;      /* the address it came to or must leave from; zero: the kernel's choice */
-	bool truncated;       /* receive only */
-	uint8_t ecn;          /* two bits of the outer header */
+	struct ip local; /* the address it came to or must leave from; zero: the kernel's choice */
+	uint8_t ecn;     /* two bits of the outer header */
 };
 
 /*
@@ -52,15 +55,23 @@ int udp_open_path(const char *interface, const struct ip *source, bool v4);
 /* Local endpoint of an open socket. */
 int udp_local(int fd, struct endpoint *out);
 
+/* What this kernel does for runs. A socket receives them from the start; what it cannot send goes singly. */
+struct udp_offload {
+	bool gro, gso;
+};
+struct udp_offload udp_offload(void);
+
 /*
- * Up to `n` datagrams (n <= UDP_BATCH); each data points to room for UDP_BUFFER bytes. Answers how many,
+ * Up to `n` datagrams or runs (n <= UDP_BATCH); each data points to room for UDP_ROOM bytes. Answers how many,
  * 0 when there is nothing now, or a negative errno that concerns the whole socket.
  */
 int udp_receive(int fd, struct udp_datagram *d, size_t n);
 
 /*
- * Sends up to `n` datagrams, each from its `local` to its `remote`. Answers how many were taken by the
+ * Sends up to `n` datagrams or runs, each from its `local` to its `remote`. Answers how many were taken by the
  * kernel; fewer than n: *error says why the next one was not (EAGAIN: full socket; ENETUNREACH ...: that
- * datagram cannot go; skip it).
+ * one cannot go; skip it. A run may be refused where its datagrams are not: see udp_is_run_error()).
  */
 int udp_send(int fd, const struct udp_datagram *d, size_t n, int *error);
+/* Did it fail for being a run: a device that cannot, or a route whose MTU each datagram exceeds by itself? */
+bool udp_is_run_error(int error);

@@ -181,7 +181,7 @@ static struct session_info *merge(const struct daemon *d, const struct gather *g
 	return all;
 }
 
-static const char *offloads(const struct daemon *d)
+static const char *steering(const struct daemon *d)
 {
 	if (d->nworkers == 1)
 		return "one worker: nothing to steer";
@@ -189,7 +189,18 @@ static const char *offloads(const struct daemon *d)
 			  : "no steering: datagrams are handed over between workers";
 }
 
-static struct ctl_status status_of(const struct daemon *d)
+/* What the kernel does for us in large pieces; "" where it does not. */
+static const char *offloads(struct daemon *d)
+{
+	snprintf(d->offloads, sizeof(d->offloads), "tunnel:%s%s%s; UDP:%s%s%s; %s",
+		 d->tun_offload.tso ? " TSO" : "", d->tun_offload.uso ? " USO" : "",
+		 d->tun_offload.checksum ? " checksum" : " none", d->udp_offload.gro ? " GRO" : "",
+		 d->udp_offload.gso ? " GSO" : "", d->udp_offload.gro || d->udp_offload.gso ? "" : " none",
+		 steering(d));
+	return d->offloads;
+}
+
+static struct ctl_status status_of(struct daemon *d)
 {
 	return (struct ctl_status){
 		.role = d->config->role == ROLE_SERVER ? "server" : "client",

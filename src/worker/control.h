@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "ctl/ctl.h"
 #include "ctl/metrics.h"
+#include "net/tun.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -30,6 +31,8 @@ struct daemon {
 	uint32_t stopped; /* workers that have said goodbye */
 	uint64_t *beats_seen;
 	int *tun_fds;
+	struct tun_offload tun_offload;
+	struct udp_offload udp_offload;
 	char tunnel_name[CONFIG_IFNAME_MAX];
 	struct tunnel *tunnel;
 	struct audit *audit;
@@ -42,6 +45,7 @@ struct daemon {
 	uint64_t events[AUDIT_EVENT_COUNT]; /* records so far */
 	struct jv_time started;
 	char last_reload[512];
+	char offloads[160]; /* for status */
 	bool steered, quitting, failed;
 	bool reloading, reload_again; /* SIGHUP while one was under way */
 };

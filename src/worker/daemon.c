@@ -183,7 +183,7 @@ static int open_tunnel(struct daemon *d)
 	d->tun_fds = malloc(d->nworkers * sizeof(*d->tun_fds));
 	if (!d->tun_fds)
 		return -ENOMEM;
-	rc = tun_open(d->tunnel_name, d->tun_fds, d->nworkers);
+	rc = tun_open(d->tunnel_name, d->tun_fds, d->nworkers, &d->tun_offload);
 	if (rc < 0) {
 		log_error("tunnel device %s: %s%s", d->config->tunnel.name, strerror(-rc), tunnel_hint(rc));
 		free(d->tun_fds);
@@ -265,6 +265,7 @@ static int make_workers(struct daemon *d)
 {
 	const size_t n = d->config->role == ROLE_SERVER ? d->config->nlisten : 0;
 
+	d->udp_offload = udp_offload();
 	d->workers = calloc(d->nworkers, sizeof(*d->workers));
 	d->beats_seen = calloc(d->nworkers, sizeof(*d->beats_seen));
 	if (!d->workers || !d->beats_seen)
@@ -277,6 +278,8 @@ static int make_workers(struct daemon *d)
 		w->workers = d->nworkers;
 		w->config = d->config;
 		w->tun_fd = d->tun_fds[i];
+		w->merge_kinds = (struct merge_kinds){ .tcp = true, .udp = d->tun_offload.uso };
+		w->runs = d->udp_offload.gso;
 		w->nlisteners = n;
 		w->listeners = calloc(n + 1, sizeof(*w->listeners));
 		if (!w->listeners)

@@ -11,7 +11,7 @@
 #include "worker/client.h"
 #include "worker/daemon.h"
 
-#define RUN 32 /* datagrams for one socket in a row */
+#define BATCH 32 /* datagrams or runs for one socket in a row */
 
 struct work { /* a job on the thread pool */
 	uv_work_t req;
@@ -21,7 +21,18 @@ struct work { /* a job on the thread pool */
 
 /* --- datagrams --- */
 
-static void send_run(struct worker *w, int fd, const struct udp_datagram *d, size_t n)
+static size_t datagrams_of(const struct udp_datagram *d, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += (d[i].len + d[i].segment - 1) / d[i].segment;
+	return sum;
+}
+
+static void send_singly(struct worker *w, int fd, const struct udp_datagram *run);
+
+static void send_batch(struct worker *w, int fd, const struct udp_datagram *d, size_t n)
 {
 	while (n > 0) {
 		int error = 0;
@@ -31,37 +42,55 @@ static void send_run(struct worker *w, int fd, const struct udp_datagram *d, siz
 		n -= sent;
 		if (error == EAGAIN || error == ENOBUFS) {
 			/* What comes behind would find it just as full. */
-			engine_count(w->engine, COUNT_DROP_SOCKET_FULL, n);
+			engine_count(w->engine, COUNT_DROP_SOCKET_FULL, datagrams_of(d, n));
 			return;
 		}
 		if (error == 0)
 			continue;
-		engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, 1);
+		if (d->len > d->segment && udp_is_run_error(error))
+			send_singly(w, fd, d);
+		else
+			engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, datagrams_of(d, 1));
 		d++;
 		n--;
 	}
 }
 
+static void send_singly(struct worker *w, int fd, const struct udp_datagram *run)
+{
+	for (size_t at = 0; at < run->len; at += run->segment) {
+		struct udp_datagram d = *run;
+
+		d.data += at;
+		if (d.segment > run->len - at)
+			d.segment = run->len - at;
+		d.len = d.segment;
+		send_batch(w, fd, &d, 1);
+	}
+}
+
 static void flush_datagrams(struct worker *w)
 {
-	struct udp_datagram run[RUN];
+	struct udp_datagram batch[BATCH];
 	size_t i = 0;
 
 	while (i < w->ntx) {
 		const int fd = w->tx[i].fd;
 		size_t n = 0;
 
-		for (; i < w->ntx && w->tx[i].fd == fd && n < RUN; i++)
-			run[n++] = w->tx[i].d;
-		send_run(w, fd, run, n);
+		for (; i < w->ntx && w->tx[i].fd == fd && n < BATCH; i++)
+			batch[n++] = w->tx[i].d;
+		send_batch(w, fd, batch, n);
 	}
 	w->ntx = 0;
-	w->ncopies = 0;
+	w->copied = 0;
 }
 
 void worker_flush(struct worker *w)
 {
+	packets_flush(w);
 	flush_datagrams(w);
+	w->tun_used = 0;
 	if (w->audited)
 		daemon_wake(w->daemon);
 	w->audited = false;
@@ -74,41 +103,52 @@ static int socket_of(const struct worker *w, const struct route *to)
 	return to->socket < w->nlisteners ? w->listeners[to->socket].fd : -1;
 }
 
-/* The tunnel's slab keeps what it holds until tun_readable() has flushed; anything else is copied. */
+/* The tunnel's slab keeps what it holds until all has been flushed; anything else is copied. */
 static bool in_tun_slab(const struct worker *w, const uint8_t *p)
 {
-	return p >= w->tun_slab && p < w->tun_slab + (size_t)TUN_BATCH * TUN_BUFFER;
+	return p >= w->tun_slab && p < w->tun_slab + TUN_SLAB;
+}
+
+/* Does it stand right behind the last one, on its way to the same place? */
+static bool joins(const struct worker *w, const struct worker_tx *last, int fd, const struct route *to,
+		  const uint8_t *datagram, size_t len)
+{
+	const struct udp_datagram *d = &last->d;
+
+	return w->runs && last->fd == fd && d->data + d->len == datagram && len <= d->segment &&
+	       d->len % d->segment == 0 && d->len + len <= UDP_RUN_BYTES &&
+	       d->len < (UDP_RUN_SEGMENTS - 1) * d->segment && endpoint_equal(&d->remote, &to->remote) &&
+	       ip_equal(&d->local, &to->local);
 }
 
 static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
 {
 	struct worker *w = ctx;
 	const int fd = socket_of(w, to);
-	struct udp_datagram *d;
 
 	if (fd < 0 || len > UDP_BUFFER) {
 		engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, 1);
 		return;
 	}
-	if (w->ntx == WORKER_TX || w->ncopies == WORKER_COPIES)
+	if (w->ntx == WORKER_TX || w->copied + len > COPY_SLAB)
 		flush_datagrams(w);
-	d = &w->tx[w->ntx].d;
-	w->tx[w->ntx++].fd = fd;
-	*d = (struct udp_datagram){ .len = len, .remote = to->remote, .local = to->local };
-	if (in_tun_slab(w, datagram)) {
-		d->data = (uint8_t *)(uintptr_t)datagram;
-	} else {
-		d->data = w->copy_slab + w->ncopies++ * UDP_BUFFER;
-		memcpy(d->data, datagram, len);
+	if (!in_tun_slab(w, datagram)) {
+		memcpy(w->copy_slab + w->copied, datagram, len);
+		datagram = w->copy_slab + w->copied;
+		w->copied += len;
 	}
-}
-
-static void io_deliver(void *ctx, const uint8_t *packet, size_t len)
-{
-	struct worker *w = ctx;
-
-	if (tun_write(w->tun_fd, packet, len) < 0)
-		engine_count(w->engine, COUNT_DROP_TUN_FULL, 1);
+	if (w->ntx > 0 && joins(w, &w->tx[w->ntx - 1], fd, to, datagram, len)) {
+		w->tx[w->ntx - 1].d.len += len;
+		return;
+	}
+	w->tx[w->ntx++] = (struct worker_tx){
+		.fd = fd,
+		.d = { .data = (uint8_t *)(uintptr_t)datagram,
+		       .len = len,
+		       .segment = len,
+		       .remote = to->remote,
+		       .local = to->local },
+	};
 }
 
 /* --- records and random bytes --- */
@@ -209,7 +249,7 @@ void worker_io(struct engine_io *io)
 {
 	*io = (struct engine_io){
 		.send = io_send,
-		.deliver = io_deliver,
+		.deliver = packets_deliver,
 		.audit = io_audit,
 		.job = io_job,
 		.forward = io_forward,

@@ -71,22 +71,31 @@ void packets_take(struct worker *w, struct jv_time now)
 
 /* --- sockets --- */
 
-static void datagram_received(struct worker *w, uint32_t socket, struct udp_datagram *d, struct jv_time now)
+static void datagram_received(struct worker *w, const struct route *from, uint8_t *data, size_t len,
+			      struct jv_time now)
 {
-	struct route from = { .socket = socket, .remote = d->remote };
 	uint32_t home;
 
-	if (d->truncated) {
+	if (len > UDP_BUFFER) {
 		engine_count(w->engine, COUNT_DROP_MALFORMED, 1);
 		return;
 	}
+	home = w->client ? w->index : engine_datagram_home(w->engine, data, len);
+	if (home == w->index)
+		engine_datagram(w->engine, from, data, len, now);
+	else
+		hand_over(w, home, false, from, data, len);
+}
+
+static void run_received(struct worker *w, uint32_t socket, const struct udp_datagram *d, struct jv_time now)
+{
+	const size_t segment = d->segment ? d->segment : d->len;
+	struct route from = { .socket = socket, .remote = d->remote };
+
 	if (!w->client)
 		from.local = d->local;
-	home = w->client ? w->index : engine_datagram_home(w->engine, d->data, d->len);
-	if (home == w->index)
-		engine_datagram(w->engine, &from, d->data, d->len, now);
-	else
-		hand_over(w, home, false, &from, d->data, d->len);
+	for (size_t at = 0; at < d->len; at += segment)
+		datagram_received(w, &from, d->data + at, d->len - at < segment ? d->len - at : segment, now);
 }
 
 /* An ICMP error proves nothing by itself (anybody can send one): probes find out. */
@@ -116,7 +125,7 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 		}
 		now = worker_now();
 		for (int i = 0; i < n; i++)
-			datagram_received(w, id, &w->rx[i], now);
+			run_received(w, id, &w->rx[i], now);
 		worker_flush(w);
 		if (n < UDP_BATCH)
 			break;
@@ -146,6 +155,61 @@ static void tunnel_lost(struct worker *w)
 	daemon_answer(w->daemon, w, &m);
 }
 
+/* Where the next packet can be sealed, so that its datagram stands right behind the one before. */
+static uint8_t *tun_slot(struct worker *w, size_t len)
+{
+	if (w->tun_used + PROTO_OVERHEAD + len > TUN_SLAB)
+		worker_flush(w);
+	return w->tun_slab + w->tun_used + PROTO_HEADER_LEN;
+}
+
+/* `packet` stands in the last tun_slot(). */
+static void inner_read(struct worker *w, uint32_t home, uint8_t *packet, size_t len, struct jv_time now)
+{
+	if (home == w->index) {
+		w->tun_used += PROTO_OVERHEAD + len;
+		engine_inner(w->engine, packet, len, now);
+	} else {
+		hand_over(w, home, true, NULL, packet, len);
+	}
+}
+
+/* What a super-packet holds goes out as if it had been read one by one. */
+static void super_read(struct worker *w, const struct vnet_header *v, const uint8_t *packet, size_t len,
+		       struct jv_time now)
+{
+	const uint32_t home = engine_inner_home(w->engine, packet, len);
+	struct split s;
+	size_t n;
+
+	if (!split_begin(&s, v, packet, len) || split_longest(&s) > TUN_PACKET) {
+		engine_count(w->engine, COUNT_DROP_BAD_INNER, 1);
+		return;
+	}
+	for (;;) {
+		uint8_t *slot = tun_slot(w, split_longest(&s));
+
+		n = split_next(&s, slot);
+		if (n == 0)
+			break;
+		inner_read(w, home, slot, n, now);
+	}
+}
+
+/* The first `TUN_PACKET` bytes stand in `slot`, the others in their place of w->super. */
+static void tunnel_read(struct worker *w, const struct vnet_header *v, uint8_t *slot, size_t len,
+			struct jv_time now)
+{
+	if (vnet_is_super(v)) {
+		memcpy(w->super, slot, len < TUN_PACKET ? len : TUN_PACKET);
+		super_read(w, v, w->super, len, now);
+	} else if (len > TUN_PACKET || !offload_checksum(v, slot, len)) {
+		engine_count(w->engine, COUNT_DROP_BAD_INNER, 1);
+	} else {
+		inner_read(w, engine_inner_home(w->engine, slot, len), slot, len, now);
+	}
+}
+
 static void tun_readable(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = container_of(poll, struct worker, tun_poll);
@@ -156,21 +220,57 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 	if (status < 0)
 		uv_poll_start(poll, UV_READABLE, tun_readable);
 	for (size_t i = 0; i < TUN_BATCH; i++) {
-		uint8_t *packet = w->tun_slab + i * TUN_BUFFER + PROTO_HEADER_LEN;
-		uint32_t home;
+		uint8_t *slot = tun_slot(w, TUN_PACKET);
+		struct vnet_header v;
 
-		n = tun_read(w->tun_fd, packet, TUN_PACKET);
+		n = tun_read(w->tun_fd, &v, slot, TUN_PACKET, w->super + TUN_PACKET);
 		if (n <= 0)
 			break;
-		home = engine_inner_home(w->engine, packet, (size_t)n);
-		if (home == w->index)
-			engine_inner(w->engine, packet, (size_t)n, now);
-		else
-			hand_over(w, home, true, NULL, packet, (size_t)n);
+		tunnel_read(w, &v, slot, (size_t)n, now);
 	}
 	worker_flush(w);
 	if (n == -EBADFD)
 		tunnel_lost(w);
+}
+
+static void merge_write(struct worker *w)
+{
+	const size_t packets = w->merge.n;
+	size_t n;
+	const struct iovec *iov = merge_finish(&w->merge, &n);
+
+	if (tun_write(w->tun_fd, iov, n) < 0)
+		engine_count(w->engine, COUNT_DROP_TUN_FULL, packets);
+}
+
+void packets_flush(struct worker *w)
+{
+	if (w->merge.n > 0)
+		merge_write(w);
+}
+
+static bool in_rx_slab(const struct worker *w, const uint8_t *p)
+{
+	return p >= w->rx_slab && p < w->rx_slab + (size_t)UDP_BATCH * UDP_ROOM;
+}
+
+void packets_deliver(void *ctx, const uint8_t *packet, size_t len)
+{
+	const struct merge_kinds none = { false, false };
+	struct worker *w = ctx;
+	uint8_t *p = (uint8_t *)(uintptr_t)packet;
+
+	/* What was opened in the slab stays there until the next receive, and may wait for its neighbours. */
+	if (in_rx_slab(w, packet)) {
+		if (!merge_add(&w->merge, w->merge_kinds, p, len)) {
+			merge_write(w);
+			merge_add(&w->merge, w->merge_kinds, p, len);
+		}
+		return;
+	}
+	packets_flush(w);
+	merge_add(&w->merge, none, p, len);
+	merge_write(w);
 }
 
 /* --- life --- */
@@ -199,12 +299,13 @@ int packets_init(struct worker *w)
 {
 	int rc = rings_init(w);
 
-	w->rx_slab = malloc((size_t)UDP_BATCH * UDP_BUFFER);
-	w->tun_slab = malloc((size_t)TUN_BATCH * TUN_BUFFER);
-	if (rc < 0 || !w->rx_slab || !w->tun_slab)
+	w->rx_slab = malloc((size_t)UDP_BATCH * UDP_ROOM);
+	w->super = malloc(TUN_PACKET + OFFLOAD_SUPER_MAX);
+	w->tun_slab = malloc(TUN_SLAB);
+	if (rc < 0 || !w->rx_slab || !w->super || !w->tun_slab)
 		return -ENOMEM;
 	for (size_t i = 0; i < UDP_BATCH; i++)
-		w->rx[i].data = w->rx_slab + i * UDP_BUFFER;
+		w->rx[i].data = w->rx_slab + i * UDP_ROOM;
 	rc = uv_poll_init(&w->loop, &w->tun_poll, w->tun_fd);
 	if (rc == 0)
 		rc = uv_poll_start(&w->tun_poll, UV_READABLE, tun_readable);
@@ -228,5 +329,6 @@ void packets_free(struct worker *w)
 		ring_free(w->packets[i]);
 	free(w->packets);
 	free(w->rx_slab);
+	free(w->super);
 	free(w->tun_slab);
 }

@@ -17,7 +17,7 @@ struct tunnel_wish {
 	size_t naddresses;
 	const struct prefix *routes; /* a default route becomes its two halves, which win over any default */
 	size_t nroutes;
-	const struct ip *dns;        /* handed to resolvconf(8), where there is one */
+	const struct ip *dns; /* handed to resolvconf(8), where there is one */
 	size_t ndns;
 	uint16_t mtu;
 };

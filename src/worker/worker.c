@@ -178,7 +178,7 @@ static void thread_main(void *arg)
 
 static int boxes_init(struct worker *w)
 {
-	w->copy_slab = malloc((size_t)WORKER_COPIES * UDP_BUFFER);
+	w->copy_slab = malloc(COPY_SLAB);
 	w->inbox = ring_new(WORKER_BOX, sizeof(struct message));
 	w->outbox = ring_new(WORKER_BOX, sizeof(struct message));
 	w->mail = calloc(w->workers, sizeof(*w->mail));

@@ -16,6 +16,7 @@
 #include "audit/audit.h"
 #include "base/ring.h"
 #include "config/config.h"
+#include "net/offload.h"
 #include "net/udp.h"
 #include "session/engine.h"
 
@@ -53,13 +54,13 @@ struct message {
 };
 
 enum {
-	WORKER_TX = 256,               /* datagrams waiting for one flush */
-	WORKER_COPIES = 64,            /* of them, those that do not stand in the tunnel's slab */
-	WORKER_BOX = 256,              /* messages in a ring */
-	WORKER_ASKED = WORKER_BOX - 2, /* questions not yet answered: the rest is for STOP and LOST */
-	TUN_BATCH = 32,
+	WORKER_TX = 256,                 /* datagrams and runs of them waiting for one flush */
+	WORKER_BOX = 256,                /* messages in a ring */
+	WORKER_ASKED = WORKER_BOX - 2,   /* questions not yet answered: the rest is for STOP and LOST */
+	TUN_BATCH = 32,                  /* reads before the sockets have their turn */
 	TUN_PACKET = PROTO_MTU_MAX + 80, /* beyond any MTU: what is too big must be seen to be refused */
-	TUN_BUFFER = PROTO_HEADER_LEN + TUN_PACKET + PROTO_TAG_LEN,
+	TUN_SLAB = 4 * 65536, /* sealed packets side by side, so that runs of them go out at once */
+	COPY_SLAB = 65536,    /* the same for those that came from elsewhere */
 };
 
 struct worker_socket { /* a server's listener, or a client's path */
@@ -105,15 +106,20 @@ struct worker {
 	struct ring **packets; /* from worker i: packets that surfaced there */
 
 	struct udp_datagram rx[UDP_BATCH];
-	uint8_t *rx_slab;  /* UDP_BATCH * UDP_BUFFER */
-	uint8_t *tun_slab; /* TUN_BATCH * TUN_BUFFER */
-	struct {
+	uint8_t *rx_slab;   /* UDP_BATCH * UDP_ROOM */
+	struct merge merge; /* packets in rx_slab on their way to the tunnel */
+	struct merge_kinds merge_kinds;
+	uint8_t *super;    /* TUN_PACKET + OFFLOAD_SUPER_MAX: a super-packet to be split */
+	uint8_t *tun_slab; /* TUN_SLAB bytes */
+	size_t tun_used;
+	bool runs; /* the kernel sends runs of datagrams */
+	struct worker_tx {
 		int fd;
-		struct udp_datagram d;
+		struct udp_datagram d; /* segment: length of the first one */
 	} tx[WORKER_TX];
 	size_t ntx;
-	uint8_t *copy_slab; /* WORKER_COPIES * UDP_BUFFER: datagrams that do not stand in a slab */
-	size_t ncopies;
+	uint8_t *copy_slab; /* COPY_SLAB bytes */
+	size_t copied;
 	uint8_t random[256]; /* a stock of random bytes */
 	size_t random_left;
 };
@@ -147,6 +153,10 @@ int worker_socket_start(struct worker *w, struct worker_socket *s);
 void worker_io(struct engine_io *io);
 int packets_init(struct worker *w); /* the rings between workers, and the polls; 0 or -errno */
 void packets_free(struct worker *w);
+/* engine_io's deliver. */
+void packets_deliver(void *ctx, const uint8_t *packet, size_t len);
+/* Writes what waits to be joined by the packets behind it. */
+void packets_flush(struct worker *w);
 /* What other workers handed over. */
 void packets_take(struct worker *w, struct jv_time now);
 /* Nothing more is read. */

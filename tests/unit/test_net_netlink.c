@@ -216,8 +216,8 @@ static void route_twice(struct netlink *nl, const char *dst, const char *show)
 	for (int add = 1; add >= 0; add--) {
 		for (int i = 0; i < 2; i++) {
 			assert_int_equal(netlink_route(nl, index, &p, add), 0);
-			snprintf(command, sizeof(command), "[ $(%s | grep -c 'dev jv0.*static') = %d ]",
-				 show, add);
+			snprintf(command, sizeof(command), "[ $(%s | grep -c 'dev jv0.*static') = %d ]", show,
+				 add);
 			assert_true(run(command));
 		}
 	}
@@ -293,8 +293,8 @@ static void test_way_by_prefix_and_metric(void **state)
 	assert_int_equal(way_to(nl, "203.0.113.1", 0), -ENETUNREACH);
 	assert_true(run("ip route add default dev jv0 metric 200 && ip route add default dev jv2 metric 100"
 			" && ip route add 203.0.113.0/24 dev jv0 metric 900"));
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);       /* lower metric */
-	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv0);     /* longer prefix */
+	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);   /* lower metric */
+	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv0); /* longer prefix */
 	assert_int_equal(way_to(nl, "203.0.113.1", jv0), jv2);
 	assert_int_equal(way_to(nl, "192.0.2.1", jv2), jv0);
 	assert_true(run("ip route del 203.0.113.0/24"));
@@ -361,11 +361,11 @@ static void test_way_heeds_refusals_and_tables(void **state)
 			" && ip route add blackhole 198.51.100.0/24"
 			" && ip route add unreachable default metric 4000"
 			" && ip route add 192.0.2.0/24 nexthop dev jv0 nexthop dev jv2"));
-	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv0);            /* table 77 is not asked */
-	assert_int_equal(way_to(nl, "198.51.100.1", 0), -ENETUNREACH);  /* no way is the way */
+	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv0);           /* table 77 is not asked */
+	assert_int_equal(way_to(nl, "198.51.100.1", 0), -ENETUNREACH); /* no way is the way */
 	assert_int_equal(way_to(nl, "203.0.113.1", jv0), -ENETUNREACH);
 	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv0);
-	assert_int_equal(way_to(nl, "192.0.2.1", jv0), jv2);            /* the other hop */
+	assert_int_equal(way_to(nl, "192.0.2.1", jv0), jv2); /* the other hop */
 	assert_true(run("ip link set jv1 down"));
 	await_event(watch, NETLINK_LINK_DOWN, "jv0", NULL);
 	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);

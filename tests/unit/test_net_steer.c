@@ -35,14 +35,14 @@ static void close_group(struct group *g)
 
 static size_t count(int fd)
 {
-	static uint8_t room[SENDS / 2][UDP_BUFFER];
-	struct udp_datagram d[SENDS / 2];
+	static uint8_t room[UDP_BATCH][UDP_ROOM];
+	struct udp_datagram d[UDP_BATCH];
 	size_t total = 0;
 	int got;
 
-	for (size_t i = 0; i < SENDS / 2; i++)
+	for (size_t i = 0; i < UDP_BATCH; i++)
 		d[i] = (struct udp_datagram){ .data = room[i] };
-	while ((got = udp_receive(fd, d, SENDS / 2)) > 0)
+	while ((got = udp_receive(fd, d, UDP_BATCH)) > 0)
 		total += (size_t)got;
 	assert_int_equal(got, 0);
 	return total;
@@ -200,12 +200,9 @@ static void test_bad_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_worker_byte_decides_v4),
-		cmocka_unit_test(test_worker_byte_decides_v6),
-		cmocka_unit_test(test_other_types_spread),
-		cmocka_unit_test(test_out_of_range_spreads),
-		cmocka_unit_test(test_beyond_workers_spreads),
-		cmocka_unit_test(test_short_datagrams_spread),
+		cmocka_unit_test(test_worker_byte_decides_v4), cmocka_unit_test(test_worker_byte_decides_v6),
+		cmocka_unit_test(test_other_types_spread),     cmocka_unit_test(test_out_of_range_spreads),
+		cmocka_unit_test(test_beyond_workers_spreads), cmocka_unit_test(test_short_datagrams_spread),
 		cmocka_unit_test(test_bad_arguments),
 	};
 

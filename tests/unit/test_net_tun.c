@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 
 #include "net/netlink.h"
-#include "net/tun.h"
+#include "tun_packet.h"
 
 #define MTU 1420
+
+static struct tun_offload offload;
 
 static void set_up(const char *name, const char *address)
 {
@@ -34,7 +36,7 @@ static int next_v4(const int *fds, size_t queues, uint8_t *buf, size_t cap)
 			p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
 		assert_true(poll(p, queues, 10000) > 0);
 		for (size_t i = 0; i < queues; i++) {
-			while ((len = tun_read(fds[i], buf, cap)) > 0)
+			while ((len = tun_read_packet(fds[i], buf, cap)) > 0)
 				if (buf[0] >> 4 == 4)
 					return len;
 			assert_int_equal(len, 0);
@@ -76,7 +78,7 @@ static void test_two_queues_carry_packets(void **state)
 	int len;
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, fds, 2), 0);
+	assert_int_equal(tun_open(name, fds, 2, &offload), 0);
 	assert_string_equal(name, "jt0");
 	set_up(name, "10.99.0.1/24");
 
@@ -100,7 +102,7 @@ static void test_two_queues_carry_packets(void **state)
 	reply[23] = 9;
 	memset(reply + 26, 0, 2);
 	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(tun_write(fds[i], reply, sizeof(reply)), 0);
+		assert_int_equal(tun_write_packet(fds[i], reply, sizeof(reply)), 0);
 		wait_for(inside, POLLIN);
 		assert_int_equal(recv(inside, packet, sizeof(packet), 0), 5);
 		assert_memory_equal(packet, "hello", 5);
@@ -119,17 +121,17 @@ static void test_empty_queue_and_bad_packets(void **state)
 	int fd;
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, &fd, 1), 0);
-	assert_int_equal(tun_read(fd, buf, sizeof(buf)), 0);
+	assert_int_equal(tun_open(name, &fd, 1, &offload), 0);
+	assert_int_equal(tun_read_packet(fd, buf, sizeof(buf)), 0);
 	memset(buf, 0, sizeof(buf));
 	assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
 	buf[0] = 0x45;
-	assert_int_equal(tun_write(fd, buf, 40), -EIO); /* the device is down */
+	assert_int_equal(tun_write_packet(fd, buf, 40), -EIO); /* the device is down */
 	set_up(name, "10.99.1.1/24");
 	buf[0] = 0;
-	assert_int_equal(tun_write(fd, buf, 40), -EINVAL); /* neither IPv4 nor IPv6 */
+	assert_int_equal(tun_write_packet(fd, buf, 40), -EINVAL); /* neither IPv4 nor IPv6 */
 	close(fd);
-	assert_int_equal(tun_read(fd, buf, sizeof(buf)), -EBADF);
+	assert_int_equal(tun_read_packet(fd, buf, sizeof(buf)), -EBADF);
 }
 
 static void test_kernel_names_the_device(void **state)
@@ -138,7 +140,7 @@ static void test_kernel_names_the_device(void **state)
 	int fds[3];
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, fds, 3), 0);
+	assert_int_equal(tun_open(name, fds, 3, &offload), 0);
 	assert_string_equal(name, "jt0");
 	for (size_t i = 0; i < 3; i++)
 		close(fds[i]);
@@ -153,9 +155,9 @@ static void test_never_joins_what_is_there(void **state)
 	int second[2];
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, first, 2), 0);
-	assert_int_equal(tun_open(taken, second, 2), -EBUSY);
-	assert_true(tun_open(lo, second, 1) < 0);
+	assert_int_equal(tun_open(name, first, 2, &offload), 0);
+	assert_int_equal(tun_open(taken, second, 2, &offload), -EBUSY);
+	assert_true(tun_open(lo, second, 1, &offload) < 0);
 	close(first[0]);
 	close(first[1]);
 }
@@ -172,9 +174,9 @@ static void test_failure_leaves_nothing(void **state)
 	close(before);
 	require_tun(state);
 	memset(unterminated, 'x', sizeof(unterminated));
-	assert_int_equal(tun_open(unterminated, fds, 1), -EINVAL);
-	assert_int_equal(tun_open(name, fds, 0), -EINVAL);
-	assert_true(tun_open(name, fds, 300) < 0); /* the kernel allows 256 */
+	assert_int_equal(tun_open(unterminated, fds, 1, &offload), -EINVAL);
+	assert_int_equal(tun_open(name, fds, 0, &offload), -EINVAL);
+	assert_true(tun_open(name, fds, 300, &offload) < 0); /* the kernel allows 256 */
 	assert_string_equal(name, "jt3");
 	assert_int_equal(if_nametoindex("jt3"), 0);
 	after = dup(0);

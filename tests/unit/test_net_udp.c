@@ -1,5 +1,5 @@
 /*
- * UDP sockets: batches, the address asked is the address that answers, ECN, truncation, errors. Where the
+ * UDP sockets: batches, the address asked is the address that answers, ECN, runs, errors. Where the
  * outer packet itself matters, a TUN device plays the network:
  *
  *     [ sockets under test ] --- jt0, jt1 --- [ this test, reading and writing IP packets ]
@@ -10,13 +10,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "net/tun.h"
 #include "net/udp.h"
+#include "tun_packet.h"
 
 static const struct ip any;
 
 struct batch {
-	uint8_t room[UDP_BATCH][UDP_BUFFER];
+	uint8_t room[UDP_BATCH][UDP_ROOM];
 	struct udp_datagram d[UDP_BATCH];
 };
 
@@ -105,7 +105,7 @@ static void batch_goes_round(const char *address)
 		assert_int_equal(in->d[i].remote.port, from.port);
 		assert_int_equal(in->d[i].remote.scope, 0);
 		assert_int_equal(in->d[i].ecn, 0);
-		assert_false(in->d[i].truncated);
+		assert_int_equal(in->d[i].segment, 0);
 	}
 	assert_int_equal(udp_receive(server, in->d, UDP_BATCH), 0);
 	close(client);
@@ -238,11 +238,12 @@ static void test_ecn(void **state)
 	ecn_crosses("[::1]:0");
 }
 
-static void test_truncation_is_flagged(void **state)
+/* The largest of ours, and what is larger than any of ours may be. */
+static void test_large_datagrams(void **state)
 {
-	struct batch *in;
-	uint8_t data[UDP_BUFFER + 1] = { 0 };
+	static uint8_t data[UDP_RUN_BYTES];
 	struct udp_datagram d = { .data = data, .len = UDP_BUFFER };
+	struct batch *in;
 	int server;
 	int client;
 
@@ -251,48 +252,115 @@ static void test_truncation_is_flagged(void **state)
 	server = listener("127.0.0.1:0", &d.remote);
 	client = path(true);
 	send_one(client, &d);
-	d.len++;
+	d.len = UDP_RUN_BYTES;
 	send_one(client, &d);
 	assert_int_equal(udp_receive(server, in->d, UDP_BATCH), 2);
 	assert_int_equal(in->d[0].len, UDP_BUFFER);
-	assert_false(in->d[0].truncated);
-	assert_int_equal(in->d[1].len, UDP_BUFFER);
-	assert_true(in->d[1].truncated);
+	assert_int_equal(in->d[1].len, UDP_RUN_BYTES);
 	close(client);
 	close(server);
 	free(in);
 }
 
+/* Seven datagrams in a row leave in one call, and come as they left: together or singly, none twice, none cut. */
+static void run_goes_round(const char *address)
+{
+	static uint8_t data[6 * 1452 + 99];
+	struct udp_datagram d = { .data = data, .len = sizeof(data), .segment = 1452, .ecn = 1 };
+	struct batch *in = new_batch();
+	int server = listener(address, &d.remote);
+	int client = path(ip_is_v4(&d.remote.ip));
+	size_t at = 0;
+	int n;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7 + i / 1452);
+	send_one(client, &d);
+	while (at < sizeof(data)) {
+		wait_for(server, POLLIN);
+		n = udp_receive(server, in->d, UDP_BATCH);
+		assert_true(n > 0);
+		for (int i = 0; i < n; i++) {
+			const struct udp_datagram *r = &in->d[i];
+
+			assert_true(at + r->len <= sizeof(data));
+			assert_memory_equal(r->data, data + at, r->len);
+			assert_int_equal(r->len > 1452 ? r->segment : 1452, 1452);
+			assert_int_equal(r->ecn, 1);
+			assert_true(ip_equal(&r->local, &d.remote.ip));
+			at += r->len;
+		}
+	}
+	close(client);
+	close(server);
+	free(in);
+}
+
+static void test_runs(void **state)
+{
+	require_netns(state);
+	if (!udp_offload().gso)
+		skip();
+	run_goes_round("127.0.0.1:0");
+	run_goes_round("[::1]:0");
+}
+
+/* Each larger than the MTU: the kernel fragments single ones, but takes no run of them. */
+static void test_run_that_cannot_go(void **state)
+{
+	static uint8_t data[2 * 1452];
+	char name[IFNAMSIZ] = "jt3";
+	struct udp_datagram d = { .data = data, .len = sizeof(data), .segment = 1452 };
+	struct tun_offload offload;
+	int error;
+	int client;
+	int fd;
+
+	require_tun(state);
+	if (!udp_offload().gso)
+		skip();
+	assert_int_equal(tun_open(name, &fd, 1, &offload), 0);
+	assert_true(run("ip addr add 10.98.3.1/24 dev jt3 && ip link set jt3 mtu 1280 up"));
+	d.remote = endpoint_of("10.98.3.2:9");
+	client = path(true);
+	assert_int_equal(udp_send(client, &d, 1, &error), 0);
+	assert_true(udp_is_run_error(error));
+	d.len = d.segment;
+	send_one(client, &d);
+	close(client);
+	close(fd);
+}
+
 /* A datagram that cannot go stops the batch there; behind it, the rest goes. */
 static void test_send_names_the_datagram(void **state)
 {
-	struct batch *out;
+	struct udp_datagram d[40];
+	uint8_t byte = 7;
 	struct batch *in;
 	struct endpoint at;
 	int error;
 	int server;
 	int client;
+	int came = 0;
 
 	require_netns(state);
-	out = new_batch();
 	in = new_batch();
 	server = listener("127.0.0.1:0", &at);
 	client = path(true);
-	for (size_t i = 0; i < 40; i++) {
-		out->d[i].remote = at;
-		out->d[i].len = 1;
-	}
-	out->d[20].remote = endpoint_of("203.0.113.1:9"); /* no route */
-	assert_int_equal(udp_send(client, out->d, 40, &error), 20);
+	for (size_t i = 0; i < 40; i++)
+		d[i] = (struct udp_datagram){ .data = &byte, .len = 1, .remote = at };
+	d[20].remote = endpoint_of("203.0.113.1:9"); /* no route */
+	assert_int_equal(udp_send(client, d, 40, &error), 20);
 	assert_int_equal(error, ENETUNREACH);
-	assert_int_equal(udp_send(client, out->d + 20, 20, &error), 0);
+	assert_int_equal(udp_send(client, d + 20, 20, &error), 0);
 	assert_int_equal(error, ENETUNREACH);
-	assert_int_equal(udp_send(client, out->d + 21, 19, &error), 19);
+	assert_int_equal(udp_send(client, d + 21, 19, &error), 19);
 	assert_int_equal(error, 0);
-	assert_int_equal(udp_receive(server, in->d, UDP_BATCH), 39);
+	for (int n = 1; n > 0; came += n)
+		n = udp_receive(server, in->d, UDP_BATCH);
+	assert_int_equal(came, 39);
 	close(client);
 	close(server);
-	free(out);
 	free(in);
 }
 
@@ -412,10 +480,11 @@ struct networks {
 static void open_networks(struct networks *n)
 {
 	for (size_t i = 0; i < 2; i++) {
+		struct tun_offload offload;
 		char name[IFNAMSIZ];
 
 		snprintf(name, sizeof(name), "jt%u", (unsigned int)i);
-		assert_int_equal(tun_open(name, &n->fd[i], 1), 0);
+		assert_int_equal(tun_open(name, &n->fd[i], 1, &offload), 0);
 	}
 	assert_true(run("ip link set jt0 mtu 1500 up && ip link set jt1 mtu 1500 up"
 			" && ip addr add 192.0.2.1/32 dev lo && ip addr add 192.0.2.2/32 dev lo"
@@ -436,7 +505,7 @@ static size_t next_packet(const struct networks *n, size_t i, uint8_t *buf, size
 
 	do {
 		wait_for(n->fd[i], POLLIN);
-		len = tun_read(n->fd[i], buf, cap);
+		len = tun_read_packet(n->fd[i], buf, cap);
 		assert_true(len > 0);
 	} while (buf[0] >> 4 != 4);
 	return (size_t)len;
@@ -447,7 +516,7 @@ static void expect_silence(const struct networks *n, size_t i)
 	uint8_t buf[1500];
 	int len;
 
-	while ((len = tun_read(n->fd[i], buf, sizeof(buf))) > 0)
+	while ((len = tun_read_packet(n->fd[i], buf, sizeof(buf))) > 0)
 		assert_int_not_equal(buf[0] >> 4, 4);
 	assert_int_equal(len, 0);
 }
@@ -479,7 +548,7 @@ static void inject(const struct networks *n, const char *to, uint16_t port, uint
 	p[25] = 9;
 	p[28] = 'x';
 	ip_checksum(p);
-	assert_int_equal(tun_write(n->fd[0], p, sizeof(p)), 0);
+	assert_int_equal(tun_write_packet(n->fd[0], p, sizeof(p)), 0);
 }
 
 /* Asked over one uplink, the route then moved: the answer takes the other, still from the address asked. */
@@ -510,7 +579,7 @@ static void test_answer_takes_the_route_of_now(void **state)
 	assert_int_equal(next_packet(&n, 1, packet, sizeof(packet)), 29);
 	asked = ip_from_v4(packet + 12);
 	assert_ip(asked, "192.0.2.2");
-	assert_int_equal(packet[1], 1); /* ECN, and no DSCP */
+	assert_int_equal(packet[1], 1);        /* ECN, and no DSCP */
 	assert_int_equal(packet[6] & 0x40, 0); /* no DF */
 	expect_silence(&n, 0);
 	close(server);
@@ -659,7 +728,9 @@ int main(void)
 		cmocka_unit_test(test_families_are_apart),
 		cmocka_unit_test(test_answers_from_the_address_asked),
 		cmocka_unit_test(test_ecn),
-		cmocka_unit_test(test_truncation_is_flagged),
+		cmocka_unit_test(test_large_datagrams),
+		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_run_that_cannot_go),
 		cmocka_unit_test(test_send_names_the_datagram),
 		cmocka_unit_test(test_refusal_is_told_once),
 		cmocka_unit_test(test_error_harms_no_other_datagram),
