@@ -31,7 +31,7 @@
 	X(switching, improvement_factor, PPM, 1100000, 1000000, 10000000)                          \
 	X(switching, failback_after_ms, MS, 30000, 0, 3600000)                                     \
 	X(switching, drain_ms, MS, 1000, 0, 10000)                                                 \
-	X(switching, rescue_bytes, BYTES, 262144, 0, 16777216)                                     \
+	X(switching, rescue_bytes, BYTES, 1048576, 0, 16777216)                                    \
 	X(transport, max_candidates, COUNT, 3, 1, 8)                                               \
 	X(transport, standby_probe_ms, MS, 5000, 250, 60000)                                       \
 	X(security, replay_window, POW2, 2048, 64, 65536)                                          \

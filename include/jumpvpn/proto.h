@@ -192,8 +192,8 @@ enum frame_type {
 struct wire_path_report {
 	be32 sent;          /* DATA and CONTROL packets sent, this one included */
 	be32 received;      /* authentic DATA and CONTROL packets received */
-	uint8_t epoch;      /* of the highest counter received in this session */
-	be48 highest;       /* that counter */
+	uint8_t epoch;      /* of the DATA with the highest counter that was accepted in this session */
+	be48 highest;       /* the number behind that counter; 0: no DATA yet */
 };
 
 enum ping_flag {
@@ -227,7 +227,7 @@ struct frame_jump { /* client: attach the path this came on. Server: please jump
 	uint8_t reason;     /* enum reason: the evidence */
 	be32 binding_version; /* the binding that this jump replaces */
 	be64 age_us;
-	uint8_t epoch;      /* highest counter received: see wire_path_report */
+	uint8_t epoch;      /* DATA accepted so far: see wire_path_report */
 	be48 highest;
 };
 
@@ -235,7 +235,7 @@ struct frame_jump_ack {
 	be32 id;
 	be32 binding_version; /* after the jump */
 	be32 state_version;
-	uint8_t epoch;
+	uint8_t epoch;      /* DATA accepted before this jump; the same in every repetition */
 	be48 highest;
 };
 

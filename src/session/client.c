@@ -52,6 +52,15 @@ static void jump_ends(struct session *s, enum reason why, uint32_t retry_after_m
 	s->jump.again = TIME_NEVER;
 }
 
+/* What was sent before arrived, as far as this end can know: the JUMP_ACK will tell for certain. */
+static struct jv_time silent_since(const struct path *p)
+{
+	const struct jv_time heard = time_is_never(p->last_rx) ? p->opened : p->last_rx;
+
+	return time_add_us(p->unanswered > 0 ? time_min(heard, p->silent_since) : heard,
+			   -(2 * p->srtt_us + 4 * p->rttvar_us));
+}
+
 static void jump_send(struct session *s, struct jv_time now)
 {
 	struct path *p = &s->path[s->jump.slot];
@@ -73,6 +82,10 @@ static void jump_send(struct session *s, struct jv_time now)
 		wait = JUMP_REPEAT_MAX_MS * 1000;
 	s->jump.again = time_add_us(now, wait);
 	health_restart(s, now);
+	if (s->jump.dead && s->jump.tries == 1)
+		rescue_at_once(s, silent_since(s->active), now);
+	else
+		rescue_run(s, now);
 }
 
 static void jump_to(struct session *s, struct path *p, struct jv_time now)
@@ -294,12 +307,23 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	struct session *s = p->session;
 	const bool ours = s->jump.pending && f->jump_ack.id == s->jump.id && p->slot == s->jump.slot;
 	const int32_t ahead = (int32_t)(f->jump_ack.binding_version - s->binding_version);
+	const bool dead = s->jump.dead;
+	const uint8_t tries = s->jump.tries;
+	struct jv_time overdue;
 
 	/* An answer to an older JUMP counts when it tells of a later binding than the one we know. */
 	if (!s->active || ahead < 0 || ahead > BINDINGS_MISSED_MAX || (!ours && ahead == 0) ||
 	    p->number == PATH_NONE)
 		return;
+	overdue = time_add_us(s->jump.first, -path_patience_us(s->active));
 	follow(s, p, f->jump_ack.binding_version, now);
+	rescue_arrived(s, f->jump_ack.epoch, f->jump_ack.highest);
+	if (ours && !dead)
+		rescue_overdue(s, overdue, now);
+	else if (ours && tries == 1)
+		rescue_rest(s, now);
+	else /* what went out behind a JUMP that was lost was refused */
+		rescue_all(s, now);
 }
 
 /* Denied for good, or with an order: the active path stays what it is. */

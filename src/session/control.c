@@ -45,6 +45,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 
 	session_age_sample(s, f->ping.age_us, -1, now);
 	path_reported(p, &f->ping.report, now);
+	rescue_reported(s, f->ping.report.epoch, f->ping.report.highest);
 	if (p == s->active)
 		health_restart(s, now); /* what it says may hasten the verdict */
 	pong.pong.id = f->ping.id;
@@ -85,11 +86,17 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	path_rtt_sample(p, rtt);
 	session_age_sample(s, f->pong.age_us, rtt, now);
 	path_reported(p, &f->pong.report, now);
+	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
+		rescue_arrived(s, f->pong.report.epoch, f->pong.report.highest);
+		rescue_all(s, now);
+	}
+	rescue_reported(s, f->pong.report.epoch, f->pong.report.highest);
 	if (f->pong.id == p->ping_id)
 		window = path_ponged(p, &f->pong.report, s->policy.loss_window_ms, now);
 	else
 		path_answered(p, now);
 	health_ponged(s, p, window, now);
+	rescue_run(s, now);
 	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet
 	 * it. */
 	if (s->engine->client && s->state == STATE_ATTACHED &&

@@ -12,6 +12,10 @@
 	X(RX_BYTES, rx_bytes, "inner bytes received and delivered")                                \
 	X(TX_PACKETS, tx_packets, "inner packets sealed and sent")                                 \
 	X(TX_BYTES, tx_bytes, "inner bytes sealed and sent")                                       \
+	X(RESCUED_PACKETS, rescued_packets, "inner packets sent again because the session moved")  \
+	X(RESCUED_BYTES, rescued_bytes, "inner bytes sent again because the session moved")        \
+	X(RESCUE_LOST, rescue_lost, "inner packets that waited for a path for too long")           \
+	X(RESCUE_NO_ROOM, rescue_no_room, "inner packets sent without a copy, for want of memory") \
 	X(RX_CONTROL, rx_control, "CONTROL packets accepted")                                      \
 	X(TX_CONTROL, tx_control, "CONTROL packets sent")                                          \
 	X(DROP_MALFORMED, drop_malformed, "datagrams that no packet of this version can be")       \
@@ -20,6 +24,7 @@
 	X(DROP_UNKNOWN_EPOCH, drop_unknown_epoch, "packets of an epoch without keys")              \
 	X(DROP_BAD_TAG, drop_bad_tag, "packets that are not authentic")                            \
 	X(DROP_REPLAY, drop_replay, "authentic packets seen before or behind the window")          \
+	X(DROP_DUPLICATE, drop_duplicate, "DATA that came again after a jump")                     \
 	X(DROP_WRONG_PATH, drop_wrong_path, "DATA on a path that is not the active one")           \
 	X(DROP_NOT_ATTACHED, drop_not_attached, "DATA before the session attached")                \
 	X(DROP_BAD_FRAME, drop_bad_frame, "authentic CONTROL with a frame that is not valid")      \

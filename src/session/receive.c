@@ -45,12 +45,13 @@ static void data_received(struct path *p, const uint8_t *packet, size_t len, str
 	e->io.deliver(e->ctx, packet, len);
 }
 
+/* Of DATA alone: what the peer should send again is told by it. */
 static void note_highest(struct session *s, const struct epoch *ep, uint64_t counter)
 {
-	if (ep->number < s->rx_epoch || (ep->number == s->rx_epoch && counter <= s->rx_highest))
+	if (ep->number < s->rx_epoch || (ep->number == s->rx_epoch && counter < s->rx_highest))
 		return;
 	s->rx_epoch = ep->number;
-	s->rx_highest = counter;
+	s->rx_highest = counter + 1;
 }
 
 void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
@@ -83,6 +84,10 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 		goto drop;
 	why = COUNT_DROP_REPLAY;
 	if (!replay_is_new(&ep->replay, id.counter)) {
+		if (id.type == PACKET_DATA && rescue_doubles(s, now)) {
+			why = COUNT_DROP_DUPLICATE;
+			goto drop;
+		}
 		trail_refused(e, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote,
 			      now);
 		goto drop;
@@ -99,7 +104,6 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 		return;
 	}
 
-	note_highest(s, ep, id.counter);
 	if (ep->number != s->keys.tx_epoch)
 		rekey_peer_uses(s, ep->number, now);
 	else if (s->rekey.unconfirmed)
@@ -107,10 +111,12 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	s->last_rx = p->last_rx = now;
 	p->received++;
 	health_heard(s, p);
-	if (id.type == PACKET_DATA)
+	if (id.type == PACKET_DATA) {
+		note_highest(s, ep, id.counter);
 		data_received(p, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
-	else
+	} else {
 		control_received(p, from, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, len, now);
+	}
 	return;
 drop:
 	e->counters.n[why]++;

@@ -132,6 +132,7 @@ static void rebound(struct path *p, struct jv_time now)
 	p->ping_out = false;
 	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);
 	health_suspect(s, now);
+	rescue_all(s, now); /* what came from the new address has told what arrived */
 }
 
 void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],
@@ -148,11 +149,12 @@ void server_path_response(struct path *p, const struct route *from, const uint8_
 	}
 	p->challenged = false;
 	p->proven = true;
+	rescue_run(p->session, now);
 }
 
 /* --- jumps --- */
 
-static bool is_dead(enum reason evidence)
+bool evidence_is_dead(enum reason evidence)
 {
 	return evidence == REASON_HEARTBEAT_TIMEOUT || evidence == REASON_CONSECUTIVE_DROP_EXCEEDED ||
 	       evidence == REASON_TRANSPORT_DEAD || evidence == REASON_ADDRESS_CHANGED ||
@@ -164,7 +166,7 @@ uint32_t switch_budget(const struct policy *pol, enum reason evidence)
 {
 	const uint32_t max = pol->max_switches_per_min;
 
-	return is_dead(evidence) || evidence == REASON_POLICY_FORCED ? max : max - 1;
+	return evidence_is_dead(evidence) || evidence == REASON_POLICY_FORCED ? max : max - 1;
 }
 
 static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
@@ -176,8 +178,8 @@ static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
 	f.jump_ack.id = id;
 	f.jump_ack.binding_version = s->binding_version;
 	f.jump_ack.state_version = s->state_version;
-	f.jump_ack.epoch = (uint8_t)s->rx_epoch;
-	f.jump_ack.highest = s->rx_highest;
+	f.jump_ack.epoch = (uint8_t)s->acked_epoch;
+	f.jump_ack.highest = s->acked_highest;
 	control_begin(&c);
 	frame_write(&c.w, &f);
 	server_challenge(p, &c, now);
@@ -250,7 +252,7 @@ enum reason switch_reason(enum reason evidence)
  * commit. */
 static void walk(struct session *s, enum reason evidence, struct jv_time now)
 {
-	const bool listed = is_dead(evidence) || evidence == REASON_LOSS_THRESHOLD_EXCEEDED ||
+	const bool listed = evidence_is_dead(evidence) || evidence == REASON_LOSS_THRESHOLD_EXCEEDED ||
 			    evidence == REASON_LATENCY_THRESHOLD_EXCEEDED;
 
 	if (s->state == STATE_ATTACHED)
@@ -283,15 +285,30 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	}
 }
 
+/* Behind the JUMP_ACK, what the JUMP does not report. In flight on a path that is well it is not lost. */
+static void send_again(struct session *s, const struct frame *jump, bool dead, struct jv_time overdue,
+		       struct jv_time now)
+{
+	rescue_arrived(s, jump->jump.epoch, jump->jump.highest);
+	if (dead)
+		rescue_all(s, now);
+	else
+		rescue_overdue(s, overdue, now);
+}
+
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 	const bool is_switch = p != s->active || !route_equal(&p->route, from);
+	/* Had it been well, what is older would be reported. */
+	const struct jv_time overdue = time_add_us(now, -path_patience_us(s->active));
 	uint32_t retry_after_ms;
 	enum reason why;
+	bool dead;
 
 	if (p == s->active && f->jump.id == s->last_jump_id && s->state == STATE_ATTACHED) {
 		acknowledge(p, f->jump.id, now);
+		send_again(s, f, evidence_is_dead(f->jump.reason), overdue, now);
 		return;
 	}
 	why = judge(p, f, is_switch, &retry_after_ms, now);
@@ -300,10 +317,14 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 		return;
 	}
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
+	dead = evidence_is_dead(f->jump.reason) || s->state != STATE_ATTACHED;
+	s->acked_epoch = s->rx_epoch;
+	s->acked_highest = s->rx_highest;
 	if (is_switch || s->state != STATE_ATTACHED)
 		commit(p, from, f, is_switch, now);
 	s->last_jump_id = f->jump.id;
 	acknowledge(p, f->jump.id, now);
+	send_again(s, f, dead, overdue, now);
 }
 
 /* --- the server's own view --- */

@@ -122,6 +122,7 @@ static void unlink_session(struct session *s)
 	timer_stop(&e->wheel, &s->deadline);
 	timer_stop(&e->wheel, &s->life);
 	timer_stop(&e->wheel, &s->standby);
+	rescue_free(s);
 	if (s->job)
 		s->job->session = NULL;
 	if (s->rekey.job)
@@ -217,6 +218,7 @@ void session_reap(struct engine *e)
 
 		list_remove(&s->node);
 		switch_limit_free(&s->limit);
+		rescue_free(s);
 		free(s->replay_bits);
 		crypto_wipe(s, sizeof(*s));
 		free(s);
@@ -292,6 +294,7 @@ void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_
 	s->unanswered_since = TIME_NEVER;
 	to->unanswered = 0;
 	to->ping_out = false;
+	to->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
 	if (!is_switch)
 		return;
 	s->binding_version++;

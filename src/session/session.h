@@ -10,6 +10,7 @@
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/limit.h"
+#include "session/rescue.h"
 #include "session/table.h"
 #include "session/wheel.h"
 
@@ -58,8 +59,9 @@ struct session {
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
 	struct keys keys;
-	uint32_t rx_epoch; /* of the highest counter received */
-	uint64_t rx_highest;
+	uint32_t rx_epoch; /* of the last DATA accepted, by counter */
+	uint64_t rx_highest; /* the number behind its counter; 0: none yet */
+	struct rescue *rescue; /* owned; NULL: nothing is kept */
 
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
@@ -84,6 +86,8 @@ struct session {
 	uint64_t switches, bytes_at_switch;
 	struct jump jump;
 	uint32_t last_jump_id; /* server: the last one committed */
+	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
+	uint64_t acked_highest;
 	uint32_t next_ping_id, next_jump_id;
 	struct rekey rekey;
 	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
@@ -179,6 +183,7 @@ struct engine {
 	struct list sessions, late, dead, jobs;
 	size_t max_sessions, nsessions, nlate, njobs;
 	struct counters counters;
+	uint64_t rescue_bytes; /* of all sessions' rings */
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
 	struct jv_time due; /* of the timers that run now; TIME_NEVER between ticks */
@@ -254,6 +259,10 @@ void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_
 void ping_send(struct path *p, uint8_t flags, struct jv_time now);
 void close_send(struct session *s, enum reason why, struct jv_time now);
 void path_report_now(const struct path *p, struct path_report *r);
+/* DATA leaves on the active path, or on the one being jumped to when the active one is dead. */
+struct path *session_data_path(struct session *s);
+/* The 3x rule for DATA, which counts it; on a path that is proven always true. */
+bool data_may_send(struct path *p, size_t len);
 
 /* receive.c: DATA and CONTROL in */
 void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
@@ -307,6 +316,7 @@ void client_ended(struct session *s, struct jv_time now);
 
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */
+bool evidence_is_dead(enum reason evidence);     /* the path carries nothing */
 uint32_t switch_budget(const struct policy *pol,
 		       enum reason evidence); /* switches a minute for this evidence */
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now);

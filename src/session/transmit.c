@@ -19,7 +19,7 @@ void path_report_now(const struct path *p, struct path_report *r)
 	r->highest = s->rx_highest;
 }
 
-/* Seals what stands behind the header and counts it; 0 when the epoch has no counter left. */
+/* Seals what stands behind the header; 0 when the epoch has no counter left. */
 static size_t seal(struct path *p, uint8_t *packet, size_t len, enum packet_type type, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -35,7 +35,6 @@ static size_t seal(struct path *p, uint8_t *packet, size_t len, enum packet_type
 	}
 	mask = keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask);
 	key = keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key);
-	p->sent++;
 	return packet_seal(packet, len, type, (uint8_t)ep->number, ep->tx_counter++, p->locator, key,
 			   ep->tx_iv, mask);
 }
@@ -62,7 +61,7 @@ static bool may_send(struct path *p, const struct route *to, size_t len)
 }
 
 /* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */
-static bool data_may_send(struct path *p, size_t len)
+bool data_may_send(struct path *p, size_t len)
 {
 	const uint64_t least = (uint64_t)p->credit_tx + len + CONTROL_CREDIT;
 
@@ -87,6 +86,7 @@ bool control_send(struct control *c, struct path *p, const struct route *to, str
 	len = seal(p, c->packet, c->w.len, PACKET_CONTROL, now);
 	if (len == 0)
 		return false;
+	p->sent++;
 	e->counters.n[COUNT_TX_CONTROL]++;
 	e->io.send(e->ctx, to ? to : &p->route, c->packet, len);
 	return true;
@@ -146,31 +146,41 @@ void close_send(struct session *s, enum reason why, struct jv_time now)
 			control_frame(&s->path[i], &f, now);
 }
 
-/* Data leaves on the active path, or on the one being jumped to when the active one is dead. */
-static struct path *data_path(struct session *s)
+struct path *session_data_path(struct session *s)
 {
 	if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.dead)
 		return &s->path[s->jump.slot];
 	return s->active;
 }
 
+/* Is there a path, and may it carry `len` bytes now? Counts what may not go. */
+static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time now)
+{
+	if (!p || !p->known) {
+		s->engine->counters.n[COUNT_DROP_NO_PATH]++;
+		return false;
+	}
+	if (data_may_send(p, len))
+		return true;
+	s->engine->counters.n[COUNT_DROP_AMPLIFICATION]++;
+	if (time_is_never(s->unanswered_since))
+		health_data_sent(s, now); /* its PING carries another challenge */
+	return false;
+}
+
 void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	struct path *p = data_path(s);
+	struct path *p = session_data_path(s);
+	const struct epoch *ep = keys_tx(&s->keys);
+	const uint64_t counter = ep->tx_counter;
 	uint8_t *datagram = packet - PROTO_HEADER_LEN;
+	const bool kept = rescue_ready(s, len + PROTO_OVERHEAD, now);
+	const bool waits = kept && p && rescue_queues(s);
 	size_t wire_len;
 
-	if (!p || !p->known) {
-		e->counters.n[COUNT_DROP_NO_PATH]++;
+	if (!waits && !may_go(s, p, len + PROTO_OVERHEAD, now))
 		return;
-	}
-	if (!data_may_send(p, len + PROTO_OVERHEAD)) {
-		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
-		if (time_is_never(s->unanswered_since))
-			health_data_sent(s, now); /* its PING carries another challenge */
-		return;
-	}
 	wire_len = seal(p, datagram, len, PACKET_DATA, now);
 	if (wire_len == 0) {
 		e->counters.n[COUNT_DROP_NO_PATH]++;
@@ -183,5 +193,12 @@ void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_
 	e->counters.n[COUNT_TX_BYTES] += len;
 	if (time_is_never(s->unanswered_since))
 		health_data_sent(s, now);
+	if (kept)
+		rescue_keep(s, datagram, wire_len, ep->number, counter, waits, now);
+	if (waits) {
+		rescue_joined(s, wire_len, now);
+		return;
+	}
+	p->sent++;
 	e->io.send(e->ctx, &p->route, datagram, wire_len);
 }

@@ -132,7 +132,7 @@ static void test_policy_defaults(void **state)
 		{ "switching.improvement_factor", 1100000, 1000000, 10000000 },
 		{ "switching.failback_after_ms", 30000, 0, 3600000 },
 		{ "switching.drain_ms", 1000, 0, 10000 },
-		{ "switching.rescue_bytes", 262144, 0, 16777216 },
+		{ "switching.rescue_bytes", 1048576, 0, 16777216 },
 		{ "transport.max_candidates", 3, 1, 8 },
 		{ "transport.standby_probe_ms", 5000, 250, 60000 },
 		{ "security.replay_window", 2048, 64, 65536 },
