@@ -29,6 +29,7 @@ struct kept {
 	struct jv_time born, sent;
 	uint32_t era; /* in which it was last sent; 0: never */
 	uint8_t again;
+	bool lost; /* counted as such */
 };
 
 struct rescue {
@@ -87,6 +88,12 @@ static void drop_oldest(struct rescue *r)
 	}
 }
 
+static void give_up(struct session *s, struct kept *k)
+{
+	s->engine->counters.n[COUNT_RESCUE_LOST] += !k->lost;
+	k->lost = true;
+}
+
 /* Room for `size` bytes in one piece; the oldest give way. */
 static uint32_t reserve(struct session *s, uint32_t size)
 {
@@ -102,7 +109,7 @@ static uint32_t reserve(struct session *s, uint32_t size)
 			return r->head;
 		}
 		if (r->waiting == r->count && at(r, r->tail)->era != r->era)
-			s->engine->counters.n[COUNT_RESCUE_LOST]++;
+			give_up(s, at(r, r->tail));
 		drop_oldest(r);
 	}
 }
@@ -278,7 +285,7 @@ static struct jv_time drain(struct session *s, int64_t budget, struct jv_time no
 			if (budget <= 0)
 				return time_add_ms(now, TICK_MS);
 			if (!usable(s, k, now)) {
-				s->engine->counters.n[COUNT_RESCUE_LOST]++;
+				give_up(s, k);
 			} else if (data_may_send(p, k->len)) {
 				send(s, p, k, now);
 				budget -= k->len;
@@ -357,6 +364,8 @@ void rescue_overdue(struct session *s, struct jv_time limit, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
 
+	while (r && r->count > 0 && !usable(s, at(r, r->tail), now))
+		drop_oldest(r);
 	if (r && r->count > 0 && time_before(at(r, r->tail)->sent, limit))
 		rescue_all(s, now);
 	else

@@ -58,6 +58,7 @@ struct traffic {
 	bool echo;           /* the receiver answers each at once */
 	struct jv_time next;
 	uint32_t sent, got, twice, echoed; /* echoed: answers that came back */
+	uint32_t late, newest;             /* late: arrived behind a newer one */
 	uint8_t *seen;
 	uint32_t cap;
 	struct jv_time last_got;

@@ -350,6 +350,8 @@ static void mark(struct world *w, struct traffic *t, uint32_t seq)
 	t->twice += t->seen[seq];
 	t->got += !t->seen[seq];
 	t->seen[seq] = 1;
+	t->late += seq < t->newest;
+	t->newest = seq > t->newest ? seq : t->newest;
 	t->last_got = w->now;
 	if (gap > t->gap_us)
 		t->gap_us = gap;
