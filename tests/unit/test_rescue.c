@@ -460,7 +460,7 @@ static void test_pace(void **state)
 	w->swallow = measure_pace;
 	memset(&pace, 0, sizeof(pace));
 	world_run(w, 300);
-	assert_in_range(pace.most, 32768, 3 * 32768);
+	assert_in_range(pace.most, 16384, 3 * 16384);
 	assert_int_equal(w->engine[CLIENT].strange, 500);
 	nothing_lost(w);
 }

@@ -125,15 +125,14 @@ static uint64_t take_packet(const struct options *o, int fd, uint64_t left)
 static int open_capture(const struct options *o)
 {
 	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
-	int one = 1, size = 8 << 20, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	int one = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 
 	ll.sll_ifindex = (int)if_nametoindex(o->interface);
 	if (fd < 0 || !ll.sll_ifindex)
 		die("%s: %s", o->interface, strerror(errno));
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)))
 		die("PACKET_VNET_HDR: %s", strerror(errno));
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	receive_generously(fd);
 	if (bind(fd, (struct sockaddr *)&ll, sizeof(ll)))
 		die("bind: %s", strerror(errno));
 	return fd;

@@ -249,6 +249,7 @@ static int client(const struct options *o, bool icmp)
 		r.fd = open_socket(&o->to, SOCK_DGRAM);
 	if (r.fd < 0)
 		die("raw socket: %s", strerror(errno));
+	receive_generously(r.fd);
 	if (icmp && family == AF_INET)
 		setsockopt(r.fd, IPPROTO_IP, IP_MTU_DISCOVER, &dontfrag, sizeof(dontfrag));
 	if (icmp && family == AF_INET6)
@@ -273,6 +274,7 @@ static int server(const struct options *o)
 	struct address peer;
 	int fd = open_socket(&o->from, SOCK_DGRAM);
 
+	receive_generously(fd);
 	bind_to_interface(fd, o->interface);
 	bind_to(fd, &o->from);
 	tool_catch_signals();

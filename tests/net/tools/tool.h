@@ -161,6 +161,15 @@ static inline int open_socket(const struct address *a, int type)
 	return fd;
 }
 
+/* What comes in a burst while this process waits for its turn is not to be lost here. */
+static inline void receive_generously(int fd)
+{
+	const int size = 8 << 20;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
 static inline void bind_to(int fd, const struct address *a)
 {
 	char text[ADDRESS_TEXT];
