@@ -88,7 +88,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	path_reported(p, &f->pong.report, now);
 	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
 		rescue_arrived(s, f->pong.report.epoch, f->pong.report.highest);
-		rescue_all(s, now);
+		rescue_unreported(s, now);
 	}
 	rescue_reported(s, f->pong.report.epoch, f->pong.report.highest);
 	if (f->pong.id == p->ping_id)

@@ -19,6 +19,8 @@
 #define PROOF_MS 10  /* an unproven address is looked at again after this */
 #define IDLE_MS 5000 /* a session silent for so long has no ring */
 #define AGAIN_MAX 4  /* a packet goes out again so many times: for each candidate path of the default */
+#define REORDER \
+	16 /* so many before the last that arrived may not have, when a path dies: they are sent too */
 #define ALIGN 8
 #define NO_END UINT32_MAX
 
@@ -39,6 +41,8 @@ struct rescue {
 	uint32_t asked;      /* policy.rescue_bytes when it was made */
 	uint32_t cap, head, tail, next, end;
 	uint32_t count, waiting;
+	uint32_t told_epoch; /* what has arrived, as the peer says */
+	uint64_t told;
 	uint32_t early; /* bytes that have left since the last tick, ahead of the next one */
 	uint32_t era;   /* grows when what was sent must go again */
 	uint8_t bytes[] __attribute__((aligned(ALIGN)));
@@ -212,20 +216,32 @@ static bool epoch_told(const struct session *s, uint8_t low, uint64_t highest, u
 	return ep->number == *epoch && highest <= ep->tx_counter;
 }
 
+static bool is_before(const struct kept *k, uint32_t epoch, uint64_t counter)
+{
+	return k->epoch < epoch || (k->epoch == epoch && k->counter < counter);
+}
+
 static void forget(struct session *s, uint8_t low, uint64_t highest, bool waiting_too)
 {
 	struct rescue *r = s->rescue;
+	const uint64_t sure = highest > REORDER ? highest - REORDER : 0;
 	uint32_t epoch;
 
 	if (!r || !epoch_told(s, low, highest, &epoch))
 		return;
-	while (r->count > (waiting_too ? 0 : r->waiting)) {
-		const struct kept *k = at(r, r->tail);
-
-		if (k->epoch > epoch || (k->epoch == epoch && k->counter >= highest))
-			return;
-		drop_oldest(r);
+	if (epoch > r->told_epoch || (epoch == r->told_epoch && highest > r->told)) {
+		r->told_epoch = epoch;
+		r->told = highest;
 	}
+	while (r->count > (waiting_too ? 0 : r->waiting) && is_before(at(r, r->tail), epoch, sure))
+		drop_oldest(r);
+}
+
+/* As the reports say, and nothing in doubt. */
+static void forget_told(struct rescue *r)
+{
+	while (r->count > 0 && is_before(at(r, r->tail), r->told_epoch, r->told))
+		drop_oldest(r);
 }
 
 void rescue_reported(struct session *s, uint8_t epoch, uint64_t highest)
@@ -370,13 +386,23 @@ void rescue_all(struct session *s, struct jv_time now)
 	rescue_rest(s, now);
 }
 
+void rescue_unreported(struct session *s, struct jv_time now)
+{
+	if (s->rescue)
+		forget_told(s->rescue);
+	rescue_all(s, now);
+}
+
 void rescue_overdue(struct session *s, struct jv_time limit, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
 
-	while (r && r->count > 0 && !usable(s, at(r, r->tail), now))
+	if (!r)
+		return;
+	forget_told(r);
+	while (r->count > 0 && !usable(s, at(r, r->tail), now))
 		drop_oldest(r);
-	if (r && r->count > 0 && time_before(at(r, r->tail)->sent, limit))
+	if (r->count > 0 && time_before(at(r, r->tail)->sent, limit))
 		rescue_all(s, now);
 	else
 		rescue_run(s, now);

@@ -41,8 +41,10 @@ void rescue_arrived(struct session *s, uint8_t epoch, uint64_t highest);
 
 /* What was sent at `since` or later goes again, on the path that a JUMP was just sent on. */
 void rescue_at_once(struct session *s, struct jv_time since, struct jv_time now);
-/* All that is left goes again. */
+/* All that is left goes again: beyond the report, and the few before it that may have been overtaken. */
 void rescue_all(struct session *s, struct jv_time now);
+/* As above, but not those few: the peer does not know that it must expect duplicates. */
+void rescue_unreported(struct session *s, struct jv_time now);
 /* What has not gone out since the last of the two above. */
 void rescue_rest(struct session *s, struct jv_time now);
 /* All, if any of it was sent before `limit`: on a path that is well it would have arrived. */

@@ -132,7 +132,7 @@ static void rebound(struct path *p, struct jv_time now)
 	p->ping_out = false;
 	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);
 	health_suspect(s, now);
-	rescue_all(s, now); /* what came from the new address has told what arrived */
+	rescue_unreported(s, now); /* what came from the new address has told what arrived */
 }
 
 void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],

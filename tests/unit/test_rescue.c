@@ -110,6 +110,36 @@ static void test_one_way(void **state)
 	}
 }
 
+static bool overtaken_up;
+static unsigned int overtaking;
+
+/* The last packets of a dying path overtake one that is lost. */
+static bool overtake(struct world *w, const struct datagram *d)
+{
+	(void)w;
+	if (d->path != 0 || d->up != overtaken_up)
+		return false;
+	if (d->data[0] != PACKET_DATA)
+		return overtaking > 10;
+	overtaking++;
+	return overtaking == 1 || overtaking > 10;
+}
+
+static void test_overtaken(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		struct world *w = flowing(2);
+
+		overtaken_up = way == 0;
+		overtaking = 0;
+		w->swallow = overtake;
+		world_run(w, 4000);
+		assert_int_equal(world_session(w, 0)->active->number, 1);
+		nothing_lost(w);
+	}
+}
+
 static void test_link_down(void **state)
 {
 	struct world *w = flowing(2);
@@ -633,6 +663,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blackhole),
 		cmocka_unit_test(test_one_way),
+		cmocka_unit_test(test_overtaken),
 		cmocka_unit_test(test_link_down),
 		cmocka_unit_test(test_two_deaths),
 		cmocka_unit_test(test_death_after_death),
