@@ -16,11 +16,12 @@
  * bytes, in which a packet takes twice its size and more) holds five of them when its reader sleeps. */
 #define BURST_BYTES 16384
 #define TICK_MS 1
+/* So many before the last that arrived may have been overtaken when the path died. */
+#define REORDER 16
+/* A packet goes out again so many times: for each candidate path of the default, and once more. */
+#define AGAIN_MAX 4
 #define PROOF_MS 10  /* an unproven address is looked at again after this */
 #define IDLE_MS 5000 /* a session silent for so long has no ring */
-#define AGAIN_MAX 4  /* a packet goes out again so many times: for each candidate path of the default */
-#define REORDER \
-	16 /* so many before the last that arrived may not have, when a path dies: they are sent too */
 #define ALIGN 8
 #define NO_END UINT32_MAX
 
@@ -43,8 +44,9 @@ struct rescue {
 	uint32_t count, waiting;
 	uint32_t told_epoch; /* what has arrived, as the peer says */
 	uint64_t told;
-	uint32_t early; /* bytes that have left since the last tick, ahead of the next one */
-	uint32_t era;   /* grows when what was sent must go again */
+	int64_t allowed;  /* bytes that may leave now; less than 0: so many have left too early */
+	uint32_t granted; /* since the last tick */
+	uint32_t era;     /* grows when what was sent must go again */
 	uint8_t bytes[] __attribute__((aligned(ALIGN)));
 };
 
@@ -286,8 +288,8 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	e->io.send(e->ctx, &p->route, datagram, k->len);
 }
 
-/* Up to about `*budget` bytes; answers when to go on. */
-static struct jv_time drain(struct session *s, int64_t *budget, struct jv_time now)
+/* What may leave now; answers when to go on. */
+static struct jv_time drain(struct session *s, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
 	struct path *p = session_data_path(s);
@@ -299,56 +301,58 @@ static struct jv_time drain(struct session *s, int64_t *budget, struct jv_time n
 		struct kept *k = at(r, r->next);
 
 		if (k->era != r->era) {
-			if (*budget <= 0)
+			if (r->allowed <= 0)
 				return time_add_ms(now, TICK_MS);
 			if (!usable(s, k, now)) {
 				give_up(s, k);
 			} else if (data_may_send(p, k->len)) {
 				send(s, p, k, now);
-				*budget -= k->len;
+				r->allowed -= k->len;
 			} else {
 				return time_add_ms(now, PROOF_MS);
 			}
 		}
 		pass(r);
 	}
+	r->granted = 0;
 	return idle;
 }
 
-static void run(struct session *s, int64_t budget, struct jv_time now)
+static void run(struct session *s, uint32_t grant, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
-	const int64_t before = budget;
 
-	if (!r || r->waiting == 0)
-		return;
-	timer_start_earlier(&s->engine->wheel, &r->timer, drain(s, &budget, now));
-	r->early += (uint32_t)(before - budget);
+	r->granted += grant;
+	r->allowed += grant;
+	if (r->allowed > BURST_BYTES)
+		r->allowed = BURST_BYTES;
+	timer_start_earlier(&s->engine->wheel, &r->timer, drain(s, now));
 }
 
+/* The first burst comes ahead of the next tick, and instead of it. */
 void rescue_run(struct session *s, struct jv_time now)
 {
-	run(s, BURST_BYTES, now);
+	if (s->rescue && s->rescue->waiting > 0)
+		run(s, s->rescue->granted < BURST_BYTES ? BURST_BYTES - s->rescue->granted : 0, now);
 }
 
 void rescue_joined(struct session *s, size_t len, struct jv_time now)
 {
-	run(s, 2 * (int64_t)len, now);
+	run(s, 2 * (uint32_t)len, now);
 }
 
 static void fire(struct timer *t, struct jv_time now)
 {
 	struct rescue *r = container_of(t, struct rescue, timer);
 	struct session *s = r->session;
-	int64_t budget = BURST_BYTES;
+	const uint32_t granted = r->granted;
 
 	if (time_since_ms(now, r->last) >= IDLE_MS) {
 		rescue_free(s);
 		return;
 	}
-	budget -= r->early;
-	r->early = 0;
-	timer_start(&s->engine->wheel, t, drain(s, &budget, now));
+	run(s, granted < BURST_BYTES ? BURST_BYTES - granted : 0, now);
+	r->granted = 0;
 }
 
 static void again_from(struct rescue *r, uint32_t offset, uint32_t passed)

@@ -106,6 +106,8 @@ static void test_one_way(void **state)
 		world_run(w, 4000);
 		assert_int_equal(world_session(w, 0)->active->number, 1);
 		assert_true(rescued(w) > 0);
+		/* What went twice was received once: that is no loss of the new path. */
+		assert_int_equal(world_session(w, 0)->active->loss_ppm, 0);
 		nothing_lost(w);
 	}
 }
@@ -192,8 +194,11 @@ static void lost_word(bool up, enum frame_type type, uint32_t n)
 
 	cut(w, 0, true, true);
 	world_swallow_frame(w, up, FRAME_BIT(type), n);
-	world_run(w, 1500);
+	world_run(w, 4500);
 	assert_int_equal(w->swallow_left, 0);
+	assert_int_equal(w->client[0].up.late, 0);
+	assert_int_equal(world_session(w, 0)->active->number, 1);
+	assert_int_equal(world_session(w, 0)->active->loss_ppm, 0); /* what was refused was not lost */
 	nothing_lost(w);
 }
 
@@ -202,7 +207,6 @@ static void test_jump_lost(void **state)
 	(void)state;
 	lost_word(true, FRAME_JUMP, 1);
 	lost_word(true, FRAME_JUMP, 2);
-	lost_word(true, FRAME_JUMP, 4);
 }
 
 static void test_ack_lost(void **state)
@@ -235,7 +239,7 @@ static void test_repeated_ack_repeats_its_report(void **state)
 	uint64_t reported;
 
 	(void)state;
-	cut(w, 0, true, true);
+	cut(w, 0, true, false); /* the client hears on, and thinks that what it sent has arrived */
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_JUMP_ACK), 1);
 	while (world_peer(w, 0)->active->number == 0)
 		world_run(w, 1);
@@ -246,7 +250,6 @@ static void test_repeated_ack_repeats_its_report(void **state)
 	assert_true(s->rx_highest > reported); /* came behind the JUMP */
 	while (c->jump.pending)
 		world_run(w, 1);
-	assert_int_equal(s->acked_highest, reported);
 	assert_true(c->jump.tries > 1);
 	world_run(w, 500);
 	nothing_lost(w);
@@ -465,7 +468,7 @@ static bool measure_pace(struct world *w, const struct datagram *d)
 {
 	if (d->up || d->data[0] != PACKET_DATA)
 		return false;
-	if (time_diff_us(w->now, pace.tick) >= 1000) {
+	if (time_diff_us(w->now, pace.tick) >= 10000) {
 		pace.tick = w->now;
 		pace.bytes = 0;
 	}
@@ -475,24 +478,78 @@ static bool measure_pace(struct world *w, const struct datagram *d)
 	return false;
 }
 
-/* No burst that a socket buffer does not take; and newer traffic does not keep it from ending. */
-static void test_pace(void **state)
+/* `n` full packets each millisecond, down. */
+static void full_packets(struct world *w, unsigned int n, unsigned int ms)
 {
-	struct world *w = flowing(2);
 	uint8_t packet[1400];
 	const size_t len = world_packet(packet, sizeof(packet), "10.8.0.1", "10.8.0.2");
 
+	for (unsigned int t = 0; t < ms; t++) {
+		for (unsigned int i = 0; i < n; i++)
+			world_inner(w, 0, packet, len);
+		world_run(w, 1);
+	}
+}
+
+/* No burst that a socket buffer does not take, be there newer traffic (here 45 Mbit/s) or not. */
+static void test_pace(void **state)
+{
+	struct world *w = flowing(2);
+
 	(void)state;
 	cut(w, 0, true, true);
-	world_run(w, 20);
-	for (unsigned int i = 0; i < 500; i++)
-		world_inner(w, 0, packet, len);
+	full_packets(w, 4, 70);
 	w->swallow = measure_pace;
 	memset(&pace, 0, sizeof(pace));
-	world_run(w, 300);
-	assert_in_range(pace.most, 16384, 3 * 16384);
-	assert_int_equal(w->engine[CLIENT].strange, 500);
+	full_packets(w, 4, 300);
+	assert_in_range(pace.most, 8 * 16384, 11 * 16384);
+	assert_int_equal(w->engine[CLIENT].strange, 4 * 370);
 	nothing_lost(w);
+}
+
+/* Traffic beyond that pace cannot keep the queue from ending. */
+static void test_queue_ends(void **state)
+{
+	struct world *w = flowing(2);
+
+	(void)state;
+	cut(w, 0, true, true);
+	full_packets(w, 20, 150);
+	assert_int_equal(world_peer(w, 0)->active->number, 1);
+	full_packets(w, 20, 150);
+	assert_false(rescue_queues(world_peer(w, 0)));
+	world_free(w);
+}
+
+/* A peer that asks again and again gets a packet so many times and no more. */
+static void test_asked_again(void **state)
+{
+	struct world *w = flowing(2);
+	struct frame f = { .type = FRAME_JUMP };
+	struct session *c, *s;
+
+	(void)state;
+	cut(w, 0, true, true);
+	world_run(w, 500);
+	w->client[0].up.interval_us = w->client[0].down.interval_us = 0;
+	world_run(w, 600);
+	c = world_session(w, 0);
+	s = world_peer(w, 0);
+	cut(w, 1, false, true);
+	full_packets(w, 10, 1);
+	f.jump.id = s->last_jump_id;
+	f.jump.path = c->active->number;
+	f.jump.reason = REASON_TRANSPORT_DEAD;
+	f.jump.highest = c->rx_highest;
+	memset(&s->engine->counters.n[COUNT_RESCUED_PACKETS], 0, sizeof(uint64_t));
+	for (unsigned int i = 0; i < 20; i++) {
+		f.jump.binding_version = s->binding_version;
+		f.jump.age_us = session_age_us(c, w->now);
+		control_frame(c->active, &f, w->now);
+		world_run(w, 2);
+	}
+	assert_in_range(world_served(w, COUNT_RESCUED_PACKETS), 40, 4 * (10 + 16));
+	world_free(w);
 }
 
 static uint16_t poisoned_port;
@@ -682,6 +739,8 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_engine_bound),
 		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_queue_ends),
+		cmocka_unit_test(test_asked_again),
 		cmocka_unit_test(test_unproven),
 		cmocka_unit_test(test_rekey),
 		cmocka_unit_test(test_window),
