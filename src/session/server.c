@@ -149,7 +149,6 @@ void server_path_response(struct path *p, const struct route *from, const uint8_
 	}
 	p->challenged = false;
 	p->proven = true;
-	rescue_run(p->session, now);
 }
 
 /* --- jumps --- */

@@ -192,13 +192,16 @@ static void lost_word(bool up, enum frame_type type, uint32_t n)
 {
 	struct world *w = flowing_at(SLOW_US, &policy_defaults, 2);
 
+	world_run(w, 3000);
 	cut(w, 0, true, true);
 	world_swallow_frame(w, up, FRAME_BIT(type), n);
 	world_run(w, 4500);
 	assert_int_equal(w->swallow_left, 0);
 	assert_int_equal(w->client[0].up.late, 0);
 	assert_int_equal(world_session(w, 0)->active->number, 1);
-	assert_int_equal(world_session(w, 0)->active->loss_ppm, 0); /* what was refused was not lost */
+	/* What was refused was not lost. */
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_STATE_CHANGE, REASON_LOSS_THRESHOLD_EXCEEDED, 0),
+			 0);
 	nothing_lost(w);
 }
 
@@ -267,6 +270,20 @@ static void test_order_doubles_nothing(void **state)
 	assert_int_equal(w->jumped.why, REASON_NONE);
 	assert_int_equal(rescued(w), 0);
 	assert_int_equal(doubled(w), 0);
+	nothing_lost(w);
+}
+
+/* What little has been sent has long arrived: there is nothing overdue. */
+static void test_order_with_sparse_traffic(void **state)
+{
+	struct world *w = flowing_at(100000, &policy_defaults, 2);
+
+	(void)state;
+	world_run(w, 2050);
+	world_jump(w, 0, 1, 7);
+	world_run(w, 500);
+	assert_int_equal(w->jumped.why, REASON_NONE);
+	assert_int_equal(rescued(w), 0);
 	nothing_lost(w);
 }
 
@@ -381,6 +398,7 @@ static void test_off(void **state)
 	world_run(w, 1000);
 	traffic_ends(w);
 	assert_int_equal(rescued(w), 0);
+	assert_int_equal(world_served(w, COUNT_RESCUE_NO_ROOM), 0);
 	assert_true(lost(&w->client[0].up) > 300 && lost(&w->client[0].down) > 300);
 	world_free(w);
 }
@@ -505,6 +523,24 @@ static void test_pace(void **state)
 	assert_in_range(pace.most, 8 * 16384, 11 * 16384);
 	assert_int_equal(w->engine[CLIENT].strange, 4 * 370);
 	nothing_lost(w);
+}
+
+/* The pace is not saved up while nothing can go. */
+static void test_pace_after_waiting(void **state)
+{
+	struct world *w = flowing(1);
+
+	(void)state;
+	cut(w, 0, true, true);
+	full_packets(w, 4, 300);
+	assert_true(rescue_holds(world_peer(w, 0)));
+	cut(w, 0, false, false);
+	w->swallow = measure_pace;
+	memset(&pace, 0, sizeof(pace));
+	full_packets(w, 4, 2500);
+	assert_false(rescue_queues(world_peer(w, 0)));
+	assert_in_range(pace.most, 8 * 16384, 11 * 16384);
+	world_free(w);
 }
 
 /* Traffic beyond that pace cannot keep the queue from ending. */
@@ -729,6 +765,7 @@ int main(void)
 		cmocka_unit_test(test_silent_target),
 		cmocka_unit_test(test_repeated_ack_repeats_its_report),
 		cmocka_unit_test(test_order_doubles_nothing),
+		cmocka_unit_test(test_order_with_sparse_traffic),
 		cmocka_unit_test(test_order_away_from_death),
 		cmocka_unit_test(test_rebinding),
 		cmocka_unit_test(test_same_path_again),
@@ -739,6 +776,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_engine_bound),
 		cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_pace_after_waiting),
 		cmocka_unit_test(test_queue_ends),
 		cmocka_unit_test(test_asked_again),
 		cmocka_unit_test(test_unproven),
