@@ -149,18 +149,22 @@ static struct path *choose(struct session *s, uint16_t tried)
 	return best;
 }
 
+/* Nothing said that the path is gone; it only does not answer. */
+static bool is_silence(enum reason evidence)
+{
+	return evidence == REASON_HEARTBEAT_TIMEOUT || evidence == REASON_CONSECUTIVE_DROP_EXCEEDED;
+}
+
 /* Worth leaving a path that still answers? Only for one that is warm and better by improvement_factor. */
 static bool improves(const struct session *s, const struct path *p)
 {
 	const struct path *a = s->active;
 	const uint64_t factor = s->policy.improvement_factor;
-	/* A standby path carries too little for a window: what its own probes lost counts then. */
-	const uint64_t loss = p->loss_ppm > p->probe_loss_ppm ? p->loss_ppm : p->probe_loss_ppm;
 
 	if (p == a || !path_is_warm(p, &s->policy))
 		return false;
-	if (a->loss_ppm > s->policy.loss_volatile_threshold)
-		return loss * factor / POLICY_PPM < a->loss_ppm;
+	if (a->loss_bad)
+		return path_loss_ppm(p) * factor / POLICY_PPM < a->loss_ppm;
 	return (uint64_t)p->srtt_us * factor / POLICY_PPM < (uint64_t)a->srtt_us;
 }
 
@@ -193,6 +197,8 @@ static void recover(struct session *s, struct jv_time now)
 		/* Nothing is known to be better than the same path from a new port. */
 		struct path *again = client_open(s, s->active->number, now);
 
+		if (is_silence(evidence))
+			return; /* perhaps a hole that ends: whoever answers first has the session */
 		p = p ? p : again;
 	}
 	if (!p)
@@ -225,6 +231,8 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 	enum reason denied;
 	uint32_t wait = 0;
 
+	if (p != s->active && is_quality(s->instability) && !improves(s, p))
+		return;
 	if (p != s->active && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
 		return; /* not before the server, or our own budget, allows it */
 	if (p != s->active)
@@ -233,6 +241,19 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 		s->jump.again = time_add_ms(now, wait);
 	else
 		recovery_begin(s, p, s->instability, why, p != s->active, now);
+}
+
+/* VOLATILE: another path has answered. */
+static void leave_volatile(struct session *s, struct path *p, struct jv_time now)
+{
+	if (p->number != s->active->number || !is_silence(s->instability)) {
+		recover(s, now);
+		return;
+	}
+	/* The same path from a new port: if a hole has just ended, the old port answers as well. */
+	ping_send(s->active, 0, now);
+	s->jump.again = time_add_us(now, path_patience_us(s->active));
+	health_restart(s, now);
 }
 
 void client_path_answers(struct session *s, struct path *p, struct jv_time now)
@@ -245,7 +266,7 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 		 s->jump.tries == 0)
 		jump_send(s, now);
 	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump.again))
-		recover(s, now);
+		leave_volatile(s, p, now);
 }
 
 void client_jump_repeat(struct session *s, struct jv_time now)

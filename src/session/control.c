@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* How far back a PONG may reach and still tell the round trip. */
-#define PONG_REACH 8
+#define PONG_REACH 32
 
 /* Does a client name one path in the whole packet? (A server's JUMP names the one it wishes for.) */
 static bool same_number(uint8_t *number, uint8_t told)
@@ -76,7 +76,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 
 	if (f->pong.path != p->number || !route_equal(&p->route, from))
 		return;
-	if (p->ping_id == 0 || p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age)
+	if (p->ping_id == 0 || p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age ||
+	    (s->void_ping_id != 0 && (int32_t)(f->pong.id - s->void_ping_id) <= 0))
 		return;
 	/* A client asked the address it was told. A server did not choose the address, and a PING's number
 	 * can be guessed: only a PATH_RESPONSE proves it there. */
@@ -84,6 +85,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		p->proven = true;
 	rtt = (int64_t)(age - f->pong.echo_us);
 	path_rtt_sample(p, rtt);
+	path_latency_sample(p, rtt, &s->policy, now);
 	session_age_sample(s, f->pong.age_us, rtt, now);
 	path_reported(p, &f->pong.report, now);
 	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
@@ -92,7 +94,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	}
 	rescue_reported(s, f->pong.report.epoch, f->pong.report.highest);
 	if (f->pong.id == p->ping_id)
-		window = path_ponged(p, &f->pong.report, s->policy.loss_window_ms, now);
+		window = path_ponged(p, &f->pong.report, &s->policy, now);
 	else
 		path_answered(p, now);
 	health_ponged(s, p, window, now);
@@ -199,7 +201,7 @@ static void frame_received(struct path *p, const struct route *from, const struc
 }
 
 void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,
-		      size_t wire_len, struct jv_time now)
+		      size_t wire_len, bool newest, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct reader r = reader_init(frames, len);
@@ -213,7 +215,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 		return;
 	}
 	s->engine->counters.n[COUNT_RX_CONTROL]++;
-	if (!s->engine->client && !server_heard(p, from, number, wire_len, now))
+	if (!s->engine->client && !server_heard(p, from, number, wire_len, newest, now))
 		return;
 	if (s->state == STATE_BIRTH && !s->engine->client)
 		accept_attached(s, p, now);

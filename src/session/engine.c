@@ -12,6 +12,7 @@
 #define HELLO_BURST 20
 #define ICMP_PER_SECOND 10
 #define ICMP_BURST 20
+#define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
 
 static bool server_new(struct engine *e)
 {
@@ -72,6 +73,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->max_sessions = setup->max_sessions;
 	e->cache_next = 1; /* 0 is no key's number */
 	wheel_init(&e->wheel, now);
+	e->last_input = now;
 	list_init(&e->sessions);
 	list_init(&e->late);
 	list_init(&e->dead);
@@ -142,6 +144,16 @@ const struct counters *engine_counters(const struct engine *e)
 	return &e->counters;
 }
 
+/* The clock leapt over a timer: the machine slept, or the process was stopped. */
+static void notice_sleep(struct engine *e, struct jv_time now)
+{
+	const bool leapt = time_diff_us(now, e->last_input) > SLEPT_US;
+
+	e->last_input = now;
+	if (leapt && time_diff_us(now, wheel_next(&e->wheel)) > SLEPT_US)
+		health_woke(e, now);
+}
+
 /* --- packets --- */
 
 static void client_datagram(struct engine *e, enum packet_type type, const struct route *from,
@@ -168,6 +180,7 @@ void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagr
 	const enum packet_type type = packet_classify(datagram, len);
 
 	session_reap(e);
+	notice_sleep(e, now);
 	if (type == PACKET_DATA || type == PACKET_CONTROL)
 		receive_sealed(e, from, datagram, len, now);
 	else if (type == 0)
@@ -251,6 +264,7 @@ void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time 
 	struct inner in;
 
 	session_reap(e);
+	notice_sleep(e, now);
 	if (!inner_parse(packet, len, &in)) {
 		e->counters.n[drop]++;
 		return;
@@ -304,6 +318,7 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 void engine_tick(struct engine *e, struct jv_time now)
 {
 	session_reap(e);
+	notice_sleep(e, now);
 	e->due = wheel_next(&e->wheel);
 	wheel_expire(&e->wheel, now);
 	e->due = TIME_NEVER;

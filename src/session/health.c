@@ -5,10 +5,17 @@
  * the path dead. While authentic packets still arrive the verdict waits for the slow clock (heartbeats): then
  * it is a one-way path, or PONGs drown in a queue. What the data path does here is one comparison and one
  * store.
+ *
+ * A path that answers can still be bad: by loss, or by latency. Who leaves ATTACHED for that and comes back
+ * without a better path is not asked again at once, or a path at the edge would flap with each window.
  */
 #include "session/session.h"
 
-/* Between two probes of a path that is known to be bad, once the first ones have gone unanswered. */
+#define QUALITY_HOLD_MAX_MS 60000 /* between coming back and the next verdict of this kind */
+#define QUALITY_FORGET_MS 180000  /* without such a verdict the hold begins anew */
+#define WAKES_PER_MS 32           /* sessions that a server asks after a sleep */
+
+/* Between two probes of a path that is known to be bad, at most. */
 static int64_t slow_probe_us(const struct session *s)
 {
 	const uint32_t ms = s->state == STATE_ATTACHED ? s->policy.heartbeat_interval_ms
@@ -26,12 +33,7 @@ static bool heard_since_suspicion(const struct path *p)
 /* When the PING that is out counts as unanswered. */
 static struct jv_time ping_due(const struct session *s, const struct path *p)
 {
-	int64_t wait = p->unanswered <= 1 ? path_patience_us(p) : path_reprobe_us(p);
-
-	if (p->unanswered >= s->policy.max_consecutive_drops &&
-	    (s->state != STATE_ATTACHED || heard_since_suspicion(p)) && wait < slow_probe_us(s))
-		wait = slow_probe_us(s);
-	return time_add_us(p->ping_sent, wait);
+	return time_add_us(p->ping_sent, path_wait_us(p, slow_probe_us(s)));
 }
 
 /* The client's heartbeat keeps both ends sure; the server asks only when that stays out. */
@@ -39,10 +41,10 @@ static struct jv_time heartbeat_due(const struct session *s, const struct path *
 {
 	const struct policy *pol = &s->policy;
 
-	if (!s->engine->client)
-		return time_add_ms(s->last_rx, 2ull * pol->heartbeat_idle_ms);
 	if (p->ping_id == 0)
 		return now;
+	if (!s->engine->client)
+		return time_add_ms(s->last_rx, 2ull * pol->heartbeat_idle_ms);
 	if (time_since_ms(now, s->last_data) < pol->heartbeat_interval_ms)
 		return time_add_ms(p->ping_sent, pol->heartbeat_interval_ms);
 	/* Data may begin to flow at any moment: then the silence rule takes over. */
@@ -87,16 +89,29 @@ void health_heard(struct session *s, const struct path *p)
 		s->unanswered_since = TIME_NEVER;
 }
 
-static enum reason quality_of(const struct session *s, const struct path *p)
+/* Why an answering path is to be left now. `window`: a loss window has just ended. */
+static enum reason verdict(const struct session *s, const struct path *p, bool window, struct jv_time now)
 {
-	const struct policy *pol = &s->policy;
+	const bool forgotten =
+		time_is_never(s->quality_left) || time_since_ms(now, s->quality_left) >= QUALITY_FORGET_MS;
 
-	if (p->loss_ppm > pol->loss_volatile_threshold)
+	if (!forgotten && time_since_ms(now, s->since) < s->quality_hold_ms)
+		return REASON_NONE;
+	if (window && p->loss_bad)
 		return REASON_LOSS_THRESHOLD_EXCEEDED;
-	if (pol->latency_volatile_threshold_ms > 0 &&
-	    p->srtt_us > (int64_t)pol->latency_volatile_threshold_ms * 1000)
-		return REASON_LATENCY_THRESHOLD_EXCEEDED;
-	return REASON_NONE;
+	return path_latency_exceeded(p) ? REASON_LATENCY_THRESHOLD_EXCEEDED : REASON_NONE;
+}
+
+/* The next such verdict has to wait, and longer each time. */
+static void quality_left(struct session *s, struct path *p, struct jv_time now)
+{
+	const bool again =
+		!time_is_never(s->quality_left) && time_since_ms(now, s->quality_left) < QUALITY_FORGET_MS;
+	const uint32_t ms = again ? s->quality_hold_ms * 2 : s->policy.volatile_to_degraded_ms;
+
+	s->quality_hold_ms = ms < QUALITY_HOLD_MAX_MS ? ms : QUALITY_HOLD_MAX_MS;
+	s->quality_left = now;
+	p->latency_above = 0; /* the next verdict wants evidence of its own */
 }
 
 static void path_dead(struct session *s, enum reason why, struct jv_time now)
@@ -109,14 +124,16 @@ static void path_dead(struct session *s, enum reason why, struct jv_time now)
 
 void health_ponged(struct session *s, struct path *p, bool window, struct jv_time now)
 {
-	const enum reason quality = quality_of(s, p);
+	const enum reason why = verdict(s, p, window, now);
 
 	if (p == s->active) {
 		s->unanswered_since = TIME_NEVER;
-		if (s->state == STATE_ATTACHED && window && quality != REASON_NONE)
-			path_dead(s, quality, now);
-		else if (s->state == STATE_VOLATILE && quality == REASON_NONE)
+		if (s->state == STATE_ATTACHED && why != REASON_NONE) {
+			quality_left(s, p, now);
+			path_dead(s, why, now);
+		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad) {
 			session_event(s, EVENT_HEALTH_RESTORED, REASON_HEALTH_RECOVERED, now);
+		}
 	}
 	if (s->engine->client) {
 		client_path_answers(s, p, now);
@@ -145,11 +162,11 @@ void health_suspect(struct session *s, struct jv_time now)
 /* The PING that is out has not been answered in time. */
 static void unanswered(struct session *s, struct path *p, struct jv_time now)
 {
-	const uint32_t most = s->policy.max_consecutive_drops;
-	const int64_t slow_us = (int64_t)most * s->policy.heartbeat_interval_ms * 1000;
+	const int64_t slow_us =
+		(int64_t)s->policy.max_consecutive_drops * s->policy.heartbeat_interval_ms * 1000;
 	const bool heard = heard_since_suspicion(p);
 
-	if (s->state == STATE_ATTACHED && p->unanswered >= most &&
+	if (s->state == STATE_ATTACHED && p->unanswered >= path_drops(p, &s->policy) &&
 	    (!heard || time_diff_us(now, p->silent_since) >= slow_us)) {
 		path_dead(s,
 			  time_is_never(s->unanswered_since) && !heard ? REASON_HEARTBEAT_TIMEOUT
@@ -189,4 +206,35 @@ void health_fire(struct timer *t, struct jv_time now)
 		ping_send(p, 0, now);
 	}
 	arm(s, now);
+}
+
+/* --- a sleep --- */
+
+/* What was counted before the sleep is void, and all paths are asked at once. */
+static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
+{
+	struct wheel *w = &s->engine->wheel;
+
+	s->void_ping_id = s->next_ping_id;
+	s->unanswered_since = TIME_NEVER;
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (s->path[i].known)
+			path_void(&s->path[i], now);
+	timer_start(w, &s->health, time_add_ms(now, after_ms));
+	if (s->engine->client)
+		timer_start_earlier(w, &s->standby, now);
+}
+
+void health_woke(struct engine *e, struct jv_time now)
+{
+	struct list *pos, *tmp;
+	uint64_t n = 0;
+
+	list_for_each_safe(pos, tmp, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		session_catch_up(s, now);
+		if (s->state != STATE_TERMINATED && s->state != STATE_BIRTH)
+			ask_anew(s, n++ / WAKES_PER_MS, now);
+	}
 }

@@ -2,8 +2,21 @@
 
 #include <string.h>
 
-/* Fewer packets than this in a window say nothing about loss. */
-#define LOSS_LEAST_PACKETS 10
+#define LOSS_LEAST_PACKETS 10    /* fewer in a window say nothing about loss */
+#define LOSS_LEAST_LOST 8        /* fewer lost are no proof */
+#define LOSS_WINDOWS_MAX 32      /* a window that tells nothing grows up to so many times loss_window_ms */
+#define LOSS_SIGMAS 4            /* beyond the threshold by so many standard deviations: no chance */
+#define LOSS_PACKETS_MAX 1000000 /* more add nothing, and would overflow */
+#define LOSS_STEP_PPM 50000      /* in the ranking */
+#define RECOVERED(threshold) ((threshold) / 4 * 3) /* well again */
+
+#define EVEN_REPROBES 3 /* PINGs of a row before the time between them doubles */
+#define QUIET_PINGS 4   /* so many unanswered, and nothing else came: not a matter of loss */
+#define DROPS_MAX 20
+#define FALSE_DEATH_PPB 10000 /* of a row of PINGs */
+
+#define LATENCY_ABOVE 4 /* of 32 samples: then their 90th percentile is above */
+#define LATENCY_WELL 4  /* samples in a row */
 
 void path_reset(struct path *p, struct jv_time now)
 {
@@ -44,28 +57,53 @@ int64_t path_patience_us(const struct path *p)
 	return us > PROTO_SILENCE_MIN_MS * 1000 ? us : PROTO_SILENCE_MIN_MS * 1000;
 }
 
-int64_t path_reprobe_us(const struct path *p)
+static int64_t reprobe_us(const struct path *p)
 {
 	if (p->srtt_us == 0)
 		return (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
 	return p->srtt_us > PROTO_REPROBE_MIN_MS * 1000 ? p->srtt_us : PROTO_REPROBE_MIN_MS * 1000;
 }
 
-static void probe_lost(struct path *p, bool lost)
+int64_t path_wait_us(const struct path *p, int64_t most_us)
 {
-	const uint32_t sample = lost ? POLICY_PPM : 0;
+	int64_t us = reprobe_us(p);
 
-	p->probe_loss_ppm = (uint32_t)(((uint64_t)p->probe_loss_ppm * 7 + sample) / 8);
+	if (p->unanswered <= 1)
+		return path_patience_us(p);
+	for (uint8_t n = EVEN_REPROBES; n < p->unanswered && us < most_us; n++)
+		us = us * 2 < most_us ? us * 2 : most_us;
+	return us;
+}
+
+uint32_t path_drops(const struct path *p, const struct policy *policy)
+{
+	const uint64_t arrives = POLICY_PPM - p->loss_ppm;
+	const uint64_t lost = POLICY_PPM - arrives * arrives / POLICY_PPM; /* PING or PONG */
+	uint64_t all_ppb = 1000000000;
+	uint32_t n = 0;
+
+	while (all_ppb > FALSE_DEATH_PPB && n < DROPS_MAX) {
+		all_ppb = all_ppb * lost / POLICY_PPM;
+		n++;
+	}
+	return n > policy->max_consecutive_drops ? n : policy->max_consecutive_drops;
+}
+
+static bool nothing_came(const struct path *p)
+{
+	return time_is_never(p->last_rx) || time_before(p->last_rx, p->silent_since);
 }
 
 void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 {
 	if (p->ping_out)
-		probe_lost(p, true);
+		p->probes_lost = p->probes_lost << 1 | 1;
 	if (p->unanswered == 0)
 		p->silent_since = now;
 	else
 		p->stable_since = now;
+	if (p->unanswered >= QUIET_PINGS && nothing_came(p))
+		p->quiet = true;
 	if (p->unanswered < UINT8_MAX)
 		p->unanswered++;
 	p->ping_id = id;
@@ -84,11 +122,31 @@ static void window_begin(struct path *p, const struct path_report *report, struc
 	p->base_received = p->received;
 }
 
-static uint32_t loss_of(uint32_t sent, uint32_t received)
+struct loss { /* in one direction, over a window */
+	uint64_t sent, lost;
+	uint32_t ppm;
+};
+
+static struct loss loss_of(uint32_t sent, uint32_t received)
 {
-	if (sent < LOSS_LEAST_PACKETS || received >= sent)
-		return 0;
-	return (uint32_t)((uint64_t)(sent - received) * POLICY_PPM / sent);
+	struct loss l = { .sent = sent };
+
+	if (sent >= LOSS_LEAST_PACKETS && received < sent) {
+		l.lost = sent - received;
+		l.ppm = (uint32_t)(l.lost * POLICY_PPM / sent);
+	}
+	return l;
+}
+
+/* Is that more than the threshold, and not by chance? (The variance of so many packets at the threshold.) */
+static bool is_proven(const struct loss *l, uint32_t threshold)
+{
+	const uint64_t n = l->sent < LOSS_PACKETS_MAX ? l->sent : LOSS_PACKETS_MAX;
+	const uint64_t excess = l->ppm > threshold ? l->ppm - threshold : 0;
+	const uint64_t variance = (uint64_t)threshold * (POLICY_PPM - threshold);
+
+	return l->lost >= LOSS_LEAST_LOST &&
+	       excess * excess * n > (uint64_t)LOSS_SIGMAS * LOSS_SIGMAS * variance;
 }
 
 void path_reported(struct path *p, const struct path_report *report, struct jv_time now)
@@ -105,29 +163,95 @@ void path_reported(struct path *p, const struct path_report *report, struct jv_t
 void path_answered(struct path *p, struct jv_time now)
 {
 	if (p->ping_out)
-		probe_lost(p, false);
-	p->ping_out = false;
+		p->probes_lost <<= 1;
+	if (p->quiet)
+		p->window_open = false; /* that was a hole; the counts of before and behind it begin anew */
+	p->ping_out = p->deaf = p->quiet = false;
 	p->unanswered = 0;
-	p->deaf = false;
 	p->last_pong = now;
 }
 
-bool path_ponged(struct path *p, const struct path_report *report, uint32_t window_ms, struct jv_time now)
+/* What the window has shown so far: true when that is enough to end it. */
+static bool window_look(struct path *p, const struct path_report *report, const struct policy *policy,
+			struct jv_time now)
 {
-	uint32_t there, back;
+	const struct loss there =
+		loss_of(p->ping_sent_count - p->base_sent, report->received - p->base_peer_received);
+	const struct loss back = loss_of(report->sent - p->base_peer_sent, p->received - p->base_received);
+	const uint64_t ms = time_since_ms(now, p->window_start);
+	const uint64_t most = (uint64_t)policy->loss_window_ms * LOSS_WINDOWS_MAX;
+	const bool enough = there.sent >= LOSS_LEAST_PACKETS || back.sent >= LOSS_LEAST_PACKETS;
 
+	if (!enough)
+		return ms >= most;
+	p->loss_ppm = there.ppm > back.ppm ? there.ppm : back.ppm;
+	if (ms < policy->loss_window_ms)
+		return false;
+	if (is_proven(&there, policy->loss_volatile_threshold) ||
+	    is_proven(&back, policy->loss_volatile_threshold))
+		p->loss_bad = true;
+	else if (p->loss_ppm > policy->loss_volatile_threshold)
+		return ms >= most; /* perhaps by chance: more will tell */
+	else if (p->loss_ppm <= RECOVERED(policy->loss_volatile_threshold))
+		p->loss_bad = false;
+	return true;
+}
+
+bool path_ponged(struct path *p, const struct path_report *report, const struct policy *policy,
+		 struct jv_time now)
+{
 	path_answered(p, now);
+	if (p->window_open && !window_look(p, report, policy, now))
+		return false;
 	if (!p->window_open) {
 		window_begin(p, report, now);
 		return false;
 	}
-	if (time_since_ms(now, p->window_start) < window_ms)
-		return false;
-	there = loss_of(p->ping_sent_count - p->base_sent, report->received - p->base_peer_received);
-	back = loss_of(report->sent - p->base_peer_sent, p->received - p->base_received);
-	p->loss_ppm = there > back ? there : back;
 	window_begin(p, report, now);
 	return true;
+}
+
+void path_latency_sample(struct path *p, int64_t rtt_us, const struct policy *policy, struct jv_time now)
+{
+	const int64_t threshold = (int64_t)policy->latency_volatile_threshold_ms * 1000;
+
+	if (threshold == 0) {
+		p->latency_above = p->latency_near = 0;
+		p->latency_bad = false;
+		return;
+	}
+	/* Suspicion brings samples in bursts: they are of one moment. */
+	if (time_since_ms(now, p->latency_taken) < policy->heartbeat_interval_ms / 2)
+		return;
+	p->latency_taken = now;
+	p->latency_above = p->latency_above << 1 | (rtt_us > threshold);
+	p->latency_near = p->latency_near << 1 | (rtt_us > RECOVERED(threshold));
+	if (path_latency_exceeded(p))
+		p->latency_bad = true;
+	else if ((p->latency_near & ((1u << LATENCY_WELL) - 1)) == 0)
+		p->latency_bad = false;
+}
+
+bool path_latency_exceeded(const struct path *p)
+{
+	return __builtin_popcount(p->latency_above) >= LATENCY_ABOVE;
+}
+
+uint32_t path_loss_ppm(const struct path *p)
+{
+	const uint32_t probes = (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+
+	return p->loss_ppm > probes ? p->loss_ppm : probes;
+}
+
+void path_void(struct path *p, struct jv_time now)
+{
+	p->ping_id = 0;
+	p->ping_out = p->deaf = p->quiet = p->window_open = p->loss_bad = p->latency_bad = false;
+	p->unanswered = 0;
+	p->ping_sent = TIME_ZERO;
+	p->stable_since = now;
+	p->loss_ppm = p->probes_lost = p->latency_above = p->latency_near = 0;
 }
 
 bool path_may_send(struct path *p, uint32_t len)
@@ -148,11 +272,12 @@ bool path_is_warm(const struct path *p, const struct policy *policy)
 bool path_is_better(const struct path *a, const struct path *b, const struct policy *policy)
 {
 	const bool warm_a = path_is_warm(a, policy), warm_b = path_is_warm(b, policy);
+	const uint32_t loss_a = path_loss_ppm(a) / LOSS_STEP_PPM, loss_b = path_loss_ppm(b) / LOSS_STEP_PPM;
 
 	if (warm_a != warm_b)
 		return warm_a;
-	if (a->loss_ppm != b->loss_ppm)
-		return a->loss_ppm < b->loss_ppm;
+	if (loss_a != loss_b)
+		return loss_a < loss_b;
 	if (warm_a && a->srtt_us != b->srtt_us)
 		return a->srtt_us < b->srtt_us;
 	if (a->stable_since.us != b->stable_since.us)

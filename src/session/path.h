@@ -65,12 +65,22 @@ struct path {
 	/* loss: where the present window began, and what the last whole one told */
 	uint32_t peer_received; /* by the peer's last report */
 	bool deaf;              /* the peer sends, but says that it hears nothing from us */
+	bool quiet;             /* nothing at all has come for a while: no matter of loss */
 	bool window_open;
+	bool loss_bad; /* loss was proven to be beyond the threshold, and has not been well below it since */
+	bool latency_bad; /* the same of the round trip */
 	struct jv_time window_start;
 	uint32_t ping_sent_count; /* `sent` in the last PING */
 	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
-	uint32_t loss_ppm;
-	uint32_t probe_loss_ppm; /* of our PINGs, smoothed over about eight */
+	uint32_t loss_ppm;    /* what is known, proven or not */
+	uint32_t probes_lost; /* of the last 32 PINGs, a bit each, the newest first */
+
+	/* round trips against latency_volatile_threshold_ms: a bit for each of the last 32 samples, the
+	 * newest first, says that it was longer than that; and than three quarters of it */
+	uint32_t latency_above, latency_near;
+	struct jv_time latency_taken;
+
+	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
 };
 
 /* Forgets everything but the locator. */
@@ -78,20 +88,37 @@ void path_reset(struct path *p, struct jv_time now);
 void path_rtt_sample(struct path *p, int64_t rtt_us);
 /* How long an answer may take: max(2 srtt + 4 rttvar, PROTO_SILENCE_MIN_MS). */
 int64_t path_patience_us(const struct path *p);
-/* Between two PINGs on a suspected path: max(srtt, PROTO_REPROBE_MIN_MS). */
-int64_t path_reprobe_us(const struct path *p);
+/*
+ * How long the last PING of a row may go unanswered: the first one for the patience, two more for max(srtt,
+ * PROTO_REPROBE_MIN_MS), then twice as long each time, up to `most_us`.
+ */
+int64_t path_wait_us(const struct path *p, int64_t most_us);
+/*
+ * PINGs in a row that make the path dead: max_consecutive_drops, and so many more that a path which is known
+ * to lose would have lost all of them once in 100,000 rows.
+ */
+uint32_t path_drops(const struct path *p, const struct policy *policy);
 /* A PING goes out now. */
 void path_pinged(struct path *p, uint32_t id, struct jv_time now);
 /* The peer told how many of our packets it has received on this path. */
 void path_reported(struct path *p, const struct path_report *report, struct jv_time now);
 /* A PONG to an earlier PING came: the path is alive. */
 void path_answered(struct path *p, struct jv_time now);
-/* A PONG to our last PING came, with the peer's counts; true when a loss window was completed (loss_ppm is
- * new). */
-bool path_ponged(struct path *p, const struct path_report *report, uint32_t window_ms, struct jv_time now);
+/* A PONG to our last PING came, with the peer's counts; true when a loss window was completed. */
+bool path_ponged(struct path *p, const struct path_report *report, const struct policy *policy,
+		 struct jv_time now);
+/* One more sample against latency_volatile_threshold_ms; at most two in a heartbeat_interval_ms are taken. */
+void path_latency_sample(struct path *p, int64_t rtt_us, const struct policy *policy, struct jv_time now);
+/* Is the 90th percentile of the last 32 samples beyond latency_volatile_threshold_ms? */
+bool path_latency_exceeded(const struct path *p);
+/* Loss as candidates are ranked by: of the window, or of the probes where those tell of more. */
+uint32_t path_loss_ppm(const struct path *p);
+/* The machine slept: what was counted before tells nothing about the path now. */
+void path_void(struct path *p, struct jv_time now);
 /* May `len` bytes go to this address under the 3x rule? Counts them when they may. */
 bool path_may_send(struct path *p, uint32_t len);
 /* Warm: open, proven and answering. */
 bool path_is_warm(const struct path *p, const struct policy *policy);
-/* Is `a` the better candidate: warm, least loss, least latency, longest stable, lowest number. */
+/* Is `a` the better candidate: warm, least loss (in steps of 5 %: less is chance), least latency, longest
+ * stable, lowest number. */
 bool path_is_better(const struct path *a, const struct path *b, const struct policy *policy);

@@ -54,6 +54,17 @@ static void note_highest(struct session *s, const struct epoch *ep, uint64_t cou
 	s->rx_highest = counter + 1;
 }
 
+/* Is this the newest CONTROL on its path? Older ones do not tell where it leads now. */
+static bool is_newest(struct path *p, const struct packet_id *id, const struct epoch *ep)
+{
+	const uint64_t order = ((uint64_t)ep->number << 48 | id->counter) + 1;
+
+	if (p->heard != 0 && (int64_t)(order - p->heard) <= 0)
+		return false;
+	p->heard = order;
+	return true;
+}
+
 void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
 		    struct jv_time now)
 {
@@ -115,7 +126,8 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 		note_highest(s, ep, id.counter);
 		data_received(p, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
 	} else {
-		control_received(p, from, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, len, now);
+		control_received(p, from, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, len,
+				 is_newest(p, &id, ep), now);
 	}
 	return;
 drop:

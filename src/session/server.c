@@ -57,7 +57,7 @@ static void challenge(struct path *p, struct control *c, struct jv_time now)
 	frame_write(&c->w, &f);
 }
 
-bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len,
+bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
 		  struct jv_time now)
 {
 	struct session *s = p->session;
@@ -66,6 +66,8 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		return false;
 	}
+	if (!newest)
+		return true;
 	if (p->known && route_equal(&p->route, from)) {
 		if (p->moving)
 			p->challenged = false; /* the trial's nonce is for its address alone */

@@ -29,8 +29,8 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->rekey.due =
-		s->jump.again = s->late_until = TIME_NEVER;
+	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->quality_left =
+		s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;
@@ -389,6 +389,21 @@ static void life_fire(struct timer *t, struct jv_time now)
 		session_end(s, REASON_SESSION_LIFETIME_EXCEEDED, now);
 	else
 		rekey_run(s, now);
+}
+
+void session_catch_up(struct session *s, struct jv_time now)
+{
+	while (s->state != STATE_TERMINATED) {
+		const struct jv_time end = time_add_ms(s->born, s->policy.max_lifetime_ms);
+		const struct jv_time at = time_min(end, session_deadline(s));
+
+		if (time_before(now, at))
+			return;
+		if (at.us == end.us)
+			life_fire(&s->life, at);
+		else
+			deadline_fire(&s->deadline, at);
+	}
 }
 
 static void standby_fire(struct timer *t, struct jv_time now)

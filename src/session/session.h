@@ -89,6 +89,9 @@ struct session {
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
 	uint32_t next_ping_id, next_jump_id;
+	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
+	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
+	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
 	struct rekey rekey;
 	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
 	bool age_known;
@@ -198,6 +201,7 @@ struct engine {
 	struct source_limit *hello_limit, *proven_limit, *reset_limit;
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
+	struct jv_time last_input;
 	/* client */
 	struct client *client;
 };
@@ -231,6 +235,8 @@ void session_policy(struct session *s, const struct policy *policy, uint32_t gen
 const char *session_path_name(const struct session *s, uint8_t number);
 /* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
 struct jv_time session_deadline(const struct session *s);
+/* Every deadline that has passed unnoticed, in order, each as if it were then. */
+void session_catch_up(struct session *s, struct jv_time now);
 void session_info(struct session *s, struct session_info *out, struct jv_time now);
 
 /* trail.c: audit records */
@@ -270,7 +276,7 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 
 /* control.c: frames in */
 void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,
-		      size_t wire_len, struct jv_time now);
+		      size_t wire_len, bool newest, struct jv_time now);
 
 /* health.c: is the active path alive? */
 void health_data_sent(struct session *s, struct jv_time now);
@@ -279,6 +285,8 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 void health_restart(struct session *s, struct jv_time now);
 void health_suspect(struct session *s, struct jv_time now); /* probe the active path at once */
 void health_fire(struct timer *t, struct jv_time now);
+/* The machine slept, or the process was stopped: what was known of the paths is void. */
+void health_woke(struct engine *e, struct jv_time now);
 
 /* rekey.c */
 void rekey_schedule(struct session *s, struct jv_time now);
@@ -320,8 +328,9 @@ bool evidence_is_dead(enum reason evidence);     /* the path carries nothing */
 uint32_t switch_budget(const struct policy *pol,
 		       enum reason evidence); /* switches a minute for this evidence */
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now);
-/* Learns where the path leads. False: this packet does not fit the path and is not to be acted on. */
-bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len,
+/* Learns where the path leads, if this is the newest packet heard on it. False: it does not fit the path and
+ * is not to be acted on. */
+bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
 		  struct jv_time now);
 void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],
 			  struct jv_time now);

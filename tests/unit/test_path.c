@@ -9,7 +9,11 @@
 
 #include "session/path.h"
 
-static const struct policy policy = { .max_consecutive_drops = 3 };
+static const struct policy policy = { .max_consecutive_drops = 3,
+				      .loss_window_ms = 2000,
+				      .loss_volatile_threshold = 200000,
+				      .heartbeat_interval_ms = 500,
+				      .latency_volatile_threshold_ms = 100 };
 
 static struct jv_time ms(int64_t n)
 {
@@ -46,11 +50,56 @@ static void test_patience(void **state)
 	p.srtt_us = 1000;
 	p.rttvar_us = 100;
 	assert_int_equal(path_patience_us(&p), 30000);
-	assert_int_equal(path_reprobe_us(&p), 10000);
 	p.srtt_us = 50000;
 	p.rttvar_us = 10000;
 	assert_int_equal(path_patience_us(&p), 140000);
-	assert_int_equal(path_reprobe_us(&p), 50000);
+}
+
+/* The first PING has the patience, the next two the least time, each further one twice that of before. */
+static void test_wait(void **state)
+{
+	const int64_t want[] = { 30000, 30000,  10000,  10000,  20000, 40000,
+				 80000, 160000, 320000, 500000, 500000 };
+	struct path p = { .srtt_us = 1000 };
+
+	for (uint8_t n = 0; n < 11; n++) {
+		p.unanswered = n;
+		assert_int_equal(path_wait_us(&p, 500000), want[n]);
+	}
+	p.unanswered = UINT8_MAX;
+	assert_int_equal(path_wait_us(&p, 500000), 500000);
+	p.srtt_us = 50000;
+	p.unanswered = 3;
+	assert_int_equal(path_wait_us(&p, 500000), 50000);
+	p.unanswered = 4;
+	assert_int_equal(path_wait_us(&p, 500000), 100000);
+	p.srtt_us = 700000; /* never quicker than the path itself */
+	assert_int_equal(path_wait_us(&p, 500000), 700000);
+	p.srtt_us = 0;
+	assert_int_equal(path_wait_us(&p, 500000), 500000);
+	p.unanswered = 2;
+	assert_int_equal(path_wait_us(&p, 500000), 300000);
+}
+
+/* A path that loses anyway needs more unanswered PINGs; the policy's number is the least. */
+static void test_drops(void **state)
+{
+	struct policy many = policy;
+	struct path p = { .number = 0 };
+
+	many.max_consecutive_drops = 12;
+	assert_int_equal(path_drops(&p, &policy), 3);
+	p.loss_ppm = 10000;
+	assert_int_equal(path_drops(&p, &policy), 3);
+	p.loss_ppm = 50000;
+	assert_int_equal(path_drops(&p, &policy), 5);
+	p.loss_ppm = 150000;
+	assert_int_equal(path_drops(&p, &policy), 9);
+	assert_int_equal(path_drops(&p, &many), 12);
+	p.loss_ppm = 600000;
+	assert_int_equal(path_drops(&p, &policy), 20);
+	p.loss_ppm = 1000000;
+	assert_int_equal(path_drops(&p, &policy), 20);
 }
 
 /* Of `sent` packets the peer got `there`, of the `back` it sent we get `came`; then a PING is answered. */
@@ -63,7 +112,7 @@ static bool exchange(struct path *p, struct path_report *peer, uint32_t sent, ui
 	peer->received += there;
 	peer->sent += back;
 	p->received += came;
-	return path_ponged(p, peer, 2000, ms(now_ms));
+	return path_ponged(p, peer, &policy, ms(now_ms));
 }
 
 static void test_loss(void **state)
@@ -75,14 +124,118 @@ static void test_loss(void **state)
 	assert_false(exchange(&p, &peer, 50, 45, 50, 50, 1000)); /* the window is not over */
 	assert_true(exchange(&p, &peer, 50, 45, 50, 50, 2000));
 	assert_int_equal(p.loss_ppm, 100000);
-	assert_true(exchange(&p, &peer, 100, 100, 100, 75, 4000));
-	assert_int_equal(p.loss_ppm, 250000);
+	assert_true(exchange(&p, &peer, 100, 100, 100, 81, 4000));
+	assert_int_equal(p.loss_ppm, 190000);
 	assert_true(exchange(&p, &peer, 100, 50, 100, 75, 6000)); /* the worse direction */
 	assert_int_equal(p.loss_ppm, 500000);
-	assert_true(exchange(&p, &peer, 5, 1, 5, 1, 8000)); /* too few to say anything */
+	assert_true(exchange(&p, &peer, 100, 120, 100, 130, 8000)); /* stragglers are no gain */
 	assert_int_equal(p.loss_ppm, 0);
-	assert_true(exchange(&p, &peer, 100, 120, 100, 130, 10000)); /* stragglers are no gain */
+}
+
+/* Few packets: the window goes on until there are ten, and forgets what it has when that takes too long. */
+static void test_loss_sparse(void **state)
+{
+	struct path_report peer = { 0 };
+	struct path p = { .loss_ppm = 7 };
+
+	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 0));
+	assert_false(exchange(&p, &peer, 4, 3, 4, 4, 5000));
+	assert_false(exchange(&p, &peer, 5, 4, 5, 5, 10000));
+	assert_int_equal(p.loss_ppm, 7);
+	assert_true(exchange(&p, &peer, 3, 3, 3, 3, 15000)); /* two of twelve */
+	assert_int_equal(p.loss_ppm, 166666);
+	assert_false(exchange(&p, &peer, 4, 0, 4, 0, 78999));
+	assert_true(exchange(&p, &peer, 4, 0, 4, 0, 79000)); /* 32 windows */
+	assert_int_equal(p.loss_ppm, 166666);
+	assert_true(!p.loss_bad);
+	assert_true(exchange(&p, &peer, 12, 12, 12, 12, 82000));
 	assert_int_equal(p.loss_ppm, 0);
+}
+
+/* More than the threshold is bad when it cannot be chance; until that is known the window goes on. */
+static void test_loss_proof(void **state)
+{
+	struct path_report peer = { 0 };
+	struct path p = { .number = 0 };
+
+	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 0));
+	assert_false(exchange(&p, &peer, 100, 70, 100, 100, 2000)); /* 30 % of 100: 2.5 standard deviations */
+	assert_int_equal(p.loss_ppm, 300000);
+	assert_false(exchange(&p, &peer, 100, 70, 100, 100, 4000));
+	assert_false(p.loss_bad);
+	assert_true(exchange(&p, &peer, 100, 70, 100, 100, 6000)); /* 4.3 of them */
+	assert_true(p.loss_bad);
+	assert_true(exchange(&p, &peer, 100, 100, 100, 84, 8000)); /* below the threshold, but hardly */
+	assert_true(p.loss_bad);
+	assert_true(exchange(&p, &peer, 100, 85, 100, 100, 10000));
+	assert_false(p.loss_bad);
+	assert_true(exchange(&p, &peer, 10, 2, 10, 10, 12000)); /* 8 of 10 will do */
+	assert_true(p.loss_bad);
+	path_void(&p, ms(13000));
+	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 14000));
+	assert_false(exchange(&p, &peer, 10, 3, 10, 10, 16000)); /* 7 of 10 will not */
+	assert_false(exchange(&p, &peer, 10, 10, 10, 10, 77999));
+	assert_false(p.loss_bad);
+}
+
+/* A hole is no loss: what came before it and after it is not counted together. */
+static void test_loss_hole(void **state)
+{
+	struct path_report peer = { 0 };
+	struct path p = { .last_rx = ms(900) };
+
+	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 0));
+	for (unsigned int i = 0; i < 5; i++)
+		path_pinged(&p, 2 + i, ms(1000 + 20 * i));
+	assert_true(p.quiet);
+	assert_false(exchange(&p, &peer, 100, 10, 100, 10, 2500));
+	assert_true(!p.quiet && p.loss_ppm == 0);
+	assert_true(exchange(&p, &peer, 100, 95, 100, 95, 4500));
+	assert_int_equal(p.loss_ppm, 50000);
+	for (unsigned int i = 0; i < 6; i++) {
+		path_pinged(&p, 20 + i, ms(5000 + 20 * i));
+		p.last_rx = ms(5001); /* others come: that is loss */
+	}
+	assert_false(p.quiet);
+}
+
+static void latencies(struct path *p, unsigned int n, int64_t rtt_ms, int64_t *now_ms, int64_t step_ms)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		*now_ms += step_ms;
+		path_latency_sample(p, rtt_ms * 1000, &policy, ms(*now_ms));
+	}
+}
+
+/* Nearest rank: the 90th percentile of 32 samples is the 29th. */
+static void test_latency(void **state)
+{
+	struct policy off = policy;
+	struct path p = { .number = 0 };
+	int64_t now = 1000;
+
+	latencies(&p, 3, 101, &now, 500);
+	assert_false(path_latency_exceeded(&p));
+	latencies(&p, 29, 100, &now, 500);
+	latencies(&p, 1, 101, &now, 500); /* the first of the three is forgotten */
+	assert_false(path_latency_exceeded(&p));
+	latencies(&p, 3, 101, &now, 500);
+	assert_true(path_latency_exceeded(&p) && p.latency_bad);
+	latencies(&p, 40, 76, &now, 500);
+	assert_true(!path_latency_exceeded(&p) && p.latency_bad); /* not well below */
+	latencies(&p, 3, 75, &now, 500);
+	assert_true(p.latency_bad);
+	latencies(&p, 1, 75, &now, 500);
+	assert_false(p.latency_bad);
+	latencies(&p, 100, 900, &now, 10); /* a second is not long, however often it is looked at */
+	assert_true(path_latency_exceeded(&p));
+	path_void(&p, ms(now));
+	latencies(&p, 70, 900, &now, 10);
+	assert_false(path_latency_exceeded(&p));
+	latencies(&p, 10, 900, &now, 500);
+	off.latency_volatile_threshold_ms = 0;
+	path_latency_sample(&p, 900000, &off, ms(now + 500));
+	assert_true(!path_latency_exceeded(&p) && !p.latency_bad);
 }
 
 static void test_pings(void **state)
@@ -97,7 +250,9 @@ static void test_pings(void **state)
 	for (int i = 0; i < 1000; i++)
 		path_pinged(&p, 9, ms(30));
 	assert_int_equal(p.unanswered, UINT8_MAX);
+	assert_int_equal(p.probes_lost, UINT32_MAX);
 	path_answered(&p, ms(40));
+	assert_int_equal(p.probes_lost, UINT32_MAX - 1);
 	assert_true(!p.ping_out && p.unanswered == 0 && p.last_pong.us == 40000);
 	assert_false(p.proven); /* that is for PATH_RESPONSE to say */
 }
@@ -149,10 +304,18 @@ static void test_ranking(void **state)
 	assert_better(&a, &b);
 
 	a = good(5), b = good(1);
-	a.loss_ppm = 999;
+	a.loss_ppm = 49999;
+	b.loss_ppm = 50000;
 	b.srtt_us = 1;
 	b.stable_since = ms(0);
 	assert_better(&a, &b);
+
+	a = good(5), b = good(1);
+	b.probes_lost = 0x5; /* two of 32 */
+	b.srtt_us = 1;
+	assert_better(&a, &b);
+	b.probes_lost = 0x4; /* one is chance */
+	assert_better(&b, &a);
 
 	a = good(5), b = good(1);
 	a.srtt_us = 9999;
@@ -207,6 +370,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rtt),           cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_wait),          cmocka_unit_test(test_drops),
+		cmocka_unit_test(test_loss_sparse),   cmocka_unit_test(test_loss_proof),
+		cmocka_unit_test(test_loss_hole),     cmocka_unit_test(test_latency),
 		cmocka_unit_test(test_loss),          cmocka_unit_test(test_pings),
 		cmocka_unit_test(test_amplification), cmocka_unit_test(test_ranking),
 		cmocka_unit_test(test_warm),          cmocka_unit_test(test_reset),

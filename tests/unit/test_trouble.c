@@ -262,7 +262,7 @@ static void test_server_loss(void **state)
 			server_path_dead(s, REASON_CONSECUTIVE_DROP_EXCEEDED, w->now);
 			assert_int_equal(world_count(w, 0, COUNT_TX_CONTROL), sent + 2); /* its other paths */
 		} else {
-			s->active->loss_ppm = 500000;
+			s->active->loss_bad = true;
 			health_ponged(s, s->active, true, w->now);
 			assert_int_equal(world_count(w, 0, COUNT_TX_CONTROL), sent);
 		}

@@ -30,6 +30,8 @@
 
 struct world_link {
 	int64_t delay_us;
+	uint32_t jitter_us;    /* up to so much more, each by itself: datagrams overtake each other */
+	uint32_t twice_ppm;    /* arrive again, after a jitter of their own */
 	uint32_t loss_ppm;     /* each direction */
 	bool cut_up, cut_down; /* swallows everything from, to the client */
 	uint16_t nat;          /* one more: all mappings are new, the old ones are gone */

@@ -130,18 +130,29 @@ static bool is_lost(struct world *w, const struct datagram *d)
 	return prng_below(&w->rng, 1000000) < l->loss_ppm;
 }
 
+static void fly(struct world *w, const struct datagram *d)
+{
+	const struct world_link *l = &w->client[d->client].link[d->path];
+	struct datagram *out = datagram_add(&w->flight);
+
+	*out = *d;
+	out->at = time_add_us(w->now, l->delay_us);
+	if (l->jitter_us > 0)
+		out->at = time_add_us(out->at, (int64_t)prng_below(&w->rng, l->jitter_us));
+	out->order = w->order++;
+}
+
 static void launch(struct world *w, const struct datagram *d)
 {
-	struct datagram *out;
+	const uint32_t twice_ppm = w->client[d->client].link[d->path].twice_ppm;
 
 	if (w->recording == RECORD_SENT)
 		*datagram_add(&w->record) = *d;
 	if (is_lost(w, d))
 		return;
-	out = datagram_add(&w->flight);
-	*out = *d;
-	out->at = time_add_us(w->now, w->client[d->client].link[d->path].delay_us);
-	out->order = w->order++;
+	fly(w, d);
+	if (twice_ppm > 0 && prng_below(&w->rng, 1000000) < twice_ppm)
+		fly(w, d);
 }
 
 /* A locator is for one path: the same one from two sockets would link them. */
