@@ -102,12 +102,18 @@ void client_open_missing(struct session *s, struct jv_time now)
 
 /* --- the paths that do not carry data --- */
 
+/* Another port of the active path, which is well: kept, it would pass for a path of its own. */
+static bool is_twin(const struct session *s, const struct path *p)
+{
+	return s->state == STATE_ATTACHED && p->number == s->active->number;
+}
+
 static void probe(struct session *s, struct path *p, struct jv_time now)
 {
 	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
 
-	/* A newer instance of the same candidate has taken its place. */
-	if (!candidate_is_up(s, p->number) || session_path_numbered(s, p->number) != p)
+	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path. */
+	if (!candidate_is_up(s, p->number) || session_path_numbered(s, p->number) != p || is_twin(s, p))
 		client_close_path(p);
 	else if (!gone || (s->jump.pending && s->jump.slot == p->slot))
 		ping_send(p, 0, now);
@@ -150,7 +156,8 @@ void client_standby(struct session *s, struct jv_time now)
 	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (is_standby(s, &s->path[i]) && !time_before(now, standby_due(s, &s->path[i])))
+		if (is_standby(s, &s->path[i]) &&
+		    (is_twin(s, &s->path[i]) || !time_before(now, standby_due(s, &s->path[i]))))
 			probe(s, &s->path[i], now);
 	client_open_missing(s, now);
 	client_fail_back(s, now);

@@ -15,25 +15,19 @@
 #define QUALITY_FORGET_MS 180000  /* without such a verdict the hold begins anew */
 #define WAKES_PER_MS 32           /* sessions that a server asks after a sleep */
 
-/* Between two probes of a path that is known to be bad, at most. */
+/* Between two probes of a path that is known to be bad. */
 static int64_t slow_probe_us(const struct session *s)
 {
-	const uint32_t ms = s->state == STATE_ATTACHED ? s->policy.heartbeat_interval_ms
-						       : s->policy.heartbeat_volatile_ms;
-
-	return (int64_t)ms * 1000;
-}
-
-/* Packets still come, and nothing says that ours do not arrive. */
-static bool heard_since_suspicion(const struct path *p)
-{
-	return !p->deaf && !time_is_never(p->last_rx) && time_before(p->silent_since, p->last_rx);
+	return (int64_t)s->policy.heartbeat_volatile_ms * 1000;
 }
 
 /* When the PING that is out counts as unanswered. */
 static struct jv_time ping_due(const struct session *s, const struct path *p)
 {
-	return time_add_us(p->ping_sent, path_wait_us(p, slow_probe_us(s)));
+	const int64_t most_us = s->state == STATE_ATTACHED ? (int64_t)s->policy.heartbeat_interval_ms * 1000 / 4
+							    : slow_probe_us(s);
+
+	return time_add_us(p->ping_sent, path_wait_us(p, most_us));
 }
 
 /* The client's heartbeat keeps both ends sure; the server asks only when that stays out. */
@@ -133,6 +127,8 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 			path_dead(s, why, now);
 		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad) {
 			session_event(s, EVENT_HEALTH_RESTORED, REASON_HEALTH_RECOVERED, now);
+			if (s->engine->client)
+				client_standby(s, now); /* closes what was opened to replace it */
 		}
 	}
 	if (s->engine->client) {
@@ -164,12 +160,13 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 {
 	const int64_t slow_us =
 		(int64_t)s->policy.max_consecutive_drops * s->policy.heartbeat_interval_ms * 1000;
-	const bool heard = heard_since_suspicion(p);
+	const uint32_t most = path_drops(p, &s->policy);
+	const bool silent = path_is_silent(p, most);
 
-	if (s->state == STATE_ATTACHED && p->unanswered >= path_drops(p, &s->policy) &&
-	    (!heard || time_diff_us(now, p->silent_since) >= slow_us)) {
+	if (s->state == STATE_ATTACHED &&
+	    (silent || (p->unanswered >= PATH_DROPS_MAX && time_diff_us(now, p->silent_since) >= slow_us))) {
 		path_dead(s,
-			  time_is_never(s->unanswered_since) && !heard ? REASON_HEARTBEAT_TIMEOUT
+			  time_is_never(s->unanswered_since) && silent ? REASON_HEARTBEAT_TIMEOUT
 								       : REASON_CONSECUTIVE_DROP_EXCEEDED,
 			  now);
 		return;

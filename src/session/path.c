@@ -12,7 +12,7 @@
 
 #define EVEN_REPROBES 3 /* PINGs of a row before the time between them doubles */
 #define QUIET_PINGS 4   /* so many unanswered, and nothing else came: not a matter of loss */
-#define DROPS_MAX 20
+#define DEAF_PACKETS 10 /* so many sent, and the peer's count has not moved: it hears nothing */
 #define FALSE_DEATH_PPB 10000 /* of a row of PINGs */
 
 #define LATENCY_ABOVE 4 /* of 32 samples: then their 90th percentile is above */
@@ -82,7 +82,7 @@ uint32_t path_drops(const struct path *p, const struct policy *policy)
 	uint64_t all_ppb = 1000000000;
 	uint32_t n = 0;
 
-	while (all_ppb > FALSE_DEATH_PPB && n < DROPS_MAX) {
+	while (all_ppb > FALSE_DEATH_PPB && n < PATH_DROPS_MAX) {
 		all_ppb = all_ppb * lost / POLICY_PPM;
 		n++;
 	}
@@ -91,18 +91,29 @@ uint32_t path_drops(const struct path *p, const struct policy *policy)
 
 static bool nothing_came(const struct path *p)
 {
-	return time_is_never(p->last_rx) || time_before(p->last_rx, p->silent_since);
+	return time_is_never(p->last_rx) || time_before(p->last_rx, p->ping_sent);
+}
+
+bool path_is_silent(const struct path *p, uint32_t most)
+{
+	return p->deaf ? p->unanswered >= most : p->unheard >= most && nothing_came(p);
 }
 
 void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 {
 	if (p->ping_out)
 		p->probes_lost = p->probes_lost << 1 | 1;
-	if (p->unanswered == 0)
+	if (p->unanswered == 0) {
 		p->silent_since = now;
-	else
+		p->silent_sent = p->sent;
+	} else {
 		p->stable_since = now;
-	if (p->unanswered >= QUIET_PINGS && nothing_came(p))
+	}
+	if (p->unanswered == 0 || !nothing_came(p))
+		p->unheard = 0;
+	if (p->unheard < UINT8_MAX)
+		p->unheard++;
+	if (p->unheard > QUIET_PINGS)
 		p->quiet = true;
 	if (p->unanswered < UINT8_MAX)
 		p->unanswered++;
@@ -156,7 +167,9 @@ void path_reported(struct path *p, const struct path_report *report, struct jv_t
 	p->peer_received = report->received;
 	if (progress)
 		p->deaf = false;
-	else if (p->unanswered > 0 && time_diff_us(now, p->silent_since) > path_patience_us(p))
+	/* A few packets may stand in a queue. */
+	else if (p->unanswered > 0 && p->sent - p->silent_sent >= DEAF_PACKETS &&
+		 time_diff_us(now, p->silent_since) > path_patience_us(p))
 		p->deaf = true;
 }
 
@@ -167,7 +180,7 @@ void path_answered(struct path *p, struct jv_time now)
 	if (p->quiet)
 		p->window_open = false; /* that was a hole; the counts of before and behind it begin anew */
 	p->ping_out = p->deaf = p->quiet = false;
-	p->unanswered = 0;
+	p->unanswered = p->unheard = 0;
 	p->last_pong = now;
 }
 
@@ -248,7 +261,7 @@ void path_void(struct path *p, struct jv_time now)
 {
 	p->ping_id = 0;
 	p->ping_out = p->deaf = p->quiet = p->window_open = p->loss_bad = p->latency_bad = false;
-	p->unanswered = 0;
+	p->unanswered = p->unheard = 0;
 	p->ping_sent = TIME_ZERO;
 	p->stable_since = now;
 	p->loss_ppm = p->probes_lost = p->latency_above = p->latency_near = 0;

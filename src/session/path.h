@@ -18,6 +18,7 @@
 struct session;
 
 #define PATH_NONE 0xff
+#define PATH_DROPS_MAX 20 /* PINGs in a row */
 
 struct route {           /* how a datagram travels */
 	uint32_t socket; /* server: index in `listen`; client: the number it gave to io->path_open() */
@@ -58,7 +59,9 @@ struct path {
 	uint32_t ping_id;                       /* of the last PING; 0: none was sent */
 	bool ping_out;                          /* that PING is not answered */
 	uint8_t unanswered;                     /* PINGs in a row */
+	uint8_t unheard;                        /* those of them since which nothing has come */
 	struct jv_time ping_sent, silent_since; /* of the first PING in that row */
+	uint32_t silent_sent;                   /* `sent` then */
 	struct jv_time last_rx, last_pong, stable_since;
 	int64_t srtt_us, rttvar_us; /* 0: not measured */
 
@@ -98,6 +101,8 @@ int64_t path_wait_us(const struct path *p, int64_t most_us);
  * to lose would have lost all of them once in 100,000 rows.
  */
 uint32_t path_drops(const struct path *p, const struct policy *policy);
+/* Were `most` PINGs in a row followed by nothing at all, or by nothing that speaks of having heard us? */
+bool path_is_silent(const struct path *p, uint32_t most);
 /* A PING goes out now. */
 void path_pinged(struct path *p, uint32_t id, struct jv_time now);
 /* The peer told how many of our packets it has received on this path. */
