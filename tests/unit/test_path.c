@@ -194,7 +194,7 @@ static void test_loss_hole(void **state)
 	assert_int_equal(p.loss_ppm, 50000);
 	for (unsigned int i = 0; i < 6; i++) {
 		path_pinged(&p, 20 + i, ms(5000 + 20 * i));
-		p.last_rx = ms(5001); /* others come: that is loss */
+		p.last_rx = ms(5001 + 20 * i); /* others come: that is loss */
 	}
 	assert_false(p.quiet);
 }
