@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "audit/queue.h"
@@ -17,6 +18,9 @@ struct audit {
 	struct sink *jsonl; /* NULL until first wanted; a thread once started stays */
 	struct sink *syslog;
 	bool to_jsonl, to_syslog; /* fed now */
+	audit_digest *digest;
+	uint8_t run[AUDIT_RUN_LEN];
+	uint64_t seq; /* of the last record handed on */
 	size_t producers;
 	size_t slots;
 	struct audit_ring ring[];
@@ -32,7 +36,7 @@ static int jsonl_configure(struct audit *a, struct jsonl_file *f)
 		sink_wake(a->jsonl);
 		return 0;
 	}
-	state = jsonl_new(f);
+	state = jsonl_new(f, a->digest, a->run);
 	if (!state)
 		return -ENOMEM;
 	err = sink_start(&a->jsonl, &sink_jsonl, state, SINK_SLOTS);
@@ -107,6 +111,8 @@ int audit_open(struct audit **out, const struct audit_config *cfg, size_t produc
 		return -ENOMEM;
 	a->producers = producers;
 	a->slots = slots;
+	a->digest = cfg->digest;
+	memcpy(a->run, cfg->run, sizeof(a->run));
 	err = audit_open_rings(a);
 	if (!err)
 		err = audit_reopen(a, cfg, error);
@@ -155,6 +161,7 @@ void audit_drain(struct audit *a, void (*tap)(void *ctx, const struct audit_reco
 	for (size_t i = 0; i < a->producers; i++) {
 		/* Bounded: a producer that never stops must not keep the control loop here. */
 		for (size_t n = 0; n <= a->slots && queue_pop(a->ring[i].queue, &r); n++) {
+			r.seq = ++a->seq;
 			if (tap)
 				tap(ctx, &r);
 			audit_feed(a, &r);

@@ -15,11 +15,20 @@
 struct audit;      /* all rings and sinks */
 struct audit_ring; /* of one producer thread */
 
+#define AUDIT_RUN_LEN 8
+#define AUDIT_CHAIN_LEN 16
+
+/* SHA-256 of a || b. */
+typedef void audit_digest(uint8_t out[32], const void *a, size_t alen, const void *b, size_t blen);
+
 struct audit_config {
 	bool syslog;
 	int syslog_facility;
 	const char *jsonl; /* NULL: none; opened for append, mode 0640 */
 	const char *ident; /* "jumpvpnd" */
+	/* Of audit_open() alone: */
+	audit_digest *digest;       /* chains the JSON lines; NULL: they are written without a chain */
+	uint8_t run[AUDIT_RUN_LEN]; /* random, one for each run of the daemon */
 };
 
 /* `producers` rings of `slots` records each (a power of two). 0 or -errno with *error. */
@@ -41,7 +50,7 @@ uint64_t audit_lost(const struct audit *a);
 /* Drains once more, waits for the sinks at most `wait_ms` in all, closes. */
 void audit_close(struct audit *a, unsigned int wait_ms);
 
-#define AUDIT_JSON_MAX 1536
+#define AUDIT_JSON_MAX 2048
 /* One JSON object without a newline; its length, always below AUDIT_JSON_MAX. */
 size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r);
 /* The same for people and grep, as syslog gets it: the event, then key=value; its length. */

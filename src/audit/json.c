@@ -126,6 +126,15 @@ static void json_paths(struct out *o, const struct audit_record *r)
 		json_string(o, "remote", endpoint_format(&r->remote, remote), sizeof(remote));
 }
 
+static void json_bounds(struct out *o, const struct audit_bounds *b)
+{
+	if (b->max_lifetime_ms == 0)
+		return;
+#define X(key) json_number(o, #key, b->key);
+	AUDIT_BOUNDS_LIST(X)
+#undef X
+}
+
 static void json_optional(struct out *o, const char *key, bool always, uint64_t n)
 {
 	if (always || n)
@@ -137,12 +146,15 @@ size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	struct out o = out_init(out, AUDIT_JSON_MAX);
 	unsigned int fields = audit_fields(r->event);
 
+	if (r->seq)
+		json_number(&o, "seq", r->seq);
 	json_number(&o, "ts_ms", r->ts_ms);
 	json_number(&o, "boot_us", r->at.us > 0 ? (uint64_t)r->at.us : 0);
 	json_name(&o, "event_type", audit_event_name(r->event));
 	json_session(&o, r);
 	if (r->peer[0])
 		json_string(&o, "peer", r->peer, sizeof(r->peer));
+	json_name(&o, "role", r->client ? "client" : "server");
 	json_number(&o, "node_id", r->node_id);
 	json_number(&o, "worker", r->worker);
 	json_number(&o, "policy_version", r->policy_version);
@@ -153,6 +165,10 @@ size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	json_optional(&o, "elapsed_ms", fields & FIELD_ELAPSED, r->elapsed_ms);
 	json_optional(&o, "retry_after_ms", fields & FIELD_RETRY, r->retry_after_ms);
 	json_optional(&o, "epoch", fields & FIELD_EPOCH, r->epoch);
+	json_optional(&o, "srtt_us", false, r->srtt_us);
+	json_optional(&o, "loss_ppm", false, r->loss_ppm);
+	json_optional(&o, "late_ms", false, r->late_ms);
+	json_bounds(&o, &r->bounds);
 	if (r->event == AUDIT_AUDIT_GAP)
 		json_number(&o, "lost", r->count);
 	else if (r->count > 1)

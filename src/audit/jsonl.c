@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/chain.h"
 #include "audit/queue.h"
 #include "base/log.h"
 
@@ -26,12 +27,13 @@ struct jsonl_file {
 };
 
 struct batch { /* the lines of one write, and how many records each stands for */
-	char text[1 + (SINK_BATCH + 1) * (AUDIT_JSON_MAX + 1)];
+	char text[1 + (SINK_BATCH + 1) * (AUDIT_LINE_MAX + 1)];
 	size_t len;
 	size_t lines;
 	size_t end[SINK_BATCH + 1];
 	uint64_t weight[SINK_BATCH + 1];
 	bool gap[SINK_BATCH + 1]; /* counted where its records were lost */
+	uint8_t chain[SINK_BATCH + 1][AUDIT_CHAIN_LEN];
 };
 
 struct jsonl {
@@ -41,6 +43,9 @@ struct jsonl {
 	uint64_t untold; /* lost, and not yet told in the file */
 	atomic_uint_fast64_t lost;
 	bool failing;
+	struct audit_chain chain; /* of the last line that is in the file */
+	bool begun;               /* a line of this run is in some file */
+	bool tell_prev;           /* the next line is the first of its file */
 	struct batch batch;
 };
 
@@ -88,12 +93,15 @@ void jsonl_close(struct jsonl_file *f)
 	free(f);
 }
 
-void *jsonl_new(struct jsonl_file *f)
+void *jsonl_new(struct jsonl_file *f, audit_digest *digest, const uint8_t run[AUDIT_RUN_LEN])
 {
 	struct jsonl *j = calloc(1, sizeof(*j));
 
-	if (j)
-		j->file = f;
+	if (!j)
+		return NULL;
+	j->file = f;
+	j->chain.digest = digest;
+	memcpy(j->chain.run, run, sizeof(j->chain.run));
 	return j;
 }
 
@@ -104,6 +112,29 @@ void jsonl_replace(void *state, struct jsonl_file *f)
 	jsonl_close(atomic_exchange(&j->next, f));
 }
 
+/* A run builds its chain on the last whole line that an earlier run left in the file. */
+static void continue_chain(struct jsonl *j)
+{
+	char *tail = j->batch.text; /* not in use yet */
+	const off_t room = 2 * AUDIT_LINE_MAX;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(j->file->fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return;
+	n = pread(j->file->fd, tail, (size_t)room, st.st_size > room ? st.st_size - room : 0);
+	if (n > 0)
+		audit_chain_find(tail, (size_t)n, j->chain.value);
+}
+
+static void jsonl_take_up(struct jsonl *j)
+{
+	j->file->torn = ends_torn(j->file->fd);
+	j->tell_prev = true;
+	if (!j->begun && j->file->fd >= 0)
+		continue_chain(j);
+}
+
 static void jsonl_take_next(struct jsonl *j)
 {
 	struct jsonl_file *next = atomic_exchange(&j->next, NULL);
@@ -112,12 +143,13 @@ static void jsonl_take_next(struct jsonl *j)
 		return;
 	jsonl_close(j->file);
 	j->file = next;
-	next->torn = ends_torn(next->fd);
+	jsonl_take_up(j);
 }
 
-static void batch_add(struct batch *b, const struct audit_record *r)
+static void batch_add(struct batch *b, struct audit_chain *c, bool tell_prev, const struct audit_record *r)
 {
-	b->len += audit_json(b->text + b->len, r);
+	b->len += audit_line(b->text + b->len, r, c, tell_prev && b->lines == 0);
+	memcpy(b->chain[b->lines], c->value, sizeof(c->value));
 	b->text[b->len++] = '\n';
 	b->end[b->lines] = b->len;
 	b->gap[b->lines] = r->event == AUDIT_AUDIT_GAP;
@@ -172,6 +204,11 @@ static void jsonl_write_batch(struct jsonl *j, const struct batch *b)
 
 	while (i < b->lines && b->end[i] <= done)
 		whole_end = b->end[i++];
+	if (i > 0) {
+		memcpy(j->chain.value, b->chain[i - 1], sizeof(j->chain.value));
+		j->begun = true;
+		j->tell_prev = false;
+	}
 	if (done)
 		cut_torn_line(j->file, done - whole_end);
 	j->untold = 0;
@@ -184,6 +221,8 @@ static void jsonl_write_batch(struct jsonl *j, const struct batch *b)
 
 static void batch_fill(struct batch *b, struct jsonl *j, const struct audit_record *r, size_t n)
 {
+	struct audit_chain c = j->chain; /* the file's own goes on when the lines are in it */
+
 	b->len = 0;
 	b->lines = 0;
 	if (j->file->torn)
@@ -191,10 +230,10 @@ static void batch_fill(struct batch *b, struct jsonl *j, const struct audit_reco
 	if (j->untold) {
 		struct audit_record gap = audit_gap(n ? &r[0] : &j->last, j->untold);
 
-		batch_add(b, &gap);
+		batch_add(b, &c, j->tell_prev, &gap);
 	}
 	for (size_t i = 0; i < n; i++)
-		batch_add(b, &r[i]);
+		batch_add(b, &c, j->tell_prev, &r[i]);
 }
 
 static void jsonl_write(void *state, const struct audit_record *r, size_t n)
@@ -224,7 +263,7 @@ static void jsonl_start(void *state)
 {
 	struct jsonl *j = state;
 
-	j->file->torn = ends_torn(j->file->fd);
+	jsonl_take_up(j);
 }
 
 static void jsonl_finish(void *state)

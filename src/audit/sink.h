@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "audit/record.h"
+#include "audit/audit.h"
 
 enum { SINK_BATCH = 32 };
 
@@ -44,7 +44,8 @@ struct jsonl_file;
 /* NULL and errno; a NULL path makes a file that takes nothing. */
 struct jsonl_file *jsonl_open(const char *path);
 void jsonl_close(struct jsonl_file *f);
-void *jsonl_new(struct jsonl_file *f); /* the state of a sink_jsonl; takes `f` unless it answers NULL */
+/* The state of a sink_jsonl; takes `f` unless it answers NULL. Without a digest the lines have no chain. */
+void *jsonl_new(struct jsonl_file *f, audit_digest *digest, const uint8_t run[AUDIT_RUN_LEN]);
 /* Control loop: the sink goes on in `f` at its next record and closes the file it had. */
 void jsonl_replace(void *state, struct jsonl_file *f);
 

@@ -93,6 +93,15 @@ static void text_optional(struct out *o, const char *key, bool always, uint64_t 
 		text_number(o, key, n);
 }
 
+static void text_bounds(struct out *o, const struct audit_bounds *b)
+{
+	if (b->max_lifetime_ms == 0)
+		return;
+#define X(key) text_number(o, #key, b->key);
+	AUDIT_BOUNDS_LIST(X)
+#undef X
+}
+
 size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 {
 	struct out o = out_init(out, AUDIT_JSON_MAX);
@@ -110,6 +119,10 @@ size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	text_optional(&o, "elapsed_ms", fields & FIELD_ELAPSED, r->elapsed_ms);
 	text_optional(&o, "retry_after_ms", fields & FIELD_RETRY, r->retry_after_ms);
 	text_optional(&o, "epoch", fields & FIELD_EPOCH, r->epoch);
+	text_optional(&o, "srtt_us", false, r->srtt_us);
+	text_optional(&o, "loss_ppm", false, r->loss_ppm);
+	text_optional(&o, "late_ms", false, r->late_ms);
+	text_bounds(&o, &r->bounds);
 	if (r->event == AUDIT_AUDIT_GAP)
 		text_number(&o, "lost", r->count);
 	else if (r->count > 1)
@@ -119,6 +132,8 @@ size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 		text_number(&o, "binding_version", r->binding_version);
 	}
 	text_number(&o, "policy_version", r->policy_version);
+	text_name(&o, "role", r->client ? "client" : "server");
 	text_number(&o, "node", r->node_id);
+	text_optional(&o, "seq", false, r->seq);
 	return out_finish(&o);
 }

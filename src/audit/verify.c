@@ -30,7 +30,7 @@ struct told {
 	uint32_t cooldown_before;
 	struct audit_bounds bounds;
 	struct jv_time born, since, left_attached, bounds_at; /* TIME_NEVER: not known, or not the case */
-	struct jv_time last, last_switch;
+	struct jv_time last, last_switch, last_rebound;
 	uint64_t line;        /* of the last record */
 	struct jv_time *move; /* switches and rebindings of the last minute, oldest first; owned */
 	uint8_t moves, moves_cap;
@@ -134,7 +134,7 @@ static struct told *told_new(struct verify *v, struct origin *o, const struct au
 	t->worker = r->worker;
 	t->client = r->client;
 	t->active = AUDIT_NO_PATH;
-	t->born = t->left_attached = t->last_switch = t->bounds_at = TIME_NEVER;
+	t->born = t->left_attached = t->last_switch = t->last_rebound = t->bounds_at = TIME_NEVER;
 	t->since = t->last = r->at;
 	slot = slot_of(v, t->id);
 	t->next = v->bucket[slot];
@@ -288,6 +288,7 @@ static void remember_move(struct told *t, struct jv_time now)
 static void check_moves(struct verify *v, struct told *t, const struct audit_record *r)
 {
 	const bool is_switch = r->event == AUDIT_TRANSPORT_SWITCH;
+	struct jv_time *before = is_switch ? &t->last_switch : &t->last_rebound;
 	uint32_t max = t->bounds.max_switches_per_min, cooldown = t->bounds.switch_cooldown_ms;
 
 	if (t->max_before > max)
@@ -306,12 +307,11 @@ static void check_moves(struct verify *v, struct told *t, const struct audit_rec
 		find(v, "I4", t,
 		     "%u switches and rebindings in 60 s, the first of them %lld ms ago; %u are allowed",
 		     t->moves, (long long)time_diff_us(r->at, t->move[0]) / 1000, max);
-	if (is_switch && !t->client && !time_is_never(t->last_switch) &&
-	    time_diff_us(r->at, t->last_switch) < (int64_t)cooldown * 1000)
-		find(v, "I4", t, "a switch %lld ms after the last one, switch_cooldown_ms is %u",
-		     (long long)time_diff_us(r->at, t->last_switch) / 1000, cooldown);
-	if (is_switch)
-		t->last_switch = r->at;
+	if (!t->client && !time_is_never(*before) && time_diff_us(r->at, *before) < (int64_t)cooldown * 1000)
+		find(v, "I4", t, "a %s %lld ms after the last one, switch_cooldown_ms is %u",
+		     is_switch ? "switch" : "rebinding", (long long)time_diff_us(r->at, *before) / 1000,
+		     cooldown);
+	*before = r->at;
 }
 
 /* --- the records of a session --- */
@@ -602,7 +602,8 @@ void verify_record(struct verify *v, uint32_t number, uint64_t line, const struc
 	if (r->event == AUDIT_TRANSPORT_SWITCH_DENIED)
 		v->totals.denials += r->count;
 	if (r->event == AUDIT_AUDIT_GAP)
-		verify_gap(v, number, VERIFY_ANY_WORKER, r->count);
+		verify_gap(v, number, r->seq ? r->worker : VERIFY_ANY_WORKER,
+			   r->count); /* a ring's, or a sink's */
 	else if (r->has_session && !is_refusal(r))
 		session_record(v, o, r);
 	/* A bound is judged by when the worker was last known to be awake in time. */

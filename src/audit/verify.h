@@ -22,8 +22,9 @@
 struct verify;
 
 struct verify_finding {
-	const char *
-		rule; /* "I1".."I8", "I11"; of a log also "gap", "order", "duplicate", "chain", "malformed" */
+	const char
+		*rule; /* "I1".."I8", "I11"; of a log also "gap", "order", "duplicate", "chain", "malformed";
+			    * "note": no violation */
 	uint32_t origin; /* as given to verify_record() */
 	uint64_t line;
 	bool has_session;

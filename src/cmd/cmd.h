@@ -14,6 +14,7 @@
 	X(terminate, "end a session")                                                              \
 	X(events, "what happened, and what happens")                                               \
 	X(reload, "read the configuration again")                                                  \
+	X(verify, "prove audit logs: whole, and no rule broken")                                   \
 	X(version, "which version this is")
 
 /* Exit codes of all subcommands. */

@@ -410,6 +410,7 @@ static void policy_reloaded(struct daemon *d)
 {
 	struct audit_record r = { .at = worker_now(),
 				  .event = AUDIT_POLICY_RELOADED,
+				  .client = d->config->role == ROLE_CLIENT,
 				  .node_id = d->config->node_id,
 				  .policy_version = d->config->generation,
 				  .path_from = AUDIT_NO_PATH,

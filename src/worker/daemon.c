@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -292,10 +293,13 @@ static int make_workers(struct daemon *d)
 
 static int open_audit(struct daemon *d)
 {
-	const struct audit_config cfg = control_audit_config(d->config);
-	const char *error = NULL;
-	int rc = audit_open(&d->audit, &cfg, d->nworkers + 1, AUDIT_RING, &error);
+	struct audit_config cfg = control_audit_config(d->config);
+	const char *error = "no randomness";
+	int rc = -EIO;
 
+	cfg.digest = sha256_2;
+	if (getrandom(cfg.run, sizeof(cfg.run), 0) == sizeof(cfg.run))
+		rc = audit_open(&d->audit, &cfg, d->nworkers + 1, AUDIT_RING, &error);
 	if (rc < 0) {
 		log_error("audit%s%s: %s: %s", cfg.jsonl ? " to " : "", cfg.jsonl ? cfg.jsonl : "",
 			  error ? error : "cannot start", strerror(-rc));

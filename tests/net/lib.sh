@@ -102,6 +102,7 @@ rig_cleanup() # COMMAND that was running
 		grep -hE -A12 'Sanitizer|runtime error:|bug: ' "$TMP"/*.log | head -n 40 >&2
 		status=1
 	fi
+	rig_verify || status=1
 	if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
 		for f in "$TMP"/*.log "$TMP"/*.audit; do
 			[ -s "$f" ] && say "--- ${f##*/}, last lines" && tail -n "${TAIL:-15}" "$f"
@@ -110,6 +111,23 @@ rig_cleanup() # COMMAND that was running
 	fi
 	ip -all netns delete
 	exit "$status"
+}
+
+# Whatever a test is about: the audit logs of its daemons are whole, and break no rule.
+rig_verify()
+{
+	local logs=()
+
+	for f in "$TMP"/*.audit; do
+		[ ! -s "$f" ] || logs+=("$f")
+	done
+	[ ${#logs[@]} -gt 0 ] || return 0
+	"$JUMPVPND" verify "${logs[@]}" >"$TMP/verify.out" 2>&1 || {
+		say "FAIL: jumpvpnd verify finds:" >&2
+		grep -v ': note: ' "$TMP/verify.out" | head -n 20 >&2
+		return 1
+	}
+	say "    audit logs: $(grep ' records, .* sessions' "$TMP/verify.out"), 0 violations"
 }
 
 rig_gone() { ! kill -0 "$1" 2>/dev/null || [[ $(ps_state "$1") == Z ]]; }

@@ -364,7 +364,7 @@ static void write_versions(void *sink, uint32_t from, uint32_t to)
 
 static void *open_sink(const char *path)
 {
-	void *sink = jsonl_new(jsonl_open(path));
+	void *sink = jsonl_new(jsonl_open(path), NULL, (const uint8_t[AUDIT_RUN_LEN]){ 0 });
 
 	assert_non_null(sink);
 	sink_jsonl.start(sink);

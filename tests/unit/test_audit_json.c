@@ -54,7 +54,7 @@ static void test_state_change(void **state)
 
 	r.elapsed_ms = 77;
 	expect_json(&r, "{\"ts_ms\":1700000000123,\"boot_us\":1234567,\"event_type\":\"SessionStateChange\","
-			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"node_id\":1,\"worker\":2,"
+			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"role\":\"server\",\"node_id\":1,\"worker\":2,"
 			"\"policy_version\":3,\"state_version\":4,\"binding_version\":5,\"from\":\"ATTACHED\","
 			"\"to\":\"VOLATILE\",\"reason_code\":\"heartbeat_timeout\",\"budget_left\":0,\"elapsed_ms\":77}");
 }
@@ -70,7 +70,7 @@ static void test_switch(void **state)
 	assert_true(endpoint_parse("[2001:db8::1]:4433", &r.remote));
 	r.budget_left = 7;
 	expect_json(&r, "{\"ts_ms\":1700000000123,\"boot_us\":1234567,\"event_type\":\"TransportSwitch\","
-			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"node_id\":1,\"worker\":2,"
+			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"role\":\"server\",\"node_id\":1,\"worker\":2,"
 			"\"policy_version\":3,\"state_version\":4,\"binding_version\":5,\"state\":\"VOLATILE\","
 			"\"reason_code\":\"reattach_success\",\"path_from\":0,\"path_to\":1,\"path_name\":\"lte\","
 			"\"remote\":\"[2001:db8::1]:4433\",\"budget_left\":7,\"elapsed_ms\":0}");
@@ -84,7 +84,7 @@ static void test_denied(void **state)
 	r.retry_after_ms = 900;
 	r.count = 12;
 	expect_json(&r, "{\"ts_ms\":1700000000123,\"boot_us\":1234567,\"event_type\":\"TransportSwitchDenied\","
-			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"node_id\":1,\"worker\":2,"
+			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"role\":\"server\",\"node_id\":1,\"worker\":2,"
 			"\"policy_version\":3,\"state_version\":4,\"binding_version\":5,\"state\":\"VOLATILE\","
 			"\"reason_code\":\"cooldown_active\",\"budget_left\":0,\"retry_after_ms\":900,\"count\":12}");
 }
@@ -106,7 +106,7 @@ static void test_gap_without_session(void **state)
 	r.peer[0] = '\0';
 	r.reason = REASON_NONE;
 	r.count = 42;
-	expect_json(&r, "{\"ts_ms\":1700000000123,\"boot_us\":1234567,\"event_type\":\"AuditGap\",\"node_id\":1,"
+	expect_json(&r, "{\"ts_ms\":1700000000123,\"boot_us\":1234567,\"event_type\":\"AuditGap\",\"role\":\"server\",\"node_id\":1,"
 			"\"worker\":2,\"policy_version\":3,\"reason_code\":\"none\",\"lost\":42}");
 }
 
@@ -193,6 +193,7 @@ static void test_longest(void **state)
 	size_t len;
 
 	memset(&r, 0xff, sizeof(r));
+	r.client = true;
 	r.at.us = INT64_MAX;
 	r.event = AUDIT_SECURITY_VALIDATION_FAILED;
 	r.has_session = true;
@@ -221,14 +222,14 @@ static void test_text(void **state)
 	audit_text(out, &r);
 	assert_string_equal(out, "SessionStateChange peer=alice session=3fa1b2c405060708090a0b0c0d0e0fff from=ATTACHED "
 				 "to=VOLATILE reason=heartbeat_timeout budget_left=0 elapsed_ms=77 state_version=4 "
-				 "binding_version=5 policy_version=3 node=1");
+				 "binding_version=5 policy_version=3 role=server node=1");
 	strcpy(r.peer, "a b\"\n=x");
 	r.event = AUDIT_SESSION_CREATED;
 	r.elapsed_ms = 0;
 	audit_text(out, &r);
 	assert_string_equal(out, "SessionCreated peer=\"a b\\\"?=x\" session=3fa1b2c405060708090a0b0c0d0e0fff "
 				 "state=VOLATILE reason=heartbeat_timeout state_version=4 binding_version=5 "
-				 "policy_version=3 node=1");
+				 "policy_version=3 role=server node=1");
 }
 
 static void test_event_names(void **state)

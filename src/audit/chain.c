@@ -1,0 +1,63 @@
+#include "audit/chain.h"
+
+#include <string.h>
+
+#include "audit/out.h"
+#include "base/text.h"
+
+static const char mark[] = ",\"chain\":\"";
+
+static void put_hex(struct out *o, const char *key, const uint8_t *data, size_t len)
+{
+	char hex[2 * AUDIT_CHAIN_LEN + 1];
+
+	hex_encode(hex, data, len);
+	out_str(o, key);
+	out_str(o, hex);
+	out_char(o, '"');
+}
+
+void audit_chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
+		      const uint8_t prev[AUDIT_CHAIN_LEN], const char *line, size_t len)
+{
+	uint8_t whole[32];
+
+	digest(whole, prev, AUDIT_CHAIN_LEN, line, len);
+	memcpy(value, whole, AUDIT_CHAIN_LEN);
+}
+
+size_t audit_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct audit_chain *c,
+		  bool tell_prev)
+{
+	size_t len = audit_json(out, r);
+	struct out o = out_init(out, AUDIT_LINE_MAX);
+
+	if (!c->digest)
+		return len;
+	o.at += len - 1; /* the closing brace */
+	put_hex(&o, ",\"run\":\"", c->run, sizeof(c->run));
+	if (tell_prev)
+		put_hex(&o, ",\"prev\":\"", c->value, sizeof(c->value));
+	audit_chain_next(c->digest, c->value, c->value, out, (size_t)(o.at - o.start));
+	put_hex(&o, mark, c->value, sizeof(c->value));
+	out_char(&o, '}');
+	return out_finish(&o);
+}
+
+bool audit_chain_find(const char *text, size_t len, uint8_t value[AUDIT_CHAIN_LEN])
+{
+	const size_t tail = sizeof(mark) - 1 + 2 * AUDIT_CHAIN_LEN + 3; /* the hex, "}\n */
+	char hex[2 * AUDIT_CHAIN_LEN + 1] = "";
+
+	for (; len >= tail; len--) {
+		const char *at = text + len - tail;
+
+		if (text[len - 1] != '\n' || text[len - 2] != '}' || text[len - 3] != '"' ||
+		    memcmp(at, mark, sizeof(mark) - 1) != 0)
+			continue;
+		memcpy(hex, at + sizeof(mark) - 1, sizeof(hex) - 1);
+		if (hex_decode(value, AUDIT_CHAIN_LEN, hex))
+			return true;
+	}
+	return false;
+}

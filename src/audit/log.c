@@ -1,0 +1,298 @@
+#include "audit/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HOLES = 64 };
+
+struct hole { /* seq numbers that were passed over */
+	uint64_t from, to, line;
+};
+
+struct audit_log {
+	struct verify *v;
+	uint32_t *origins;
+	audit_digest *digest;
+	verify_found *found;
+	void *ctx;
+	struct audit_log_totals totals;
+	bool new_file;
+	/* the run at hand */
+	uint32_t origin;
+	uint8_t run[AUDIT_RUN_LEN];
+	uint64_t seq;                  /* of the last line in its place */
+	uint8_t last[AUDIT_CHAIN_LEN]; /* and what it says of the chain */
+	uint64_t excused;              /* lost, by the word of an AuditGap just read */
+	struct hole hole[HOLES];
+	size_t holes;
+	/* lines just read that could not be */
+	uint64_t bad_line, bad;
+	const char *bad_why;
+};
+
+__attribute__((format(printf, 4, 5))) static void find(struct audit_log *log, const char *rule, uint64_t line,
+						       const char *format, ...)
+{
+	struct verify_finding f = { .rule = rule, .origin = log->origin, .line = line };
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(f.text, sizeof(f.text), format, args);
+	va_end(args);
+	log->found(log->ctx, &f);
+}
+
+static bool builds_on(const struct audit_log *log, const char *text, const struct audit_read *read,
+		      const uint8_t prev[AUDIT_CHAIN_LEN])
+{
+	uint8_t value[AUDIT_CHAIN_LEN];
+
+	audit_chain_next(log->digest, value, prev, text, read->chained);
+	return memcmp(value, read->chain, sizeof(value)) == 0;
+}
+
+static bool is_zero(const uint8_t value[AUDIT_CHAIN_LEN])
+{
+	static const uint8_t zero[AUDIT_CHAIN_LEN];
+
+	return memcmp(value, zero, sizeof(zero)) == 0;
+}
+
+/* --- what is missing --- */
+
+static void report_hole(struct audit_log *log, const struct hole *h)
+{
+	find(log, "gap", h->line, "%llu record%s missing before this line: seq %llu to %llu",
+	     (unsigned long long)(h->to - h->from + 1), h->to == h->from ? " is" : "s are",
+	     (unsigned long long)h->from, (unsigned long long)h->to);
+}
+
+static void add_hole(struct audit_log *log, uint64_t from, uint64_t to, uint64_t line)
+{
+	if (log->holes == HOLES) {
+		report_hole(log, &log->hole[0]);
+		memmove(log->hole, log->hole + 1, (HOLES - 1) * sizeof(log->hole[0]));
+		log->holes--;
+	}
+	log->hole[log->holes++] = (struct hole){ from, to, line };
+	verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, to - from + 1);
+}
+
+static void report_holes(struct audit_log *log)
+{
+	for (size_t i = 0; i < log->holes; i++)
+		report_hole(log, &log->hole[i]);
+	log->holes = 0;
+}
+
+/* Was this one passed over before? Then it is not missing, only late. */
+static bool fill_hole(struct audit_log *log, uint64_t seq)
+{
+	for (size_t i = 0; i < log->holes; i++) {
+		struct hole *h = &log->hole[i];
+		struct hole rest = { seq + 1, h->to, h->line };
+
+		if (seq < h->from || seq > h->to)
+			continue;
+		h->to = seq - 1;
+		if (rest.from <= rest.to && log->holes < HOLES)
+			log->hole[log->holes++] = rest;
+		if (h->from > h->to)
+			*h = log->hole[--log->holes];
+		return true;
+	}
+	return false;
+}
+
+static void judge_bad(struct audit_log *log, bool killed)
+{
+	if (log->bad == 1 && killed)
+		find(log, "note", log->bad_line,
+		     "a piece of a line, left by a daemon that was killed or a full disk");
+	else if (log->bad > 0)
+		find(log, "malformed", log->bad_line, "%s%s", log->bad_why,
+		     log->bad > 1 ? " (the first of several lines in a row)" : "");
+	log->bad = 0;
+}
+
+void audit_log_bad(struct audit_log *log, uint64_t line, const char *why)
+{
+	if (log->bad++ == 0) {
+		log->bad_line = line;
+		log->bad_why = why;
+	}
+}
+
+/* --- a run begins, or the log begins in the middle of one --- */
+
+static void run_ends(struct audit_log *log)
+{
+	report_holes(log);
+	verify_origin_end(log->v, log->origin);
+}
+
+static void unlogged(struct audit_log *log, uint64_t line, uint64_t n)
+{
+	find(log, "note", line, "%llu records before this line were not written to this log",
+	     (unsigned long long)n);
+	log->totals.unlogged += n;
+	verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, n);
+}
+
+static void run_begins(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read)
+{
+	const bool first = log->totals.runs == 0;
+	bool in_the_middle = false;
+
+	judge_bad(log, true);
+	if (!first)
+		run_ends(log);
+	log->origin = (*log->origins)++;
+	log->totals.runs++;
+	memcpy(log->run, read->run, sizeof(log->run));
+	log->excused = 0;
+	if (read->has_prev && !builds_on(log, text, read, read->prev))
+		find(log, "chain", line, "the line was edited: its chain value does not fit");
+	else if (!read->has_prev && !first)
+		find(log, "gap", line, "a run begins here without its first line");
+	else if (!first && memcmp(read->prev, log->last, sizeof(log->last)) != 0 &&
+		 !(log->new_file && is_zero(read->prev)))
+		find(log, "gap", line, "a run begins here that does not build on the line before");
+	else if (first && !(read->has_prev && is_zero(read->prev)) && read->r.seq != 1)
+		in_the_middle = true;
+	if (in_the_middle) {
+		find(log, "note", line, "the log begins here with seq %llu: what came before is not in it",
+		     (unsigned long long)read->r.seq);
+		verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, VERIFY_UNKNOWN);
+	} else if (read->r.seq > 1) {
+		unlogged(log, line, read->r.seq - 1);
+	}
+}
+
+/* --- lines --- */
+
+/* It builds on the line before: its place is right. True: its number is, too. */
+static void in_place(struct audit_log *log, uint64_t line, const struct audit_read *read)
+{
+	const uint64_t missing = read->r.seq > log->seq ? read->r.seq - log->seq - 1 : 0;
+
+	if (read->r.seq <= log->seq) { /* then the line before lied about its own number */
+		find(log, "chain", line, "seq goes back from %llu to %llu: the line before was edited",
+		     (unsigned long long)log->seq, (unsigned long long)read->r.seq);
+		while (log->holes > 0 && log->hole[log->holes - 1].to >= read->r.seq)
+			log->holes--;
+	} else if (missing > log->excused && read->has_prev) {
+		unlogged(log, line, missing);
+	} else if (missing > log->excused) {
+		add_hole(log, log->seq + 1, read->r.seq - 1, line);
+	}
+}
+
+/* False: it is not to be taken for what happened here. */
+static bool out_of_place(struct audit_log *log, uint64_t line, const char *text,
+			 const struct audit_read *read)
+{
+	const uint64_t seq = read->r.seq;
+
+	if (seq == 0) {
+		find(log, "chain", line, "an AuditGap that does not fit the chain");
+		return true;
+	}
+	if (seq <= log->seq) {
+		if (fill_hole(log, seq))
+			find(log, "order", line, "seq %llu stands behind seq %llu", (unsigned long long)seq,
+			     (unsigned long long)log->seq);
+		else
+			find(log, "duplicate", line, "seq %llu stands here again", (unsigned long long)seq);
+		return false;
+	}
+	if (read->has_prev && !builds_on(log, text, read, read->prev))
+		find(log, "chain", line, "the line was edited: its chain value does not fit");
+	if (seq == log->seq + 1 && !read->has_prev)
+		find(log, "chain", line, "the line was edited: its chain value does not fit");
+	else if (seq > log->seq + 1 && seq - log->seq - 1 == log->bad)
+		verify_gap(log->v, log->origin, VERIFY_ANY_WORKER,
+			   log->bad); /* they cannot be read: that is told */
+	else if (seq > log->seq + 1)
+		add_hole(log, log->seq + 1, seq - 1, line);
+	else
+		find(log, "gap", line, "the file does not build on the one before");
+	return true;
+}
+
+static bool run_goes_on(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read)
+{
+	const bool fits = builds_on(log, text, read, log->last);
+	bool taken = true;
+
+	if (!fits)
+		taken = out_of_place(log, line, text, read);
+	else if (read->r.seq != 0)
+		in_place(log, line, read);
+	judge_bad(log, fits && read->r.seq == 0);
+	return taken;
+}
+
+void audit_log_line(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read)
+{
+	const struct audit_record *r = &read->r;
+
+	if (log->totals.lines++ == 0)
+		log->totals.first_ts_ms = r->ts_ms;
+	if (log->totals.runs == 0 || memcmp(read->run, log->run, sizeof(log->run)) != 0)
+		run_begins(log, line, text, read);
+	else if (!run_goes_on(log, line, text, read))
+		return;
+	if (r->seq != 0) {
+		log->seq = r->seq;
+		log->excused = 0;
+	} else {
+		log->excused += r->count;
+	}
+	memcpy(log->last, read->chain, sizeof(log->last));
+	log->new_file = false;
+	log->totals.last_ts_ms = r->ts_ms;
+	log->totals.client = r->client;
+	log->totals.node_id = r->node_id;
+	verify_record(log->v, log->origin, line, r);
+}
+
+void audit_log_file(struct audit_log *log)
+{
+	log->new_file = true;
+}
+
+void audit_log_end(struct audit_log *log)
+{
+	judge_bad(log, false);
+	if (log->totals.runs > 0)
+		run_ends(log);
+}
+
+void audit_log_totals(const struct audit_log *log, struct audit_log_totals *out)
+{
+	*out = log->totals;
+	memcpy(out->head, log->last, sizeof(out->head));
+}
+
+struct audit_log *audit_log_new(struct verify *v, uint32_t *origins, audit_digest *digest,
+				verify_found *found, void *ctx)
+{
+	struct audit_log *log = calloc(1, sizeof(*log));
+
+	if (!log)
+		return NULL;
+	log->v = v;
+	log->origins = origins;
+	log->digest = digest;
+	log->found = found;
+	log->ctx = ctx;
+	return log;
+}
+
+void audit_log_free(struct audit_log *log)
+{
+	free(log);
+}
