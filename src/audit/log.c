@@ -166,8 +166,10 @@ static void run_begins(struct audit_log *log, uint64_t line, const char *text, c
 		find(log, "note", line, "the log begins here with seq %llu: what came before is not in it",
 		     (unsigned long long)read->r.seq);
 		verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, VERIFY_UNKNOWN);
-	} else if (read->r.seq > 1) {
+	} else if (read->r.seq > 1 && (read->has_prev || first)) {
 		unlogged(log, line, read->r.seq - 1);
+	} else if (read->r.seq > 1) {
+		verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, read->r.seq - 1);
 	}
 }
 
@@ -208,17 +210,14 @@ static bool out_of_place(struct audit_log *log, uint64_t line, const char *text,
 			find(log, "duplicate", line, "seq %llu stands here again", (unsigned long long)seq);
 		return false;
 	}
-	if (read->has_prev && !builds_on(log, text, read, read->prev))
-		find(log, "chain", line, "the line was edited: its chain value does not fit");
-	if (seq == log->seq + 1 && !read->has_prev)
-		find(log, "chain", line, "the line was edited: its chain value does not fit");
-	else if (seq > log->seq + 1 && seq - log->seq - 1 == log->bad)
-		verify_gap(log->v, log->origin, VERIFY_ANY_WORKER,
-			   log->bad); /* they cannot be read: that is told */
-	else if (seq > log->seq + 1)
-		add_hole(log, log->seq + 1, seq - 1, line);
-	else
+	if (seq == log->seq + 1 && read->has_prev && builds_on(log, text, read, read->prev))
 		find(log, "gap", line, "the file does not build on the one before");
+	else if (seq == log->seq + 1)
+		find(log, "chain", line, "the line was edited: its chain value does not fit");
+	else if (seq - log->seq - 1 == log->bad) /* they cannot be read: that is told */
+		verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, log->bad);
+	else
+		add_hole(log, log->seq + 1, seq - 1, line);
 	return true;
 }
 
