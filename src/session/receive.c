@@ -65,6 +65,17 @@ static bool is_newest(struct path *p, const struct packet_id *id, const struct e
 	return true;
 }
 
+/* A replay is worth a record; what the peer sent again because the session moved is not. */
+static enum counter not_new(struct session *s, const struct packet_id *id, const struct route *from,
+			    struct jv_time now)
+{
+	if (id->type == PACKET_DATA && rescue_doubles(s, now))
+		return COUNT_DROP_DUPLICATE;
+	trail_refused(s->engine, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote,
+		      now);
+	return COUNT_DROP_REPLAY;
+}
+
 void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
 		    struct jv_time now)
 {
@@ -93,14 +104,8 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	why = s->state == STATE_BIRTH ? COUNT_DROP_NOT_ATTACHED : COUNT_DROP_WRONG_PATH;
 	if (id.type == PACKET_DATA ? !takes_data(s, p, now) : s->state == STATE_TERMINATED)
 		goto drop;
-	why = COUNT_DROP_REPLAY;
 	if (!replay_is_new(&ep->replay, id.counter)) {
-		if (id.type == PACKET_DATA && rescue_doubles(s, now)) {
-			why = COUNT_DROP_DUPLICATE;
-			goto drop;
-		}
-		trail_refused(e, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote,
-			      now);
+		why = not_new(s, &id, from, now);
 		goto drop;
 	}
 	why = COUNT_DROP_BAD_TAG;
