@@ -239,6 +239,21 @@ static void test_latency_lasting(void **state)
 	}
 }
 
+/* What was enough for one verdict is not evidence for the next. */
+static void test_latency_once(void **state)
+{
+	const struct policy p = with_latency(100);
+	struct world *w = warm(&p, 1, 60000, 5000, 5000);
+
+	delay(w, 0, 150000);
+	world_assert(w, world_until(w, client_leaves, 2700));
+	delay(w, 0, 60000);
+	world_run(w, 60000);
+	world_assert(w, transitions(w, CLIENT, REASON_LATENCY_THRESHOLD_EXCEEDED, 0) == 1);
+	world_assert(w, world_all_attached(w));
+	world_free(w);
+}
+
 static bool client_recovers(struct world *w)
 {
 	return transitions(w, CLIENT, REASON_HEALTH_RECOVERED, 0) > 0;
@@ -356,6 +371,10 @@ static void hole(int64_t rtt_us, uint64_t hole_ms, int64_t up_us, int64_t down_u
 		assert_int_equal(transitions(w, CLIENT, REASON_NONE, 0),
 				 1 + 2 * transitions(w, CLIENT, REASON_HEALTH_RECOVERED, 0));
 	}
+	for (uint8_t i = 0, n = 0; i < world_session(w, 0)->slots; i++) {
+		n += world_session(w, 0)->path[i].number == 0;
+		assert_in_range(n, 0, 1); /* the port that was to replace it is closed */
+	}
 	world_run(w, 10000);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->binding_version == 0);
 	assert_true(transitions(w, CLIENT, REASON_HEALTH_RECOVERED, 0) > 0);
@@ -399,6 +418,44 @@ static void test_bufferbloat(void **state)
 	bloat(5000, 5000);
 	bloat(20000, 1000);
 	bloat(0, 5000);
+}
+
+/* From 5 to 400 ms at once, with as much patience as there may be: the late answers are known for what they are. */
+static void test_late_answers(void **state)
+{
+	struct policy p = defaults();
+	struct world *w;
+
+	p.max_consecutive_drops = 20;
+	w = warm(&p, 3, 5000, 5000, 0);
+	delay(w, 0, 400000);
+	assert_stays(w, 450); /* the answer to the first PING, seven behind */
+	assert_true(world_session(w, 0)->active->srtt_us > 50000);
+	assert_stays(w, 20000);
+	assert_in_range(world_session(w, 0)->active->srtt_us, 390000, 410000);
+	world_free(w);
+}
+
+static bool no_pong(struct world *w, const struct datagram *d)
+{
+	(void)w;
+	return !d->up && d->path == 0 && d->frames & FRAME_BIT(FRAME_PONG);
+}
+
+/* Data comes, answers do not: dead after 20 PINGs and not before. */
+static void test_no_answers(void **state)
+{
+	const struct policy p = defaults();
+	struct world *w = warm(&p, 3, 1000, 5000, 5000);
+
+	w->swallow = no_pong;
+	world_run(w, 500); /* a heartbeat */
+	assert_stays(w, 1700);
+	w->swallow = NULL;
+	assert_stays(w, 5000);
+	w->swallow = no_pong;
+	world_assert(w, world_until(w, client_leaves, 2600));
+	world_free(w);
 }
 
 /* Jitter of several round trips, so packets overtake each other; and some come twice. */
@@ -495,6 +552,22 @@ static void test_flaps(void **state)
 	flap(false, 600000, 1);
 }
 
+/* The others are worse still: however often they answer, whatever the state, nobody goes there. */
+static void test_none_better(void **state)
+{
+	const struct policy p = with_latency(100);
+	struct world *w = warm(&p, 3, 60000, 5000, 5000);
+
+	delay(w, 1, 200000);
+	delay(w, 2, 200000);
+	world_run(w, 120000);
+	delay(w, 0, 150000);
+	world_run(w, 120000);
+	world_assert(w, transitions(w, CLIENT, REASON_VOLATILE_PERSISTED, 0) > 0);
+	world_assert(w, world_session(w, 0)->binding_version == 0);
+	world_free(w);
+}
+
 /* --- sleep --- */
 
 /* The clock leaps, and only then does anybody look: the input that notices may be any. */
@@ -518,7 +591,7 @@ static void leap(struct world *w, uint64_t ms, unsigned int engine, enum notice 
 /* Asleep in the middle of a suspicion: no verdict comes of it, all paths are asked, the round trip is what it was. */
 static void test_sleep(void **state)
 {
-	static const uint64_t ms[] = { 5000, 60000, 3600000 };
+	static const uint64_t ms[] = { 2500, 60000, 3600000 };
 	struct policy p = defaults();
 
 	p.rekey_after_ms = 3600000;
@@ -527,19 +600,22 @@ static void test_sleep(void **state)
 		const unsigned int engine = i & 1 ? CLIENT : 0;
 		const uint64_t before = world_count(w, CLIENT, COUNT_TX_CONTROL);
 		const uint64_t before_server = world_count(w, 0, COUNT_TX_CONTROL);
-		uint64_t asked;
+		uint64_t asked, asked_server;
 
 		cut(w, 0, true, true);
 		world_run(w, 55); /* one PING is out, nothing has come back */
 		world_assert(w, world_session(w, 0)->active->unanswered > 0);
 		cut(w, 0, false, false);
 		asked = world_count(w, CLIENT, COUNT_TX_CONTROL);
+		asked_server = world_count(w, 0, COUNT_TX_CONTROL);
+		cut(w, 0, true, false);
 		leap(w, ms[i / 4], engine, i & 2 ? NOTICE_TIMER : NOTICE_INNER);
 		world_assert(w,
 			     world_session(w, 0)->state_version == 1 && world_peer(w, 0)->state_version == 1);
 		world_run(w, 5);
-		if (engine == CLIENT)
-			assert_in_range(world_count(w, CLIENT, COUNT_TX_CONTROL) - asked, 3, 8);
+		cut(w, 0, false, false);
+		assert_in_range(world_count(w, CLIENT, COUNT_TX_CONTROL) - asked, 3, 8);
+		assert_in_range(world_count(w, 0, COUNT_TX_CONTROL) - asked_server, 1, 8);
 		assert_stays(w, 3000);
 		for (uint8_t n = 0; n < 3; n++) {
 			const struct path *path = session_path_numbered(world_session(w, 0), n);
@@ -555,8 +631,8 @@ static void test_sleep(void **state)
 	}
 }
 
-/* A PONG to what was asked before the sleep tells no round trip. */
-static void test_sleep_late_pong(void **state)
+/* A PONG to what was asked before the sleep tells no round trip, whether it or the timer comes first. */
+static void late_pong(bool timer_first)
 {
 	const struct policy p = defaults();
 	struct world *w = warm(&p, 3, 20000, 5000, 5000);
@@ -572,11 +648,19 @@ static void test_sleep_late_pong(void **state)
 	cut(w, 0, false, false);
 	w->now = time_add_ms(w->now, 90000);
 	w->client[0].up.next = w->client[0].down.next = w->now;
+	if (timer_first)
+		world_run(w, 2); /* and has asked anew */
 	world_late(w, &pong);
 	assert_int_equal(transitions(w, CLIENT, REASON_NONE, 0), 1);
 	world_run(w, 1000);
 	assert_in_range(world_session(w, 0)->active->srtt_us, 19000, 22000);
 	world_free(w);
+}
+
+static void test_sleep_late_pong(void **state)
+{
+	late_pong(false);
+	late_pong(true);
 }
 
 static const struct audit_record *change(struct world *w, unsigned int engine, enum state to)
@@ -718,13 +802,17 @@ int main(void)
 		cmocka_unit_test(test_latency_spike),
 		cmocka_unit_test(test_latency_lasting),
 		cmocka_unit_test(test_latency_hysteresis),
+		cmocka_unit_test(test_latency_once),
 		cmocka_unit_test(test_death_table),
 		cmocka_unit_test(test_ride_out),
 		cmocka_unit_test(test_hole),
 		cmocka_unit_test(test_bufferbloat),
+		cmocka_unit_test(test_late_answers),
+		cmocka_unit_test(test_no_answers),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_delayed_answers),
 		cmocka_unit_test(test_flaps),
+		cmocka_unit_test(test_none_better),
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_sleep_late_pong),
 		cmocka_unit_test(test_sleep_deadlines),

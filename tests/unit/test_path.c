@@ -178,6 +178,29 @@ static void test_loss_proof(void **state)
 	assert_false(p.loss_bad);
 }
 
+/* However low the threshold: a few lost are no proof. */
+static void test_loss_few(void **state)
+{
+	struct policy strict = policy;
+	struct path_report peer = { 0 };
+	struct path p = { .number = 0, .base_sent = 0 };
+
+	strict.loss_volatile_threshold = 10000;
+	for (unsigned int lost = 7; lost <= 8; lost++) {
+		path_pinged(&p, 1, ms(0));
+		p.sent = 1;
+		p.window_open = false;
+		peer.received = 1;
+		path_ponged(&p, &peer, &strict, ms(0));
+		p.sent = 40;
+		path_pinged(&p, 2, ms(2000));
+		peer.received = 41 - lost;
+		path_ponged(&p, &peer, &strict, ms(2000));
+		assert_int_equal(p.loss_bad, lost == 8);
+		p.sent = 0;
+	}
+}
+
 /* A hole is no loss: what came before it and after it is not counted together. */
 static void test_loss_hole(void **state)
 {
@@ -369,13 +392,14 @@ static void test_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rtt),           cmocka_unit_test(test_patience),
-		cmocka_unit_test(test_wait),          cmocka_unit_test(test_drops),
-		cmocka_unit_test(test_loss_sparse),   cmocka_unit_test(test_loss_proof),
-		cmocka_unit_test(test_loss_hole),     cmocka_unit_test(test_latency),
-		cmocka_unit_test(test_loss),          cmocka_unit_test(test_pings),
-		cmocka_unit_test(test_amplification), cmocka_unit_test(test_ranking),
-		cmocka_unit_test(test_warm),          cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_rtt),        cmocka_unit_test(test_patience),
+		cmocka_unit_test(test_wait),       cmocka_unit_test(test_drops),
+		cmocka_unit_test(test_loss_few),   cmocka_unit_test(test_loss_sparse),
+		cmocka_unit_test(test_loss_proof), cmocka_unit_test(test_loss_hole),
+		cmocka_unit_test(test_latency),    cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_pings),      cmocka_unit_test(test_amplification),
+		cmocka_unit_test(test_ranking),    cmocka_unit_test(test_warm),
+		cmocka_unit_test(test_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
