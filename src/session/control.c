@@ -37,6 +37,12 @@ static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t
 	return !r.error;
 }
 
+/* When this was sent, did we sleep? Then it tells of nothing but our silence. */
+static bool was_asleep(const struct session *s, uint64_t peer_age_us, struct jv_time now)
+{
+	return session_request_age_us(s, peer_age_us, now) > time_diff_us(now, s->engine->woke);
+}
+
 static void ping_received(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -63,7 +69,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	if (!s->engine->client)
 		server_pinged(p, f, now);
 	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
-		 !session_is_stale(s, f->ping.age_us, now))
+		 !session_is_stale(s, f->ping.age_us, now) && !was_asleep(s, f->ping.age_us, now))
 		client_path_dead(s, REASON_PEER_REPORTED, now);
 }
 

@@ -150,8 +150,10 @@ static void notice_sleep(struct engine *e, struct jv_time now)
 	const bool leapt = time_diff_us(now, e->last_input) > SLEPT_US;
 
 	e->last_input = now;
-	if (leapt && time_diff_us(now, wheel_next(&e->wheel)) > SLEPT_US)
-		health_woke(e, now);
+	if (!leapt || time_diff_us(now, wheel_next(&e->wheel)) <= SLEPT_US)
+		return;
+	e->woke = now;
+	health_woke(e, now);
 }
 
 /* --- packets --- */

@@ -201,7 +201,7 @@ struct engine {
 	struct source_limit *hello_limit, *proven_limit, *reset_limit;
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
-	struct jv_time last_input;
+	struct jv_time last_input, woke; /* from the last sleep; TIME_ZERO */
 	/* client */
 	struct client *client;
 };

@@ -127,10 +127,10 @@ static void test_great_loss(void **state)
 	great_loss(300000, 2000, 6000, REASON_LOSS_THRESHOLD_EXCEEDED);
 	great_loss(300000, 5000, 6000, REASON_LOSS_THRESHOLD_EXCEEDED);
 	great_loss(300000, 20000, 16000, REASON_NONE);
-	great_loss(300000, 100000, 60000, REASON_NONE);
+	great_loss(300000, 100000, 65000, REASON_NONE);
 	great_loss(600000, 5000, 4000, REASON_NONE);
-	great_loss(600000, 20000, 4000, REASON_NONE);
-	great_loss(600000, 100000, 15000, REASON_NONE);
+	great_loss(600000, 20000, 5000, REASON_NONE);
+	great_loss(600000, 100000, 30000, REASON_NONE);
 }
 
 /* A standby path that loses is not where a dead path is left for, though it be the quicker one. */
@@ -663,6 +663,35 @@ static void test_sleep_late_pong(void **state)
 	late_pong(true);
 }
 
+/* That the peer heard nothing of us while we slept is no news. */
+static void test_sleep_peer_dead(void **state)
+{
+	const struct policy p = defaults();
+	struct world *w = warm(&p, 3, 20000, 0, 0);
+	struct datagram ping;
+
+	for (unsigned int asleep = 0; asleep < 2; asleep++) {
+		w->recording = RECORD_SENT;
+		cut(w, 1, false, true);
+		ping_send(session_path_numbered(world_peer(w, 0), 1), PING_PEER_DEAD, w->now);
+		ping = world_recorded(w, false, FRAME_BIT(FRAME_PING));
+		assert_int_equal(ping.path, 1);
+		cut(w, 1, false, false);
+		if (asleep == 0) {
+			w->now = time_add_ms(w->now, 3000);
+			world_client_engine(w, 0)->last_input =
+				TIME_ZERO; /* whatever was due, it is late now */
+			timer_start(&world_client_engine(w, 0)->wheel, &world_session(w, 0)->standby,
+				    time_add_us(w->now, -2000000));
+		}
+		world_late(w, &ping);
+		assert_int_equal(transitions(w, CLIENT, REASON_PEER_REPORTED, 0), asleep);
+		world_run(w, 3000);
+	}
+	world_assert(w, world_all_attached(w));
+	world_free(w);
+}
+
 static const struct audit_record *change(struct world *w, unsigned int engine, enum state to)
 {
 	for (size_t i = w->audits; i-- > 0;)
@@ -815,6 +844,7 @@ int main(void)
 		cmocka_unit_test(test_none_better),
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_sleep_late_pong),
+		cmocka_unit_test(test_sleep_peer_dead),
 		cmocka_unit_test(test_sleep_deadlines),
 		cmocka_unit_test(test_sleep_lifetime),
 		cmocka_unit_test(test_sleep_recovering),
