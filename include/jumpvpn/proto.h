@@ -71,7 +71,8 @@ enum proto_times { /* milliseconds; everything not named here is policy */
 struct hello_payload {
 	be16 suites;      /* SUITE_BIT of each AEAD the client has */
 	uint8_t paths;    /* candidate paths wanted, 1..PROTO_PATHS_MAX */
-	uint8_t zero[1053]; /* sent as zero, ignored on receipt: room for later versions */
+	uint8_t cookie[PROTO_MAC_LEN]; /* the one mac2 is made with, or zero: shows that the HELLO was made after it */
+	uint8_t zero[1037]; /* sent as zero, ignored on receipt: room for later versions */
 };
 
 struct packet_hello {

@@ -100,19 +100,24 @@ void cookie_jar_rotate(struct cookie_jar *j, const uint8_t random[32], struct jv
 		j->since = now;
 }
 
-bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from)
+bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from,
+		       uint8_t used[PROTO_MAC_LEN])
 {
 	static const uint8_t none[PROTO_MAC_LEN];
 	uint8_t cookie[PROTO_MAC_LEN], expected[PROTO_MAC_LEN];
 	bool ok = false;
 
+	memset(used, 0, PROTO_MAC_LEN);
 	/* Most HELLOs carry none: that is seen without four hashes. */
 	if (time_is_never(j->since) || crypto_equal(h->mac2, none, sizeof(none)))
 		return false;
 	for (int i = 0; i < 2; i++) {
 		make_cookie(cookie, j->secret[i], from);
 		make_mac2(expected, cookie, h);
-		ok |= crypto_equal(expected, h->mac2, sizeof(expected));
+		if (!crypto_equal(expected, h->mac2, sizeof(expected)))
+			continue;
+		memcpy(used, cookie, PROTO_MAC_LEN);
+		ok = true;
 	}
 	crypto_wipe(cookie, sizeof(cookie));
 	crypto_wipe(expected, sizeof(expected));

@@ -38,8 +38,9 @@ void cookie_jar_init(struct cookie_jar *j);
 /* Does the jar want 32 fresh random bytes (cookie_jar_rotate) before it is used at `now`? */
 bool cookie_jar_is_due(const struct cookie_jar *j, struct jv_time now);
 void cookie_jar_rotate(struct cookie_jar *j, const uint8_t random[32], struct jv_time now);
-/* mac2 made with the current or the previous cookie of this source? */
-bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from);
+/* mac2 made with the current or the previous cookie of this source? Then `used` is that cookie, else zero. */
+bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from,
+		       uint8_t used[PROTO_MAC_LEN]);
 /* The COOKIE that answers `h`; nonce is 16 random bytes. */
 void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
 		   const struct endpoint *from, const uint8_t nonce[16], struct packet_cookie *out);

@@ -63,6 +63,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	struct packet_hello h;
 	enum counter why;
 	struct job *j;
+	uint8_t cookie[PROTO_MAC_LEN];
 	bool proven, busy;
 
 	e->counters.n[COUNT_HELLO_RECEIVED]++;
@@ -83,7 +84,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	}
 	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only
 	 * the other. */
-	proven = cookie_check_mac2(e->jar, &h, &from->remote);
+	proven = cookie_check_mac2(e->jar, &h, &from->remote, cookie);
 	why = COUNT_HELLO_RATE_LIMITED;
 	if (proven && !source_limit_take(e->proven_limit, &from->remote.ip, now))
 		goto drop;
@@ -100,6 +101,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	if (!j)
 		goto drop;
 	j->address_proven = proven;
+	memcpy(j->cookie, cookie, sizeof(j->cookie));
 	e->io.job(e->ctx, j);
 	return;
 drop:
@@ -245,26 +247,27 @@ void births_remove(struct session *s)
 	}
 }
 
-/* Of two in BIRTH the one from the newcomer's own address, else the older one. */
-static struct session *victim(const struct births *b, const struct ip *from)
+/* Made after the COOKIE that proves its address, by the peer itself: mac2 anybody can make, the payload not. */
+static bool is_fresh(const struct job *j)
 {
-	return ip_equal(&b->s[1]->path[0].route.remote.ip, from) ? b->s[1] : b->s[0];
+	return j->address_proven && crypto_equal(j->hello_payload.cookie, j->cookie, sizeof(j->cookie));
 }
 
 /*
  * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth
- * wants a proven address, and a third one puts the oldest out: that costs the replayer, who must now be where
- * he says and be quicker than a round trip, and it costs the peer one COOKIE. True: there is a place.
+ * wants a HELLO that repeats a COOKIE of ours under the peer's seal, which no recorded one does: it costs the peer
+ * a round trip, and replays never hold more than the first place. A third one puts the oldest out, so that a peer
+ * whose WELCOMEs get lost is not locked out by itself. True: there is a place.
  */
 static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 {
 	struct births *b = &e->births[j->peer];
 
-	if (b->s[0] && !j->address_proven)
+	if (b->s[0] && !is_fresh(j))
 		return false;
 	if (b->s[BIRTHS_MAX - 1]) {
 		e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
-		session_end(victim(b, &j->from.remote.ip), REASON_SUPERSEDED, now);
+		session_end(b->s[0], REASON_SUPERSEDED, now);
 	}
 	return true;
 }

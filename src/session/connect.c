@@ -88,7 +88,7 @@ static bool attempt_open(struct engine *e, struct attempt *a, uint8_t number)
 	return a->open;
 }
 
-static struct job *job_start(struct engine *e, enum job_kind kind, const struct attempt *a,
+static struct job *job_start(struct engine *e, enum job_kind kind, const struct attempt *a, uint32_t serial,
 			     struct jv_time now)
 {
 	struct job *j = calloc(1, sizeof(*j));
@@ -99,7 +99,7 @@ static struct job *job_start(struct engine *e, enum job_kind kind, const struct 
 	j->worker = e->worker;
 	j->started = now;
 	j->attempt = a->number;
-	j->serial = a->serial;
+	j->serial = serial;
 	list_append(&e->jobs, &j->node);
 	e->njobs++;
 	return j;
@@ -121,9 +121,7 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 	struct job *j;
 
 	a->serial = ++e->client->next_serial;
-	a->out = false;
-	a->consuming = 0;
-	j = job_start(e, JOB_HELLO_CREATE, a, now);
+	j = job_start(e, JOB_HELLO_CREATE, a, a->serial, now);
 	if (!j)
 		return;
 	a->busy = true;
@@ -133,6 +131,8 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
 	j->hello_payload.suites = put_be16(SUITE_BIT(SUITE_AES_256_GCM) | SUITE_BIT(SUITE_CHACHA20_POLY1305));
 	j->hello_payload.paths = candidates(e->client);
+	if (a->has_cookie)
+		memcpy(j->hello_payload.cookie, a->cookie, sizeof(a->cookie));
 	noise_init_initiator(&j->noise, j->hello.suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
 			     cfg->private_key, cfg->public_key, cfg->server_public_key, cfg->server_psk);
 	e->io.job(e->ctx, j);
@@ -159,25 +159,47 @@ void connect_retry(struct timer *t, struct jv_time now)
 
 static void hello_send(struct engine *e, struct attempt *a, struct job *j)
 {
-	struct route to = { .socket = a->socket, .remote = e->client->candidate[a->number].c.remote };
+	struct greeting *g = &a->greeting[a->greetings];
 
+	a->greetings = (uint8_t)((a->greetings + 1) % GREETINGS_MAX);
 	cookie_sign_hello(e->cookie_keys, &j->hello, a->has_cookie ? a->cookie : NULL);
-	a->noise = j->noise;
-	a->out = true;
-	memcpy(a->handshake_id, j->hello.handshake_id, sizeof(a->handshake_id));
-	memcpy(a->mac1, j->hello.mac1, sizeof(a->mac1));
-	e->io.send(e->ctx, &to, (const uint8_t *)&j->hello, sizeof(j->hello));
+	memset(g, 0, sizeof(*g));
+	g->out = true;
+	g->serial = j->serial;
+	g->noise = j->noise;
+	g->route.socket = a->socket;
+	g->route.remote = e->client->candidate[a->number].c.remote;
+	memcpy(g->handshake_id, j->hello.handshake_id, sizeof(g->handshake_id));
+	memcpy(g->mac1, j->hello.mac1, sizeof(g->mac1));
+	e->io.send(e->ctx, &g->route, (const uint8_t *)&j->hello, sizeof(j->hello));
 }
 
-/* The attempt that a WELCOME or COOKIE with this handshake id answers, or NULL. */
-static struct attempt *find_attempt(struct client *c, const struct route *from, const uint8_t id[8])
+/* The HELLO that a WELCOME or COOKIE with this handshake id answers, or NULL. */
+static struct greeting *find_greeting(struct client *c, const struct route *from, const uint8_t id[8],
+				      struct attempt **attempt)
 {
 	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++) {
 		struct attempt *a = &c->attempt[i];
 
-		if (a->out && !a->busy && a->socket == from->socket && memcmp(a->handshake_id, id, 8) == 0)
-			return a;
+		if (!a->open || a->socket != from->socket)
+			continue;
+		*attempt = a;
+		for (unsigned int n = 0; n < GREETINGS_MAX; n++) {
+			struct greeting *g = &a->greeting[n];
+
+			if (g->out && g->route.socket == from->socket && memcmp(g->handshake_id, id, 8) == 0)
+				return g;
+		}
 	}
+	return NULL;
+}
+
+/* The one that a job was about, unless it is forgotten. */
+static struct greeting *greeting_of(struct attempt *a, const struct job *j)
+{
+	for (unsigned int n = 0; n < GREETINGS_MAX; n++)
+		if (a->greeting[n].out && a->greeting[n].serial == j->serial)
+			return &a->greeting[n];
 	return NULL;
 }
 
@@ -186,20 +208,21 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 {
 	const struct packet_welcome *w = (const struct packet_welcome *)datagram;
 	const size_t least = sizeof(*w) + sizeof(struct welcome_payload) + PROTO_TAG_LEN;
-	struct attempt *a = NULL;
+	struct greeting *g = NULL;
+	struct attempt *a;
 	struct job *j;
 
 	if (len >= least && len <= PROTO_HELLO_LEN)
-		a = find_attempt(e->client, from, w->handshake_id);
-	if (a && a->consuming >= CONSUMING_MAX)
-		a = NULL;
-	j = a ? job_start(e, JOB_WELCOME_CONSUME, a, now) : NULL;
+		g = find_greeting(e->client, from, w->handshake_id, &a);
+	if (g && g->consuming >= CONSUMING_MAX)
+		g = NULL;
+	j = g ? job_start(e, JOB_WELCOME_CONSUME, a, g->serial, now) : NULL;
 	if (!j) {
 		e->counters.n[COUNT_WELCOME_BAD]++;
 		return;
 	}
-	a->consuming++;
-	j->noise = a->noise;
+	g->consuming++;
+	j->noise = g->noise;
 	j->from = *from;
 	memcpy(j->welcome, datagram, len);
 	j->payload_len = len - sizeof(*w) - PROTO_TAG_LEN;
@@ -210,14 +233,15 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 		    struct jv_time now)
 {
 	struct packet_cookie c;
-	struct attempt *a = NULL;
+	struct greeting *g = NULL;
+	struct attempt *a;
 
 	if (len == sizeof(c)) {
 		memcpy(&c, datagram, sizeof(c));
-		a = find_attempt(e->client, from, c.handshake_id);
+		g = find_greeting(e->client, from, c.handshake_id, &a);
 	}
 	/* One HELLO per cookie: whoever sends more of them gets no more out of us. */
-	if (!a || a->has_cookie || !cookie_consume(e->cookie_keys, &c, a->mac1, a->cookie)) {
+	if (!g || a->has_cookie || !cookie_consume(e->cookie_keys, &c, g->mac1, a->cookie)) {
 		e->counters.n[COUNT_WELCOME_BAD]++;
 		return;
 	}
@@ -254,7 +278,8 @@ static struct session *session_birth(struct engine *e, const struct welcome *w, 
 	return NULL;
 }
 
-static void welcomed(struct engine *e, struct attempt *a, const struct job *j, struct jv_time now)
+static void welcomed(struct engine *e, struct attempt *a, const struct greeting *g, const struct job *j,
+		     struct jv_time now)
 {
 	struct client *c = e->client;
 	struct welcome w;
@@ -277,8 +302,7 @@ static void welcomed(struct engine *e, struct attempt *a, const struct job *j, s
 	/* The path that was welcomed is slot 0, with the socket the HELLO left by. */
 	p = &s->path[0];
 	p->number = a->number;
-	p->route.socket = a->socket;
-	p->route.remote = c->candidate[a->number].c.remote;
+	p->route = g->route;
 	p->known = p->proven = true;
 	a->open = false;
 	connect_stop(e);
@@ -289,20 +313,24 @@ static void welcomed(struct engine *e, struct attempt *a, const struct job *j, s
 void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
 {
 	struct attempt *a = &e->client->attempt[j->attempt];
+	struct greeting *g = greeting_of(a, j);
 
 	/* Given up or begun anew meanwhile? */
-	if (!e->client->connecting || a->serial != j->serial)
+	if (!e->client->connecting)
 		goto out;
-	if (j->kind == JOB_HELLO_CREATE)
+	if (j->kind == JOB_HELLO_CREATE) {
+		if (a->serial != j->serial)
+			goto out;
 		a->busy = false;
-	else
-		a->consuming--;
-	if (j->kind == JOB_HELLO_CREATE && j->ok)
-		hello_send(e, a, j);
-	else if (j->kind == JOB_WELCOME_CONSUME && j->ok)
-		welcomed(e, a, j, now);
-	else
-		e->counters.n[COUNT_WELCOME_BAD]++;
+		if (j->ok)
+			hello_send(e, a, j);
+	} else if (g) {
+		g->consuming--;
+		if (j->ok)
+			welcomed(e, a, g, j, now);
+		else
+			e->counters.n[COUNT_WELCOME_BAD]++;
+	}
 out:
 	job_free(j);
 }

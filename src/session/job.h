@@ -39,6 +39,7 @@ struct job {
 	uint32_t peer;       /* server: index of the peer */
 	uint32_t taken_by;   /* server: the worker that took the HELLO, whose cookies its client has */
 	bool address_proven; /* server: mac2 was right */
+	uint8_t cookie[PROTO_MAC_LEN]; /* server: what it was made with */
 	struct packet_hello hello;
 	struct hello_payload hello_payload;
 	size_t payload_len;                   /* of the WELCOME, without tag */

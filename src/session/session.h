@@ -111,21 +111,32 @@ struct session {
 	struct path path[]; /* by slot */
 };
 
-/* Client: one HELLO that waits for its WELCOME, of one candidate. */
-struct attempt {
-	bool open;         /* `socket` is ours */
-	bool out;          /* a HELLO was sent */
-	bool busy;         /* the next HELLO is being made */
+/* Client: a HELLO that may yet be welcomed. */
+struct greeting {
+	bool out;          /* it was sent */
 	uint8_t consuming; /* WELCOMEs being opened: forged ones must not keep the true one out */
+	uint32_t serial;   /* tells a job's result from another one's */
+	struct route route;
+	uint8_t handshake_id[8];
+	uint8_t mac1[PROTO_MAC_LEN];
+	struct noise noise;
+};
+
+/* On a long path the WELCOME comes after the next HELLO has gone out: so many are waited for. */
+#define GREETINGS_MAX 3
+
+/* Client: the HELLOs of one candidate. */
+struct attempt {
+	bool open; /* `socket` is ours */
+	bool busy; /* the next HELLO is being made */
 	bool has_cookie;
 	uint8_t number; /* candidate */
 	uint8_t uses;   /* HELLOs from this socket */
 	uint32_t socket;
-	uint32_t serial; /* tells a job's result from an older one's */
-	uint8_t handshake_id[8];
-	uint8_t mac1[PROTO_MAC_LEN];
-	uint8_t cookie[PROTO_MAC_LEN]; /* bound to this socket's address */
-	struct noise noise;
+	uint32_t serial;                         /* of the latest HELLO */
+	uint8_t cookie[PROTO_MAC_LEN];           /* bound to this socket's address */
+	struct greeting greeting[GREETINGS_MAX]; /* by serial: the latest takes the place of the oldest */
+	uint8_t greetings;                       /* sent, modulo GREETINGS_MAX */
 };
 
 struct client {

@@ -41,10 +41,15 @@ static void fetch(struct world *w, const struct endpoint *from, uint8_t cookie[1
 
 static bool accepted(struct world *w, const uint8_t cookie[16], const struct endpoint *from)
 {
+	static const uint8_t none[16];
 	struct packet_hello h = w->hello;
+	uint8_t used[16] = { 1 };
+	bool ok;
 
 	cookie_sign_hello(&w->keys, &h, cookie);
-	return cookie_check_mac2(&w->jar, &h, from);
+	ok = cookie_check_mac2(&w->jar, &h, from, used);
+	assert_memory_equal(used, ok ? cookie : none, sizeof(used));
+	return ok;
 }
 
 static void test_formulas(void **state)
@@ -120,17 +125,17 @@ static void test_mac1_covers_all_before_it(void **state)
 static void test_mac2_covers_all_before_it(void **state)
 {
 	struct world w;
-	uint8_t *bytes = (uint8_t *)&w.hello, cookie[16];
+	uint8_t *bytes = (uint8_t *)&w.hello, cookie[16], used[16];
 
 	world_init(&w);
 	cookie_jar_rotate(&w.jar, fresh[0], T0);
-	assert_false(cookie_check_mac2(&w.jar, &w.hello, &client)); /* zeroes */
+	assert_false(cookie_check_mac2(&w.jar, &w.hello, &client, used)); /* zeroes */
 	fetch(&w, &client, cookie);
 	cookie_sign_hello(&w.keys, &w.hello, cookie);
-	assert_true(cookie_check_mac2(&w.jar, &w.hello, &client));
+	assert_true(cookie_check_mac2(&w.jar, &w.hello, &client, used));
 	for (size_t i = 0; i < sizeof(w.hello); i++) {
 		bytes[i] ^= 1;
-		assert_false(cookie_check_mac2(&w.jar, &w.hello, &client));
+		assert_false(cookie_check_mac2(&w.jar, &w.hello, &client, used));
 		bytes[i] ^= 1;
 	}
 }

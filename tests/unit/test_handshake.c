@@ -91,6 +91,30 @@ static void test_lost(void **state)
 	lost_once(true, PACKET_HELLO, 4);
 }
 
+/* A satellite: the WELCOME comes when HELLOs have followed it, and counts: one round trip, and the one that confirms. */
+static void far_away(int64_t delay_us, uint64_t within_ms)
+{
+	struct world *w = world_new(1, 1);
+
+	w->paths = 1;
+	w->client[0].link[0].delay_us = delay_us;
+	world_start(w);
+	world_assert(w, world_until(w, world_all_attached, within_ms));
+	assert_int_equal(world_count(w, 0, COUNT_WELCOME_SENT), 1);
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_CREATED, REASON_NONE, 0), 1);
+	world_run(w, 8000);
+	assert_int_equal(engine_session_count(w->engine[0].e), 1);
+	world_free(w);
+}
+
+static void test_far_away(void **state)
+{
+	far_away(100000, 420);
+	far_away(300000, 1250);
+	far_away(500000, 2050);
+	far_away(750000, 3050);
+}
+
 static void test_slow_jobs(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -614,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_attach),
 		cmocka_unit_test(test_idle_is_quiet),
 		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_far_away),
 		cmocka_unit_test(test_slow_jobs),
 		cmocka_unit_test(test_first_path_dead),
 		cmocka_unit_test(test_one_way),
