@@ -12,6 +12,7 @@
 	X(show, "all about one session")                                                           \
 	X(jump, "move a session to another path")                                                  \
 	X(terminate, "end a session")                                                              \
+	X(rekey, "agree on new keys for a session")                                                \
 	X(events, "what happened, and what happens")                                               \
 	X(reload, "read the configuration again")                                                  \
 	X(verify, "prove audit logs: whole, and no rule broken")                                   \

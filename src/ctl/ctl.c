@@ -7,7 +7,7 @@
  *                          "sessions": {"total": N, "by_state": {...}}}; a client's own session
  *     sessions            {"ok": true, "sessions": [{...}, ...]}
  *     show                {"ok": true, "session": {...}}
- *     jump, terminate,
+ *     jump, terminate, rekey,
  *     reload              {"ok": true, "note": "text"}
  *     events              {"ok": true, "events": [audit record, ...]}
  *     events with follow  {"ok": true, "follow": true}, then one audit record a line; {"lost": N} stands where

@@ -5,7 +5,7 @@
  * closes; `events` with "follow" keeps writing records until the client closes. The socket is mode 0600, so
  * only the daemon's user and root get in. What the requests and answers hold is written in ctl.c.
  *
- *     {"command": "status" | "sessions" | "show" | "jump" | "terminate" | "events" | "reload",
+ *     {"command": "status" | "sessions" | "show" | "jump" | "terminate" | "rekey" | "events" | "reload",
  *      "session": "HEX or unambiguous beginning", "path": "NAME or NUMBER", "follow": true}
  *
  * Answers: {"ok": true, ...} or {"ok": false, "error": "text", "reason": "code"}.
@@ -46,6 +46,7 @@ struct ctl_ops {
 	void (*jump)(void *ctx, struct ctl_request *req, const uint8_t id[16],
 		     uint8_t path);                                                  /* ctl_answer_done */
 	void (*terminate)(void *ctx, struct ctl_request *req, const uint8_t id[16]); /* ctl_answer_done */
+	void (*rekey)(void *ctx, struct ctl_request *req, const uint8_t id[16]);     /* ctl_answer_done */
 	void (*reload)(void *ctx, struct ctl_request *req); /* ctl_answer_done or ctl_fail */
 	/* Writes up to `max` of the latest records, oldest first, and answers how many. */
 	size_t (*recent)(void *ctx, struct audit_record *out, size_t max);

@@ -19,7 +19,7 @@ enum {
 	CTL_TEXT_MAX = 512,         /* of one error */
 };
 
-enum ctl_command { CTL_STATUS, CTL_SESSIONS, CTL_SHOW, CTL_JUMP, CTL_TERMINATE, CTL_EVENTS, CTL_RELOAD };
+enum ctl_command { CTL_STATUS, CTL_SESSIONS, CTL_SHOW, CTL_JUMP, CTL_TERMINATE, CTL_REKEY, CTL_EVENTS, CTL_RELOAD };
 
 struct ctl_call { /* a request as it was written */
 	enum ctl_command command;

@@ -18,7 +18,7 @@ static const struct command {
 	{ "status", CTL_STATUS, false, false, false },      { "sessions", CTL_SESSIONS, false, false, false },
 	{ "show", CTL_SHOW, true, false, false },           { "jump", CTL_JUMP, true, true, false },
 	{ "terminate", CTL_TERMINATE, true, false, false }, { "events", CTL_EVENTS, true, false, true },
-	{ "reload", CTL_RELOAD, false, false, false },
+	{ "reload", CTL_RELOAD, false, false, false },      { "rekey", CTL_REKEY, true, false, false },
 };
 
 static __attribute__((format(printf, 2, 3))) bool wrong(char why[CTL_TEXT_MAX], const char *fmt, ...)
@@ -78,9 +78,10 @@ static bool take_request(struct ctl_call *out, json_t *request, char why[CTL_TEX
 	json_t *value;
 
 	if (!cmd)
-		return wrong(why,
-			     "\"command\" must be one of status, sessions, show, jump, terminate, events, "
-			     "reload");
+		return wrong(
+			why,
+			"\"command\" must be one of status, sessions, show, jump, terminate, rekey, events, "
+			"reload");
 	call.command = cmd->command;
 	json_object_foreach(request, key, value) {
 		if (!take_member(&call, cmd, key, value, why))
@@ -157,6 +158,7 @@ void ctl_dispatch(struct ctl_request *req)
 	case CTL_SHOW:
 	case CTL_JUMP:
 	case CTL_TERMINATE:
+	case CTL_REKEY:
 		ops->sessions(ctx, req); /* ctl_answer_sessions() goes on */
 		break;
 	case CTL_EVENTS:
@@ -225,6 +227,8 @@ static void with_session(struct ctl_request *req, const struct session_info *all
 		ctl_reply(req, json_pack("{s:b, s:o}", "ok", 1, "session", json_session_whole(s)));
 	else if (req->call.command == CTL_JUMP)
 		jump(req, s);
+	else if (req->call.command == CTL_REKEY)
+		req->ctl->ops->rekey(req->ctl->ctx, req, s->id);
 	else
 		req->ctl->ops->terminate(req->ctl->ctx, req, s->id);
 }

@@ -228,13 +228,16 @@ void client_path_dead(struct session *s, enum reason why, struct jv_time now)
 static void leave_degraded(struct session *s, struct path *p, struct jv_time now)
 {
 	const enum reason why = p == s->active ? REASON_HEALTH_RECOVERED : REASON_DEAD_TRANSPORT_RECOVERY;
+	/* Back to the active path is no switch, unless the server has moved without our knowing and said no. */
+	const bool refused = s->jump.denied != REASON_NONE && s->jump.slot == s->active->slot;
 	enum reason denied;
 	uint32_t wait = 0;
 
 	if (p != s->active && is_quality(s->instability) && !improves(s, p))
 		return;
-	if (p != s->active && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
-		return; /* not before the server, or our own budget, allows it */
+	/* Not before the server, or our own budget, allows it. */
+	if ((p != s->active || refused) && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
+		return;
 	if (p != s->active)
 		wait = forbidden_ms(s, s->instability, &denied, now);
 	if (wait > 0)

@@ -427,6 +427,18 @@ bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], 
 	return true;
 }
 
+bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now)
+{
+	struct session *s;
+
+	session_reap(e);
+	s = find_session(e, id);
+	if (!s || s->state == STATE_BIRTH)
+		return false;
+	rekey_order(s, now);
+	return true;
+}
+
 size_t engine_session_count(const struct engine *e)
 {
 	return e->nsessions + (e->client && e->nsessions == 0 ? 1 : 0);

@@ -106,6 +106,8 @@ void engine_jump(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], uint8
 		 struct jv_time now);
 /* False: no such session here. */
 bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now);
+/* New keys now, not when they are due; once every second at most. False: no such session here. */
+bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now);
 size_t engine_session_count(const struct engine *e); /* and one for a client that connects */
 /* Copies out up to `max`; answers how many. */
 size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now);

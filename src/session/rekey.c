@@ -48,6 +48,16 @@ void rekey_schedule(struct session *s, struct jv_time now)
 	arm(s, now);
 }
 
+/* An OFFER that is out stands; the peer answers none in the first second of an epoch. */
+void rekey_order(struct session *s, struct jv_time now)
+{
+	if (s->rekey.offered || s->rekey.job)
+		return;
+	s->rekey.due =
+		s->rekey.made.us == 0 ? now : time_max(now, time_add_ms(s->rekey.made, EPOCH_LEAST_MS));
+	arm(s, now);
+}
+
 static struct job *job_start(struct session *s, enum job_kind kind, struct jv_time now)
 {
 	struct engine *e = s->engine;

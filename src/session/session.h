@@ -301,7 +301,8 @@ void health_woke(struct engine *e, struct jv_time now);
 
 /* rekey.c */
 void rekey_schedule(struct session *s, struct jv_time now);
-void rekey_run(struct session *s, struct jv_time now); /* its time has come */
+void rekey_order(struct session *s, struct jv_time now); /* its time is now */
+void rekey_run(struct session *s, struct jv_time now);   /* its time has come */
 void rekey_offered(struct path *p, const struct frame *f, struct jv_time now);
 void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now);
 void rekey_job_done(struct session *s, struct job *j, struct jv_time now);

@@ -129,6 +129,14 @@ static void op_terminate(void *ctx, struct ctl_request *req, const uint8_t id[16
 	ask(ctx, GATHER_ORDER, req, &m);
 }
 
+static void op_rekey(void *ctx, struct ctl_request *req, const uint8_t id[16])
+{
+	struct message m = { .kind = MESSAGE_REKEY };
+
+	memcpy(m.id, id, sizeof(m.id));
+	ask(ctx, GATHER_ORDER, req, &m);
+}
+
 static void op_reload(void *ctx, struct ctl_request *req)
 {
 	control_reload(ctx, req);
@@ -151,6 +159,7 @@ const struct ctl_ops control_ops = {
 	.sessions = op_sessions,
 	.jump = op_jump,
 	.terminate = op_terminate,
+	.rekey = op_rekey,
 	.reload = op_reload,
 	.recent = op_recent,
 };

@@ -59,6 +59,9 @@ static void message_received(struct worker *w, struct message *m)
 	case MESSAGE_TERMINATE:
 		m->reason = engine_terminate(w->engine, m->id, now) ? REASON_NONE : REASON_UNKNOWN_SESSION;
 		break;
+	case MESSAGE_REKEY:
+		m->reason = engine_rekey(w->engine, m->id, now) ? REASON_NONE : REASON_UNKNOWN_SESSION;
+		break;
 	case MESSAGE_JOB:
 		if (w->stopping)
 			job_free(m->job);

@@ -29,6 +29,7 @@ enum message_kind {
 	MESSAGE_INFO,      /* fills report; answered */
 	MESSAGE_JUMP,      /* id, path, token; answered with reason, retry_after_ms */
 	MESSAGE_TERMINATE, /* id, token; answered with reason */
+	MESSAGE_REKEY,     /* the same */
 	MESSAGE_JOB,       /* a HELLO that another worker decrypted; not answered */
 	MESSAGE_STOP,      /* says goodbye to every peer and ends the thread; answered as its last act */
 	MESSAGE_LOST,      /* from the worker, unasked and once: the tunnel device is gone */

@@ -132,6 +132,8 @@ static void test_orders(void **state)
 	r = ask(cmd_terminate, "terminate bob", "{\"command\":\"terminate\",\"session\":\"bob\"}",
 		"{\"ok\":true}\n");
 	assert_int_equal(r.code, 0);
+	r = ask(cmd_rekey, "rekey bob", "{\"command\":\"rekey\",\"session\":\"bob\"}", "{\"ok\":true}\n");
+	assert_int_equal(r.code, 0);
 	r = ask(cmd_reload, "reload --json", "{\"command\":\"reload\"}", "{\"ok\":true,\"note\":\"n\"}\n");
 	assert_string_equal(r.out, "{\"ok\":true,\"note\":\"n\"}\n");
 }
@@ -208,8 +210,8 @@ static void test_unreachable(void **state)
 static void test_usage(void **state)
 {
 	static int (*const commands[])(int argc, char **argv) = { cmd_status, cmd_sessions,  cmd_show,
-								  cmd_jump,   cmd_terminate, cmd_events,
-								  cmd_reload };
+								  cmd_jump,   cmd_terminate, cmd_rekey,
+								  cmd_events, cmd_reload };
 	struct result r;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {

@@ -34,7 +34,7 @@ struct world {
 	bool later; /* sessions are answered when the test says so */
 	struct ctl_request *waiting;
 	bool refuse;
-	unsigned int jumps, terminates, reloads;
+	unsigned int jumps, terminates, rekeys, reloads;
 	uint8_t id[16];
 	uint8_t jump_path;
 	struct audit_record recent[2];
@@ -94,6 +94,15 @@ static void op_terminate(void *ctx, struct ctl_request *req, const uint8_t id[16
 	ctl_answer_done(req, NULL);
 }
 
+static void op_rekey(void *ctx, struct ctl_request *req, const uint8_t id[16])
+{
+	struct world *w = ctx;
+
+	w->rekeys++;
+	memcpy(w->id, id, 16);
+	ctl_answer_done(req, NULL);
+}
+
 static void op_reload(void *ctx, struct ctl_request *req)
 {
 	struct world *w = ctx;
@@ -116,6 +125,7 @@ static const struct ctl_ops ops = {
 	.sessions = op_sessions,
 	.jump = op_jump,
 	.terminate = op_terminate,
+	.rekey = op_rekey,
 	.reload = op_reload,
 	.recent = op_recent,
 };
@@ -388,13 +398,18 @@ static void test_jump(void **state)
 	json_decref(o);
 }
 
-static void test_terminate_and_reload(void **state)
+static void test_other_orders(void **state)
 {
 	struct world *w = *state;
 
 	expect_ok(w, "{\"command\":\"terminate\",\"session\":\"ac\"}\n", NULL);
 	assert_int_equal(w->terminates, 1);
 	assert_memory_equal(w->id, w->sessions[1].id, 16);
+	expect_ok(w, "{\"command\":\"rekey\",\"session\":\"ab\"}\n", NULL);
+	assert_int_equal(w->rekeys, 1);
+	assert_int_equal(w->terminates, 1);
+	assert_memory_equal(w->id, w->sessions[0].id, 16);
+	expect_error(w, "{\"command\":\"rekey\",\"path\":\"0\"}\n", "takes no \"path\"");
 	expect_ok(w, "{\"command\":\"reload\"}\n", "generation 4");
 	assert_int_equal(w->reloads, 1);
 }
@@ -732,13 +747,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_status),        T(test_sessions),      T(test_show),
-		T(test_which_session), T(test_jump),          T(test_terminate_and_reload),
-		T(test_garbage),       T(test_deep_nesting),  T(test_oversize),
-		T(test_in_pieces),     T(test_half_closed),   T(test_silent_client),
-		T(test_gone_client),   T(test_too_many),      T(test_events),
-		T(test_follow),        T(test_slow_follower), T(test_mode),
-		T(test_taken),         T(test_stale),
+		T(test_status),        T(test_sessions),     T(test_show),        T(test_which_session),
+		T(test_jump),          T(test_other_orders), T(test_garbage),     T(test_deep_nesting),
+		T(test_oversize),      T(test_in_pieces),    T(test_half_closed), T(test_silent_client),
+		T(test_gone_client),   T(test_too_many),     T(test_events),      T(test_follow),
+		T(test_slow_follower), T(test_mode),         T(test_taken),       T(test_stale),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);

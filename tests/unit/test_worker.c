@@ -240,6 +240,11 @@ bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], 
 	return id[0] % WORKERS == e->setup.worker;
 }
 
+bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now)
+{
+	return id[0] % WORKERS != e->setup.worker;
+}
+
 size_t engine_session_count(const struct engine *e)
 {
 	return 3;
@@ -597,6 +602,12 @@ static void test_every_question_is_answered_once(void **state)
 		assert_true(worker_post(&d->w[i], &m));
 	assert_int_equal(answer_of(d, 0).reason, REASON_UNKNOWN_SESSION);
 	assert_int_equal(answer_of(d, 1).reason, REASON_NONE);
+
+	m = (struct message){ .kind = MESSAGE_REKEY, .token = 2, .id = { 1 } };
+	for (uint32_t i = 0; i < WORKERS; i++)
+		assert_true(worker_post(&d->w[i], &m));
+	assert_int_equal(answer_of(d, 0).reason, REASON_NONE);
+	assert_int_equal(answer_of(d, 1).reason, REASON_UNKNOWN_SESSION);
 
 	m = (struct message){ .kind = MESSAGE_JUMP, .token = 3 };
 	assert_true(worker_post(&d->w[0], &m));

@@ -324,5 +324,6 @@ void world_free(struct world *w)
 	free(w->job);
 	free(w->audit);
 	free(w->seen);
+	free(w->key);
 	free(w);
 }

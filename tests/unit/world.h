@@ -141,7 +141,7 @@ struct world {
 	uint64_t stranger_bytes; /* sent to addresses that no client has */
 	uint32_t stranger_datagrams;
 	uint8_t stranger_type;
-	uint32_t max_switches;    /* the bounds to hold the records to */
+	uint32_t max_switches; /* the bounds to hold the records to */
 	uint32_t recovery_window_ms;
 	uint32_t locators_reused; /* datagrams of a client with a locator that was seen on another socket */
 	struct {
@@ -150,6 +150,8 @@ struct world {
 		uint32_t socket;
 	} * seen;
 	size_t seens, seens_cap;
+	struct world_key *key; /* what was sealed under each key */
+	size_t keys, keys_cap;
 };
 
 /* Default policy with 4 paths of 1 ms round trip; change config, links and policy, then start. */
@@ -196,6 +198,8 @@ void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_
 	} while (0)
 #define FRAME_BIT(type) (1u << (type))
 
+/* Every sealed packet that an engine sends: no nonce twice, but for the same bytes on another path. */
+void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len);
 /* For world.c: what is due by the links and the tunnel devices. */
 void world_arrive(struct world *w, struct datagram *d);
 void world_reply(struct world *w);

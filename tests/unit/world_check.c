@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "audit/verify.h"
+#include "proto/packet.h"
 
 void world_explain(const struct world *w, size_t from, size_t to)
 {
@@ -64,4 +65,73 @@ void world_check(struct world *w)
 	check_living(w, v);
 	verify_end(v);
 	verify_free(v);
+}
+
+/* --- nonces --- */
+
+#define SEALED_KEPT 4096 /* packets that may be sent again */
+
+struct world_key {
+	unsigned int engine;
+	uint64_t number; /* of the key in its engine's cache: never used twice */
+	uint64_t next;   /* counter: all below are used up */
+	uint32_t body[SEALED_KEPT];
+};
+
+static uint32_t digest(const uint8_t *bytes, size_t len)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ bytes[i]) * 16777619u;
+	return h;
+}
+
+static struct world_key *key_of(struct world *w, unsigned int engine, uint64_t number)
+{
+	for (size_t i = w->keys; i-- > 0;)
+		if (w->key[i].engine == engine && w->key[i].number == number)
+			return &w->key[i];
+	if (w->keys == w->keys_cap) {
+		w->keys_cap = w->keys_cap ? 2 * w->keys_cap : 4;
+		w->key = realloc(w->key, w->keys_cap * sizeof(*w->key));
+		assert_non_null(w->key);
+	}
+	memset(&w->key[w->keys], 0, sizeof(*w->key));
+	w->key[w->keys].engine = engine;
+	w->key[w->keys].number = number;
+	return &w->key[w->keys++];
+}
+
+void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len)
+{
+	struct engine *e = w->engine[engine].e;
+	struct packet_id id;
+	struct session *s;
+	struct world_key *k;
+	struct path *p;
+	uint32_t body;
+
+	if (datagram[0] != PACKET_DATA && datagram[0] != PACKET_CONTROL)
+		return;
+	p = session_find_path(e, datagram + offsetof(struct packet_header, locator));
+	assert_non_null(p);
+	s = p->session;
+	assert_int_not_equal(s->state, STATE_TERMINATED);
+	id = packet_unmask(datagram,
+			   keycache_mask(e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+	/* Sealed with the newest epoch in use, or sent again under the one before. */
+	k = key_of(w, engine,
+		   id.epoch == (uint8_t)s->keys.tx_epoch
+			   ? keys_tx(&s->keys)->tx_cache
+			   : s->keys.epoch[(s->keys.tx_epoch + 1) & 1].tx_cache);
+	body = digest(datagram + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
+	if (id.counter < k->next) {
+		assert_true(datagram[0] == PACKET_DATA && k->next - id.counter <= SEALED_KEPT);
+		assert_int_equal(k->body[id.counter % SEALED_KEPT], body);
+		return;
+	}
+	k->body[id.counter % SEALED_KEPT] = body;
+	k->next = id.counter + 1;
+	assert_true(k->next <= PROTO_PACKETS_PER_EPOCH);
 }

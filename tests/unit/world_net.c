@@ -438,7 +438,10 @@ static void deliver(void *ctx, const uint8_t *packet, size_t len)
 
 static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
 {
+	struct world_engine *we = ctx;
+
 	assert_true(len <= WORLD_DATAGRAM_MAX);
+	world_sealed(we->w, we->index, datagram, len);
 	if (is_client(ctx))
 		client_sends(ctx, to, datagram, len);
 	else

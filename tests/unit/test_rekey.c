@@ -1,0 +1,225 @@
+/* New keys on order, and on networks that lose, double and reorder; world_sealed() sees that no nonce comes twice. */
+#include "world.h"
+
+#define CLIENT WORLD_WORKERS
+
+static uint32_t epoch(struct world *w, bool client)
+{
+	const struct session *s = client ? world_session(w, 0) : world_peer(w, 0);
+
+	return s ? s->keys.tx_epoch : 0;
+}
+
+static bool order(struct world *w, bool client)
+{
+	return engine_rekey(client ? world_client_engine(w, 0) : world_home(w, 0), world_session(w, 0)->id,
+			    w->now);
+}
+
+static struct world *with_traffic(int64_t interval_us)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+
+	p.max_candidates = WORLD_PATHS;
+	p.rekey_after_ms = 3600000;
+	world_policy(w, &p);
+	world_attach(w);
+	world_traffic(w, &w->client[0].up, interval_us, false);
+	world_traffic(w, &w->client[0].down, interval_us, false);
+	return w;
+}
+
+static void assert_nothing_lost(struct world *w)
+{
+	struct world_client *c = &w->client[0];
+
+	c->up.interval_us = c->down.interval_us = 0;
+	world_run(w, 1000);
+	world_assert(w, c->up.got == c->up.sent && c->down.got == c->down.sent);
+}
+
+static void test_order(void **state)
+{
+	struct world *w = with_traffic(500);
+
+	for (uint32_t n = 1; n <= 6; n++) {
+		const bool client = n % 2;
+
+		assert_true(order(w, client));
+		if (n > 4) /* both at once: one epoch all the same */
+			assert_true(order(w, !client));
+		world_run(w, 50);
+		world_assert(w, epoch(w, true) == n && epoch(w, false) == n);
+		world_run(w, 1000);
+	}
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_REKEYED, REASON_NONE, 0), 6);
+	assert_int_equal(world_audits(w, false, AUDIT_SESSION_REKEYED, REASON_NONE, 0), 6);
+	assert_int_equal(world_session(w, 0)->state_version, 1);
+	assert_nothing_lost(w);
+	world_free(w);
+}
+
+/* However often it is ordered: once a second, and the last order is not forgotten. */
+static void test_order_rate(void **state)
+{
+	struct world *w = with_traffic(2000);
+
+	for (unsigned int ms = 0; ms < 3000; ms += 20) {
+		assert_true(order(w, ms % 40));
+		world_run(w, 20);
+	}
+	assert_in_range(epoch(w, true), 3, 4);
+	world_run(w, 2500);
+	assert_in_range(epoch(w, true), 3, 5);
+	assert_int_equal(epoch(w, true), epoch(w, false));
+	assert_nothing_lost(w);
+	world_free(w);
+}
+
+static void test_no_such_session(void **state)
+{
+	struct world *w = world_new(1, 1);
+	uint8_t nobody[16] = { 1 }, id[16];
+
+	world_swallow_type(w, true, PACKET_CONTROL, 1000);
+	world_start(w);
+	world_run(w, 5);
+	memcpy(id, world_client_engine(w, 0)->client->next->id, 16);
+	assert_false(engine_rekey(world_client_engine(w, 0), id, w->now)); /* in BIRTH */
+	assert_false(engine_rekey(w->engine[0].e, id, w->now));
+	world_swallow_frame(w, true, 0, 0);
+	world_assert(w, world_until(w, world_all_attached, 10000));
+	assert_false(engine_rekey(w->engine[0].e, nobody, w->now));
+	world_free(w);
+}
+
+static void assert_no_packet_without_key(struct world *w)
+{
+	for (unsigned int i = 0; i <= CLIENT; i += CLIENT) {
+		assert_int_equal(world_count(w, i, COUNT_DROP_UNKNOWN_EPOCH), 0);
+		assert_int_equal(world_count(w, i, COUNT_DROP_BAD_TAG), 0);
+	}
+}
+
+/* A third of everything lost, a tenth doubled, overtaking by up to 100 ms, both ends ordering now and then, jumps
+ * under way: what arrives can always be opened, and the ends agree again and again. */
+static void rough(uint64_t seed, uint32_t loss_threshold_ppm, uint32_t least)
+{
+	struct world *w = with_traffic(1000);
+	struct prng rng = { seed };
+
+	w->rng.state = seed;
+	world_session(w, 0)->policy.loss_volatile_threshold = loss_threshold_ppm;
+	world_peer(w, 0)->policy.loss_volatile_threshold = loss_threshold_ppm;
+	for (unsigned int i = 0; i < WORLD_PATHS; i++) {
+		w->client[0].link[i].loss_ppm = 300000;
+		w->client[0].link[i].twice_ppm = 100000;
+		w->client[0].link[i].jitter_us = 100000;
+	}
+	for (unsigned int i = 0; i < 100; i++) {
+		if (!world_session(w, 0) || !world_peer(w, 0))
+			break;
+		order(w, prng_below(&rng, 2));
+		if (prng_below(&rng, 4) == 0)
+			order(w, prng_below(&rng, 2));
+		if (prng_below(&rng, 8) == 0)
+			world_jump(w, 0, (uint8_t)prng_below(&rng, 3), i);
+		world_run(w, 100 + prng_below(&rng, 900));
+	}
+	assert_no_packet_without_key(w);
+	world_assert(w, epoch(w, true) >= least && epoch(w, false) >= least);
+	for (unsigned int i = 0; i < WORLD_PATHS; i++)
+		w->client[0].link[i] = (struct world_link){ .delay_us = 500 };
+	world_run(w, 90000);
+	world_assert(w, world_all_attached(w) && epoch(w, true) == epoch(w, false));
+	world_free(w);
+}
+
+static void test_rough(void **state)
+{
+	for (uint64_t seed = 1; seed <= 12; seed++)
+		rough(seed, seed % 2 ? 1000000 : policy_defaults.loss_volatile_threshold, seed % 2 ? 12 : 2);
+}
+
+/* Each step of it may be the last before both ends sleep for a minute: what is in flight is gone. */
+static void test_suspend(void **state)
+{
+	for (unsigned int step = 0; step < 10; step++) {
+		struct world *w = with_traffic(2000);
+
+		w->job_us = 400;
+		world_run(w, 10);
+		assert_true(order(w, true));
+		assert_true(order(w, false));
+		for (unsigned int i = 0; i < step; i++) {
+			w->now = time_add_us(w->now, 250);
+			world_run(w, 0);
+		}
+		w->flight.n = 0;
+		w->now = time_add_ms(w->now, 60000);
+		world_traffic(w, &w->client[0].up, 2000, false);
+		world_traffic(w, &w->client[0].down, 2000, false);
+		world_run(w, 10000);
+		world_assert(w, world_all_attached(w));
+		world_assert(w, epoch(w, true) == epoch(w, false) && epoch(w, true) >= 1);
+		assert_no_packet_without_key(w);
+		world_free(w);
+	}
+}
+
+/* A peer that takes no ACCEPT and offers the epoch behind it: there is no place for that one. */
+static void test_two_ahead(void **state)
+{
+	struct world *w = with_traffic(2000);
+	struct frame f = { .type = FRAME_REKEY_OFFER, .rekey.epoch = 2 };
+	uint8_t secret[32] = { 1 };
+
+	world_swallow_frame(w, false, FRAME_BIT(FRAME_REKEY_ACCEPT), UINT32_MAX);
+	assert_true(order(w, true));
+	world_run(w, 1500);
+	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
+	assert_int_equal(epoch(w, false), 0);
+	x25519_public(f.rekey.e, secret);
+	control_frame(world_session(w, 0)->active, &f, w->now);
+	world_run(w, 20);
+	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
+	world_swallow_frame(w, false, 0, 0);
+	world_run(w, 6000);
+	world_assert(w, epoch(w, true) == 1 && epoch(w, false) == 1);
+	assert_nothing_lost(w);
+	world_free(w);
+}
+
+/* All of the packets that a key may seal, to the last, in both directions: the session ends, and no counter beyond. */
+static void used_up(bool client)
+{
+	struct world *w = with_traffic(1000);
+	struct session *s = client ? world_session(w, 0) : world_peer(w, 0);
+
+	world_swallow_frame(w, !client, FRAME_BIT(FRAME_REKEY_ACCEPT), UINT32_MAX);
+	keys_tx(&s->keys)->tx_counter = PROTO_PACKETS_PER_EPOCH - 200;
+	world_run(w, 1500);
+	assert_int_equal(world_audits(w, client, AUDIT_SESSION_TERMINATED, REASON_SECURITY_FAILURE, 0), 1);
+	world_swallow_frame(w, false, 0, 0);
+	world_assert(w, world_until(w, world_all_attached, 180000));
+	world_free(w);
+}
+
+static void test_used_up(void **state)
+{
+	used_up(true);
+	used_up(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order),           cmocka_unit_test(test_order_rate),
+		cmocka_unit_test(test_no_such_session), cmocka_unit_test(test_rough),
+		cmocka_unit_test(test_suspend),         cmocka_unit_test(test_two_ahead),
+		cmocka_unit_test(test_used_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
