@@ -72,9 +72,8 @@ void world_check(struct world *w)
 #define SEALED_KEPT 4096 /* packets that may be sent again */
 
 struct world_key {
-	unsigned int engine;
-	uint64_t number; /* of the key in its engine's cache: never used twice */
-	uint64_t next;   /* counter: all below are used up */
+	uint8_t key[PROTO_KEY_LEN];
+	uint64_t next; /* counter: all below are used up */
 	uint32_t body[SEALED_KEPT];
 };
 
@@ -87,10 +86,10 @@ static uint32_t digest(const uint8_t *bytes, size_t len)
 	return h;
 }
 
-static struct world_key *key_of(struct world *w, unsigned int engine, uint64_t number)
+static struct world_key *key_of(struct world *w, const uint8_t key[PROTO_KEY_LEN])
 {
 	for (size_t i = w->keys; i-- > 0;)
-		if (w->key[i].engine == engine && w->key[i].number == number)
+		if (memcmp(w->key[i].key, key, PROTO_KEY_LEN) == 0)
 			return &w->key[i];
 	if (w->keys == w->keys_cap) {
 		w->keys_cap = w->keys_cap ? 2 * w->keys_cap : 4;
@@ -98,8 +97,7 @@ static struct world_key *key_of(struct world *w, unsigned int engine, uint64_t n
 		assert_non_null(w->key);
 	}
 	memset(&w->key[w->keys], 0, sizeof(*w->key));
-	w->key[w->keys].engine = engine;
-	w->key[w->keys].number = number;
+	memcpy(w->key[w->keys].key, key, PROTO_KEY_LEN);
 	return &w->key[w->keys++];
 }
 
@@ -107,6 +105,7 @@ void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram,
 {
 	struct engine *e = w->engine[engine].e;
 	struct packet_id id;
+	struct epoch *ep;
 	struct session *s;
 	struct world_key *k;
 	struct path *p;
@@ -121,10 +120,10 @@ void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram,
 	id = packet_unmask(datagram,
 			   keycache_mask(e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
 	/* Sealed with the newest epoch in use, or sent again under the one before. */
-	k = key_of(w, engine,
-		   id.epoch == (uint8_t)s->keys.tx_epoch
-			   ? keys_tx(&s->keys)->tx_cache
-			   : s->keys.epoch[(s->keys.tx_epoch + 1) & 1].tx_cache);
+	ep = &s->keys.epoch[s->keys.tx_epoch & 1];
+	if (id.epoch != (uint8_t)s->keys.tx_epoch)
+		ep = &s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
+	k = key_of(w, ep->tx_key);
 	body = digest(datagram + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
 	if (id.counter < k->next) {
 		assert_true(datagram[0] == PACKET_DATA && k->next - id.counter <= SEALED_KEPT);
