@@ -459,20 +459,33 @@ static void test_hijack(void **state)
 	world_free(w);
 }
 
-/* Rebindings are held to the same limit as jumps. */
+/*
+ * A NAT that gives out another port every few seconds. The budget of a minute is for all moves together, and the last
+ * of it not for rebindings; world_free() checks that no minute has more than its due.
+ */
 static void test_rebinding_limit(void **state)
 {
 	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+	unsigned int moves;
 
+	p.max_candidates = WORLD_PATHS;
+	p.max_switches_per_min = 3;
+	world_policy(w, &p);
 	w->paths = 1;
 	world_attach(w);
 	world_traffic(w, &w->client[0].up, 20000, false);
-	for (unsigned int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < 6; i++) { /* the world has ports for no more */
 		world_run(w, 3000);
 		w->client[0].link[0].nat++;
 	}
-	world_run(w, 20000); /* world_free() checks that no minute has more than its due */
-	world_assert(w, world_until(w, world_all_attached, 60000));
+	moves = world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0) +
+		world_audits(w, false, AUDIT_TRANSPORT_SWITCH, REASON_NONE, 0);
+	assert_int_equal(moves, 3);
+	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 2);
+	assert_true(world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_SWITCH_RATE_LIMITED, 0) > 0);
+	world_run(w, 42000);
+	world_assert(w, world_until(w, world_all_attached, 30000));
 	world_free(w);
 }
 
