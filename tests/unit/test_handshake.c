@@ -432,31 +432,14 @@ static void test_cookie(void **state)
 	world_free(w);
 }
 
-/* The server comes back with the same key, knows nothing and says so: the client begins anew. */
-static void restart_server(struct world *w)
-{
-	struct world_engine *we = &w->engine[0];
-	const struct engine_setup setup = { .io = we->e->io,
-					    .ctx = we,
-					    .config = w->config,
-					    .workers = 1,
-					    .max_sessions = 64,
-					    .key_cache = 64,
-					    .hardware_aes = true };
-
-	world_run(w, 5);
-	engine_free(we->e);
-	we->e = engine_new(&setup, w->now);
-	assert_non_null(we->e);
-}
-
 static void test_server_restart(void **state)
 {
 	struct world *w = world_new(1, 1);
 
 	world_attach(w);
 	remember_id(w);
-	restart_server(w);
+	world_run(w, 5);
+	world_restart(w, 0);
 	world_traffic(w, &w->client[0].up, 10000, false);
 	world_assert(w, world_until(w, client_attached_to_other, 200));
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, 0), 1);

@@ -78,6 +78,12 @@ static void engine_start(struct world *w, unsigned int i)
 	assert_non_null(we->e);
 }
 
+void world_restart(struct world *w, unsigned int worker)
+{
+	engine_free(w->engine[worker].e);
+	engine_start(w, worker);
+}
+
 void world_start(struct world *w)
 {
 	make_owners(w->config);

@@ -157,6 +157,8 @@ struct world {
 /* Default policy with 4 paths of 1 ms round trip; change config, links and policy, then start. */
 struct world *world_new(unsigned int workers, unsigned int clients);
 void world_start(struct world *w); /* engines, and all candidates up; no time passes */
+/* A worker comes back with the same key and knows nothing. */
+void world_restart(struct world *w, unsigned int worker);
 void world_check(struct world *w); /* the invariants */
 /* Records from..to-1 to stderr, to see what happened. */
 void world_explain(const struct world *w, size_t from, size_t to);
