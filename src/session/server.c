@@ -317,12 +317,14 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 		reject(p, f->jump.id, why, retry_after_ms, now);
 		return;
 	}
-	trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
 	dead = evidence_is_dead(f->jump.reason) || s->state != STATE_ATTACHED;
 	s->acked_epoch = s->rx_epoch;
 	s->acked_highest = s->rx_highest;
-	if (is_switch || s->state != STATE_ATTACHED)
+	/* One that changes nothing is no decision: a client could fill the log with them. */
+	if (is_switch || s->state != STATE_ATTACHED) {
+		trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
 		commit(p, from, f, is_switch, now);
+	}
 	s->last_jump_id = f->jump.id;
 	acknowledge(p, f->jump.id, now);
 	send_again(s, f, dead, overdue, now);
