@@ -44,13 +44,17 @@ static void test_handshake_timeout(void **state)
 {
 	for (uint32_t ms = 500; ms <= 60000; ms *= 5) {
 		struct policy p = policy_defaults;
+		struct session_info info;
 		struct world *w;
 
 		p.handshake_timeout_ms = ms;
 		w = with_policy(&p);
 		world_swallow_type(w, true, PACKET_CONTROL, UINT32_MAX);
 		world_start(w);
-		world_run(w, ms + 100);
+		world_run(w, 100);
+		world_view(w, 0, &info, 1);
+		assert_in_range(info.deadline_ms, ms - 100, ms - 95);
+		world_run(w, ms);
 		assert_took(w, true, REASON_HANDSHAKE_TIMEOUT, ms, 1);
 		assert_took(w, false, REASON_HANDSHAKE_TIMEOUT, ms, 1);
 		assert_null(world_peer(w, 0));

@@ -423,6 +423,30 @@ static void test_outrun(void **state)
 	world_free(w);
 }
 
+/* He is where he says, and sends as fast as he can: key agreements at the rate of one source, then silence. */
+static void test_proven_rate(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route from = world_stranger(1);
+	struct packet_hello h = { .type = PACKET_HELLO, .suite = SUITE_AES_256_GCM };
+	uint8_t cookie[PROTO_MAC_LEN];
+
+	w->clients = 0; /* nobody else */
+	world_start(w);
+	w->clients = 1;
+	cookie_of(w, &from, cookie);
+	for (unsigned int ms = 0; ms < 3000; ms++) {
+		prng_fill(&w->rng, h.e, sizeof(h.e));
+		cookie_sign_hello(w->engine[0].e->cookie_keys, &h, cookie);
+		world_inject_up(w, &from, &h, sizeof(h));
+		world_run(w, 1);
+	}
+	assert_in_range(world_count(w, 0, COUNT_HELLO_BAD_CRYPTO), 45, 51); /* 20, and 10 a second */
+	assert_in_range(world_count(w, 0, COUNT_HELLO_RATE_LIMITED), 2940, 2960);
+	assert_int_equal(world_count(w, 0, COUNT_COOKIE_SENT), 0);
+	world_free(w);
+}
+
 static struct world *with_silent_client(void)
 {
 	struct world *w = world_new(1, 1);
@@ -793,6 +817,7 @@ int main(void)
 		cmocka_unit_test(test_thief_no_cooldown),
 		cmocka_unit_test(test_spoofed_hellos),
 		cmocka_unit_test(test_outrun),
+		cmocka_unit_test(test_proven_rate),
 		cmocka_unit_test(test_births),
 		cmocka_unit_test(test_cookie_of_other_worker),
 		cmocka_unit_test(test_birth_without_keys),

@@ -139,7 +139,7 @@ static void rough(uint64_t seed, uint32_t loss_threshold_ppm, uint32_t least)
 static void test_rough(void **state)
 {
 	for (uint64_t seed = 1; seed <= 12; seed++)
-		rough(seed, seed % 2 ? 1000000 : policy_defaults.loss_volatile_threshold, seed % 2 ? 12 : 2);
+		rough(seed, seed % 2 ? 1000000 : policy_defaults.loss_volatile_threshold, seed % 2 ? 8 : 1);
 }
 
 /* Each step of it may be the last before both ends sleep for a minute: what is in flight is gone. */

@@ -126,10 +126,15 @@ void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram,
 	k = key_of(w, ep->tx_key);
 	body = digest(datagram + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
 	if (id.counter < k->next) {
+		uint32_t *first = &k->body[id.counter % SEALED_KEPT];
+
 		assert_true(datagram[0] == PACKET_DATA && k->next - id.counter <= SEALED_KEPT);
-		assert_int_equal(k->body[id.counter % SEALED_KEPT], body);
+		assert_true(*first == 0 || *first == body);
+		*first = body;
 		return;
 	}
+	for (uint64_t c = k->next; c < id.counter && c - k->next < SEALED_KEPT; c++)
+		k->body[c % SEALED_KEPT] = 0; /* sealed and kept: no path took it yet */
 	k->body[id.counter % SEALED_KEPT] = body;
 	k->next = id.counter + 1;
 	assert_true(k->next <= PROTO_PACKETS_PER_EPOCH);
