@@ -16,6 +16,7 @@
 	X(events, "what happened, and what happens")                                               \
 	X(reload, "read the configuration again")                                                  \
 	X(verify, "prove audit logs: whole, and no rule broken")                                   \
+	X(timeline, "draw what happened to sessions, from audit logs")                             \
 	X(version, "which version this is")
 
 /* Exit codes of all subcommands. */

@@ -20,7 +20,7 @@ static const char usage[] =
 	"rotated, or of several nodes, or of both ends of sessions: it finds out and says so.\n\n"
 	"  --json  one JSON object with findings, notes and summary\n\n" CMD_EXIT_CODES;
 
-enum { FINDINGS_MAX = 1000, FILE_SHIFT = 40 };
+enum { FINDINGS_MAX = 200, FILE_SHIFT = 40 };
 
 struct report {
 	char **paths;
