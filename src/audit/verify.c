@@ -595,7 +595,7 @@ void verify_record(struct verify *v, uint32_t number, uint64_t line, const struc
 		find(v, "I8", NULL, "%s for %s", audit_event_name(r->event), reason_name(r->reason));
 	if (!o)
 		return;
-	if (r->late_ms > 0)
+	if (r->late_ms >= VERIFY_LATE_MS)
 		v->totals.late++;
 	if (r->late_ms > v->totals.latest_ms)
 		v->totals.latest_ms = r->late_ms;

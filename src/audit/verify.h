@@ -18,6 +18,7 @@
 #include "audit/record.h"
 
 #define VERIFY_SLACK_MS 2
+#define VERIFY_LATE_MS 10 /* what is worth telling of in the totals */
 
 struct verify;
 

@@ -34,7 +34,7 @@ static const char style[] =
 	".st0{fill:#8c959f}.st1{fill:#2a9d68}.st2{fill:#e6b800}.st3{fill:#d1481f}.st4{fill:#2f6fd0}.st5{fill:#57606a}"
 	".p0{fill:#7a8fa6}.p1{fill:#b58fc2}.p2{fill:#7fb8a4}.p3{fill:#c9a26b}.p4{fill:#93a0d8}.p5{fill:#c98b8b}"
 	".p6{fill:#9fbf72}.p7{fill:#8ab6c9}"
-	".mark{fill:#24292f;stroke:none}.deny{stroke:#c1121f;stroke-width:1.8;fill:none}"
+	".dim{fill-opacity:.35}.mark{fill:#24292f;stroke:none}.deny{stroke:#c1121f;stroke-width:1.8;fill:none}"
 	".key{stroke:#6e40aa;stroke-width:1.6}.lens{fill:#2f6fd0;fill-opacity:.09;stroke:#2f6fd0;stroke-opacity:.55}"
 	".rtt{fill:#2f6fd0}.loss{fill:#c1121f}.no{fill:#24292f}.not{fill:#ffffff;font-size:10px;font-weight:600}"
 	"@media(prefers-color-scheme:dark){text{fill:#e6edf3}.bg{fill:#0d1117}.s{fill:#9198a1}"
@@ -123,6 +123,19 @@ static void put_states(const struct picture *p, const struct view *v, const stru
 		}
 		first = i;
 	}
+}
+
+/* Its log says nothing more, but the other end's does: so it was when it was last heard of. */
+static void put_silence(const struct picture *p, const struct view *v, const struct tl_lane *l, double y)
+{
+	const struct tl_event *last = &l->event[l->events - 1];
+	double from = x_of(v, l->until < v->from ? v->from : l->until);
+	char class[16];
+
+	if (last->to == STATE_TERMINATED || l->until >= v->to || p->t->to <= l->until)
+		return;
+	snprintf(class, sizeof(class), "st%u dim", last->to);
+	put_rect(p, from, y, x_of(v, v->to < p->t->to ? v->to : p->t->to) - from, BAND, class);
 }
 
 static void put_paths(const struct picture *p, const struct view *v, const struct tl_lane *l, double y)
@@ -243,7 +256,7 @@ static bool put_quality(const struct picture *p, const struct view *v, const str
 	}
 	if (seen < 2)
 		return false;
-	snprintf(text, sizeof(text), "rtt to %s%s", tl_span(most, span), lossy ? ", loss" : "");
+	snprintf(text, sizeof(text), "rtt 0 to %s%s", tl_span(most, span), lossy ? ", loss" : "");
 	put_text(p, LEFT - 10, y + QUALITY - 8, "s", "end", text);
 	fprintf(p->out, "<path class=\"grid\" d=\"M%d %.1fh%d\"/>\n", LEFT, y + QUALITY, PLOT);
 	for (size_t i = 0; i < l->events; i++) {
@@ -273,7 +286,8 @@ static void put_axis(const struct picture *p, const struct view *v, double botto
 	for (int64_t us = origin + (v->from - origin + step - 1) / step * step; us <= v->to; us += step) {
 		const double x = x_of(v, us);
 
-		fprintf(p->out, "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/>\n", x, v->y, bottom);
+		fprintf(p->out, "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/>\n", x, v->y + (v->all ? 22 : 0),
+			bottom);
 		if (v->all)
 			tl_clock(us, step, text);
 		else if (us == origin)
@@ -313,7 +327,7 @@ static void put_session_name(const struct picture *p, size_t lane, double y)
 	put_text(p, LEFT, y, "t", "start", text);
 }
 
-/* Height of the lanes, drawn only when `draw`. */
+/* The lanes chosen (NULL: all); where they end. */
 static double put_lanes(const struct picture *p, const struct view *v, bool names, const bool *chosen)
 {
 	double y = v->y;
@@ -329,6 +343,7 @@ static double put_lanes(const struct picture *p, const struct view *v, bool name
 		}
 		put_lane_name(p, l, y + MARKS);
 		put_states(p, v, l, y + MARKS);
+		put_silence(p, v, l, y + MARKS);
 		put_paths(p, v, l, y + MARKS + BAND + 1);
 		put_marks(p, v, l, y + 4);
 		y += LANE + 6;
@@ -401,6 +416,25 @@ static void choose_lanes(const struct timeline *t, const struct glass *g, bool *
 				chosen[k] = true;
 }
 
+/* Lanes over their grid; what is drawn first lies below, and the lanes tell how long the grid is to be. */
+static double put_view(const struct picture *p, const struct view *v, bool names, const bool *chosen,
+		       double margin)
+{
+	char *lanes = NULL;
+	size_t len = 0;
+	const struct picture over = { open_memstream(&lanes, &len), p->t };
+	double bottom = v->y;
+
+	if (!over.out)
+		return bottom;
+	bottom = put_lanes(&over, v, names, chosen) + margin;
+	put_axis(p, v, bottom);
+	if (fclose(over.out) == 0)
+		fputs(lanes, p->out);
+	free(lanes);
+	return bottom;
+}
+
 static double put_glass(const struct picture *p, const struct glass *g, size_t number, double y)
 {
 	struct view v = { g->from, g->to, y + 14, false };
@@ -414,8 +448,7 @@ static double put_glass(const struct picture *p, const struct glass *g, size_t n
 	put_rect(p, LEFT, y - 12, 18, 16, "no");
 	put_text(p, LEFT + 9, y, "not", "middle", n);
 	put_text(p, LEFT + 26, y, "t", "start", title);
-	bottom = put_lanes(p, &v, false, chosen);
-	put_axis(p, &v, bottom);
+	bottom = put_view(p, &v, false, chosen, 0);
 	return bottom + 44;
 }
 
@@ -502,7 +535,7 @@ static double put_notes(const struct picture *p, double y)
 	put_text(
 		p, LEFT, y, "s", "start",
 		"Where several states share a pixel, the worst is drawn. A number at a mark: so many, too close to be "
-		"told apart. Times are UTC.");
+		"told apart. Pale: its log says no more. Times are UTC.");
 	if (t->left_out > 0) {
 		snprintf(text, sizeof(text), "%" PRIu64 " more sessions are not drawn.", t->left_out);
 		put_text(p, LEFT, y += 16, "s", "start", text);
@@ -528,10 +561,9 @@ static double put_picture(const struct picture *p)
 	snprintf(title, sizeof(title), "%s, from %s", tl_span(t->to - t->from, span), tl_date(t->from, from));
 	put_text(p, LEFT, 30, "h", "start", title);
 	put_legend(p, 56);
-	bottom = put_lanes(p, &all, true, NULL);
-	put_lenses(p, &all, glass, n, bottom + 4);
-	put_axis(p, &all, bottom + 4);
-	bottom += 56;
+	bottom = put_view(p, &all, true, NULL, 4);
+	put_lenses(p, &all, glass, n, bottom);
+	bottom += 52;
 	for (size_t i = 0; i < n; i++)
 		bottom = put_glass(p, &glass[i], i, bottom);
 	bottom = put_story(p, bottom);

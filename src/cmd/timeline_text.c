@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "audit/verify.h"
 #include "base/text.h"
 
 enum { STRIP = 72, TICK = 18 };
@@ -82,7 +83,7 @@ static void put_details(FILE *out, const struct tl_lane *l, const struct tl_even
 		fprintf(out, " rtt %s", tl_span(e->srtt_us, span));
 	if (e->loss_ppm > 0)
 		fprintf(out, " loss %.1f %%", e->loss_ppm / 1e4);
-	if (e->late_ms > 0)
+	if (e->late_ms >= VERIFY_LATE_MS)
 		fprintf(out, " (the worker woke %s too late)", tl_span((int64_t)e->late_ms * 1000, span));
 	if (e->count > 1)
 		fprintf(out, " x%" PRIu64, e->count);
@@ -113,7 +114,7 @@ static void put_event(FILE *out, const struct timeline *t, const struct tl_lane 
 	char clock[40], span[32], name[96];
 
 	fprintf(out, "  %s %10s  ", tl_clock(e->us, 1000, clock),
-		before ? tl_span(e->us - before, span) : "");
+		before && e->us > before ? tl_span(e->us - before, span) : "");
 	put_colour(out, t, e, true);
 	fprintf(out, "%-16s %s", tl_end(l, name), audit_event_name(e->event));
 	put_details(out, l, e);

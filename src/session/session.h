@@ -201,6 +201,8 @@ struct engine {
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
 	struct jv_time due; /* of the timers that run now; TIME_NEVER between ticks */
+	struct jv_time late_at;
+	uint32_t late_ms; /* at late_at, for the trail */
 	struct cookie_keys *cookie_keys;
 	/* server */
 	struct session **by_peer; /* attached session of each peer, by index in config->peers */

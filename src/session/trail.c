@@ -6,16 +6,25 @@
 
 #define FLOOD_MS 1000
 
-/* Slept, stopped or overloaded: what is overdue then is not the session's fault, and the record says so. */
-static uint32_t engine_late_ms(const struct engine *e, struct jv_time now)
+/*
+ * By how much the worker woke too late: it slept, was stopped, or had too much to do. What is overdue then is not
+ * the session's fault. A timer that was started in the past waits in wheel.due and tells nothing of that.
+ */
+static uint32_t engine_late_ms(struct engine *e, struct jv_time now)
 {
-	const uint64_t late = time_since_ms(now, time_min(e->due, wheel_next(&e->wheel)));
+	const struct jv_time due = list_is_empty(&e->wheel.due) ? wheel_next(&e->wheel) : TIME_NEVER;
+	const uint64_t late = time_since_ms(now, time_min(e->due, due));
 
-	return late < UINT32_MAX ? (uint32_t)late : UINT32_MAX;
+	if (e->late_at.us != now.us)
+		e->late_ms = 0;
+	e->late_at = now;
+	if (late > e->late_ms)
+		e->late_ms = late < UINT32_MAX ? (uint32_t)late : UINT32_MAX;
+	return e->late_ms;
 }
 
-static void fill(const struct engine *e, const struct session *s, struct audit_record *r,
-		 enum audit_event event, enum reason why, struct jv_time now)
+static void fill(struct engine *e, const struct session *s, struct audit_record *r, enum audit_event event,
+		 enum reason why, struct jv_time now)
 {
 	memset(r, 0, sizeof(*r));
 	r->at = now;
