@@ -225,7 +225,7 @@ static void put_marks(const struct picture *p, const struct view *v, const struc
 
 			if (mark_of(e) != m || !is_in(v, e->us))
 				continue;
-			if (n > 0 && x_of(v, e->us) - x > (m == MARK_REKEY ? 4 : 24)) {
+			if (n > 0 && x_of(v, e->us) - x > (m == MARK_REKEY ? 4 : 46)) {
 				put_mark(p, m, x, y, n);
 				n = 0;
 			}
@@ -384,6 +384,8 @@ static size_t choose_glasses(const struct timeline *t, struct glass glass[GLASSE
 			w += weight(&t->episode[k]);
 		}
 		i = k;
+		if (g.to == g.from)
+			continue; /* a mere end */
 		margin = (g.to - g.from) / 4 + 2000;
 		g.from -= margin;
 		g.to += margin;
@@ -496,20 +498,50 @@ static void put_legend(const struct picture *p, double y)
 	}
 }
 
-/* The two ends of one session tell of one thing each in their own words: the client's will do where there is one. */
+static int64_t span_of(const struct tl_episode *e)
+{
+	return e->to - e->from;
+}
+
+/* The longest of too many, in order of time; how many. */
+static size_t choose_episodes(const struct timeline *t, size_t chosen[TOLD_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->episodes; i++) {
+		size_t least = 0;
+
+		if (n < TOLD_MAX) {
+			chosen[n++] = i;
+			continue;
+		}
+		for (size_t k = 1; k < n; k++)
+			if (span_of(&t->episode[chosen[k]]) <= span_of(&t->episode[chosen[least]]))
+				least = k;
+		if (span_of(&t->episode[i]) <= span_of(&t->episode[chosen[least]]))
+			continue;
+		memmove(chosen + least, chosen + least + 1, (n - least - 1) * sizeof(*chosen));
+		chosen[n - 1] = i;
+	}
+	return n;
+}
+
 static double put_story(const struct picture *p, double y)
 {
 	const struct timeline *t = p->t;
-	size_t told = 0, all = 0;
+	size_t chosen[TOLD_MAX];
+	const size_t n = choose_episodes(t, chosen);
 	char text[240], clock[40];
 
-	for (size_t i = 0; i < t->episodes; i++)
-		all++;
-	if (all == 0)
+	if (n == 0)
 		return y;
-	put_text(p, LEFT, y, "t", "start", "What happened");
-	for (; told < all && told < TOLD_MAX; told++) {
-		const struct tl_episode *e = &t->episode[told];
+	snprintf(text, sizeof(text), "What happened");
+	if (n < t->episodes)
+		snprintf(text, sizeof(text), "What happened: the longest %zu of %zu disturbances", n,
+			 t->episodes);
+	put_text(p, LEFT, y, "t", "start", text);
+	for (size_t i = 0; i < n; i++) {
+		const struct tl_episode *e = &t->episode[chosen[i]];
 		char end[96], who[200], hex[33];
 
 		y += 18;
@@ -519,10 +551,6 @@ static double put_story(const struct picture *p, double y)
 		put_text(p, LEFT, y, "mono", "start", tl_clock(e->from, 1000, clock));
 		put_text(p, LEFT + 108, y, "s", "start", who);
 		put_text(p, LEFT + 268, y, "", "start", text);
-	}
-	if (all > told) {
-		snprintf(text, sizeof(text), "... and %zu more", all - told);
-		put_text(p, LEFT + 268, y += 18, "s", "start", text);
 	}
 	return y + 14;
 }
