@@ -57,6 +57,7 @@ enum proto_times { /* milliseconds; everything not named here is policy */
 	PROTO_REPROBE_MIN_MS = 10,       /* least time between two PINGs on a suspected path */
 	PROTO_HELLO_RETRY_MIN_MS = 300,  /* first wait for a WELCOME; doubles */
 	PROTO_HELLO_RETRY_MAX_MS = 5000,
+	PROTO_RESOLVE_MS = 5000,         /* between two look-ups of the server's names */
 	PROTO_RETRY_MIN_MS = 50,         /* JUMP, REKEY_OFFER: least time between repetitions */
 };
 

@@ -281,7 +281,10 @@ static void put_state_lines(FILE *out, const json_t *s, bool colour)
 		fprintf(out, "the session's lifetime ends in %s\n",
 			format_ms(buf, number_of(s, "lifetime_left_ms")));
 	put_key(out, "next");
-	fprintf(out, "%s\n", doing->next);
+	fputs(doing->next, out);
+	if (has(s, "next_ms") && strcmp(doing->name, "carrying") != 0)
+		fprintf(out, "; next try in %s", format_ms(buf, number_of(s, "next_ms")));
+	fputc('\n', out);
 }
 
 static void put_path_line(FILE *out, const json_t *s)

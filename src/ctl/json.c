@@ -147,8 +147,9 @@ static json_t *json_paths(const struct session_info *s)
 json_t *json_session_whole(const struct session_info *s)
 {
 	json_t *o = json_session_row(s);
-	json_t *more = json_pack("{s:o, s:I, s:I, s:I, s:I, s:o, s:i, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+	json_t *more = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:i, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
 				 "deadline_ms", json_count(s->deadline_ms),
+				 "next_ms", json_count(s->next_ms),
 				 "lifetime_left_ms", (json_int_t)s->lifetime_left_ms,
 				 "state_version", (json_int_t)s->state_version,
 				 "binding_version", (json_int_t)s->binding_version,

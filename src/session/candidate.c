@@ -62,6 +62,7 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	struct path *old = session_path_numbered(s, number);
+	const struct endpoint *remote;
 	struct path *p = fresh_slot(s);
 	bool target;
 
@@ -70,17 +71,18 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	if (old == s->active)
 		old = NULL;
 	target = old && s->jump.pending && s->jump.slot == old->slot;
-	if (old)
+	remote = p || old ? ladder_climb(s, number, now) : NULL;
+	if (old && (remote || !target))
 		client_close_path(old);
+	if (!remote)
+		return NULL;
 	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
 	p = p ? p : old;
-	if (!p)
-		return NULL;
 	path_reset(p, now);
 	p->number = number;
 	p->route.socket = ++e->client->next_socket;
-	p->route.remote = e->client->candidate[number].c.remote;
-	if (!e->io.path_open(e->ctx, p->route.socket, number)) {
+	p->route.remote = *remote;
+	if (!e->io.path_open(e->ctx, p->route.socket, number, remote)) {
 		path_reset(p, now);
 		p->spent = p == old;
 		return NULL;
@@ -89,7 +91,7 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	ping_send(p, 0, now);
 	if (target)
 		client_retarget(s, p, now);
-	timer_start_earlier(&e->wheel, &s->standby, time_add_us(now, path_patience_us(p)));
+	timer_start_earlier(&e->wheel, &s->standby, time_add_us(now, client_patience_us(s, p)));
 	return p;
 }
 
@@ -108,6 +110,15 @@ static bool is_twin(const struct session *s, const struct path *p)
 	return s->state == STATE_ATTACHED && p->number == s->active->number;
 }
 
+/* A rung of the ladder: from a new port, or to the next remote. */
+static void reopen(struct session *s, uint8_t number, struct jv_time now)
+{
+	const struct path *p = client_open(s, number, now);
+
+	if (p && (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED))
+		trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, s->active->number, p, now);
+}
+
 static void probe(struct session *s, struct path *p, struct jv_time now)
 {
 	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
@@ -118,12 +129,21 @@ static void probe(struct session *s, struct path *p, struct jv_time now)
 	else if (!gone || (s->jump.pending && s->jump.slot == p->slot))
 		ping_send(p, 0, now);
 	else
-		client_open(s, p->number, now); /* perhaps its NAT mapping is poisoned: from a new port */
+		reopen(s, p->number, now);
 }
 
 static bool is_standby(const struct session *s, const struct path *p)
 {
 	return p->known && p->number != PATH_NONE && p != s->active && p != s->draining;
+}
+
+/* While nothing carries, a path that never answered makes room for the candidate's next remote at once, for one
+ * round. */
+static bool has_haste(const struct session *s, const struct path *p)
+{
+	const struct known_candidate *k = &client_of(s)->candidate[p->number];
+
+	return s->state != STATE_ATTACHED && p->srtt_us == 0 && k->c.remotes > 1 && ladder_has_more(k);
 }
 
 /* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
@@ -132,8 +152,8 @@ static struct jv_time standby_due(const struct session *s, const struct path *p)
 	const uint32_t pace =
 		s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
 
-	if (p->ping_out && p->unanswered < s->policy.max_consecutive_drops)
-		return time_add_us(p->ping_sent, path_patience_us(p));
+	if (p->ping_out && (p->unanswered < s->policy.max_consecutive_drops || has_haste(s, p)))
+		return time_add_us(p->ping_sent, client_patience_us(s, p));
 	return time_add_ms(p->ping_sent, pace);
 }
 
@@ -155,12 +175,12 @@ void client_standby(struct session *s, struct jv_time now)
 
 	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
+	client_fail_back(s, now); /* before the probes: they are not answered at once */
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, &s->path[i]) &&
 		    (is_twin(s, &s->path[i]) || !time_before(now, standby_due(s, &s->path[i]))))
 			probe(s, &s->path[i], now);
 	client_open_missing(s, now);
-	client_fail_back(s, now);
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, &s->path[i]))
 			next = time_min(next, standby_due(s, &s->path[i]));
@@ -233,56 +253,106 @@ static void candidate_lost(struct session *s, uint8_t number, enum reason why, s
 		return;
 	if (p == s->active || s->active->number == number)
 		client_path_dead(s, why, now);
-	else if (!s->jump.pending || s->jump.slot != p->slot)
+	if (s->jump.pending && s->jump.number == number)
+		client_target_lost(s, number, now);
+	else if (p != s->active && s->active->number != number)
 		client_close_path(p);
+}
+
+static void take_up(struct engine *e, uint8_t n, struct jv_time now)
+{
+	struct client *c = e->client;
+	struct known_candidate *k = &c->candidate[n];
+	struct session *s = c->session;
+	const bool quiet = !time_before(now, k->settled);
+
+	if (!ladder_settled(c, k, now))
+		return;
+	k->waits = k->opened = false;
+	k->up = true;
+	if (s && s->active && session_path_numbered(s, n))
+		client_open(s, n, now); /* the old socket may be bound to an interface that is gone */
+	if (s)
+		client_open_missing(s, now);
+	connect_candidate(e, quiet, now);
+}
+
+/* The path that the active one's trouble, or its own, should have renewed leads to a remote that is no more. */
+static void remote_gone(struct session *s, uint8_t n, struct jv_time now)
+{
+	const struct path *p = session_path_numbered(s, n);
+
+	if (!p || ladder_has(&client_of(s)->candidate[n], &p->route.remote))
+		return;
+	if (p == s->active ? s->state != STATE_ATTACHED : !path_is_warm(p, &s->policy))
+		reopen(s, n, now);
 }
 
 void engine_candidate_up(struct engine *e, const struct candidate *cand, struct jv_time now)
 {
 	struct client *c = e->client;
-	struct session *s = c->session;
-	const uint8_t n = cand->number;
-	const bool moved =
-		c->candidate[n].exists && !endpoint_equal(&c->candidate[n].c.remote, &cand->remote);
-	const bool back = c->candidate[n].exists && !c->candidate[n].up;
+	struct known_candidate *k = &c->candidate[cand->number];
 
 	session_reap(e);
-	c->candidate[n].c = *cand;
-	c->candidate[n].exists = true;
-	c->candidate[n].up = true;
-	if (moved)
-		engine_candidate_moved(e, n, now);
-	else if (back && s && s->active)
-		client_open(s, n, now); /* the old socket may be bound to an interface that is gone */
-	if (s)
-		client_open_missing(s, now);
-	if (c->connecting)
-		timer_start_earlier(&e->wheel, &c->retry, now);
-	else if (!c->session && !c->next)
-		connect_start(e, now);
+	ladder_list(k, cand);
+	k->exists = true;
+	if (!k->up) {
+		k->waits = true;
+		take_up(e, cand->number, now);
+	} else if (c->session && c->session->active) {
+		remote_gone(c->session, cand->number, now);
+	}
 }
 
 void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now)
 {
 	struct client *c = e->client;
+	struct known_candidate *k = &c->candidate[number];
 
 	session_reap(e);
-	if (!c->candidate[number].exists || !c->candidate[number].up)
+	k->waits = k->moves = false;
+	if (!k->exists || !k->up)
 		return;
-	c->candidate[number].up = false;
+	k->up = false;
 	if (c->session)
 		candidate_lost(c->session, number, why, now);
 }
 
-void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now)
+static void take_move(struct engine *e, uint8_t n, struct jv_time now)
 {
+	struct known_candidate *k = &e->client->candidate[n];
 	struct session *s = e->client->session;
 
-	session_reap(e);
+	if (s && s->active && !ladder_settled(e->client, k, now))
+		return;
+	k->moves = false;
 	if (!s || !s->active)
 		return;
-	if (s->active->number == number)
+	if (s->active->number == n)
 		client_path_dead(s, REASON_ADDRESS_CHANGED, now);
 	else
-		client_open(s, number, now);
+		client_open(s, n, now);
+}
+
+void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now)
+{
+	struct client *c = e->client;
+
+	session_reap(e);
+	c->candidate[number].moves = c->candidate[number].up;
+	if (c->candidate[number].moves)
+		take_move(e, number, now);
+}
+
+/* What came too fast for its candidate has its turn. */
+void candidate_settle(struct timer *t, struct jv_time now)
+{
+	struct client *c = container_of(t, struct client, settle);
+
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++) {
+		if (c->candidate[n].waits)
+			take_up(c->engine, n, now);
+		else if (c->candidate[n].moves)
+			take_move(c->engine, n, now);
+	}
 }

@@ -1,9 +1,10 @@
 /*
  * Decides jumps: which path, when, and what to do while there is none.
  *
- * The ladder, each rung bounded: probe again (health.c), another warm path, a cold one, the same path from a
- * new local port. JUMPs are repeated, then the next candidate is tried, until the recovery window ends; then
- * probes go on at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
+ * The ladder, each rung bounded: probe again (health.c), another warm path, the same path from a new local
+ * port, a cold one, then the candidate's next remote (ladder.c). JUMPs are repeated, then the next candidate is
+ * tried, until the recovery window ends; a path that answers goes before those that do not. Then probes go on
+ * at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
  */
 #include "session/session.h"
 
@@ -11,6 +12,7 @@
 
 #define JUMP_TRIES 3 /* JUMPs to one target before the next */
 #define JUMP_REPEAT_MAX_MS 500
+#define FAILBACK_DOUBT_MAX 5 /* a switch back waits 2^5 times as long at most */
 #define BINDINGS_MISSED_MAX \
 	60 /* a peer that made more switches than a minute can have is not to be followed */
 
@@ -61,11 +63,21 @@ static struct jv_time silent_since(const struct path *p)
 			   -(2 * p->srtt_us + 4 * p->rttvar_us));
 }
 
+/* A new port of the active path is as far away as the old one was. */
+int64_t client_patience_us(const struct session *s, const struct path *p)
+{
+	const struct path *a = s->active;
+
+	if (p->srtt_us == 0 && p->number == a->number && endpoint_equal(&p->route.remote, &a->route.remote))
+		return path_patience_us(a);
+	return path_patience_us(p);
+}
+
 static void jump_send(struct session *s, struct jv_time now)
 {
 	struct path *p = &s->path[s->jump.slot];
 	struct frame f = { .type = FRAME_JUMP };
-	int64_t wait = path_patience_us(p) << (s->jump.tries < 8 ? s->jump.tries : 8);
+	int64_t wait = client_patience_us(s, p) << (s->jump.tries < 8 ? s->jump.tries : 8);
 
 	f.jump.id = s->jump.id;
 	f.jump.path = p->number;
@@ -197,9 +209,14 @@ static void recover(struct session *s, struct jv_time now)
 		/* Nothing is known to be better than the same path from a new port. */
 		struct path *again = client_open(s, s->active->number, now);
 
-		if (is_silence(evidence))
-			return; /* perhaps a hole that ends: whoever answers first has the session */
-		p = p ? p : again;
+		if (is_silence(
+			    evidence)) { /* perhaps a hole that ends: whoever answers first has the session */
+			if (again)
+				trail_path(s, AUDIT_REATTACH_ATTEMPT, evidence, s->active->number, again,
+					   now);
+			return;
+		}
+		p = again ? again : p;
 	}
 	if (!p)
 		return;
@@ -259,17 +276,45 @@ static void leave_volatile(struct session *s, struct path *p, struct jv_time now
 	health_restart(s, now);
 }
 
+/* RECOVERING: the target has its answer, or another path has one and the target none. */
+static void answered_while_jumping(struct session *s, struct path *p, struct jv_time now)
+{
+	const struct path *target = &s->path[s->jump.slot];
+
+	if (p == target && s->jump.tries == 0)
+		jump_send(s, now);
+	else if (p != target && p != s->active && s->jump.dead && s->jump.tries > 0 && target->srtt_us == 0 &&
+		 !(s->jump.tried & 1u << p->slot))
+		jump_to(s, p, now);
+}
+
 void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 {
+	ladder_answered(s->engine->client, p->number, &p->route.remote);
 	if (!candidate_is_up(s, p->number) || !s->active)
 		return;
 	if (s->state == STATE_DEGRADED)
 		leave_degraded(s, p, now);
-	else if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.slot == p->slot &&
-		 s->jump.tries == 0)
-		jump_send(s, now);
+	else if (s->state == STATE_RECOVERING && s->jump.pending)
+		answered_while_jumping(s, p, now);
 	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump.again))
 		leave_volatile(s, p, now);
+}
+
+/* The next path not tried; after all of them around again, and the active one's next rung too. */
+static void jump_elsewhere(struct session *s, struct jv_time now)
+{
+	const uint32_t id = s->jump.id;
+	struct path *p = choose(s, s->jump.tried);
+
+	if (!p) {
+		s->jump.tried = 0;
+		client_open(s, s->active->number, now);
+		if (s->jump.id != id)
+			return; /* it was the target that was opened anew */
+		p = choose(s, (uint16_t)(1u << s->jump.slot));
+	}
+	jump_to(s, p ? p : &s->path[s->jump.slot], now);
 }
 
 void client_jump_repeat(struct session *s, struct jv_time now)
@@ -291,17 +336,40 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 	}
 	if (s->state != STATE_RECOVERING || !s->jump.pending)
 		return;
-	if (s->jump.tries < JUMP_TRIES || !s->jump.dead) {
+	if (s->jump.tries < JUMP_TRIES || !s->jump.dead)
 		jump_send(s, now);
+	else
+		jump_elsewhere(s, now);
+}
+
+/*
+ * A path that is well while idle and bad when it carries would be gone back to for ever. Each time that it is
+ * left again before it has carried for as long as it had to be well, that time is doubled; one that holds ends
+ * the doubt.
+ */
+static void trust(struct session *s, struct jv_time now)
+{
+	const uint64_t wait = (uint64_t)s->policy.failback_after_ms << s->failback_doubt;
+
+	if (time_is_never(s->failed_back) || time_since_ms(now, s->failed_back) < wait)
 		return;
-	}
-	p = choose(s, s->jump.tried);
-	if (!p) { /* all tried: around again, and the active path from a new port too */
-		s->jump.tried = 0;
-		client_open(s, s->active->number, now);
-		p = choose(s, (uint16_t)(1u << s->jump.slot));
-	}
-	jump_to(s, p ? p : &s->path[s->jump.slot], now);
+	s->failed_back = TIME_NEVER;
+	s->failback_doubt = 0;
+}
+
+static void switched(struct session *s, struct path *left, struct jv_time now)
+{
+	const enum reason evidence = s->jump.pending ? s->jump.evidence : REASON_PEER_REPORTED;
+	const bool bad = evidence != REASON_POLICY_FORCED && evidence != REASON_HEALTH_RECOVERED;
+
+	if (left->number == s->active->number)
+		return;
+	trust(s, now);
+	if (bad)
+		left->stable_since = now;
+	if (!time_is_never(s->failed_back) && bad && s->failback_doubt < FAILBACK_DOUBT_MAX)
+		s->failback_doubt++;
+	s->failed_back = evidence == REASON_HEALTH_RECOVERED ? now : TIME_NEVER;
 }
 
 /*
@@ -310,7 +378,7 @@ void client_jump_repeat(struct session *s, struct jv_time now)
  */
 static void follow(struct session *s, struct path *p, uint32_t binding_version, struct jv_time now)
 {
-	const uint8_t left = s->active->number;
+	struct path *left = s->active;
 
 	if (s->state == STATE_ATTACHED)
 		session_event(s, EVENT_INSTABILITY, REASON_PEER_REPORTED, now);
@@ -319,8 +387,9 @@ static void follow(struct session *s, struct path *p, uint32_t binding_version, 
 	do
 		session_bind(s, p, binding_version != s->binding_version, now);
 	while (binding_version != s->binding_version);
+	switched(s, left, now);
 	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
-	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
+	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left->number, p, now);
 	jump_ends(s, REASON_NONE, 0);
 	ping_send(p, 0, now);
 	health_restart(s, now);
@@ -356,7 +425,7 @@ static void jump_fails(struct session *s, enum reason denied, uint32_t retry_aft
 	enum reason why = REASON_REATTACH_VALIDATION_FAILED;
 
 	if (denied == REASON_SWITCH_RATE_LIMITED || denied == REASON_POLICY_DENIED ||
-	    denied == REASON_RECOVERY_WINDOW_EXPIRED)
+	    denied == REASON_RECOVERY_WINDOW_EXPIRED || denied == REASON_NO_CANDIDATE_TRANSPORTS)
 		why = denied;
 	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, &s->path[s->jump.slot], now);
 	jump_ends(s, denied, retry_after_ms);
@@ -365,6 +434,20 @@ static void jump_fails(struct session *s, enum reason denied, uint32_t retry_aft
 		s->jump.again = time_add_ms(now, retry_after_ms);
 	health_suspect(s, now);
 	client_ask_others(s, now);
+}
+
+void client_target_lost(struct session *s, uint8_t number, struct jv_time now)
+{
+	if (s->state != STATE_RECOVERING)
+		return;
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		if (n != number && candidate_is_up(s, n) && s->jump.dead) {
+			jump_elsewhere(s, now);
+			return;
+		}
+	/* A move for comfort loses its target, and nothing else. */
+	jump_fails(s, s->jump.dead ? REASON_NO_CANDIDATE_TRANSPORTS : REASON_INVALID_TRANSPORT_CANDIDATE, 0,
+		   now);
 }
 
 void client_jump_reject(struct path *p, const struct frame *f, struct jv_time now)
@@ -468,20 +551,29 @@ void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now
 	client_order(s, f->jump.path, 0, now);
 }
 
+/* Has it been well for so long that it may be gone back to, and would it not be left again at once? */
+static bool is_well(const struct session *s, const struct path *p, struct jv_time now)
+{
+	const struct policy *pol = &s->policy;
+	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->failback_doubt;
+
+	return path_is_warm(p, pol) && p->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
+	       !p->loss_bad && !p->latency_bad && !path_latency_exceeded(p) &&
+	       time_since_ms(now, p->stable_since) >= wait;
+}
+
 /* Back to a path that stands before ours in the configuration and has been well for long enough. */
 void client_fail_back(struct session *s, struct jv_time now)
 {
-	const struct policy *pol = &s->policy;
 	enum reason why;
 
-	if (s->state != STATE_ATTACHED || pol->failback_after_ms == 0)
+	if (s->state != STATE_ATTACHED || s->policy.failback_after_ms == 0)
 		return;
+	trust(s, now);
 	for (uint8_t n = 0; n < s->active->number; n++) {
 		struct path *p = session_path_numbered(s, n);
 
-		if (!p || !candidate_is_up(s, n) || !path_is_warm(p, pol) ||
-		    p->loss_ppm > s->active->loss_ppm ||
-		    time_since_ms(now, p->stable_since) < pol->failback_after_ms)
+		if (!p || !candidate_is_up(s, n) || !is_well(s, p, now))
 			continue;
 		if (forbidden_ms(s, REASON_HEALTH_RECOVERED, &why, now) == 0)
 			comfort(s, p, REASON_HEALTH_RECOVERED, now);

@@ -1,4 +1,11 @@
-/* From HELLO to session, client side: one HELLO after another over the candidates, until one is welcomed. */
+/*
+ * From HELLO to session, client side: one HELLO after another, until one is welcomed.
+ *
+ * A round goes through the first remote of each candidate, then the second of each, and so on: lists have both
+ * address families in turn, so a dead one costs little. HELLOs of a round are PROTO_HELLO_RETRY_MIN_MS apart,
+ * and twice as much in each round that follows. Each remote has a socket of its own, so one HELLO does not end
+ * the wait for the answer to another's.
+ */
 #include "session/session.h"
 
 #include <stdlib.h>
@@ -10,6 +17,7 @@
 #define YOUNG_MS 10000  /* a session that ends before this makes the next one wait */
 #define SAME_SOCKET 3   /* HELLOs from one local port before a fresh one is tried */
 #define CONSUMING_MAX 4 /* WELCOMEs being opened for one HELLO */
+#define TURNS (PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX)
 
 /* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come
  * at once. */
@@ -36,6 +44,7 @@ void connect_start(struct engine *e, struct jv_time now)
 	c->connecting = true;
 	c->connecting_since = now;
 	c->tries = 0;
+	c->turn = c->session && c->session->active ? c->session->active->number : c->last_number;
 	if (c->young > 1)
 		at = time_add_ms(now, backoff_ms(e, c->young - 1));
 	timer_start(&e->wheel, &c->retry, at);
@@ -58,33 +67,57 @@ void connect_stop(struct engine *e)
 		attempt_close(e, &c->attempt[i]);
 }
 
-/* The next candidate that is up, in turn. */
-static bool next_candidate(struct client *c, uint8_t *number)
-{
-	for (unsigned int i = 1; i <= PROTO_PATHS_MAX; i++) {
-		const uint8_t n = (uint8_t)((c->last_number + i) % PROTO_PATHS_MAX);
-
-		if (!c->candidate[n].exists || !c->candidate[n].up)
-			continue;
-		*number = n;
-		return true;
-	}
-	return false;
-}
-
-static bool attempt_open(struct engine *e, struct attempt *a, uint8_t number)
+/* The next remote of a candidate that is up, in turn; counts the rounds. */
+static const struct endpoint *next_remote(struct engine *e, uint8_t *number, struct jv_time now)
 {
 	struct client *c = e->client;
 
-	if (a->open && a->uses++ < SAME_SOCKET)
+	for (unsigned int i = 0; i < TURNS; i++) {
+		const uint8_t n = c->turn % PROTO_PATHS_MAX, rank = c->turn / PROTO_PATHS_MAX;
+		const struct known_candidate *k = &c->candidate[n];
+
+		if (++c->turn == TURNS) {
+			c->turn = 0;
+			c->tries++;
+		}
+		if (!k->exists || !k->up || rank >= k->c.remotes)
+			continue;
+		if (c->tries > 0)
+			ladder_resolve(e, n, now);
+		*number = n;
+		return &k->c.remote[(k->at + rank) % k->c.remotes];
+	}
+	return NULL;
+}
+
+/* The attempt that goes to this remote; or one that is free; or the oldest. NULL: all are at work. */
+static struct attempt *attempt_for(struct client *c, uint8_t number, const struct endpoint *remote)
+{
+	struct attempt *found = NULL;
+
+	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++) {
+		struct attempt *a = &c->attempt[i];
+
+		if (a->open && a->number == number && endpoint_equal(&a->remote, remote))
+			return a->busy ? NULL : a;
+		if (!a->busy && (!found || a->serial < found->serial))
+			found = a;
+	}
+	return found;
+}
+
+static bool attempt_open(struct engine *e, struct attempt *a, uint8_t number, const struct endpoint *remote)
+{
+	struct client *c = e->client;
+
+	if (a->open && a->number == number && endpoint_equal(&a->remote, remote) && a->uses++ < SAME_SOCKET)
 		return true;
-	if (a->open)
-		e->io.path_close(e->ctx, a->socket);
+	attempt_close(e, a);
 	a->uses = 1;
-	a->has_cookie = false;
 	a->number = number;
+	a->remote = *remote;
 	a->socket = ++c->next_socket;
-	a->open = e->io.path_open(e->ctx, a->socket, number);
+	a->open = e->io.path_open(e->ctx, a->socket, number, remote);
 	return a->open;
 }
 
@@ -98,7 +131,7 @@ static struct job *job_start(struct engine *e, enum job_kind kind, const struct 
 	j->kind = kind;
 	j->worker = e->worker;
 	j->started = now;
-	j->attempt = a->number;
+	j->attempt = (uint8_t)(a - e->client->attempt);
 	j->serial = serial;
 	list_append(&e->jobs, &j->node);
 	e->njobs++;
@@ -142,19 +175,37 @@ void connect_retry(struct timer *t, struct jv_time now)
 {
 	struct client *c = container_of(t, struct client, retry);
 	struct engine *e = c->engine;
+	const struct endpoint *remote;
 	struct attempt *a;
 	uint8_t number;
 
 	if (!c->connecting)
 		return;
+	remote = next_remote(e, &number, now);
 	timer_start(&e->wheel, t, time_add_ms(now, backoff_ms(e, c->tries)));
-	if (!next_candidate(c, &number))
-		return; /* engine_candidate_up() will come */
-	c->tries++;
-	c->last_number = number;
-	a = &c->attempt[number];
-	if (!a->busy && attempt_open(e, a, number))
+	if (!remote)
+		return; /* connect_candidate() will come */
+	c->last_hello = now;
+	a = attempt_for(c, number, remote);
+	if (a && attempt_open(e, a, number, remote))
 		hello_start(e, a, now);
+}
+
+void connect_candidate(struct engine *e, bool quiet, struct jv_time now)
+{
+	struct client *c = e->client;
+	struct jv_time at = now;
+
+	if (!c->connecting) {
+		if (!c->session && !c->next)
+			connect_start(e, now);
+		return;
+	}
+	if (quiet)
+		c->tries = 0;
+	if (!time_is_never(c->last_hello))
+		at = time_max(now, time_add_ms(c->last_hello, PROTO_HELLO_RETRY_MIN_MS));
+	timer_start_earlier(&e->wheel, &c->retry, at);
 }
 
 static void hello_send(struct engine *e, struct attempt *a, struct job *j)
@@ -168,7 +219,7 @@ static void hello_send(struct engine *e, struct attempt *a, struct job *j)
 	g->serial = j->serial;
 	g->noise = j->noise;
 	g->route.socket = a->socket;
-	g->route.remote = e->client->candidate[a->number].c.remote;
+	g->route.remote = a->remote;
 	memcpy(g->handshake_id, j->hello.handshake_id, sizeof(g->handshake_id));
 	memcpy(g->mac1, j->hello.mac1, sizeof(g->mac1));
 	e->io.send(e->ctx, &g->route, (const uint8_t *)&j->hello, sizeof(j->hello));
@@ -304,6 +355,8 @@ static void welcomed(struct engine *e, struct attempt *a, const struct greeting 
 	p->number = a->number;
 	p->route = g->route;
 	p->known = p->proven = true;
+	ladder_welcomed(c, a->number, &p->route.remote);
+	c->last_number = a->number;
 	a->open = false;
 	connect_stop(e);
 	ping_send(p, 0, now);
@@ -358,6 +411,8 @@ void client_ended(struct session *s, struct jv_time now)
 
 	if (c->session == s)
 		c->session = NULL;
+	if (s->active)
+		c->last_number = s->active->number;
 	if (was_next)
 		c->next = NULL;
 	if (c->next || (c->session && !was_next))

@@ -52,7 +52,7 @@ static bool client_new(struct engine *e, struct jv_time now)
 	c->connecting_since = now;
 	c->items = calloc(items, sizeof(c->items[0]));
 	c->coming = calloc(items, sizeof(c->coming[0]));
-	c->last_number = PROTO_PATHS_MAX - 1; /* so that the first HELLO goes to candidate 0 */
+	ladder_init(c);
 	timer_init(&c->retry, connect_retry);
 	return c->items && c->coming;
 }
@@ -451,7 +451,9 @@ static void connecting_info(const struct client *c, struct session_info *out, st
 	out->active = INFO_NO_PATH;
 	out->since_ms = time_since_ms(now, c->connecting_since);
 	out->deadline_ms = out->lifetime_left_ms = UINT64_MAX;
-	out->last_authentic_rx_ms = out->since_switch_ms = UINT64_MAX;
+	out->last_authentic_rx_ms = out->since_switch_ms = out->next_ms = UINT64_MAX;
+	if (timer_is_running(&c->retry))
+		out->next_ms = time_since_ms(timer_due(&c->retry), now);
 	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++) {
 		struct path_info *p = &out->path[out->npaths];
 
@@ -460,7 +462,7 @@ static void connecting_info(const struct client *c, struct session_info *out, st
 		p->path = i;
 		memcpy(p->name, c->candidate[i].c.name, sizeof(p->name));
 		p->use = c->candidate[i].up ? PATH_UNPROVEN : PATH_DOWN;
-		p->remote = c->candidate[i].c.remote;
+		p->remote = c->candidate[i].c.remote[c->candidate[i].at];
 		p->last_rx_ms = UINT64_MAX;
 		out->npaths++;
 	}

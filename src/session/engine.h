@@ -42,9 +42,13 @@ struct engine_io {
 	/* The result of engine_jump(): REASON_NONE when the session has moved. */
 	void (*jump_done)(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms);
 
-	/* Client: open a socket for candidate `number` from a fresh port, and call it `socket`; close it. */
-	bool (*path_open)(void *ctx, uint32_t socket, uint8_t number);
+	/* Client: open a socket for candidate `number` from a fresh port, towards `remote`, and call it
+	 * `socket`; close it. */
+	bool (*path_open)(void *ctx, uint32_t socket, uint8_t number, const struct endpoint *remote);
 	void (*path_close)(void *ctx, uint32_t socket);
+	/* Client: all remotes of this candidate were tried in vain. Look the names up again, without waiting,
+	 * and tell by engine_candidate_up(). Not asked more often than every PROTO_RESOLVE_MS. */
+	void (*resolve)(void *ctx, uint8_t number);
 	/* Client: set the tunnel device up like this (again and again: idempotent). */
 	void (*net_setup)(void *ctx, const struct net_setup *n);
 };
@@ -85,13 +89,22 @@ void engine_shutdown(struct engine *e, struct jv_time now);
 
 /* --- client: candidate paths --- */
 
+#define CANDIDATE_REMOTES_MAX 8
+
 struct candidate {
 	uint8_t number; /* rank among the candidates, 0..PROTO_PATHS_MAX-1 */
+	uint8_t via; /* the same for candidates with one local end: they do not lead to one address twice */
 	char name[CONFIG_NAME_MAX];
-	struct endpoint remote;
+	uint8_t remotes; /* 1..CANDIDATE_REMOTES_MAX */
+	struct endpoint
+		remote[CANDIDATE_REMOTES_MAX]; /* where the server may be reached, in order of preference */
 };
 
-/* A candidate exists (again), or under another address of the server. */
+/* A candidate exists (again), or has other remotes. A path that answers stays on the remote it has. A candidate
+ * that goes up and down is taken up CANDIDATE_BURST times in a row, and once in CANDIDATE_SETTLE_MS from then
+ * on; the same holds for engine_candidate_moved(). */
+#define CANDIDATE_SETTLE_MS 1000
+#define CANDIDATE_BURST 3
 void engine_candidate_up(struct engine *e, const struct candidate *c, struct jv_time now);
 /* Its link or address is gone: TRANSPORT_DEAD or ADDRESS_CHANGED. */
 void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now);

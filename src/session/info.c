@@ -72,6 +72,13 @@ static void addresses(struct session *s, struct session_info *out)
 	}
 }
 
+static uint64_t next_ms(const struct session *s, struct jv_time now)
+{
+	const struct jv_time at = time_min(timer_due(&s->health), timer_due(&s->standby));
+
+	return time_is_never(at) ? UINT64_MAX : time_since_ms(at, now);
+}
+
 void session_info(struct session *s, struct session_info *out, struct jv_time now)
 {
 	const uint64_t age = time_since_ms(now, s->born);
@@ -87,6 +94,7 @@ void session_info(struct session *s, struct session_info *out, struct jv_time no
 	out->doing = doing(s);
 	out->since_ms = time_since_ms(now, s->since);
 	out->deadline_ms = time_is_never(deadline) ? UINT64_MAX : time_since_ms(deadline, now);
+	out->next_ms = next_ms(s, now);
 	out->age_ms = age;
 	out->lifetime_left_ms = age < left ? left - age : 0;
 	out->state_version = s->state_version;

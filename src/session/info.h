@@ -46,6 +46,7 @@ struct session_info {
 	enum session_doing doing;
 	uint64_t since_ms;       /* in this state, or connecting */
 	uint64_t deadline_ms;    /* until this state must end at most; UINT64_MAX: unbounded */
+	uint64_t next_ms;        /* until it probes, jumps or calls next; UINT64_MAX: by itself not at all */
 	uint64_t age_ms;
 	uint64_t lifetime_left_ms;
 	uint32_t state_version, binding_version, epoch;

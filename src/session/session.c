@@ -30,7 +30,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->quality_left =
-		s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
+		s->failed_back = s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;

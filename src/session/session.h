@@ -93,7 +93,9 @@ struct session {
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
 	struct rekey rekey;
-	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
+	struct jv_time failed_back; /* client: the last switch back to a path preferred; TIME_NEVER */
+	uint8_t failback_doubt;     /* client: how often in a row that did not last */
+	int64_t age_offset_us;      /* our age less the peer's, as the running estimate has it */
 	bool age_known;
 	struct jv_time age_sampled;
 	uint32_t locators_seq;
@@ -125,7 +127,7 @@ struct greeting {
 /* On a long path the WELCOME comes after the next HELLO has gone out: so many are waited for. */
 #define GREETINGS_MAX 3
 
-/* Client: the HELLOs of one candidate. */
+/* Client: the HELLOs of one candidate to one remote. */
 struct attempt {
 	bool open; /* `socket` is ours */
 	bool busy; /* the next HELLO is being made */
@@ -133,6 +135,7 @@ struct attempt {
 	uint8_t number; /* candidate */
 	uint8_t uses;   /* HELLOs from this socket */
 	uint32_t socket;
+	struct endpoint remote;
 	uint32_t serial;                         /* of the latest HELLO */
 	uint8_t cookie[PROTO_MAC_LEN];           /* bound to this socket's address */
 	struct greeting greeting[GREETINGS_MAX]; /* by serial: the latest takes the place of the oldest */
@@ -141,17 +144,27 @@ struct attempt {
 
 struct client {
 	struct engine *engine;
-	struct {
+	struct known_candidate {
 		struct candidate c;
 		bool exists, up;
+		uint8_t at;        /* remote that its newest path leads to */
+		bool opened;       /* a path was opened there, */
+		bool answered;     /* and has answered since */
+		uint8_t barren;    /* remotes in a row that have not */
+		bool waits, moves; /* taken up, or moved, when `settled` allows it */
+		struct jv_time settled;
 	} candidate[PROTO_PATHS_MAX];
+	struct timer settle;
+	struct jv_time resolved; /* when names were asked for; TIME_NEVER */
 	struct session *session; /* the one that carries data */
 	struct session *next;    /* in BIRTH: first session, or the one to come */
 	struct session *late;    /* superseded, and drained */
 	bool connecting;
 	struct jv_time connecting_since;
-	uint32_t tries;
-	uint8_t last_number;
+	uint32_t tries;            /* rounds through all remotes of all candidates */
+	uint8_t turn;              /* in such a round: remote * PROTO_PATHS_MAX + candidate */
+	uint8_t last_number;       /* candidate that carried last */
+	struct jv_time last_hello; /* TIME_NEVER */
 	struct timer retry;
 	struct attempt attempt[PROTO_PATHS_MAX];
 	uint32_t next_socket, next_serial;
@@ -334,6 +347,8 @@ void connect_reset(struct engine *e, const struct route *from, const uint8_t *da
 		   struct jv_time now);
 void connect_job_done(struct engine *e, struct job *j, struct jv_time now);
 void connect_stop(struct engine *e);
+/* A candidate is there that was not; `quiet`: one that does not come and go all the time. */
+void connect_candidate(struct engine *e, bool quiet, struct jv_time now);
 void client_ended(struct session *s, struct jv_time now);
 
 /* server.c: judges jumps */
@@ -371,8 +386,31 @@ void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 /* The path of the jump under way was opened anew. */
 void client_retarget(struct session *s, struct path *p, struct jv_time now);
 void client_fail_back(struct session *s, struct jv_time now);
+/* How long an answer on this path may take. */
+int64_t client_patience_us(const struct session *s, const struct path *p);
+/* The candidate that the jump under way leads to is gone. */
+void client_target_lost(struct session *s, uint8_t number, struct jv_time now);
+
+/* ladder.c: where a candidate's next path leads */
+void ladder_init(struct client *c);
+/* Another list of remotes; the one in use keeps its place. */
+void ladder_list(struct known_candidate *k, const struct candidate *c);
+bool ladder_has(const struct known_candidate *k, const struct endpoint *remote);
+/* The remote to open the next path of this candidate to: the same as before if it has answered since, else
+ * the next one. NULL: each is taken by another candidate with the same local end. */
+const struct endpoint *ladder_climb(struct session *s, uint8_t number, struct jv_time now);
+/* A new session begins there. */
+void ladder_welcomed(struct client *c, uint8_t number, const struct endpoint *remote);
+void ladder_answered(struct client *c, uint8_t number, const struct endpoint *remote);
+/* Are there remotes left that were not tried since one answered? */
+bool ladder_has_more(const struct known_candidate *k);
+/* Names may mean something else by now. */
+void ladder_resolve(struct engine *e, uint8_t number, struct jv_time now);
+/* May this candidate be taken up, or moved, now? Counts it when it may. */
+bool ladder_settled(struct client *c, struct known_candidate *k, struct jv_time now);
 
 /* candidate.c: the client's paths */
+void candidate_settle(struct timer *t, struct jv_time now);
 bool candidate_is_up(const struct session *s, uint8_t number);
 /* Does the server grant one path more, for this candidate? */
 bool candidate_is_granted(struct session *s, uint8_t number);

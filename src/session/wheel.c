@@ -58,6 +58,11 @@ static void place(struct wheel *w, struct timer *t)
 	w->occupied[level] |= UINT64_C(1) << slot;
 }
 
+struct jv_time timer_due(const struct timer *t)
+{
+	return timer_is_running(t) ? (struct jv_time){ (int64_t)t->tick * 1000 } : TIME_NEVER;
+}
+
 void timer_stop(struct wheel *w, struct timer *t)
 {
 	struct list *next = t->node.next;

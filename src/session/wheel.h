@@ -36,6 +36,8 @@ static inline bool timer_is_running(const struct timer *t)
 {
 	return !list_is_empty(&t->node);
 }
+/* When it is due; TIME_NEVER while it does not run. */
+struct jv_time timer_due(const struct timer *t);
 /* Starts, or moves a running timer. A time that has passed fires at the next wheel_expire(). */
 void timer_start(struct wheel *w, struct timer *t, struct jv_time at);
 void timer_stop(struct wheel *w, struct timer *t);

@@ -1,8 +1,6 @@
 #include "worker/client.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,27 +10,24 @@
 #include "net/netlink.h"
 #include "worker/daemon.h"
 #include "worker/links.h"
+#include "worker/names.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
-#define NAMES_MAX 32    /* names and literal addresses of servers, and look-ups that a reload left behind */
-#define RESOLVE_MS 5000 /* while nothing is attached, names are looked up again at this pace */
-
-/* One endpoint of the server: a literal address, or a name and what it meant when it was last looked up. */
-struct name {
-	struct client_shell *shell;
-	struct config_remote remote; /* host "": unused */
-	struct endpoint address[2];  /* the first of each family, the preferred one first */
-	size_t n;
-	bool literal, asking;
-	uv_getaddrinfo_t req;
+struct remote {
+	struct endpoint at;
+	char interface[CONFIG_IFNAME_MAX]; /* where a socket that leads there is bound to */
+	enum reason why;                   /* it cannot be used; or REASON_NONE */
 };
 
 struct path_candidate {
 	bool exists, up;
-	struct candidate c;
+	struct candidate c;                /* as the engine knows it: with the remotes that can be used */
 	struct config_transport transport; /* a copy: configurations come and go */
-	char interface[CONFIG_IFNAME_MAX]; /* where its socket is bound to */
+	struct remote remote[CANDIDATE_REMOTES_MAX];
+	size_t remotes;
+	struct endpoint opened; /* where its newest socket leads */
+	bool moved;             /* that socket should not be used any more */
 };
 
 struct client_shell {
@@ -43,7 +38,7 @@ struct client_shell {
 	struct netlink *watch, *ask;
 	uv_poll_t watch_poll;
 	uv_timer_t resolve;
-	struct name name[NAMES_MAX];
+	struct names *names;
 	struct path_candidate candidate[PROTO_PATHS_MAX];
 	struct tunnel *tunnel;
 	struct net_item *said; /* what the server said last, for a reload of our own wishes */
@@ -74,24 +69,34 @@ int client_shell_fd(const struct client_shell *c, uint32_t socket)
 	return s ? s->fd : -1;
 }
 
-static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
+static struct remote *find_remote(struct path_candidate *p, const struct endpoint *at)
+{
+	for (size_t i = 0; i < p->remotes; i++)
+		if (endpoint_equal(&p->remote[i].at, at))
+			return &p->remote[i];
+	return NULL;
+}
+
+static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struct endpoint *remote)
 {
 	struct worker *w = ctx;
-	const struct path_candidate *p = &w->client->candidate[number];
-	struct worker_socket *s = calloc(1, sizeof(*s));
+	struct path_candidate *p = &w->client->candidate[number];
+	const struct remote *r = find_remote(p, remote);
+	struct worker_socket *s = r ? calloc(1, sizeof(*s)) : NULL;
 	int rc;
 
 	if (!s)
 		return false;
+	p->opened = *remote;
 	s->id = socket;
-	s->fd = udp_open_path(p->interface, &p->transport.address, ip_is_v4(&p->c.remote.ip));
+	s->fd = udp_open_path(r->interface, &p->transport.address, ip_is_v4(&remote->ip));
 	rc = s->fd < 0 ? s->fd : worker_socket_start(w, s);
 	if (rc == 0) {
 		list_append(&w->client->sockets, &s->node);
 		return true;
 	}
 	log_warn("path %s: cannot open a socket on %s: %s", p->c.name,
-		 p->interface[0] ? p->interface : "any interface", strerror(-rc));
+		 r->interface[0] ? r->interface : "any interface", strerror(-rc));
 	if (s->fd >= 0)
 		close(s->fd);
 	free(s);
@@ -192,107 +197,132 @@ static void io_net_setup(void *ctx, const struct net_setup *n)
 	set_up_tunnel(c);
 }
 
+static void io_resolve(void *ctx, uint8_t number)
+{
+	struct worker *w = ctx;
+
+	(void)number; /* a name may serve several candidates */
+	names_resolve(w->client->names, false);
+}
+
 void client_shell_io(struct engine_io *io)
 {
 	io->path_open = io_path_open;
 	io->path_close = io_path_close;
+	io->resolve = io_resolve;
 	io->net_setup = io_net_setup;
 }
 
-/* --- candidates: transports times server addresses, in order of preference --- */
+/* --- candidates: transports, and the server's addresses they may reach, in order of preference --- */
 
 /*
- * The interface a candidate's socket is bound to: its own, or the one the route leaves by, never the tunnel.
+ * The interface a path's socket is bound to: its transport's own, or the one the route leaves by, never the
+ * tunnel.
  */
-static bool find_interface(struct client_shell *c, struct path_candidate *p)
+static bool find_interface(struct client_shell *c, const struct path_candidate *p, struct remote *r)
 {
 	const char *name = p->transport.interface;
 	int index;
 
 	if (!name[0]) {
-		index = netlink_route_interface(c->ask, &p->c.remote.ip, tunnel_index(c->tunnel));
+		index = netlink_route_interface(c->ask, &r->at.ip, tunnel_index(c->tunnel));
 		name = index > 0 ? links_name(c->links, index) : NULL;
 	}
 	if (!name)
 		return false;
-	snprintf(p->interface, sizeof(p->interface), "%s", name);
+	snprintf(r->interface, sizeof(r->interface), "%s", name);
 	return true;
 }
 
 /* Can it be used now, and if not, why? */
-static enum reason usable(struct client_shell *c, struct path_candidate *p)
+static enum reason usable(struct client_shell *c, const struct path_candidate *p, struct remote *r)
 {
 	const struct ip *source = &p->transport.address;
+	const bool v4 = ip_is_v4(&r->at.ip);
 
-	if (!find_interface(c, p) || !links_is_up(c->links, p->interface))
+	if (!find_interface(c, p, r) || !links_is_up(c->links, r->interface))
 		return REASON_TRANSPORT_DEAD;
-	if (!ip_is_zero(source) ? !links_has_address(c->links, p->interface, source)
-				: !links_has_family(c->links, p->interface, ip_is_v4(&p->c.remote.ip)))
+	if (!ip_is_zero(source) ? ip_is_v4(source) != v4 || !links_has_address(c->links, r->interface, source)
+				: !links_has_family(c->links, r->interface, v4))
 		return REASON_ADDRESS_CHANGED;
 	return REASON_NONE;
 }
 
-static void evaluate_one(struct client_shell *c, struct path_candidate *p, struct jv_time now)
+static void look_at(struct client_shell *c, struct path_candidate *p)
 {
-	struct engine *e = c->worker->engine;
-	const bool was_up = p->up;
-	char before[CONFIG_IFNAME_MAX];
-	enum reason why;
+	for (size_t i = 0; i < p->remotes; i++) {
+		struct remote *r = &p->remote[i];
+		char before[CONFIG_IFNAME_MAX];
 
-	memcpy(before, p->interface, sizeof(before));
-	why = usable(c, p);
-	p->up = why == REASON_NONE;
-	if (p->up && !was_up)
-		engine_candidate_up(e, &p->c, now);
-	else if (!p->up && was_up)
-		engine_candidate_down(e, p->c.number, why, now);
-	else if (p->up && (strcmp(before, p->interface) != 0 ||
-			   links_lost_address(c->links, p->interface, ip_is_v4(&p->c.remote.ip))))
-		engine_candidate_moved(e, p->c.number, now);
+		memcpy(before, r->interface, sizeof(before));
+		r->why = usable(c, p, r);
+		if (endpoint_equal(&r->at, &p->opened) &&
+		    (r->why != REASON_NONE || strcmp(before, r->interface) != 0 ||
+		     links_lost_address(c->links, r->interface, ip_is_v4(&r->at.ip))))
+			p->moved = true;
+	}
 }
 
+static bool same_remotes(const struct candidate *a, const struct candidate *b)
+{
+	if (a->remotes != b->remotes)
+		return false;
+	for (size_t i = 0; i < a->remotes; i++)
+		if (!endpoint_equal(&a->remote[i], &b->remote[i]))
+			return false;
+	return true;
+}
+
+static void tell_down(struct client_shell *c, struct path_candidate *p, struct jv_time now)
+{
+	const struct remote *r = find_remote(p, &p->opened);
+	bool any = false;
+
+	for (size_t i = 0; i < p->remotes; i++)
+		any |= p->remote[i].why == REASON_NONE;
+	if (any || !p->up)
+		return;
+	p->up = p->moved = false;
+	engine_candidate_down(c->worker->engine, p->c.number, r ? r->why : p->remote[0].why, now);
+}
+
+static void tell_up(struct client_shell *c, struct path_candidate *p, struct jv_time now)
+{
+	struct candidate next = p->c;
+	const bool was_up = p->up;
+
+	next.remotes = 0;
+	for (size_t i = 0; i < p->remotes; i++)
+		if (p->remote[i].why == REASON_NONE)
+			next.remote[next.remotes++] = p->remote[i].at;
+	if (next.remotes == 0)
+		return;
+	p->up = true;
+	if (!was_up || !same_remotes(&next, &p->c)) {
+		p->c = next;
+		engine_candidate_up(c->worker->engine, &p->c, now);
+	}
+	if (was_up && p->moved)
+		engine_candidate_moved(c->worker->engine, p->c.number, now);
+	p->moved = false;
+}
+
+/* First what is gone: a jump must not choose a path that the same event has killed. */
 static void evaluate(struct client_shell *c)
 {
 	const struct jv_time now = worker_now();
 
-	/* First what is gone: a jump must not choose a path that the same event has killed. */
-	for (unsigned int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < PROTO_PATHS_MAX; i++) {
-			struct path_candidate *p = &c->candidate[i];
-
-			if (p->exists && p->up == (pass == 0))
-				evaluate_one(c, p, now);
-		}
+	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
+		if (c->candidate[i].exists)
+			look_at(c, &c->candidate[i]);
+	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
+		if (c->candidate[i].exists)
+			tell_down(c, &c->candidate[i], now);
+	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
+		if (c->candidate[i].exists)
+			tell_up(c, &c->candidate[i], now);
 	links_settle(c->links);
 	worker_flush(c->worker);
-}
-
-static struct name *find_name(struct client_shell *c, const struct config_remote *r)
-{
-	for (size_t i = 0; i < NAMES_MAX; i++)
-		if (c->name[i].remote.port == r->port && strcmp(c->name[i].remote.host, r->host) == 0)
-			return &c->name[i];
-	return NULL;
-}
-
-/* The rank-th address that this transport may reach the server at, or NULL. */
-static const struct endpoint *address_of(struct client_shell *c, const struct config_transport *t,
-					 size_t rank)
-{
-	const struct config *cfg = c->config;
-	const struct config_remote *list = t->endpoint.host[0] ? &t->endpoint : cfg->endpoints;
-	const size_t n = t->endpoint.host[0] ? 1 : cfg->nendpoints;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct name *name = find_name(c, &list[i]);
-
-		if (!name)
-			continue;
-		if (rank < name->n)
-			return &name->address[rank];
-		rank -= name->n;
-	}
-	return NULL;
 }
 
 static bool same_transport(const struct config_transport *a, const struct config_transport *b)
@@ -310,169 +340,69 @@ static void candidate_end(struct client_shell *c, uint8_t number)
 	*p = (struct path_candidate){ .exists = false };
 }
 
-static void candidate_set(struct client_shell *c, uint8_t number, const struct config_transport *t,
-			  const struct endpoint *remote, size_t rank)
+static void candidate_remotes(struct path_candidate *p, const struct endpoint *list, size_t n)
 {
-	struct path_candidate *p = &c->candidate[number];
-	char *name = p->c.name;
+	struct path_candidate before = *p;
 
-	if (p->exists && endpoint_equal(&p->c.remote, remote) && same_transport(&p->transport, t))
+	for (size_t i = 0; i < n; i++) {
+		const struct remote *known = find_remote(&before, &list[i]);
+
+		p->remote[i] = known ? *known : (struct remote){ .at = list[i] };
+	}
+	p->remotes = n;
+}
+
+/* `left`: an address that is not on the list any more is one that we were told to leave. */
+static void candidate_set(struct client_shell *c, uint8_t number, uint8_t via, bool second, bool left)
+{
+	const struct config_transport *t = &c->config->transports[via];
+	struct path_candidate *p = &c->candidate[number];
+	struct endpoint list[CANDIDATE_REMOTES_MAX];
+	const size_t n = names_remotes(c->names, t, second, list);
+
+	if (n == 0 || !p->exists || !same_transport(&p->transport, t) || p->c.via != via)
+		candidate_end(c, number);
+	if (n == 0)
 		return;
-	candidate_end(c, number);
 	p->exists = true;
 	p->transport = *t;
 	p->c.number = number;
-	p->c.remote = *remote;
-	if (rank == 0)
-		snprintf(name, sizeof(p->c.name), "%s", t->name);
-	else
-		snprintf(name, sizeof(p->c.name), "%.50s/%zu", t->name, rank + 1);
+	p->c.via = via;
+	snprintf(p->c.name, sizeof(p->c.name), second ? "%.50s/2" : "%.63s", t->name);
+	candidate_remotes(p, list, n);
+	if (left && p->up && !find_remote(p, &p->opened))
+		p->moved = true;
 }
 
-static void list_candidates(struct client_shell *c)
+/*
+ * A candidate for each transport, which has all addresses on its list; and, as far as there are numbers left, a
+ * second one to the other address family, so that it is warm when the first one dies. Numbers do not depend on
+ * what could be looked up.
+ */
+static void list_candidates(struct client_shell *c, bool left)
 {
-	const struct config *cfg = c->config;
-	uint8_t number = 0;
-	bool more = true;
+	const uint8_t n = (uint8_t)(c->config->ntransports < PROTO_PATHS_MAX ? c->config->ntransports
+									     : PROTO_PATHS_MAX);
 
-	for (size_t rank = 0; more && number < PROTO_PATHS_MAX; rank++) {
-		more = false;
-		for (size_t t = 0; t < cfg->ntransports && number < PROTO_PATHS_MAX; t++) {
-			const struct endpoint *remote = address_of(c, &cfg->transports[t], rank);
-
-			if (!remote)
-				continue;
-			candidate_set(c, number++, &cfg->transports[t], remote, rank);
-			more = true;
-		}
+	for (uint8_t number = 0; number < PROTO_PATHS_MAX; number++) {
+		if (number < 2 * n)
+			candidate_set(c, number, number % n, number >= n, left);
+		else
+			candidate_end(c, number);
 	}
-	for (; number < PROTO_PATHS_MAX; number++)
-		candidate_end(c, number);
 	evaluate(c);
 }
 
-/* --- names --- */
-
-static void name_take(struct name *n, const struct addrinfo *list)
+static void names_changed(void *ctx)
 {
-	struct endpoint found[2];
-	size_t nfound = 0;
-
-	for (const struct addrinfo *a = list; a && nfound < 2; a = a->ai_next) {
-		struct endpoint e = { .port = n->remote.port };
-
-		if (a->ai_family == AF_INET) {
-			e.ip = ip_from_v4(
-				(const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ai_addr)
-					->sin_addr);
-		} else if (a->ai_family == AF_INET6) {
-			const struct sockaddr_in6 *in6 =
-				(const struct sockaddr_in6 *)(const void *)a->ai_addr;
-
-			memcpy(e.ip.b, &in6->sin6_addr, sizeof(e.ip.b));
-			e.scope = in6->sin6_scope_id;
-		} else {
-			continue;
-		}
-		if (nfound == 1 && ip_is_v4(&found[0].ip) == ip_is_v4(&e.ip))
-			continue;
-		found[nfound++] = e;
-	}
-	if (nfound == 0)
-		return;
-	memcpy(n->address, found, sizeof(found));
-	n->n = nfound;
+	list_candidates(ctx, false);
 }
 
-static void resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
-{
-	struct name *n = container_of(req, struct name, req);
-	struct client_shell *c = n->shell;
-
-	n->asking = false;
-	if (c->stopped) {
-		uv_freeaddrinfo(list);
-		return;
-	}
-	if (status < 0)
-		log_warn("cannot resolve %s: %s; %s", n->remote.host, uv_strerror(status),
-			 n->n ? "keeping the last addresses" : "trying again in 5 s");
-	else
-		name_take(n, list);
-	uv_freeaddrinfo(list);
-	list_candidates(c);
-}
-
-static void names_resolve(struct client_shell *c)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
-
-	for (size_t i = 0; i < NAMES_MAX; i++) {
-		struct name *n = &c->name[i];
-
-		if (!n->remote.host[0] || n->literal || n->asking)
-			continue;
-		n->asking = uv_getaddrinfo(&c->worker->loop, &n->req, resolved, n->remote.host, NULL,
-					   &hints) == 0;
-	}
-}
-
-static void name_add(struct client_shell *c, const struct config_remote *r)
-{
-	static const struct config_remote unused;
-	struct name *n;
-	struct ip ip;
-
-	if (find_name(c, r))
-		return;
-	n = find_name(c, &unused);
-	if (!n) {
-		log_warn("too many names of servers: %s is not used", r->host);
-		return;
-	}
-	*n = (struct name){ .shell = c, .remote = *r };
-	if (ip_parse(r->host, &ip)) {
-		n->literal = true;
-		n->address[0] = (struct endpoint){ .ip = ip, .port = r->port };
-		n->n = 1;
-	}
-}
-
-static bool is_wanted(const struct config *cfg, const struct config_remote *r)
-{
-	for (size_t i = 0; i < cfg->nendpoints; i++)
-		if (cfg->endpoints[i].port == r->port && strcmp(cfg->endpoints[i].host, r->host) == 0)
-			return true;
-	for (size_t i = 0; i < cfg->ntransports; i++)
-		if (cfg->transports[i].endpoint.port == r->port &&
-		    strcmp(cfg->transports[i].endpoint.host, r->host) == 0)
-			return true;
-	return false;
-}
-
-/* Forgets what the configuration does not name any more, unless a look-up still writes to it. */
-static void list_names(struct client_shell *c)
-{
-	const struct config *cfg = c->config;
-
-	for (size_t i = 0; i < NAMES_MAX; i++)
-		if (!c->name[i].asking && !is_wanted(cfg, &c->name[i].remote))
-			c->name[i] = (struct name){ .n = 0 };
-	for (size_t i = 0; i < cfg->nendpoints; i++)
-		name_add(c, &cfg->endpoints[i]);
-	for (size_t i = 0; i < cfg->ntransports; i++)
-		if (cfg->transports[i].endpoint.host[0])
-			name_add(c, &cfg->transports[i].endpoint);
-}
-
-/* Names that mean something else by now are found when it matters: while no path works. */
 static void resolve_due(uv_timer_t *t)
 {
 	struct client_shell *c = t->data;
-	struct session_info info;
 
-	if (engine_info(c->worker->engine, &info, 1, worker_now()) == 1 && info.doing != DOING_CARRYING)
-		names_resolve(c);
+	names_resolve(c->names, true);
 }
 
 /* --- links --- */
@@ -516,9 +446,11 @@ int client_shell_new(struct client_shell **out, struct worker *w)
 	c->worker = w;
 	c->config = w->config;
 	list_init(&c->sockets);
-	list_names(c);
 	errno = ENOMEM;
-	c->links = links_new();
+	c->names = names_new(&w->loop, names_changed, c);
+	if (c->names)
+		names_configure(c->names, c->config);
+	c->links = c->names ? links_new() : NULL;
 	c->watch = c->links ? netlink_watch() : NULL;
 	c->ask = c->watch ? netlink_open() : NULL;
 	c->tunnel = c->ask ? tunnel_new(daemon_tunnel_name(w->daemon), &w->loop) : NULL;
@@ -537,18 +469,18 @@ void client_shell_start(struct client_shell *c)
 	uv_poll_start(&c->watch_poll, UV_READABLE, watch_readable);
 	uv_timer_init(&c->worker->loop, &c->resolve);
 	c->resolve.data = c;
-	uv_timer_start(&c->resolve, resolve_due, RESOLVE_MS, RESOLVE_MS);
+	uv_timer_start(&c->resolve, resolve_due, PROTO_RESOLVE_MS, PROTO_RESOLVE_MS);
 	look_again(c);
-	list_candidates(c);
-	names_resolve(c);
+	list_candidates(c, false);
+	names_resolve(c->names, false);
 }
 
 void client_shell_configure(struct client_shell *c, const struct config *config)
 {
 	c->config = config;
-	list_names(c);
-	list_candidates(c);
-	names_resolve(c);
+	names_configure(c->names, config);
+	list_candidates(c, true);
+	names_resolve(c->names, false);
 	if (c->said)
 		set_up_tunnel(c);
 }
@@ -556,9 +488,7 @@ void client_shell_configure(struct client_shell *c, const struct config *config)
 void client_shell_stop(struct client_shell *c)
 {
 	c->stopped = true;
-	for (size_t i = 0; i < NAMES_MAX; i++)
-		if (c->name[i].asking)
-			uv_cancel((uv_req_t *)&c->name[i].req); /* what has begun cannot be called back */
+	names_stop(c->names);
 	while (!list_is_empty(&c->sockets))
 		io_path_close(c->worker, container_of(c->sockets.next, struct worker_socket, node)->id);
 	tunnel_free(c->tunnel);
@@ -575,6 +505,7 @@ void client_shell_free(struct client_shell *c)
 	if (c->ask)
 		netlink_close(c->ask);
 	links_free(c->links);
+	names_free(c->names);
 	free(c->said);
 	free(c);
 }

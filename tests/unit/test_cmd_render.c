@@ -176,7 +176,7 @@ static void test_show_degraded(void **state)
 {
 	expect(render_show,
 	       "{'session':{'id':'aa','peer':'alice','worker':3,'state':'DEGRADED','doing':'waiting',"
-	       "'reason':'no_candidate_transports','since_ms':1250,'deadline_ms':61500,'active':null," TRAFFIC
+	       "'reason':'no_candidate_transports','since_ms':1250,'deadline_ms':61500,'next_ms':900,'active':null," TRAFFIC
 	       "," IDENTITY "}}",
 	       true,
 	       "session of alice, worker 3\n"
@@ -185,7 +185,7 @@ static void test_show_degraded(void **state)
 	       "to allow a jump\n"
 	       "  reason        no_candidate_transports: there is no other path to try\n"
 	       "  until         1 min 01 s from now at most\n"
-	       "  next          it jumps as soon as it may, or ends at its bound\n"
+	       "  next          it jumps as soon as it may, or ends at its bound; next try in 900 ms\n"
 	       "  path          none\n"
 	       "  last receipt  12 ms ago, authenticated\n"
 	       "  last switch   1 min 20 s ago, 1.2 MiB since then; 2 in all, 7 left in this minute\n"

@@ -136,6 +136,7 @@ static struct session_info session(uint8_t first, const char *peer)
 				  .state = STATE_ATTACHED,
 				  .doing = DOING_CARRYING,
 				  .deadline_ms = UINT64_MAX,
+				  .next_ms = 700,
 				  .active = 0,
 				  .suite = SUITE_AES_256_GCM,
 				  .npaths = 2,
@@ -318,6 +319,7 @@ static void test_status(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "sessions"), "total")), 3);
 	assert_string_equal(json_string_value(json_object_get(own, "doing")), "carrying");
 	assert_true(json_is_null(json_object_get(own, "deadline_ms")));
+	assert_int_equal(json_integer_value(json_object_get(own, "next_ms")), 700);
 	json_decref(o);
 }
 

@@ -508,13 +508,13 @@ static void test_supersede(void **state)
 				      .max_sessions = 64,
 				      .key_cache = 64,
 				      .hardware_aes = true };
-	struct candidate cand = { .number = 0, .name = "path0" };
+	struct candidate cand = { .number = 0, .name = "path0", .remotes = 1 };
 
 	world_attach(w);
 	remember_id(w);
 	world_run(w, 5);
 	setup.io = we->e->io;
-	cand.remote = we->e->client->candidate[0].c.remote;
+	cand.remote[0] = we->e->client->candidate[0].c.remote[0];
 	engine_free(we->e);
 	free(w->client[0].socket);
 	w->client[0].socket = NULL;

@@ -92,7 +92,9 @@ void world_start(struct world *w)
 	for (unsigned int i = 0; i < w->clients; i++) {
 		engine_start(w, WORLD_WORKERS + i);
 		for (uint8_t n = 0; n < w->paths; n++) {
-			struct candidate cand = { .number = n, .remote = { world_server_ip(), 0, 4433 } };
+			struct candidate cand = {
+				.number = n, .via = n, .remotes = 1, .remote[0] = { world_server_ip(), 0, 4433 }
+			};
 
 			snprintf(cand.name, sizeof(cand.name), "path%u", n);
 			engine_candidate_up(w->engine[WORLD_WORKERS + i].e, &cand, w->now);

@@ -87,8 +87,11 @@ struct world_client {
 	struct {
 		uint8_t path;
 		bool open;
+		struct endpoint remote;
 	} * socket;
 	size_t sockets;
+	uint32_t opens, closes; /* of sockets */
+	uint32_t resolves;      /* calls of resolve() */
 	struct world_link link[WORLD_PATHS];
 	struct traffic up, down;
 	uint16_t mtu;

@@ -36,7 +36,7 @@ static struct route route_up(const struct world *w, unsigned int client, uint32_
 {
 	const uint8_t path = w->client[client].socket[socket].path;
 	const uint16_t nat = w->client[client].link[path].nat;
-	struct route r = { .local = world_server_ip() };
+	struct route r = { .local = w->client[client].socket[socket].remote.ip };
 
 	r.remote.ip = ip_from_v4((const uint8_t[]){ 198, 51, (uint8_t)(100 + client), path });
 	r.remote.port = (uint16_t)(1000 + socket + 10000 * nat);
@@ -182,6 +182,7 @@ static void client_sends(struct world_engine *we, const struct route *to, const 
 	static struct datagram d;
 
 	assert_true(to->socket < c->sockets && c->socket[to->socket].open);
+	assert_true(endpoint_equal(&to->remote, &c->socket[to->socket].remote));
 	memset(&d, 0, offsetof(struct datagram, data));
 	d.up = true;
 	d.client = we->index - WORLD_WORKERS;
@@ -215,7 +216,7 @@ static void server_sends(struct world_engine *we, const struct route *to, const 
 		return;
 	}
 	d.route.socket = socket;
-	d.route.remote.ip = world_server_ip();
+	d.route.remote.ip = ip_is_zero(&to->local) ? world_server_ip() : to->local;
 	d.route.remote.port = 4433;
 	d.len = len;
 	memcpy(d.data, data, len);
@@ -500,7 +501,7 @@ static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t re
 	w->jumped.retry_after_ms = retry_after_ms;
 }
 
-static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
+static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struct endpoint *remote)
 {
 	struct world_client *c = client_of(ctx);
 
@@ -514,6 +515,8 @@ static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
 	assert_false(c->socket[socket].open);
 	c->socket[socket].open = true;
 	c->socket[socket].path = number;
+	c->socket[socket].remote = *remote;
+	c->opens++;
 	return true;
 }
 
@@ -523,6 +526,15 @@ static void io_path_close(void *ctx, uint32_t socket)
 
 	assert_true(socket < c->sockets && c->socket[socket].open);
 	c->socket[socket].open = false;
+	c->closes++;
+}
+
+static void io_resolve(void *ctx, uint8_t number)
+{
+	struct world_client *c = client_of(ctx);
+
+	assert_true(number < ((struct world_engine *)ctx)->w->paths);
+	c->resolves++;
 }
 
 static void io_net_setup(void *ctx, const struct net_setup *n)
@@ -546,5 +558,6 @@ const struct engine_io world_io = {
 	.jump_done = io_jump_done,
 	.path_open = io_path_open,
 	.path_close = io_path_close,
+	.resolve = io_resolve,
 	.net_setup = io_net_setup,
 };
