@@ -246,7 +246,7 @@ static void test_other_names(void **state)
 	world_free(w);
 }
 
-/* Nothing else is known to answer, so a new port it is; but one that did not answer a moment ago does now. */
+/* Nothing is known to answer, so one of them it is; but it is another that answers now. */
 static void test_answers_first(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -257,8 +257,9 @@ static void test_answers_first(void **state)
 	world_traffic(w, &w->client[0].up, 5000, true);
 	world_run(w, 10003);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 0);
-	w->client[0].link[0].cut_up = true;
 	w->client[0].link[2].cut_up = false;
+	engine_candidate_down(world_client_engine(w, 0), 0, REASON_TRANSPORT_DEAD, w->now);
+	world_assert(w, world_session(w, 0)->jump.number == 1); /* the first of two that are not known */
 	world_run(w, 200);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 2);
 	world_free(w);
