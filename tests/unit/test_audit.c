@@ -22,6 +22,7 @@
 #include "audit/audit.h"
 #include "audit/sink.h"
 #include "base/log.h"
+#include "base/text.h"
 
 enum { WAIT_MS = 20000 };
 
@@ -514,6 +515,115 @@ static void test_torn_pipe(void **state)
 	assert_true(good > 5); /* the last of them are the gap and 99999 */
 }
 
+/* --- the chain --- */
+
+static void digest(uint8_t out[32], const void *a, size_t alen, const void *b, size_t blen)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < alen + blen; i++)
+		h = (h ^ (i < alen ? ((const uint8_t *)a)[i] : ((const uint8_t *)b)[i - alen])) *
+		    UINT64_C(1099511628211);
+	for (size_t i = 0; i < 32; i++)
+		out[i] = (uint8_t)(h >> (i % 8 * 8));
+}
+
+static void start_chained(struct fixture *f, uint8_t run)
+{
+	const struct audit_config cfg = {
+		.jsonl = f->path, .ident = "test", .digest = digest, .run = { run }
+	};
+	const char *error;
+
+	assert_int_equal(audit_open(&f->audit, &cfg, 2, 64, &error), 0);
+}
+
+struct chain_state {
+	char last[33];
+	uint64_t seq;
+};
+
+/* Each line builds on the one before and has the next number; a first line of a run or file says on which. */
+static size_t check_chain(const char *path, struct chain_state *c, bool new_run)
+{
+	FILE *file = fopen(path, "r");
+	char line[AUDIT_JSON_MAX + 200];
+	size_t n = 0;
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		char *mark = strstr(line, ",\"chain\":\""), *prev = strstr(line, ",\"prev\":\"");
+		uint8_t before[16], whole[32];
+		char hex[33];
+
+		assert_non_null(mark);
+		if (n == 0 || new_run) {
+			assert_true(n > 0 || prev);
+			if (prev && new_run && n > 0)
+				c->seq = 0;
+		}
+		if (prev)
+			assert_memory_equal(prev + strlen(",\"prev\":\""), c->last, 32);
+		assert_true(hex_decode(before, sizeof(before), c->last));
+		digest(whole, before, sizeof(before), line, (size_t)(mark - line));
+		hex_encode(hex, whole, 16);
+		assert_memory_equal(mark + strlen(",\"chain\":\""), hex, 32);
+		assert_int_equal(strtoull(line + strlen("{\"seq\":"), NULL, 10), ++c->seq);
+		strcpy(c->last, hex);
+		n++;
+	}
+	fclose(file);
+	return n;
+}
+
+static void test_chain(void **state)
+{
+	struct fixture *f = *state;
+	struct chain_state c = { "00000000000000000000000000000000", 0 };
+	char old[80];
+
+	snprintf(old, sizeof(old), "%s.1", f->path);
+	start_chained(f, 1);
+	push(f, 0, 1);
+	push(f, 1, 2);
+	drain(f);
+	push(f, 0, 3);
+	drain(f);
+	audit_close(f->audit, WAIT_MS);
+	start_chained(f, 2); /* killed and begun anew: on the lines that are there */
+	push(f, 0, 4);
+	push(f, 0, 5);
+	audit_close(f->audit, WAIT_MS);
+	assert_int_equal(check_chain(f->path, &c, true), 5);
+	rename(f->path, old);
+	start_chained(f, 3); /* on nothing */
+	push(f, 0, 6);
+	audit_close(f->audit, WAIT_MS);
+	c = (struct chain_state){ "00000000000000000000000000000000", 0 };
+	assert_int_equal(check_chain(f->path, &c, true), 1);
+}
+
+static void test_chain_rotated(void **state)
+{
+	struct fixture *f = *state;
+	struct chain_state c = { "00000000000000000000000000000000", 0 };
+	char old[80];
+
+	snprintf(old, sizeof(old), "%s.1", f->path);
+	start_chained(f, 1);
+	push(f, 0, 1);
+	push(f, 0, 2);
+	drain(f);
+	wait_for_lines(f->path, 2);
+	rename(f->path, old);
+	assert_int_equal(reopen(f, f->path), 0);
+	push(f, 0, 3);
+	push(f, 0, 4);
+	audit_close(f->audit, WAIT_MS);
+	assert_int_equal(check_chain(old, &c, false), 2);
+	assert_int_equal(check_chain(f->path, &c, false), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -529,6 +639,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost_gap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_left_torn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_pipe, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_chain_rotated, setup, teardown),
 		/* Last: it leaves a thread behind. */
 		cmocka_unit_test_setup_teardown(test_hanging_syslog, setup, teardown),
 	};

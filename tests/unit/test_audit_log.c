@@ -198,6 +198,52 @@ static void test_refused(void **state)
 		assert_non_null(audit_read(&read, wrong[i], strlen(wrong[i])));
 }
 
+/* One thing wrong in a line that is right otherwise. */
+static void test_refused_nearly_right(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} wrong[] = {
+		{ "\"node_id\":0,", "" },
+		{ "\"node_id\":0,", "\"node_id\":0,\"node_id\":0," },
+		{ "\"node_id\":0,", "\"node_id\":00," },
+		{ "\"node_id\":0,", "\"node_id\":256," },
+		{ "\"node_id\":0,", "\"node_id\":\"0\"," },
+		{ "\"node_id\":0,", "\"node_id\":0,\"state\":\"ATTACHED\"," },
+		{ "\"node_id\":0,", "\"node_id\":0,\"max_lifetime_ms\":1," },
+		{ "\"node_id\":0,", "\"node_id\":0, " },
+		{ "\"seq\":1,", "" },
+		{ "\"server\"", "\"both\"" },
+		{ "PolicyReloaded", "policyReloaded" },
+		{ "\"none\"", "\"nothing\"" },
+		{ "\"}", "\"}}" },
+		{ "\"}", "\",\"count\":2}" },
+	};
+	struct audit_chain c = { .digest = digest };
+	struct audit_record r = {
+		.event = AUDIT_POLICY_RELOADED, .seq = 1, .count = 1, .path_from = AUDIT_NO_PATH
+	};
+	char line[AUDIT_LINE_MAX], bad[2 * AUDIT_LINE_MAX];
+	struct audit_read read;
+	const char *why;
+
+	r.path_to = AUDIT_NO_PATH;
+	audit_line(line, &r, &c, false);
+	assert_null(audit_read(&read, line, strlen(line)));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const char *at = strstr(line, wrong[i].from);
+
+		assert_non_null(at);
+		snprintf(bad, sizeof(bad), "%.*s%s%s", (int)(at - line), line, wrong[i].to,
+			 at + strlen(wrong[i].from));
+		if (!audit_read(&read, bad, strlen(bad)))
+			fail_msg("taken: %s", bad);
+	}
+	memset(bad, ' ', sizeof(bad));
+	why = audit_read(&read, bad, AUDIT_LINE_MAX);
+	assert_string_equal(why, "the line is too long");
+}
+
 /* --- whole logs --- */
 
 static struct audit_record next_record(struct book *b)
@@ -516,17 +562,12 @@ static void test_chain_of_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_edited),
-		cmocka_unit_test(test_dropped),
-		cmocka_unit_test(test_doubled_and_moved),
-		cmocka_unit_test(test_loss_is_told),
-		cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_file_left_out),
-		cmocka_unit_test(test_chain_of_a_file),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_refused),       cmocka_unit_test(test_refused_nearly_right),
+		cmocka_unit_test(test_whole),         cmocka_unit_test(test_edited),
+		cmocka_unit_test(test_dropped),       cmocka_unit_test(test_doubled_and_moved),
+		cmocka_unit_test(test_loss_is_told),  cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_file_left_out), cmocka_unit_test(test_chain_of_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

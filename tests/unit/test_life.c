@@ -292,6 +292,19 @@ static bool client_has_generation(struct world *w)
 	       world_session(w, 0)->policy_generation == w->config->peers[0].generation;
 }
 
+static unsigned int bounds_told(const struct world *w, bool clients, enum audit_event event, uint32_t max_switches)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < w->audits; i++) {
+		const struct audit_record *r = &w->audit[i].r;
+
+		n += r->client == clients && r->event == event && r->bounds.max_switches_per_min == max_switches &&
+		     r->bounds.max_lifetime_ms == policy_defaults.max_lifetime_ms;
+	}
+	return n;
+}
+
 static void test_policy(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -315,7 +328,34 @@ static void test_policy(void **state)
 	assert_int_equal(world_peer(w, 0)->policy.drain_ms, 4321);
 	assert_int_equal(world_session(w, 0)->limit.cap, 12);
 	assert_memory_equal(world_session(w, 0)->id, old_id, 16);
+	/* The records say under which bounds it has lived at either end. */
+	for (int clients = 0; clients < 2; clients++) {
+		assert_int_equal(bounds_told(w, clients, AUDIT_SESSION_CREATED, 8), 1);
+		assert_int_equal(bounds_told(w, clients, AUDIT_POLICY_RELOADED, 12), 1);
+	}
 	assert_nothing_lost(w);
+	world_free(w);
+}
+
+/* A lifetime that is lowered below what has passed ends the session at its next transition. */
+static void test_lowered_lifetime(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct config *next;
+
+	world_attach(w);
+	remember_id(w);
+	world_run(w, 90000);
+	next = world_config_next(w);
+	next->peers[0].generation = 2;
+	next->peers[0].policy.max_lifetime_ms = 60000;
+	world_reload(w, next);
+	world_assert(w, world_until(w, client_has_generation, 20000));
+	world_jump(w, 0, 1, 1);
+	world_run(w, 100);
+	assert_true(world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) +
+			    world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) >
+		    0);
 	world_free(w);
 }
 
@@ -569,6 +609,7 @@ int main(void)
 		cmocka_unit_test(test_grace),        cmocka_unit_test(test_rekey_by_packets),
 		cmocka_unit_test(test_key_used_up),  cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_lifetime),     cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_lowered_lifetime),
 		cmocka_unit_test(test_many_routes),  cmocka_unit_test(test_same_policy),
 		cmocka_unit_test(test_peers_change), cmocka_unit_test(test_operator),
 		cmocka_unit_test(test_young),        cmocka_unit_test(test_shutdown),

@@ -314,6 +314,21 @@ static void test_every_row(void **state)
 	}
 }
 
+/* All that follows fits the step too far. */
+static void test_version_skipped(void **state)
+{
+	struct story s;
+
+	life(&s);
+	for (size_t i = 6; i < s.n; i++)
+		s.r[i].state_version++;
+	expect(&s, "I7");
+	life(&s);
+	for (size_t i = 5; i < s.n; i++)
+		s.r[i].binding_version++;
+	expect(&s, "I7");
+}
+
 /* --- I4 --- */
 
 static void test_switches_of_a_minute(void **state)
@@ -333,6 +348,18 @@ static void test_switches_of_a_minute(void **state)
 	jump(&s, 62500, 1); /* the second is 60.0 s ago: the window is closed */
 	expect(&s, "I4");
 	s.r[s.n - 4].at.us = s.r[s.n - 3].at.us = s.r[s.n - 2].at.us = s.r[s.n - 1].at.us = 63002 * 1000;
+	expect_fine(&s);
+	s.n = 0; /* to the microsecond */
+	begin(&s, 1, false);
+	s.r[0].bounds.max_lifetime_ms = 1000000;
+	attach(&s, 10);
+	jump(&s, 1000, 1);
+	jump(&s, 20000, 0);
+	jump(&s, 40000, 1);
+	jump(&s, 61000, 0);
+	expect(&s, "I4");
+	for (size_t i = s.n - 4; i < s.n; i++)
+		s.r[i].at.us++;
 	expect_fine(&s);
 }
 
@@ -651,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_each_rule),
 		cmocka_unit_test(test_dropped_doubled_moved),
 		cmocka_unit_test(test_every_row),
+		cmocka_unit_test(test_version_skipped),
 		cmocka_unit_test(test_switches_of_a_minute),
 		cmocka_unit_test(test_rebinding_counts_and_leaves_one),
 		cmocka_unit_test(test_cooldown),
