@@ -30,6 +30,7 @@ struct audit_log {
 	/* lines just read that could not be */
 	uint64_t bad_line, bad;
 	const char *bad_why;
+	bool torn; /* the file ended in the last of them */
 };
 
 __attribute__((format(printf, 4, 5))) static void find(struct audit_log *log, const char *rule, uint64_t line,
@@ -117,8 +118,9 @@ static void judge_bad(struct audit_log *log, bool killed)
 	log->bad = 0;
 }
 
-void audit_log_bad(struct audit_log *log, uint64_t line, const char *why)
+void audit_log_bad(struct audit_log *log, uint64_t line, const char *why, bool torn)
 {
+	log->torn = torn;
 	if (log->bad++ == 0) {
 		log->bad_line = line;
 		log->bad_why = why;
@@ -265,7 +267,7 @@ void audit_log_file(struct audit_log *log)
 
 void audit_log_end(struct audit_log *log)
 {
-	judge_bad(log, false);
+	judge_bad(log, log->torn);
 	if (log->totals.runs > 0)
 		run_ends(log);
 }

@@ -27,7 +27,8 @@ void audit_log_free(struct audit_log *log);
 /* The next lines are those of another file. */
 void audit_log_file(struct audit_log *log);
 void audit_log_line(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read);
-/* A line that cannot be read: a piece that a killed daemon left, or a finding. */
-void audit_log_bad(struct audit_log *log, uint64_t line, const char *why);
+/* A line that cannot be read: a piece that a killed daemon left, or a finding. `torn`: the file ends in it, as one
+ * that is being written may. */
+void audit_log_bad(struct audit_log *log, uint64_t line, const char *why, bool torn);
 void audit_log_end(struct audit_log *log);
 void audit_log_totals(const struct audit_log *log, struct audit_log_totals *out);

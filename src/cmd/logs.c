@@ -202,6 +202,7 @@ static void peek_line(struct logs *l, struct source *s)
 			s->line.new_file = s->line.number == 1;
 			s->line.text = line.text;
 			s->line.bad = judge(&s->line.read, &line);
+			s->line.torn = line.torn;
 			/* A pipe may bring several files in a row. */
 			if (!s->line.bad && strcmp(f->path, "-") == 0 && s->line.read.has_prev)
 				s->line.new_file = true;

@@ -18,6 +18,7 @@ struct logs_line {
 	uint64_t number;     /* of the line in the file */
 	const char *text;
 	const char *bad; /* NULL, or why it cannot be read: then `read` is not valid */
+	bool torn;           /* and the file ends in it */
 	struct audit_read read;
 };
 

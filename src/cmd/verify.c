@@ -173,7 +173,7 @@ static bool read_logs(struct report *rep, struct logs *logs)
 		if (line->new_file)
 			audit_log_file(log);
 		if (line->bad)
-			audit_log_bad(log, place(line), line->bad);
+			audit_log_bad(log, place(line), line->bad, line->torn);
 		else
 			audit_log_line(log, place(line), line->text, &line->read);
 	}

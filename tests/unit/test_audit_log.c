@@ -20,6 +20,7 @@ struct book { /* a log as text lines */
 	size_t n;
 	struct audit_chain chain;
 	uint64_t seq;
+	bool torn; /* the last line has no newline */
 };
 
 struct heard {
@@ -302,7 +303,7 @@ static void judge(const struct book *b, struct heard *h)
 		if (b->file[i])
 			audit_log_file(log);
 		if (why)
-			audit_log_bad(log, i, why);
+			audit_log_bad(log, i, why, b->torn && i + 1 == b->n);
 		else
 			audit_log_line(log, i, b->text[i], &read);
 	}
@@ -527,6 +528,18 @@ static void test_killed(void **state)
 	EXPECT(&b, NOTHING, "note 4", "gap 5");
 }
 
+/* A log that is being written may end anywhere; but a line that is there must be right. */
+static void test_being_written(void **state)
+{
+	struct book b;
+
+	ten(&b);
+	b.text[9][40] = '\0';
+	EXPECT(&b, NOTHING, "malformed 9");
+	b.torn = true;
+	EXPECT(&b, NOTHING, "note 9");
+}
+
 static void test_file_left_out(void **state)
 {
 	struct book b;
@@ -562,12 +575,13 @@ static void test_chain_of_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_every_byte),
-		cmocka_unit_test(test_refused),       cmocka_unit_test(test_refused_nearly_right),
-		cmocka_unit_test(test_whole),         cmocka_unit_test(test_edited),
-		cmocka_unit_test(test_dropped),       cmocka_unit_test(test_doubled_and_moved),
-		cmocka_unit_test(test_loss_is_told),  cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_file_left_out), cmocka_unit_test(test_chain_of_a_file),
+		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_every_byte),
+		cmocka_unit_test(test_refused),         cmocka_unit_test(test_refused_nearly_right),
+		cmocka_unit_test(test_whole),           cmocka_unit_test(test_edited),
+		cmocka_unit_test(test_dropped),         cmocka_unit_test(test_doubled_and_moved),
+		cmocka_unit_test(test_loss_is_told),    cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_being_written),   cmocka_unit_test(test_file_left_out),
+		cmocka_unit_test(test_chain_of_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
