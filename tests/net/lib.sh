@@ -105,7 +105,7 @@ rig_cleanup() # COMMAND that was running
 	rig_verify || status=1
 	if [ "$status" -ne 0 ] && [ "$status" -ne 77 ]; then
 		for f in "$TMP"/*.log "$TMP"/*.audit; do
-			[ -s "$f" ] && say "--- ${f##*/}, last lines" && tail -n "${TAIL:-15}" "$f"
+			[ -s "$f" ] && [ "${TAIL:-15}" -gt 0 ] && say "--- ${f##*/}, last lines" && tail -n "${TAIL:-15}" "$f"
 		done >&2
 		[ -z "${KEEP-}" ] || cp -r "$TMP/." "$KEEP/"
 	fi
@@ -258,7 +258,7 @@ wire()
 }
 
 # path_impair LETTER both|up|down WORDS: changes an impaired link ("loss 3% delay 20ms", "blackhole", "clear"); up is
-# from the client. Prints when it was done, in ms of the wall clock.
+# from the client. Prints when it was done, in us of the boot clock.
 path_impair()
 {
 	local p=$1 answer
@@ -344,6 +344,19 @@ nat_rebind()
 	PATH_NAT[$1]=$((PATH_NAT[$1] == 20000 ? 30000 : PATH_NAT[$1] == 30000 ? 40000 : 20000))
 	nat_rules "$1"
 	on "nat_$1" "$TOOLS/ctflush"
+}
+
+# What has a mapping now is swallowed, both ways; a new port gets a good one.
+nat_poison()
+{
+	NAT_MARK=$((${NAT_MARK-0} + 1))
+	on "nat_$1" nft -f - <<-EOF
+	add table ip poison
+	add chain ip poison through { type filter hook forward priority 0; }
+	flush table ip poison
+	add rule ip poison through ct state new ct mark set $NAT_MARK
+	add rule ip poison through meta l4proto udp ct mark != $NAT_MARK drop
+	EOF
 }
 
 hole()
@@ -457,10 +470,10 @@ server_config()
 	mv "$TMP/server.yaml.new" "$TMP/server.yaml"
 }
 
-# client_config NAME INTERFACE...: one transport for each interface, named by its letter.
+# client_config NAME INTERFACE...: one transport for each interface, named by its letter; or for INTERFACE=NAME=ENDPOINT.
 client_config()
 {
-	local name=$1 interface
+	local name=$1 interface path endpoint
 
 	shift
 	make_key "$name"
@@ -478,7 +491,8 @@ client_config()
 		transports:
 		EOF
 		for interface; do
-			say "  - { name: ${interface%0}, interface: $interface }"
+			IFS='=' read -r interface path endpoint <<<"$interface"
+			say "  - { name: ${path:-${interface%0}}, interface: $interface${endpoint:+, endpoint: \"$endpoint\"} }"
 		done
 	} >"$TMP/$name.yaml"
 }

@@ -12,10 +12,10 @@
  *     carrier on|off        of both ends
  *     stats                 one JSON object: what was sent and arrived, how late this process was
  *
- * Answers are "ok MS", the wall clock at which it was done, or "error: ...". What neighbours say to each other (ARP, ND)
- * passes untouched and at once, as the first hop of a dead path still answers. With the same seed the same packets
- * meet the same fate, as far as it does not hang on the time they come. The model sees IP packets: `mtu` and `rate`
- * count no Ethernet header.
+ * Answers are "ok US", the boot clock when it was done (as boot_us of audit records), or "error: ...". What neighbours
+ * say to each other (ARP, ND) passes untouched and at once: the first hop of a dead path still answers. With the same
+ * seed the same packets meet the same fate, as far as it does not hang on the time they come. The model sees IP
+ * packets: "mtu" and "rate" count no Ethernet header.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -210,12 +210,12 @@ static void release_due(struct impair *m)
 
 /* --- control --- */
 
-static double wall_ms(void)
+static int64_t boot_us(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 static int64_t late_quantile(const struct way *w, uint64_t per_mille)
@@ -314,7 +314,7 @@ static void command(struct impair *m, const char *line, char answer[ANSWER_MAX])
 		return;
 	}
 	if (done)
-		snprintf(answer, ANSWER_MAX, "ok %.3f", wall_ms());
+		snprintf(answer, ANSWER_MAX, "ok %lld", (long long)boot_us());
 }
 
 static void serve_control(struct impair *m)
