@@ -130,11 +130,13 @@ run_tsan = $(RUNNER) tests/run-unit $(TSAN_TESTS:%=$(OUT)/tests/unit/%)
 run_vectors = $(RUNNER) tests/run-vectors $(OUT)/tests/vectors
 run_net = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/run.sh
 
+include tests/scenario/rules.mk
+
 suite: all tests
 	@tests/check $(foreach part,$(SUITE),'$(run_$(part))')
 
 check: deps ## everything: installs what is missing (as root), builds, lint, unit tests, vectors, namespace tests
-	@$(MAKE) suite SUITE='lint unit vectors net'
+	@$(MAKE) suite SUITE='lint unit vectors $(if $(SCENARIO_SIM),scenarios) net netscenarios'
 
 check-unit: $(UNIT_BINS) ## the unit tests alone
 	@$(run_unit)
