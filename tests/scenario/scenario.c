@@ -1,22 +1,7 @@
 /* The parser of scenario files. */
-#include "scenario/scenario.h"
-
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include "scenario/parse.h"
 
 #define END_AFTER_US 2000000 /* without an "end": so long after the last thing that is said */
-
-struct parser {
-	struct scn *s;
-	enum scn_runner runner;
-	const char *at;
-	unsigned int line;
-	bool has_end;
-	int64_t last_us; /* of all times said */
-	char *error;
-	size_t size;
-};
 
 static const char *const ops[SCN_OPS] = {
 #define X(NAME, name, follows) #name,
@@ -27,12 +12,6 @@ static const char *const ops[SCN_OPS] = {
 static const char *const follows[SCN_OPS] = {
 #define X(NAME, name, follows) follows,
 	SCN_OP_LIST(X)
-#undef X
-};
-
-static const char *const measures[SCN_MEASURES] = {
-#define X(NAME, name, unit, what) #name,
-	SCN_MEASURE_LIST(X)
 #undef X
 };
 
@@ -49,113 +28,6 @@ static const struct policy_key {
 };
 
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
-
-__attribute__((format(printf, 2, 3))) static bool wrong(struct parser *p, const char *format, ...)
-{
-	const int n = snprintf(p->error, p->size, "%s:%u: ", p->s->file, p->line);
-	va_list ap;
-
-	va_start(ap, format);
-	if (n >= 0 && (size_t)n < p->size)
-		vsnprintf(p->error + n, p->size - (size_t)n, format, ap);
-	va_end(ap);
-	return false;
-}
-
-/* --- words --- */
-
-struct word {
-	const char *text;
-	size_t len;
-};
-
-#define WORD(w) (int)((w).len < 40 ? (w).len : 40), (w).text
-
-static struct word next(struct parser *p)
-{
-	struct word w;
-
-	w.len = word_next(&p->at, &w.text);
-	return w;
-}
-
-static bool is(struct word w, const char *text)
-{
-	return word_is(w.text, w.len, text);
-}
-
-/* The next word is this one, and is taken. */
-static bool accept(struct parser *p, const char *text)
-{
-	const char *before = p->at;
-
-	if (is(next(p), text))
-		return true;
-	p->at = before;
-	return false;
-}
-
-static bool at_end(struct parser *p)
-{
-	const char *before = p->at;
-	const bool end = next(p).len == 0;
-
-	p->at = before;
-	return end;
-}
-
-static bool need_time(struct parser *p, int64_t *us)
-{
-	const struct word w = next(p);
-
-	if (!word_time_us(w.text, w.len, us))
-		return wrong(p, "\"%.*s\": a time is wanted, as 250us, 5ms or 1.5s", WORD(w));
-	return true;
-}
-
-static bool need_end(struct parser *p, enum scn_end *end)
-{
-	const struct word w = next(p);
-
-	*end = is(w, "server") ? SCN_SERVER : SCN_CLIENT;
-	return is(w, "server") || is(w, "client") ||
-	       wrong(p, "\"%.*s\": client or server is wanted", WORD(w));
-}
-
-static bool need_path(struct parser *p, uint8_t *path)
-{
-	const struct word w = next(p);
-
-	for (*path = 0; *path < p->s->paths; ++*path)
-		if (is(w, p->s->path[*path].name))
-			return true;
-	return wrong(p, "\"%.*s\": no path before this line has this name", WORD(w));
-}
-
-static bool need_number(struct parser *p, uint64_t least, uint64_t most, uint64_t *out)
-{
-	const struct word w = next(p);
-
-	if (!word_number(w.text, w.len, most, out) || *out < least)
-		return wrong(p, "\"%.*s\": a number from %llu to %llu is wanted", WORD(w),
-			     (unsigned long long)least, (unsigned long long)most);
-	return true;
-}
-
-static bool rest_of_line(struct parser *p, char out[SCN_TEXT])
-{
-	const char *from = p->at + strspn(p->at, " \t");
-	size_t len = strcspn(from, "#\n");
-
-	while (len > 0 && (from[len - 1] == ' ' || from[len - 1] == '\t'))
-		len--;
-	if (len >= SCN_TEXT)
-		return wrong(p, "a line of at most %d characters is wanted", SCN_TEXT - 1);
-	memcpy(out, from, len);
-	out[len] = 0;
-	p->at = from + len;
-	return true;
-}
 
 /* --- statements --- */
 
@@ -449,138 +321,6 @@ static bool read_event(struct parser *p)
 	return true;
 }
 
-/* --- checks --- */
-
-static bool read_what(struct parser *p, struct scn_check *c)
-{
-	const struct word w = next(p);
-
-	for (unsigned int i = 0; i < STATE_COUNT; i++) {
-		if (is(w, state_name(i))) {
-			c->is_state = true;
-			c->state = (enum state)i;
-			return true;
-		}
-	}
-	for (unsigned int i = 0; i < AUDIT_EVENT_COUNT; i++) {
-		if (is(w, audit_event_name(i))) {
-			c->event = (enum audit_event)i;
-			return true;
-		}
-	}
-	return wrong(p, "\"%.*s\": a state (as VOLATILE) or an event_type (as TransportSwitch) is wanted",
-		     WORD(w));
-}
-
-/* The next word when it is a reason's name. */
-static void read_reason(struct parser *p, struct scn_check *c)
-{
-	const char *before = p->at;
-	const struct word w = next(p);
-
-	for (unsigned int i = 1; i <= REASON_MAX; i++) {
-		if (reason_name(i) && is(w, reason_name(i))) {
-			c->reason = (enum reason)i;
-			return;
-		}
-	}
-	p->at = before;
-}
-
-static bool read_expect_times(struct parser *p, struct scn_check *c)
-{
-	if (accept(p, "between")) {
-		if (!need_time(p, &c->least_us) || !accept(p, "and"))
-			return wrong(p, "between TIME and TIME of TIME is wanted");
-	} else if (!accept(p, "within")) {
-		return wrong(p,
-			     "a reason, on PATH, or within|between TIME ... of TIME is wanted here: \"%.*s\"",
-			     WORD(next(p)));
-	}
-	if (!need_time(p, &c->most_us))
-		return false;
-	if (!accept(p, "of"))
-		return wrong(p, "within TIME of TIME is wanted");
-	return need_time(p, &c->of_us) &&
-	       (c->least_us <= c->most_us || wrong(p, "between wants the smaller time first"));
-}
-
-static bool read_never_times(struct parser *p, struct scn_check *c)
-{
-	c->most_us = INT64_MAX;
-	if (accept(p, "after") && !need_time(p, &c->least_us))
-		return false;
-	return !accept(p, "before") || need_time(p, &c->most_us);
-}
-
-static bool add_check(struct parser *p, struct scn_check c, bool both)
-{
-	struct scn *s = p->s;
-
-	if (s->checks + both >= SCN_CHECKS)
-		return wrong(p, "at most %d checks are allowed", SCN_CHECKS);
-	s->check[s->checks++] = c;
-	if (both) {
-		c.end = SCN_SERVER;
-		s->check[s->checks++] = c;
-	}
-	if (c.kind == SCN_EXPECT && c.of_us + c.most_us > p->last_us)
-		p->last_us = c.of_us + c.most_us;
-	return true;
-}
-
-static bool read_check(struct parser *p, enum scn_check_kind kind)
-{
-	struct scn_check c = { .kind = kind, .path = AUDIT_NO_PATH, .line = p->line };
-	const bool both = accept(p, "both");
-
-	if (!both && !need_end(p, &c.end))
-		return false;
-	if (!read_what(p, &c))
-		return false;
-	if (kind == SCN_FINALLY && !c.is_state)
-		return wrong(p, "finally wants a state");
-	if (kind != SCN_FINALLY)
-		read_reason(p, &c);
-	if (kind != SCN_NEVER && accept(p, "on") && !need_path(p, &c.path))
-		return false;
-	if ((kind == SCN_EXPECT && !read_expect_times(p, &c)) ||
-	    (kind == SCN_NEVER && !read_never_times(p, &c)))
-		return false;
-	return add_check(p, c, both);
-}
-
-static bool read_bound(struct parser *p)
-{
-	struct scn_check c = { .kind = SCN_BOUND, .line = p->line };
-	const struct word name = next(p);
-	unsigned int m = 0;
-	int64_t us;
-	uint32_t ppm;
-	uint64_t n;
-
-	while (m < SCN_MEASURES && !is(name, measures[m]))
-		m++;
-	if (m == SCN_MEASURES)
-		return wrong(p, "\"%.*s\": gap, lost, lost_percent, switches, sessions or records is wanted",
-			     WORD(name));
-	c.measure = (enum scn_measure)m;
-	c.at_least = accept(p, "at") && accept(p, "least");
-	const struct word w = next(p);
-	if (m == SCN_GAP && word_time_us(w.text, w.len, &us))
-		c.bound = (double)us / 1e3;
-	else if (m == SCN_LOST_PERCENT && word_share_ppm(w.text, w.len, &ppm))
-		c.bound = ppm / 1e4;
-	else if (m != SCN_GAP && m != SCN_LOST_PERCENT && word_number(w.text, w.len, UINT32_MAX, &n))
-		c.bound = (double)n;
-	else
-		return wrong(p, "\"%.*s\": gap wants a time, lost_percent a share, the others a number",
-			     WORD(w));
-	if ((m <= SCN_LOST_PERCENT) && p->s->probe_every_us == 0)
-		return wrong(p, "%s wants probes: say \"traffic every TIME\" before", measures[m]);
-	return add_check(p, c, false);
-}
-
 static bool read_only(struct parser *p)
 {
 	const struct word w = next(p);
@@ -620,9 +360,9 @@ static bool read_statement(struct parser *p)
 	if (is(w, "at"))
 		return read_event(p);
 	if (is(w, "bound"))
-		return read_bound(p);
+		return parse_bound(p);
 	if (is(w, "expect") || is(w, "never") || is(w, "finally"))
-		return read_check(p, *w.text == 'e' ? SCN_EXPECT : *w.text == 'n' ? SCN_NEVER : SCN_FINALLY);
+		return parse_check(p, *w.text == 'e' ? SCN_EXPECT : *w.text == 'n' ? SCN_NEVER : SCN_FINALLY);
 	if (is(w, "end")) {
 		p->has_end = true;
 		return need_time(p, &p->s->end_us);
