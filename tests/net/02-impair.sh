@@ -7,12 +7,13 @@
 
 ns_server
 ns_add cli
-IMPAIR=([a]="delay 1ms" [b]="none" [c]="none" [d]="none")
+IMPAIR=([a]="delay 1ms" [b]="none" [c]="none" [d]="none" [e]="delay 5ms jitter 3ms")
 IMPAIR_SEED=([b]=7 [c]=7 [d]=8)
 path_add a 1 cli
 path_add b 2 cli
 path_add c 3 cli
 path_add d 4 cli
+path_add e 5 cli
 start_services
 
 between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
@@ -91,8 +92,8 @@ spawn record cli "$TOOLS/capture" --interface a0 --to-port 7 --count 1000 --out 
 expect 3000 "the capture runs" test -e "$TMP/record.ready"
 probes source 1000 10.1.1.1:7
 finish record 3000 || fail "the capture failed"
-for path in b c d; do
-	path_impair "$path" up loss 10% dup 10% >/dev/null
+for path in b c d e; do
+	[ "$path" = e ] || path_impair "$path" up loss 10% dup 10% >/dev/null
 	spawn "fate-$path" srv "$TOOLS/capture" --interface "s$path" --to-port 9 --out "$TMP/fate-$path" \
 		--ready-file "$TMP/fate-$path.ready"
 	expect 3000 "the capture runs" test -e "$TMP/fate-$path.ready"
@@ -104,6 +105,8 @@ for path in b c d; do
 done
 cmp -s "$TMP/fate-b.hex" "$TMP/fate-c.hex" || fail "two links of the same seed differ"
 ! cmp -s "$TMP/fate-b.hex" "$TMP/fate-d.hex" || fail "two links of different seeds are the same"
+
+cut -d' ' -f3 "$TMP/recorded" | cmp -s - "$TMP/fate-e.hex" || fail "jitter alone has lost or moved datagrams"
 
 say "  words that are none"
 for words in "both delay" "both delay 5" "up loss 3" "sideways loss 3%" "both fast" "carrier maybe" "both rate 10" "both clear mtu 1000" "down mtu 99999"; do
