@@ -39,7 +39,7 @@ void connect_start(struct engine *e, struct jv_time now)
 	struct client *c = e->client;
 	struct jv_time at = now;
 
-	if (c->stopped || c->connecting)
+	if (c->stopped || c->connecting || c->next)
 		return;
 	c->connecting = true;
 	c->connecting_since = now;

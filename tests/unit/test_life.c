@@ -262,6 +262,34 @@ static void test_renewal(void **state)
 	world_free(w);
 }
 
+/* Nothing of the client's but what belongs to the session it has comes through. */
+static bool swallow_next(struct world *w, const struct datagram *d)
+{
+	const struct path *p = d->up && d->data[0] == PACKET_CONTROL
+				       ? session_find_path(world_client_engine(w, 0),
+							   d->data + offsetof(struct packet_header, locator))
+				       : NULL;
+
+	return p && p->session != world_session(w, 0);
+}
+
+/* One next session at a time: while it waits for its confirmation, new keys for the old one begin no other. */
+static void test_renewal_waits(void **state)
+{
+	struct world *w = with_policy(13000, 70000);
+
+	w->config->peers[0].policy.handshake_timeout_ms = 20000;
+	world_attach(w);
+	w->swallow = swallow_next;
+	world_run(w, 64000); /* the renewal is due at 63 s, new keys at 65 s */
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_CREATED, REASON_NONE, 0), 2);
+	world_run(w, 4000);
+	assert_int_equal(world_session(w, 0)->keys.tx_epoch, 5);
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_CREATED, REASON_NONE, 0), 2);
+	assert_int_equal(world_client_engine(w, 0)->nsessions, 2);
+	world_free(w);
+}
+
 /* Nothing answers HELLOs: the lifetime is the end all the same. */
 static void test_lifetime(void **state)
 {
@@ -292,14 +320,16 @@ static bool client_has_generation(struct world *w)
 	       world_session(w, 0)->policy_generation == w->config->peers[0].generation;
 }
 
-static unsigned int bounds_told(const struct world *w, bool clients, enum audit_event event, uint32_t max_switches)
+static unsigned int bounds_told(const struct world *w, bool clients, enum audit_event event,
+				uint32_t max_switches)
 {
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < w->audits; i++) {
 		const struct audit_record *r = &w->audit[i].r;
 
-		n += r->client == clients && r->event == event && r->bounds.max_switches_per_min == max_switches &&
+		n += r->client == clients && r->event == event &&
+		     r->bounds.max_switches_per_min == max_switches &&
 		     r->bounds.max_lifetime_ms == policy_defaults.max_lifetime_ms;
 	}
 	return n;
@@ -353,9 +383,10 @@ static void test_lowered_lifetime(void **state)
 	world_assert(w, world_until(w, client_has_generation, 20000));
 	world_jump(w, 0, 1, 1);
 	world_run(w, 100);
-	assert_true(world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) +
-			    world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) >
-		    0);
+	assert_true(
+		world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) +
+			world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0) >
+		0);
 	world_free(w);
 }
 
@@ -603,17 +634,28 @@ static void test_storm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rekey),        cmocka_unit_test(test_rekey_for_long),
-		cmocka_unit_test(test_rekey_lost),   cmocka_unit_test(test_server_offers),
-		cmocka_unit_test(test_both_offer),   cmocka_unit_test(test_rekey_and_jump),
-		cmocka_unit_test(test_grace),        cmocka_unit_test(test_rekey_by_packets),
-		cmocka_unit_test(test_key_used_up),  cmocka_unit_test(test_renewal),
-		cmocka_unit_test(test_lifetime),     cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_rekey),
+		cmocka_unit_test(test_rekey_for_long),
+		cmocka_unit_test(test_rekey_lost),
+		cmocka_unit_test(test_server_offers),
+		cmocka_unit_test(test_both_offer),
+		cmocka_unit_test(test_rekey_and_jump),
+		cmocka_unit_test(test_grace),
+		cmocka_unit_test(test_rekey_by_packets),
+		cmocka_unit_test(test_key_used_up),
+		cmocka_unit_test(test_renewal),
+		cmocka_unit_test(test_renewal_waits),
+		cmocka_unit_test(test_lifetime),
 		cmocka_unit_test(test_lowered_lifetime),
-		cmocka_unit_test(test_many_routes),  cmocka_unit_test(test_same_policy),
-		cmocka_unit_test(test_peers_change), cmocka_unit_test(test_operator),
-		cmocka_unit_test(test_young),        cmocka_unit_test(test_shutdown),
-		cmocka_unit_test(test_lost_close),   cmocka_unit_test(test_storm),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_many_routes),
+		cmocka_unit_test(test_same_policy),
+		cmocka_unit_test(test_peers_change),
+		cmocka_unit_test(test_operator),
+		cmocka_unit_test(test_young),
+		cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_lost_close),
+		cmocka_unit_test(test_storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
