@@ -121,10 +121,10 @@ void sim_restart(struct sim *sim, unsigned int end, bool kindly);
 /* An operator at `end` orders `client`'s session to a path, or ends it. Nothing happens when there is none. */
 void sim_jump(struct sim *sim, unsigned int end, unsigned int client, uint8_t path, uint64_t token);
 void sim_terminate(struct sim *sim, unsigned int end, unsigned int client);
-/* The server's configuration is loaded anew, with this policy for one client. */
-void sim_policy(struct sim *sim, unsigned int client, const struct policy *policy);
+/* The server's configuration is loaded anew, with this policy for one client. False: it sleeps. */
+bool sim_policy(struct sim *sim, unsigned int client, const struct policy *policy);
 /* The same, with the client a peer or not. */
-void sim_peer(struct sim *sim, unsigned int client, bool is_peer);
+bool sim_peer(struct sim *sim, unsigned int client, bool is_peer);
 
 /* --- a hostile network --- */
 

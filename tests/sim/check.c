@@ -1,0 +1,434 @@
+/*
+ * The rules that always hold. I1..I8 by the records alone through verify_record(), and again by looking into
+ * the engines; beyond them:
+ *
+ *     nonce       a key seals one plaintext per counter: a counter comes twice only with the same sealed bytes
+ *     locator     one socket for each locator, but where no fresh one was at hand
+ *     path        DATA leaves on the active path, or on the one a dead one is being left for
+ *     end         a session ends for the reason it gives: an order, a time that has passed, a peer that is gone
+ *     bound       no state, no session and nothing without a transport lasts beyond its time
+ *     told        what the records tell is what there is
+ *     memory      engines keep what their sessions need, and give everything back
+ *
+ * Elsewhere: inner, duplicate, sockets, 3x (io.c); hostile (hostile.c); liveness, flow, false (live.c).
+ */
+#include "sim/impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/packet.h"
+
+#define SLACK_US 3000            /* timers have ticks of a millisecond */
+#define COUNTER_JUMP_MAX 4000000 /* no world seals so many */
+
+struct seal {
+	struct seal *next;
+	uint32_t cap;
+	uint32_t *sum; /* by counter; 0: not seen */
+};
+
+struct seen_locator {
+	struct seen_locator *next;
+	uint64_t uid; /* of the socket */
+};
+
+static void found(void *ctx, const struct verify_finding *f)
+{
+	sim_violate(ctx, f->rule, "%s (record %llu)", f->text, (unsigned long long)f->line);
+}
+
+void check_new(struct sim *sim)
+{
+	sim->verify = must(verify_new(found, sim));
+	sim->seals = must(table_new(1 << 20));
+	sim->locators = must(table_new(1 << 20));
+}
+
+void check_free(struct sim *sim)
+{
+	verify_free(sim->verify);
+	table_free(sim->seals);
+	table_free(sim->locators);
+	while (sim->seal_list) {
+		struct seal *s = sim->seal_list;
+
+		sim->seal_list = s->next;
+		free(s->sum);
+		free(s);
+	}
+	while (sim->locator_list) {
+		struct seen_locator *l = sim->locator_list;
+
+		sim->locator_list = l->next;
+		free(l);
+	}
+}
+
+/* --- what is sent --- */
+
+static uint64_t number_of(const uint8_t bytes[8])
+{
+	uint64_t v;
+
+	memcpy(&v, bytes, 8);
+	return v;
+}
+
+static const struct epoch *epoch_of(const struct keys *k, uint8_t wire)
+{
+	const struct epoch *e = &k->epoch[k->tx_epoch & 1];
+
+	return (uint8_t)e->number == wire ? e : &k->epoch[~k->tx_epoch & 1];
+}
+
+static struct seal *seal_of(struct sim *sim, const struct epoch *ep, uint64_t counter)
+{
+	const uint64_t key = number_of(ep->tx_key);
+	struct seal *s = table_find(sim->seals, key);
+
+	if (!s) {
+		s = must(calloc(1, sizeof(*s)));
+		s->next = sim->seal_list;
+		sim->seal_list = s;
+		if (table_insert(sim->seals, key, s) != 0)
+			abort();
+	}
+	if (counter >= s->cap) {
+		const uint32_t cap = (uint32_t)counter * 2 + 256;
+
+		s->sum = must(realloc(s->sum, cap * sizeof(*s->sum)));
+		memset(s->sum + s->cap, 0, (cap - s->cap) * sizeof(*s->sum));
+		s->cap = cap;
+	}
+	return s;
+}
+
+static uint32_t sum_of(const uint8_t *data, size_t len)
+{
+	uint64_t h = len;
+
+	for (; len >= 8; data += 8, len -= 8)
+		h = (h ^ number_of(data)) * UINT64_C(0x9e3779b97f4a7c15);
+	while (len-- > 0)
+		h = (h ^ *data++) * UINT64_C(0x100000001b3);
+	return (uint32_t)(h >> 32) | 1;
+}
+
+static void check_nonce(struct sim_engine *se, const struct session *s, const uint8_t *data, size_t len)
+{
+	struct mask_key *mask =
+		keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask);
+	const struct packet_id id = packet_unmask(data, mask);
+	const struct epoch *ep = epoch_of(&s->keys, id.epoch);
+	const uint32_t sum = sum_of(data + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
+	struct seal *seal;
+
+	if ((uint8_t)ep->number != id.epoch || id.counter > COUNTER_JUMP_MAX) {
+		sim_violate(se->sim, "nonce", "sealed with epoch %u, counter %llu: there is no such key",
+			    id.epoch, (unsigned long long)id.counter);
+		return;
+	}
+	seal = seal_of(se->sim, ep, id.counter);
+	if (seal->sum[id.counter] == 0)
+		seal->sum[id.counter] = sum;
+	else if (seal->sum[id.counter] != sum || data[0] != PACKET_DATA)
+		sim_violate(se->sim, "nonce", "epoch %u, counter %llu: sealed twice", id.epoch,
+			    (unsigned long long)id.counter);
+}
+
+static void check_locator(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *locator)
+{
+	struct sim *sim = se->sim;
+	struct seen_locator *l = table_find(sim->locators, number_of(locator));
+
+	if (!l) {
+		l = must(calloc(1, sizeof(*l)));
+		l->next = sim->locator_list;
+		l->uid = socket->uid;
+		sim->locator_list = l;
+		if (table_insert(sim->locators, number_of(locator), l) != 0)
+			abort();
+		return;
+	}
+	if (l->uid == socket->uid)
+		return;
+	if (socket->had_fresh)
+		sim_violate(sim, "locator", "client%u shows one locator on two sockets", client_index(se));
+	l->uid = socket->uid;
+}
+
+static void check_sealed(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data,
+			 size_t len)
+{
+	const uint8_t *locator = data + offsetof(struct packet_header, locator);
+	struct path *p = session_find_path(se->e, locator);
+	const struct session *s;
+
+	if (!p || len < PROTO_OVERHEAD) {
+		sim_violate(se->sim, "path", "a packet of %zu bytes with a locator of no session", len);
+		return;
+	}
+	s = p->session;
+	check_nonce(se, s, data, len);
+	if (socket)
+		check_locator(se, socket, locator);
+	if (data[0] == PACKET_DATA && p != s->active &&
+	    !(se->e->client && s->jump.pending && s->jump.dead && p->slot == s->jump.slot))
+		sim_violate(se->sim, "path", "DATA leaves on path %u (slot %u), which is not the active one",
+			    p->number, p->slot);
+	if (data[0] == PACKET_CONTROL && len > PROTO_CONTROL_MAX)
+		sim_violate(se->sim, "size", "CONTROL of %zu bytes", len);
+}
+
+void check_sent(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data, size_t len)
+{
+	const uint8_t type = len > 0 ? data[0] : 0;
+
+	if (type == PACKET_DATA || type == PACKET_CONTROL)
+		check_sealed(se, socket, data, len);
+	else if (se->e->client ? type != PACKET_HELLO || len != PROTO_HELLO_LEN
+			       : (type != PACKET_WELCOME && type != PACKET_COOKIE && type != PACKET_RESET) ||
+					 len > PROTO_HELLO_LEN)
+		sim_violate(se->sim, "size", "a packet of type %02x and %zu bytes", type, len);
+}
+
+/* --- records --- */
+
+static struct session *session_by_id(const struct engine *e, const uint8_t *id)
+{
+	struct list *pos;
+
+	if (!e)
+		return NULL;
+	list_for_each(pos, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (memcmp(s->id, id, sizeof(s->id)) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* Does the other end (or any, other than this engine) still have it? */
+static bool lives_elsewhere(const struct sim_engine *se, const uint8_t *id)
+{
+	for (unsigned int i = 0; i < SIM_ENGINES; i++) {
+		const struct sim_engine *other = &se->sim->engine[i];
+
+		if (other != se && session_by_id(other->e, id))
+			return true;
+	}
+	return false;
+}
+
+static bool has_younger(const struct sim_engine *se, const struct session *s)
+{
+	struct list *pos;
+
+	list_for_each(pos, &se->e->sessions) {
+		const struct session *o = container_of(pos, struct session, node);
+
+		if (o != s && !time_before(o->born, s->born) &&
+		    (is_client(se) || memcmp(o->peer_key, s->peer_key, sizeof(s->peer_key)) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* DESIGN: a dead path is no dead session. Is there what the reason says? */
+static bool end_is_right(const struct sim_engine *se, const struct session *s, enum reason why)
+{
+	const enum sim_doing doing = se->sim->doing;
+
+	switch (why) {
+	case REASON_HANDSHAKE_TIMEOUT:
+		return !s->active;
+	case REASON_SESSION_LIFETIME_EXCEEDED:
+	case REASON_TRANSPORT_TTL_EXCEEDED:
+		return true; /* by the clock, which the records tell */
+	case REASON_OPERATOR_TERMINATED:
+		return doing == DOING_TERMINATE || doing == DOING_SHUTDOWN;
+	case REASON_PEER_REMOVED:
+		return doing == DOING_CONFIGURE;
+	case REASON_SUPERSEDED:
+		return !s->active || has_younger(se, s) || (is_client(se) && !lives_elsewhere(se, s->id));
+	case REASON_PEER_CLOSED:
+		return !lives_elsewhere(se, s->id);
+	default:
+		return false;
+	}
+}
+
+static void check_end(struct sim_engine *se, const struct audit_record *r)
+{
+	const struct session *s = session_by_id(se->e, r->session_id);
+
+	if (!s || !end_is_right(se, s, r->reason))
+		sim_violate(se->sim, "end", "session %02x%02x.. ended by %s: that is not so",
+			    r->session_id[0], r->session_id[1], reason_name(r->reason));
+}
+
+static void digest_record(struct sim *sim, const struct audit_record *r)
+{
+	digest_number(sim, (uint64_t)r->at.us);
+	digest_number(sim, (uint64_t)r->event << 32 | r->reason << 16 | r->from << 8 | r->to);
+	digest_bytes(sim, r->session_id, sizeof(r->session_id));
+	digest_number(sim, (uint64_t)r->state_version << 32 | r->binding_version);
+	digest_number(sim, (uint64_t)r->policy_version << 32 | r->budget_left);
+	digest_number(sim, (uint64_t)r->path_from << 8 | r->path_to);
+	digest_bytes(sim, r->remote.ip.b, sizeof(r->remote.ip.b));
+	digest_number(sim, (uint64_t)r->remote.port << 32 | r->retry_after_ms);
+	digest_number(sim, r->elapsed_ms);
+	digest_number(sim, r->count << 32 | r->epoch);
+}
+
+static void trace_record(const struct sim_engine *se, const struct audit_record *r)
+{
+	if (!se->sim->setup.trace)
+		return;
+	sim_trace(se->sim, se->end, "%02x%02x %s %s, %s -> %s, path %d -> %d, sv %u bv %u x%llu",
+		  r->session_id[0], r->session_id[1], audit_event_name(r->event), reason_name(r->reason),
+		  state_name(r->from), state_name(r->to), (int8_t)r->path_from, (int8_t)r->path_to,
+		  r->state_version, r->binding_version, (unsigned long long)r->count);
+}
+
+void check_record(struct sim_engine *se, const struct audit_record *r)
+{
+	struct sim *sim = se->sim;
+	const struct sim_hooks *h = &sim->setup.hooks;
+
+	digest_record(sim, r);
+	trace_record(se, r);
+	if (r->event != AUDIT_SECURITY_REPLAY_DETECTED && r->event != AUDIT_SECURITY_VALIDATION_FAILED)
+		sim->attacked.records++;
+	if (r->reason == REASON_ILLEGAL_TRANSITION)
+		sim_violate(sim, "I8", "a transition that no row has was tried");
+	verify_record(sim->verify, se->origin, ++sim->records, r);
+	if (r->event == AUDIT_SESSION_TERMINATED)
+		check_end(se, r);
+	if (h->record)
+		h->record(h->ctx, se->end, r);
+}
+
+/* --- what there is --- */
+
+static void check_session(struct sim_engine *se, const struct session *s)
+{
+	struct verify_session t = { 0 };
+	const bool told = verify_session(se->sim->verify, se->origin, s->id, &t);
+	const struct path *a = s->active;
+
+	if (!told || t.state != s->state || t.state_version != s->state_version ||
+	    t.binding_version != s->binding_version || t.active != (a ? a->number : AUDIT_NO_PATH))
+		sim_violate(se->sim, "told",
+			    "%02x%02x is %s, versions %u and %u; its records say %s, %u and %u", s->id[0],
+			    s->id[1], state_name(s->state), s->state_version, s->binding_version,
+			    told ? state_name(t.state) : "nothing", t.state_version, t.binding_version);
+	else if ((s->state == STATE_BIRTH) != !a || s->state == STATE_TERMINATED)
+		sim_violate(se->sim, "I1", "%02x%02x is %s %s an active path", s->id[0], s->id[1],
+			    state_name(s->state), a ? "with" : "without");
+	else if (a && (a->session != s || !a->known || a->number == PATH_NONE || a == s->draining ||
+		       a != &s->path[a->slot]))
+		sim_violate(se->sim, "I1", "the active path of %02x%02x is none", s->id[0], s->id[1]);
+}
+
+void check_step(struct sim_engine *se)
+{
+	const size_t most = is_client(se) ? 2 : se->sim->setup.clients * (1 + BIRTHS_MAX);
+	struct list *pos;
+
+	if (!se->e || se->sim->violation.is_one)
+		return;
+	if (se->e->nsessions > most)
+		sim_violate(se->sim, "memory", "%zu sessions at one engine", se->e->nsessions);
+	list_for_each(pos, &se->e->sessions)
+		check_session(se, container_of(pos, struct session, node));
+}
+
+/* DESIGN section 6 in times. */
+static struct jv_time last_moment(const struct session *s)
+{
+	const struct policy *p = &s->policy;
+	struct jv_time at = time_add_ms(s->born, p->max_lifetime_ms);
+
+	if (s->state == STATE_BIRTH)
+		at = time_min(at, time_add_ms(s->born, p->handshake_timeout_ms));
+	if (s->state == STATE_VOLATILE)
+		at = time_min(at, time_add_ms(s->since, p->volatile_to_degraded_ms));
+	if (s->state == STATE_RECOVERING)
+		at = time_min(at, time_add_ms(s->since, p->recovery_window_ms));
+	if (s->state != STATE_ATTACHED && s->state != STATE_BIRTH)
+		at = time_min(at, time_add_ms(s->left_attached, p->transport_lost_ttl_ms));
+	return at;
+}
+
+void check_ticked(struct sim_engine *se)
+{
+	const struct jv_time now = time_add_us(engine_clock(se), -SLACK_US);
+	struct list *pos;
+
+	list_for_each(pos, &se->e->sessions) {
+		const struct session *s = container_of(pos, struct session, node);
+
+		/* A bound that was lowered by the policy taken with this transition ends it at the next tick. */
+		if (time_before(last_moment(s), now) && time_before(s->since, now))
+			sim_violate(se->sim, "bound", "%02x%02x is %s still, %lld ms too long", s->id[0],
+				    s->id[1], state_name(s->state),
+				    (long long)time_diff_us(now, last_moment(s)) / 1000);
+	}
+}
+
+/* What a session may need at most, beside the engine's own. */
+static int64_t session_needs(const struct session *s)
+{
+	return (int64_t)(sizeof(*s) + s->slots * sizeof(s->path[0]) +
+			 2 * REPLAY_WORDS(s->policy.replay_window) * 8 + 60 * sizeof(struct jv_time) + 4096);
+}
+
+void check_memory(struct sim *sim)
+{
+	int64_t may = 0;
+
+	for (unsigned int i = 0; i < SIM_ENGINES; i++) {
+		const struct sim_engine *se = &sim->engine[i];
+		struct list *pos;
+
+		if (!se->e)
+			continue;
+		if (se->e->rescue_bytes > sim->most_rescue * se->e->nsessions)
+			sim_violate(sim, "memory", "%llu bytes of rescue for %zu sessions",
+				    (unsigned long long)se->e->rescue_bytes, se->e->nsessions);
+		may += se->base_bytes + 32768 + (int64_t)se->e->rescue_bytes +
+		       (int64_t)se->e->njobs * (int64_t)(sizeof(struct job) + 64);
+		list_for_each(pos, &se->e->sessions)
+			may += session_needs(container_of(pos, struct session, node));
+		list_for_each(pos, &se->e->late)
+			may += session_needs(container_of(pos, struct session, node));
+		list_for_each(pos, &se->e->dead)
+			may += session_needs(container_of(pos, struct session, node));
+	}
+	if (mem_bytes() > may)
+		sim_violate(sim, "memory", "%lld bytes, where %lld are enough", (long long)mem_bytes(),
+			    (long long)may);
+}
+
+void check_ended(struct sim *sim)
+{
+	for (unsigned int i = 0; i < SIM_ENGINES; i++) {
+		struct sim_engine *se = &sim->engine[i];
+		uint64_t timers = 0;
+
+		if (!se->e)
+			continue;
+		for (unsigned int level = 0; level < WHEEL_LEVELS; level++)
+			timers |= se->e->wheel.occupied[level];
+		if (se->e->nsessions || se->e->nlate || se->e->njobs || table_count(se->e->locators) ||
+		    timers || (is_client(se) && sim->client[client_index(se)].sockets))
+			sim_violate(sim, "end",
+				    "engine %u keeps %zu sessions, %zu jobs, %zu locators, %s, %u sockets", i,
+				    se->e->nsessions, se->e->njobs, table_count(se->e->locators),
+				    timers ? "timers" : "no timers",
+				    is_client(se) ? sim->client[client_index(se)].sockets : 0);
+	}
+}

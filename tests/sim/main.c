@@ -1,0 +1,290 @@
+/*
+ * sim --seeds N | A..B     seeds 1..N or A..B, over --jobs processes
+ * sim --seed N             one, again, with a trace
+ *
+ * Last line: "N passed, M failed", a seed each; exit status 1 when one has failed, 2 for wrong usage.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sim/script.h"
+
+#define JOBS_MAX 64
+
+struct options {
+	uint64_t first, last;
+	bool one, datagrams;
+	unsigned int jobs, seconds, twice;
+	const char *trace;
+};
+
+struct outcome {
+	uint64_t seed;
+	bool good;
+	struct script_result r;
+};
+
+static void usage(void)
+{
+	fputs("usage: sim --seeds N|A..B [--jobs J] [--seconds S] [--twice N]\n"
+	      "       sim --seed N [--trace FILE] [--datagrams] [--seconds S]\n"
+	      "  --seconds S   of trouble, before the calm end (300)\n"
+	      "  --twice N     every Nth seed is run again, and must do the same (16; 0: none)\n"
+	      "  --trace FILE  what happens goes there, else to the standard output\n"
+	      "  --datagrams   every datagram, too\n",
+	      stderr);
+	exit(2);
+}
+
+static uint64_t number(const char *text, char **rest)
+{
+	char *end;
+	const uint64_t v = strtoull(text, &end, 10);
+
+	if (end == text || (!rest && *end))
+		usage();
+	if (rest)
+		*rest = end;
+	return v;
+}
+
+static struct options options(int argc, char **argv)
+{
+	static const struct option list[] = {
+		{ "seeds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'o' },
+		{ "jobs", required_argument, NULL, 'j' },  { "seconds", required_argument, NULL, 't' },
+		{ "twice", required_argument, NULL, '2' }, { "trace", required_argument, NULL, 'T' },
+		{ "datagrams", no_argument, NULL, 'd' },   { 0 },
+	};
+	struct options o = { .jobs = 2, .seconds = SCRIPT_SECONDS, .twice = 16 };
+	char *rest;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", list, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			o.first = 1;
+			o.last = number(optarg, &rest);
+			if (strncmp(rest, "..", 2) == 0) {
+				o.first = o.last;
+				o.last = number(rest + 2, NULL);
+			} else if (*rest) {
+				usage();
+			}
+			break;
+		case 'o':
+			o.one = true;
+			o.first = o.last = number(optarg, NULL);
+			break;
+		case 'j':
+			o.jobs = (unsigned int)number(optarg, NULL);
+			break;
+		case 't':
+			o.seconds = (unsigned int)number(optarg, NULL);
+			break;
+		case '2':
+			o.twice = (unsigned int)number(optarg, NULL);
+			break;
+		case 'T':
+			o.trace = optarg;
+			break;
+		case 'd':
+			o.datagrams = true;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (optind != argc || o.last < o.first || o.last == 0 || o.jobs < 1 || o.jobs > JOBS_MAX ||
+	    o.seconds < 1)
+		usage();
+	return o;
+}
+
+static void tell(const struct outcome *o)
+{
+	printf("  FAIL  seed %llu: %s at %.6f s: %s\n", (unsigned long long)o->seed, o->r.violation.rule,
+	       (double)o->r.violation.at.us / 1e6, o->r.violation.text);
+	fflush(stdout);
+}
+
+/* I9: the same seed, the same outputs. */
+static void run_again(const struct options *opt, struct outcome *o)
+{
+	struct script_result again;
+
+	if (opt->twice == 0 || o->seed % opt->twice || !o->good)
+		return;
+	script_run(o->seed, opt->seconds, NULL, false, &again);
+	if (again.digest == o->r.digest)
+		return;
+	o->good = false;
+	o->r.violation = (struct sim_violation){ .is_one = true, .rule = "I9" };
+	snprintf(o->r.violation.text, sizeof(o->r.violation.text),
+		 "run twice, it hands out different things");
+}
+
+static int run_one(const struct options *opt)
+{
+	struct outcome o = { .seed = opt->first };
+	FILE *trace = stdout;
+
+	if (opt->trace)
+		trace = fopen(opt->trace, "w");
+	if (!trace) {
+		perror(opt->trace);
+		return 2;
+	}
+	o.good = script_run(o.seed, opt->seconds, trace, opt->datagrams, &o.r);
+	if (o.good && opt->twice)
+		run_again(&(struct options){ .twice = 1, .seconds = opt->seconds }, &o);
+	fflush(trace);
+	if (!o.good)
+		tell(&o);
+	printf("seed %llu: %.1f s, %u troubles, %u attacks, %u sessions, %u switches, %u denials, %u inner packets, calm "
+	       "after %.1f s, digest %016llx\n",
+	       (unsigned long long)o.seed, o.r.seconds, o.r.troubles, o.r.attacks, o.r.sessions, o.r.switches,
+	       o.r.denials, o.r.got, o.r.calm, (unsigned long long)o.r.digest);
+	return o.good ? 0 : 1;
+}
+
+/* --- many, over several processes --- */
+
+struct child {
+	pid_t pid;
+	int fd;
+};
+
+/* What each child is at, in memory they share: a child that dies has failed there. */
+static uint64_t *running;
+
+static struct child child_start(const struct options *opt, unsigned int k, uint64_t from)
+{
+	struct child c = { .pid = -1 };
+	int fds[2];
+
+	fflush(stdout);
+	if (pipe(fds) != 0 || (c.pid = fork()) < 0) {
+		perror("sim");
+		exit(2);
+	}
+	if (c.pid > 0) {
+		close(fds[1]);
+		c.fd = fds[0];
+		return c;
+	}
+	for (uint64_t seed = from; seed <= opt->last; seed += opt->jobs) {
+		struct outcome o;
+
+		memset(&o, 0, sizeof(o));
+		o.seed = running[k] = seed;
+		o.good = script_run(seed, opt->seconds, NULL, false, &o.r);
+		run_again(opt, &o);
+		if (write(fds[1], &o, sizeof(o)) != (ssize_t)sizeof(o))
+			_exit(2);
+	}
+	running[k] = 0;
+	_exit(0);
+}
+
+struct sum {
+	uint64_t passed, failed, troubles, attacks, switches, sessions, got;
+	double seconds, calm;
+};
+
+static void add(struct sum *sum, const struct outcome *o, const struct options *opt)
+{
+	*(o->good ? &sum->passed : &sum->failed) += 1;
+	sum->seconds += o->r.seconds;
+	sum->troubles += o->r.troubles;
+	sum->attacks += o->r.attacks;
+	sum->switches += o->r.switches;
+	sum->sessions += o->r.sessions;
+	sum->got += o->r.got;
+	if (o->r.calm > sum->calm)
+		sum->calm = o->r.calm;
+	if (!o->good)
+		tell(o);
+	if (isatty(STDERR_FILENO) && (sum->passed + sum->failed) % 10 == 0)
+		fprintf(stderr, "\r  %llu of %llu seeds, %.0f simulated hours ",
+			(unsigned long long)(sum->passed + sum->failed),
+			(unsigned long long)(opt->last - opt->first + 1), sum->seconds / 3600);
+}
+
+/* Reads what one child has to tell. False: it is gone. */
+static bool child_tells(struct child *c, struct sum *sum, const struct options *opt)
+{
+	struct outcome o;
+	size_t have = 0;
+
+	while (have < sizeof(o)) {
+		const ssize_t n = read(c->fd, (uint8_t *)&o + have, sizeof(o) - have);
+
+		if (n <= 0)
+			return false;
+		have += (size_t)n;
+	}
+	add(sum, &o, opt);
+	return true;
+}
+
+static void child_gone(struct child *c, unsigned int k, struct sum *sum, const struct options *opt)
+{
+	struct outcome o = { .seed = running[k] };
+	int status;
+
+	close(c->fd);
+	waitpid(c->pid, &status, 0);
+	c->pid = 0;
+	if (running[k] == 0)
+		return;
+	o.r.violation.rule = "crash";
+	snprintf(o.r.violation.text, sizeof(o.r.violation.text), "ended by %s %d",
+		 WIFSIGNALED(status) ? "signal" : "status",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	add(sum, &o, opt);
+	if (o.seed + opt->jobs <= opt->last)
+		*c = child_start(opt, k, o.seed + opt->jobs);
+}
+
+static int run_many(const struct options *opt)
+{
+	struct child child[JOBS_MAX];
+	struct sum sum = { 0 };
+	unsigned int alive = 0;
+
+	running = mmap(NULL, sizeof(*running) * JOBS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (running == MAP_FAILED)
+		return 2;
+	for (unsigned int k = 0; k < opt->jobs; k++)
+		child[k] = child_start(opt, k, opt->first + k);
+	do {
+		alive = 0;
+		for (unsigned int k = 0; k < opt->jobs; k++) {
+			if (child[k].pid > 0 && !child_tells(&child[k], &sum, opt))
+				child_gone(&child[k], k, &sum, opt);
+			alive += child[k].pid > 0;
+		}
+	} while (alive > 0);
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	printf("  %.1f simulated hours, %llu troubles, %llu attacks, %llu sessions, %llu switches, %llu inner packets, longest "
+	       "calm %.1f s\n",
+	       sum.seconds / 3600, (unsigned long long)sum.troubles, (unsigned long long)sum.attacks,
+	       (unsigned long long)sum.sessions, (unsigned long long)sum.switches,
+	       (unsigned long long)sum.got, sum.calm);
+	printf("%llu passed, %llu failed\n", (unsigned long long)sum.passed, (unsigned long long)sum.failed);
+	return sum.failed ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct options opt = options(argc, argv);
+
+	return opt.one ? run_one(&opt) : run_many(&opt);
+}
