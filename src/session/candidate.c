@@ -293,7 +293,7 @@ void engine_candidate_up(struct engine *e, const struct candidate *cand, struct 
 	struct client *c = e->client;
 	struct known_candidate *k = &c->candidate[cand->number];
 
-	session_reap(e);
+	engine_input(e, now);
 	ladder_list(k, cand);
 	k->exists = true;
 	if (!k->up) {
@@ -309,7 +309,7 @@ void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, st
 	struct client *c = e->client;
 	struct known_candidate *k = &c->candidate[number];
 
-	session_reap(e);
+	engine_input(e, now);
 	k->waits = k->moves = false;
 	if (!k->exists || !k->up)
 		return;
@@ -338,7 +338,7 @@ void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now
 {
 	struct client *c = e->client;
 
-	session_reap(e);
+	engine_input(e, now);
 	c->candidate[number].moves = c->candidate[number].up;
 	if (c->candidate[number].moves)
 		take_move(e, number, now);

@@ -144,11 +144,11 @@ const struct counters *engine_counters(const struct engine *e)
 	return &e->counters;
 }
 
-/* The clock leapt over a timer: the machine slept, or the process was stopped. */
-static void notice_sleep(struct engine *e, struct jv_time now)
+void engine_input(struct engine *e, struct jv_time now)
 {
 	const bool leapt = time_diff_us(now, e->last_input) > SLEPT_US;
 
+	session_reap(e);
 	e->last_input = now;
 	if (!leapt || time_diff_us(now, wheel_next(&e->wheel)) <= SLEPT_US)
 		return;
@@ -181,8 +181,7 @@ void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagr
 {
 	const enum packet_type type = packet_classify(datagram, len);
 
-	session_reap(e);
-	notice_sleep(e, now);
+	engine_input(e, now);
 	if (type == PACKET_DATA || type == PACKET_CONTROL)
 		receive_sealed(e, from, datagram, len, now);
 	else if (type == 0)
@@ -265,8 +264,7 @@ void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time 
 	struct session *s;
 	struct inner in;
 
-	session_reap(e);
-	notice_sleep(e, now);
+	engine_input(e, now);
 	if (!inner_parse(packet, len, &in)) {
 		e->counters.n[drop]++;
 		return;
@@ -289,7 +287,7 @@ void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time 
 
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 {
-	session_reap(e);
+	engine_input(e, now);
 	if (j->worker == e->worker) {
 		list_remove(&j->node);
 		e->njobs--;
@@ -319,8 +317,7 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 
 void engine_tick(struct engine *e, struct jv_time now)
 {
-	session_reap(e);
-	notice_sleep(e, now);
+	engine_input(e, now);
 	e->due = wheel_next(&e->wheel);
 	wheel_expire(&e->wheel, now);
 	e->due = TIME_NEVER;
@@ -358,7 +355,7 @@ void engine_configure(struct engine *e, const struct config *config, struct jv_t
 {
 	const struct config *old = e->config;
 
-	session_reap(e);
+	engine_input(e, now);
 	e->config = config;
 	if (e->client)
 		return;
@@ -371,7 +368,7 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 {
 	struct list *pos, *tmp;
 
-	session_reap(e);
+	engine_input(e, now);
 	if (e->client) {
 		e->client->stopped = true;
 		connect_stop(e);
@@ -405,7 +402,7 @@ void engine_jump(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], uint8
 {
 	struct session *s;
 
-	session_reap(e);
+	engine_input(e, now);
 	s = find_session(e, id);
 	if (!s)
 		e->io.jump_done(e->ctx, token, REASON_UNKNOWN_SESSION, 0);
@@ -419,7 +416,7 @@ bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], 
 {
 	struct session *s;
 
-	session_reap(e);
+	engine_input(e, now);
 	s = find_session(e, id);
 	if (!s || s->state == STATE_BIRTH)
 		return false;
@@ -431,7 +428,7 @@ bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], stru
 {
 	struct session *s;
 
-	session_reap(e);
+	engine_input(e, now);
 	s = find_session(e, id);
 	if (!s || s->state == STATE_BIRTH)
 		return false;

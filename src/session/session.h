@@ -232,6 +232,10 @@ struct engine {
 	struct client *client;
 };
 
+/* engine.c: at the beginning of every input. Frees what ended in the one before; and when the clock has leapt over
+ * a timer, because the machine slept or the process was stopped, what was due meanwhile comes first. */
+void engine_input(struct engine *e, struct jv_time now);
+
 /* session.c */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, uint32_t window,
 			    struct jv_time now);

@@ -342,14 +342,57 @@ static void test_one_key_twice(void **state)
 	world_free(w);
 }
 
+static bool client_recovers(struct world *w)
+{
+	return world_session(w, 0)->state == STATE_RECOVERING;
+}
+
+/* Whoever wakes hears of its links, or of an operator, before its timers run: what was due in its sleep comes first all
+ * the same, or its records tell of a past that was not (world_free() looks). */
+static void test_first_news_after_sleep(void **state)
+{
+	for (unsigned int news = 0; news < 4; news++) {
+		struct world *w = world_new(1, 1);
+		struct candidate cand = { .number = 1, .via = 1, .remotes = 1 };
+		struct engine *e;
+
+		world_attach(w);
+		e = world_client_engine(w, 0);
+		cand.remote[0] = (struct endpoint){ world_server_ip(), 0, 4433 };
+		for (unsigned int n = 0; n < WORLD_PATHS; n++)
+			w->client[0].link[n].cut_up = w->client[0].link[n].cut_down = true;
+		world_traffic(w, &w->client[0].up, 10000, false);
+		world_assert(w, world_until(w, client_recovers, 5000));
+		w->client[0].up.interval_us = 0;
+		w->now = time_add_ms(w->now, 30000);
+		if (news == 0)
+			engine_candidate_moved(e, 1, w->now);
+		else if (news == 1)
+			engine_candidate_down(e, 1, REASON_TRANSPORT_DEAD, w->now);
+		else if (news == 2)
+			engine_candidate_up(e, &cand, w->now);
+		else
+			engine_jump(e, world_session(w, 0)->id, 1, 1, w->now);
+		world_assert(w, world_session(w, 0)->state == STATE_DEGRADED);
+		world_run(w, 1000);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hasty_offers),     cmocka_unit_test(test_offers_back_off),
-		cmocka_unit_test(test_unconfirmed),      cmocka_unit_test(test_long_window),
-		cmocka_unit_test(test_retry_after),      cmocka_unit_test(test_target_moves),
-		cmocka_unit_test(test_server_loss),      cmocka_unit_test(test_routes_at_renewal),
-		cmocka_unit_test(test_policy_is_pushed), cmocka_unit_test(test_one_key_twice),
+		cmocka_unit_test(test_hasty_offers),
+		cmocka_unit_test(test_offers_back_off),
+		cmocka_unit_test(test_unconfirmed),
+		cmocka_unit_test(test_long_window),
+		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_target_moves),
+		cmocka_unit_test(test_server_loss),
+		cmocka_unit_test(test_routes_at_renewal),
+		cmocka_unit_test(test_policy_is_pushed),
+		cmocka_unit_test(test_one_key_twice),
+		cmocka_unit_test(test_first_news_after_sleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
