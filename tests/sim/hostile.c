@@ -69,6 +69,8 @@ static void inject(struct sim *sim, struct sim_engine *se, const struct route *f
 	struct view before, after;
 	int64_t grown;
 
+	/* What is due is due, and a sleeper looks at its clock first. */
+	WITH_ENGINE(se, engine_tick(se->e, engine_clock(se)));
 	mem_counting(true);
 	session_reap(se->e);
 	mem_counting(false);

@@ -13,7 +13,9 @@
 
 /* --- events: a binary heap, first by time, then by order of coming --- */
 
-enum event_kind { EV_DATAGRAM, EV_JOB, EV_TRAFFIC, EV_CALL, EV_WATCH };
+enum event_kind { EV_DATAGRAM, EV_JOB, EV_TRAFFIC, EV_CALL, EV_WATCH, EV_LINK };
+
+enum link_news { LINK_UP, LINK_DOWN, LINK_MOVED };
 
 struct event_item {
 	struct jv_time at;
@@ -35,6 +37,11 @@ struct event_item {
 			void (*act)(struct sim *sim, void *arg);
 			void *arg;
 		} call;
+		struct {
+			unsigned int client, path;
+			enum link_news news;
+			enum reason why; /* LINK_DOWN */
+		} link;
 	};
 };
 

@@ -211,6 +211,8 @@ void sim_at(struct sim *sim, struct jv_time at, void (*act)(struct sim *sim, voi
 	sim_push(sim, at, item);
 }
 
+static void link_tells(struct sim *sim, const struct event_item *ev);
+
 static void happens(struct sim *sim, const struct event_item *ev)
 {
 	switch (ev->kind) {
@@ -225,6 +227,9 @@ static void happens(struct sim *sim, const struct event_item *ev)
 		break;
 	case EV_CALL:
 		ev->call.act(sim, ev->call.arg);
+		break;
+	case EV_LINK:
+		link_tells(sim, ev);
 		break;
 	case EV_WATCH:
 		live_watch(sim);
@@ -418,40 +423,60 @@ static struct sim_engine *client_engine(struct sim *sim, unsigned int client)
 	return &sim->engine[SIM_WORKERS + client];
 }
 
-void sim_candidate_down(struct sim *sim, unsigned int client, unsigned int path, enum reason why)
+/* What its system tells a client; a sleeper hears of it when it wakes. */
+static void link_tells(struct sim *sim, const struct event_item *ev)
 {
+	const unsigned int client = ev->link.client, path = ev->link.path;
 	struct sim_engine *se = client_engine(sim, client);
 	struct sim_path *p = &sim->client[client].path[path];
 
-	if (sim->violation.is_one || !p->up)
+	if (!end_is_awake(sim, client)) {
+		sim_push(sim, sim->end[client].asleep_until, *ev);
 		return;
-	sim_trace(sim, client, "path %u is down: %s", path, reason_name(why));
-	p->up = false;
-	if (why == REASON_ADDRESS_CHANGED)
+	}
+	if (ev->link.news == LINK_UP ? p->up : !p->up)
+		return;
+	p->up = ev->link.news != LINK_DOWN;
+	if (ev->link.news == LINK_MOVED || ev->link.why == REASON_ADDRESS_CHANGED)
 		path_new_address(sim, client, path);
-	WITH_ENGINE(se, engine_candidate_down(se->e, (uint8_t)path, why, engine_clock(se)));
+	if (ev->link.news == LINK_UP) {
+		sim_trace(sim, client, "path %u is up", path);
+		candidate_made(sim, se, path);
+	} else if (ev->link.news == LINK_MOVED) {
+		sim_trace(sim, client, "path %u has another address", path);
+		WITH_ENGINE(se, engine_candidate_moved(se->e, (uint8_t)path, engine_clock(se)));
+	} else {
+		sim_trace(sim, client, "path %u is down: %s", path, reason_name(ev->link.why));
+		WITH_ENGINE(se, engine_candidate_down(se->e, (uint8_t)path, ev->link.why, engine_clock(se)));
+	}
+}
+
+static void link_changes(struct sim *sim, unsigned int client, unsigned int path, enum link_news news,
+			 enum reason why)
+{
+	struct event_item ev = { .kind = EV_LINK };
+
+	ev.link.client = client;
+	ev.link.path = path;
+	ev.link.news = news;
+	ev.link.why = why;
+	if (!sim->violation.is_one)
+		link_tells(sim, &ev);
+}
+
+void sim_candidate_down(struct sim *sim, unsigned int client, unsigned int path, enum reason why)
+{
+	link_changes(sim, client, path, LINK_DOWN, why);
 }
 
 void sim_candidate_up(struct sim *sim, unsigned int client, unsigned int path)
 {
-	struct sim_path *p = &sim->client[client].path[path];
-
-	if (sim->violation.is_one || p->up)
-		return;
-	sim_trace(sim, client, "path %u is up", path);
-	p->up = true;
-	candidate_made(sim, client_engine(sim, client), path);
+	link_changes(sim, client, path, LINK_UP, REASON_NONE);
 }
 
 void sim_candidate_moved(struct sim *sim, unsigned int client, unsigned int path)
 {
-	struct sim_engine *se = client_engine(sim, client);
-
-	if (sim->violation.is_one || !sim->client[client].path[path].up)
-		return;
-	sim_trace(sim, client, "path %u has another address", path);
-	path_new_address(sim, client, path);
-	WITH_ENGINE(se, engine_candidate_moved(se->e, (uint8_t)path, engine_clock(se)));
+	link_changes(sim, client, path, LINK_MOVED, REASON_NONE);
 }
 
 void sim_nat_rebind(struct sim *sim, unsigned int client, unsigned int path)
