@@ -52,8 +52,6 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	session_age_sample(s, f->ping.age_us, -1, now);
 	path_reported(p, &f->ping.report, now);
 	rescue_reported(s, f->ping.report.epoch, f->ping.report.highest);
-	if (p == s->active)
-		health_restart(s, now); /* what it says may hasten the verdict */
 	pong.pong.id = f->ping.id;
 	pong.pong.path = f->ping.path;
 	pong.pong.echo_us = f->ping.age_us;
@@ -65,6 +63,8 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	if (!s->engine->client)
 		server_challenge(p, &c, now);
 	control_send(&c, p, NULL, now);
+	if (p == s->active)
+		health_asked(s, now);
 
 	if (!s->engine->client)
 		server_pinged(p, f, now);

@@ -21,13 +21,21 @@ static int64_t slow_probe_us(const struct session *s)
 	return (int64_t)s->policy.heartbeat_volatile_ms * 1000;
 }
 
-/* When the PING that is out counts as unanswered. */
+/*
+ * When the PING that is out counts as unanswered. Before a verdict the first of the row has had its patience and
+ * half as much again as it is made of: a queue that fills makes round trips grow, and their variance tells it.
+ */
 static struct jv_time ping_due(const struct session *s, const struct path *p)
 {
-	const int64_t most_us = s->state == STATE_ATTACHED ? (int64_t)s->policy.heartbeat_interval_ms * 1000 / 4
-							    : slow_probe_us(s);
+	const int64_t most_us = s->state == STATE_ATTACHED
+					? (int64_t)s->policy.heartbeat_interval_ms * 1000 / 4
+					: slow_probe_us(s);
+	const struct jv_time at = time_add_us(p->ping_sent, path_wait_us(p, most_us));
 
-	return time_add_us(p->ping_sent, path_wait_us(p, most_us));
+	if (p->unanswered < path_drops(p, &s->policy))
+		return at;
+	return time_max(at,
+			time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us + 4 * p->rttvar_us));
 }
 
 /* The client's heartbeat keeps both ends sure; the server asks only when that stays out. */
@@ -155,6 +163,17 @@ void health_suspect(struct session *s, struct jv_time now)
 	arm(s, now);
 }
 
+void health_asked(struct session *s, struct jv_time now)
+{
+	struct path *p = s->active;
+
+	if (!s->engine->client && s->state != STATE_ATTACHED &&
+	    p->unanswered >= s->policy.max_consecutive_drops &&
+	    time_diff_us(now, p->ping_sent) >= path_patience_us(p))
+		ping_send(p, 0, now);
+	health_restart(s, now);
+}
+
 /* The PING that is out has not been answered in time. */
 static void unanswered(struct session *s, struct path *p, struct jv_time now)
 {
@@ -164,7 +183,8 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 	const bool silent = path_is_silent(p, most);
 
 	if (s->state == STATE_ATTACHED &&
-	    (silent || (p->unanswered >= PATH_DROPS_MAX && time_diff_us(now, p->silent_since) >= slow_us))) {
+	    (silent || (p->unanswered >= most && p->unanswered >= PATH_ONE_WAY_DROPS &&
+			time_diff_us(now, p->silent_since) >= slow_us))) {
 		path_dead(s,
 			  time_is_never(s->unanswered_since) && silent ? REASON_HEARTBEAT_TIMEOUT
 								       : REASON_CONSECUTIVE_DROP_EXCEEDED,

@@ -68,8 +68,8 @@ int64_t path_wait_us(const struct path *p, int64_t most_us)
 {
 	int64_t us = reprobe_us(p);
 
-	if (p->unanswered <= 1)
-		return path_patience_us(p);
+	if (p->unanswered <= 1 && us < PROTO_SILENCE_MIN_MS * 1000)
+		return PROTO_SILENCE_MIN_MS * 1000;
 	for (uint8_t n = EVEN_REPROBES; n < p->unanswered && us < most_us; n++)
 		us = us * 2 < most_us ? us * 2 : most_us;
 	return us;

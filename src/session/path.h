@@ -18,7 +18,8 @@
 struct session;
 
 #define PATH_NONE 0xff
-#define PATH_DROPS_MAX 20 /* PINGs in a row */
+#define PATH_DROPS_MAX 32     /* PINGs in a row */
+#define PATH_ONE_WAY_DROPS 20 /* of them, while something still comes */
 
 struct route {           /* how a datagram travels */
 	uint32_t socket; /* server: index in `listen`; client: the number it gave to io->path_open() */
@@ -92,8 +93,8 @@ void path_rtt_sample(struct path *p, int64_t rtt_us);
 /* How long an answer may take: max(2 srtt + 4 rttvar, PROTO_SILENCE_MIN_MS). */
 int64_t path_patience_us(const struct path *p);
 /*
- * How long the last PING of a row may go unanswered: the first one for the patience, two more for max(srtt,
- * PROTO_REPROBE_MIN_MS), then twice as long each time, up to `most_us`.
+ * How long until the next PING of a row, or the verdict: three times max(srtt, PROTO_REPROBE_MIN_MS), the first time
+ * PROTO_SILENCE_MIN_MS at least; then twice as long each time, up to `most_us`.
  */
 int64_t path_wait_us(const struct path *p, int64_t most_us);
 /*

@@ -59,8 +59,8 @@ struct session {
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
 	struct keys keys;
-	uint32_t rx_epoch; /* of the last DATA accepted, by counter */
-	uint64_t rx_highest; /* the number behind its counter; 0: none yet */
+	uint32_t rx_epoch;     /* of the last DATA accepted, by counter */
+	uint64_t rx_highest;   /* the number behind its counter; 0: none yet */
 	struct rescue *rescue; /* owned; NULL: nothing is kept */
 
 	/* identity and contract */
@@ -313,6 +313,9 @@ void health_data_sent(struct session *s, struct jv_time now);
 void health_heard(struct session *s, const struct path *p);
 void health_ponged(struct session *s, struct path *p, bool window, struct jv_time now);
 void health_restart(struct session *s, struct jv_time now);
+/* The peer's PING came on the active path: what it says may hasten the verdict, and if nobody answered us there, now
+ * somebody may. */
+void health_asked(struct session *s, struct jv_time now);
 void health_suspect(struct session *s, struct jv_time now); /* probe the active path at once */
 void health_fire(struct timer *t, struct jv_time now);
 /* The machine slept, or the process was stopped: what was known of the paths is void. */
