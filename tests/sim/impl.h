@@ -15,7 +15,7 @@
 
 enum event_kind { EV_DATAGRAM, EV_JOB, EV_TRAFFIC, EV_CALL, EV_WATCH, EV_LINK };
 
-enum link_news { LINK_UP, LINK_DOWN, LINK_MOVED };
+enum link_news { LINK_UP, LINK_DOWN, LINK_MOVED, LINK_RESOLVED };
 
 struct event_item {
 	struct jv_time at;

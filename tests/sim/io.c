@@ -487,7 +487,7 @@ static bool has_fresh_locator(const struct engine *e)
 	return false;
 }
 
-static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
+static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struct endpoint *remote)
 {
 	struct sim_engine *se = ctx;
 	struct sim *sim = se->sim;
@@ -495,6 +495,7 @@ static bool io_path_open(void *ctx, uint32_t socket, uint8_t number)
 	struct sim_socket *s = &c->socket[c->sockets];
 
 	digest_number(sim, (uint64_t)socket << 8 | number);
+	digest_bytes(sim, remote->ip.b, sizeof(remote->ip.b));
 	if (number >= sim->setup.paths || socket_by_id(c, socket) || c->sockets == SOCKETS_MAX) {
 		sim_violate(sim, "sockets", "socket %u for path %u is opened beside %u others", socket,
 			    number, c->sockets);
@@ -524,6 +525,20 @@ static void io_path_close(void *ctx, uint32_t socket)
 		sim_violate(se->sim, "sockets", "socket %u is closed, but was not open", socket);
 }
 
+/* The resolver answers what it answered before. */
+static void io_resolve(void *ctx, uint8_t number)
+{
+	struct sim_engine *se = ctx;
+	struct event_item ev = { .kind = EV_LINK };
+	const bool was = mem_counting(false);
+
+	ev.link.client = client_index(se);
+	ev.link.path = number;
+	ev.link.news = LINK_RESOLVED;
+	sim_push(se->sim, time_add_ms(se->sim->now, 20), ev);
+	mem_counting(was);
+}
+
 static void io_net_setup(void *ctx, const struct net_setup *n)
 {
 	struct sim_engine *se = ctx;
@@ -543,5 +558,6 @@ const struct engine_io sim_io = {
 	.jump_done = io_jump_done,
 	.path_open = io_path_open,
 	.path_close = io_path_close,
+	.resolve = io_resolve,
 	.net_setup = io_net_setup,
 };

@@ -14,8 +14,8 @@
  *   2 * recovery_window_ms         a jump that fails for the whole window, and one that does not
  *   handshake_timeout_ms           or the session is gone: births of before are in the way
  *   (candidates + 2) * HELLO_MS    HELLOs go over the candidates in turn, at the longest back-off, and twice more
- *   transport_lost_ttl_ms          only where the server grants fewer paths than there are: then the wrong ones may
- *                                  be open until the session ends
+ *   transport_lost_ttl_ms          where every locator is used up on ports that swallow what they are given, or the server
+ *                                  grants fewer paths than there are and the wrong ones are open, the session ends first
  *   REST_MS                        key agreements, round trips, ticks
  */
 #define HELLO_MS (PROTO_HELLO_RETRY_MAX_MS + PROTO_HELLO_RETRY_MAX_MS / 4)
@@ -29,14 +29,11 @@
 uint64_t sim_liveness_bound_ms(const struct sim *sim, unsigned int client)
 {
 	const struct policy *p = &sim->client[client].policy;
-	uint64_t ms = p->heartbeat_idle_ms + (uint64_t)p->max_consecutive_drops * p->heartbeat_interval_ms +
-		      p->volatile_to_degraded_ms + LIMIT_WINDOW_MS + p->switch_cooldown_ms +
-		      2ull * p->heartbeat_volatile_ms + 2ull * p->recovery_window_ms +
-		      p->handshake_timeout_ms + (sim->setup.paths + 2ull) * HELLO_MS + REST_MS;
 
-	if (p->max_candidates < sim->setup.paths)
-		ms += p->transport_lost_ttl_ms;
-	return ms;
+	return p->heartbeat_idle_ms + (uint64_t)p->max_consecutive_drops * p->heartbeat_interval_ms +
+	       p->volatile_to_degraded_ms + LIMIT_WINDOW_MS + p->switch_cooldown_ms +
+	       2ull * p->heartbeat_volatile_ms + 2ull * p->recovery_window_ms + p->handshake_timeout_ms +
+	       (sim->setup.paths + 2ull) * HELLO_MS + p->transport_lost_ttl_ms + REST_MS;
 }
 
 static bool profile_is_usable(const struct link_profile *l)

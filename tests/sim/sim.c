@@ -43,8 +43,9 @@ static bool is_used(const struct sim *sim, unsigned int index)
 static void candidate_made(struct sim *sim, struct sim_engine *se, unsigned int n)
 {
 	const struct sim_path *p = &sim->client[client_index(se)].path[n];
-	struct candidate cand = { .number = (uint8_t)n, .remote = server_endpoint(p->setup.v6) };
+	struct candidate cand = { .number = (uint8_t)n, .via = (uint8_t)n, .remotes = 1 };
 
+	cand.remote[0] = server_endpoint(p->setup.v6);
 	snprintf(cand.name, sizeof(cand.name), "path%u", n);
 	if (p->up)
 		WITH_ENGINE(se, engine_candidate_up(se->e, &cand, engine_clock(se)));
@@ -391,8 +392,8 @@ bool sim_free(struct sim *sim, struct sim_violation *out)
 			process_ends(sim, end, true);
 	}
 	sim->ending = true;
-	/* Jobs come back, and what was left to say goes out. */
-	sim_run(sim, time_add_ms(sim->now, 3000));
+	/* Jobs come back, what was left to say goes out, and a birth of the last moment dies. */
+	sim_run(sim, time_add_ms(sim->now, 62000));
 	if (!sim->violation.is_one)
 		check_ended(sim);
 	for (unsigned int end = 0; end < SIM_ENDS; end++)
@@ -436,6 +437,10 @@ static void link_tells(struct sim *sim, const struct event_item *ev)
 	}
 	if (ev->link.news == LINK_UP ? p->up : !p->up)
 		return;
+	if (ev->link.news == LINK_RESOLVED) {
+		candidate_made(sim, se, path);
+		return;
+	}
 	p->up = ev->link.news != LINK_DOWN;
 	if (ev->link.news == LINK_MOVED || ev->link.why == REASON_ADDRESS_CHANGED)
 		path_new_address(sim, client, path);
