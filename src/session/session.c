@@ -395,11 +395,13 @@ void session_catch_up(struct session *s, struct jv_time now)
 {
 	while (s->state != STATE_TERMINATED) {
 		const struct jv_time end = time_add_ms(s->born, s->policy.max_lifetime_ms);
-		const struct jv_time at = time_min(end, session_deadline(s));
+		const struct jv_time due = time_min(end, session_deadline(s));
+		/* The policy taken with the last transition may have made it due before that. */
+		const struct jv_time at = time_max(due, s->since);
 
 		if (time_before(now, at))
 			return;
-		if (at.us == end.us)
+		if (due.us == end.us)
 			life_fire(&s->life, at);
 		else
 			deadline_fire(&s->deadline, at);

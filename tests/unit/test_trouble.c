@@ -379,6 +379,32 @@ static void test_first_news_after_sleep(void **state)
 	}
 }
 
+/* A shorter lifetime that is taken in its sleep, with a transition that was due, has passed before that: the end comes
+ * after the transition, and not in the past of it (world_free() looks). */
+static void test_lifetime_lowered_asleep(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct config *next;
+
+	world_attach(w);
+	world_run(w, 70000);
+	for (unsigned int n = 0; n < WORLD_PATHS; n++)
+		w->client[0].link[n].cut_up = w->client[0].link[n].cut_down = true;
+	world_traffic(w, &w->client[0].down, 10000, false);
+	world_run(w, 1000);
+	world_assert(w, world_peer(w, 0)->state == STATE_VOLATILE);
+	w->client[0].down.interval_us = 0;
+	next = world_config_next(w);
+	next->peers[0].policy.max_lifetime_ms = 60000;
+	next->peers[0].generation = 2;
+	world_reload(w, next);
+	w->now = time_add_ms(w->now, 30000);
+	world_run(w, 1000);
+	assert_int_equal(
+		world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_SESSION_LIFETIME_EXCEEDED, 0), 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -393,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_policy_is_pushed),
 		cmocka_unit_test(test_one_key_twice),
 		cmocka_unit_test(test_first_news_after_sleep),
+		cmocka_unit_test(test_lifetime_lowered_asleep),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
