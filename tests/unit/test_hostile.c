@@ -764,6 +764,33 @@ static void test_bad_control(void **state)
 	world_free(w);
 }
 
+/* Only who was asked can answer, only with what he was asked, and only while he is asked. */
+static void test_response_from_elsewhere(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route stranger = world_stranger(1);
+	uint8_t nonce[8] = { 0 };
+	struct path *p;
+
+	world_attach(w);
+	p = session_path_numbered(world_peer(w, 0), 1);
+	p->proven = false;
+	memset(p->challenge, 0, sizeof(p->challenge));
+	p->challenged = false;
+	server_path_response(p, &p->route, nonce, w->now);
+	assert_false(p->proven);
+	p->challenged = true;
+	server_path_response(p, &stranger, nonce, w->now);
+	assert_false(p->proven);
+	nonce[7] = 1;
+	server_path_response(p, &p->route, nonce, w->now);
+	assert_false(p->proven);
+	nonce[7] = 0;
+	server_path_response(p, &p->route, nonce, w->now);
+	assert_true(p->proven && !p->challenged);
+	world_free(w);
+}
+
 /* --- the 3x rule, and a loss at the wrong moment --- */
 
 /* A jump to an address not proven yet, with much to send there; the answers to the first challenges are lost. */
@@ -826,6 +853,7 @@ int main(void)
 		cmocka_unit_test(test_refused_jumps),
 		cmocka_unit_test(test_bad_control),
 		cmocka_unit_test(test_cold_jump),
+		cmocka_unit_test(test_response_from_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
