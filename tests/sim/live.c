@@ -29,11 +29,16 @@
 uint64_t sim_liveness_bound_ms(const struct sim *sim, unsigned int client)
 {
 	const struct policy *p = &sim->client[client].policy;
+	const struct session *s = sim_session(sim, client, client);
+	uint64_t ttl = p->transport_lost_ttl_ms;
 
+	/* A session that makes no transition lives under the policy of before. */
+	if (s && s->policy.transport_lost_ttl_ms > ttl)
+		ttl = s->policy.transport_lost_ttl_ms;
 	return p->heartbeat_idle_ms + (uint64_t)p->max_consecutive_drops * p->heartbeat_interval_ms +
 	       p->volatile_to_degraded_ms + LIMIT_WINDOW_MS + p->switch_cooldown_ms +
 	       2ull * p->heartbeat_volatile_ms + 2ull * p->recovery_window_ms + p->handshake_timeout_ms +
-	       (sim->setup.paths + 2ull) * HELLO_MS + p->transport_lost_ttl_ms + REST_MS;
+	       (sim->setup.paths + 2ull) * HELLO_MS + ttl + REST_MS;
 }
 
 static bool profile_is_usable(const struct link_profile *l)
