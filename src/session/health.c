@@ -23,7 +23,7 @@ static int64_t slow_probe_us(const struct session *s)
 
 /*
  * When the PING that is out counts as unanswered. Before a verdict the first of the row has had its patience and
- * half as much again as it is made of: a queue that fills makes round trips grow, and their variance tells it.
+ * more the less even round trips are: a queue that fills makes them grow, and their variance tells it.
  */
 static struct jv_time ping_due(const struct session *s, const struct path *p)
 {
@@ -35,7 +35,7 @@ static struct jv_time ping_due(const struct session *s, const struct path *p)
 	if (p->unanswered < path_drops(p, &s->policy))
 		return at;
 	return time_max(at,
-			time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us + 4 * p->rttvar_us));
+			time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us / 2 + 4 * p->rttvar_us));
 }
 
 /* The client's heartbeat keeps both ends sure; the server asks only when that stays out. */

@@ -48,28 +48,29 @@ void path_rtt_sample(struct path *p, int64_t rtt_us)
 	p->srtt_us += (rtt_us - p->srtt_us) / 8;
 }
 
+static int64_t at_least(int64_t us, int64_t ms)
+{
+	return us > ms * 1000 ? us : ms * 1000;
+}
+
 int64_t path_patience_us(const struct path *p)
 {
 	const int64_t us = 2 * p->srtt_us + 4 * p->rttvar_us;
 
 	if (p->srtt_us == 0)
 		return (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
-	return us > PROTO_SILENCE_MIN_MS * 1000 ? us : PROTO_SILENCE_MIN_MS * 1000;
-}
-
-static int64_t reprobe_us(const struct path *p)
-{
-	if (p->srtt_us == 0)
-		return (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
-	return p->srtt_us > PROTO_REPROBE_MIN_MS * 1000 ? p->srtt_us : PROTO_REPROBE_MIN_MS * 1000;
+	return at_least(us, PROTO_SILENCE_MIN_MS);
 }
 
 int64_t path_wait_us(const struct path *p, int64_t most_us)
 {
-	int64_t us = reprobe_us(p);
+	const int64_t srtt_us = p->srtt_us ? p->srtt_us : (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
+	int64_t us = at_least(srtt_us, PROTO_REPROBE_MIN_MS);
 
-	if (p->unanswered <= 1 && us < PROTO_SILENCE_MIN_MS * 1000)
-		return PROTO_SILENCE_MIN_MS * 1000;
+	if (p->unanswered <= 1)
+		return at_least(srtt_us, PROTO_SILENCE_MIN_MS);
+	if (p->unanswered <= EVEN_REPROBES && p->srtt_us)
+		return at_least(srtt_us * 3 / 4, PROTO_REPROBE_MIN_MS);
 	for (uint8_t n = EVEN_REPROBES; n < p->unanswered && us < most_us; n++)
 		us = us * 2 < most_us ? us * 2 : most_us;
 	return us;
