@@ -266,7 +266,7 @@ static const char *judge(const struct audit_read *out, uint64_t seen)
 		return "the states do not fit the event";
 	if ((seen & bounds) != 0 && (seen & bounds) != bounds)
 		return "some bounds are missing";
-	if (!(seen & 1) && out->r.event != AUDIT_AUDIT_GAP)
+	if (out->r.seq == 0 && out->r.event != AUDIT_AUDIT_GAP)
 		return "seq is missing";
 	return NULL;
 }
