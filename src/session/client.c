@@ -450,10 +450,19 @@ void client_target_lost(struct session *s, uint8_t number, struct jv_time now)
 		   now);
 }
 
+/* Any number in the list may stand in a JUMP_REJECT; only a denial is repeated in the records. */
+static enum reason denial(enum reason told)
+{
+	if (told == REASON_SWITCH_RATE_LIMITED || told == REASON_POLICY_DENIED ||
+	    (told >= REASON_UNKNOWN_SESSION && told <= REASON_OWNERSHIP_STORE_UNAVAILABLE))
+		return told;
+	return REASON_REATTACH_VALIDATION_FAILED;
+}
+
 void client_jump_reject(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const enum reason why = f->jump_reject.reason;
+	const enum reason why = denial(f->jump_reject.reason);
 
 	if (!s->jump.pending || s->state != STATE_RECOVERING || f->jump_reject.id != s->jump.id)
 		return;

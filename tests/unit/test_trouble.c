@@ -212,6 +212,38 @@ static void test_retry_after(void **state)
 	world_free(w);
 }
 
+/*
+ * The server has moved and used its last switch, and no word of it has come. The client's own path answers, but
+ * going back there is a switch: it is asked for once, not with every PONG, until a slot is free.
+ */
+static void test_lost_word(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+	size_t from;
+
+	w->paths = 2;
+	p.switch_cooldown_ms = 0;
+	world_policy(w, &p);
+	world_attach(w);
+	world_peer(w, 0)->policy.max_switches_per_min = 1;
+	world_traffic(w, &w->client[0].up, 10000, true);
+	world_run(w, 500);
+	cut(w, 0, true);
+	w->client[0].link[1].cut_down = true;
+	world_run(w, 15000);
+	world_assert(w, world_session(w, 0)->state == STATE_DEGRADED);
+	assert_int_equal(world_peer(w, 0)->binding_version, 1);
+	assert_int_equal(world_session(w, 0)->binding_version, 0);
+	from = w->audits;
+	cut(w, 0, false);
+	world_run(w, 20000);
+	assert_in_range(recoveries(w, from), 1, 2);
+	world_assert(w, world_until(w, world_all_attached, 60000));
+	assert_int_equal(world_session(w, 0)->active->number, 0);
+	world_free(w);
+}
+
 static bool jumping_to_1(struct world *w)
 {
 	const struct session *s = world_session(w, 0);
@@ -413,6 +445,7 @@ int main(void)
 		cmocka_unit_test(test_unconfirmed),
 		cmocka_unit_test(test_long_window),
 		cmocka_unit_test(test_retry_after),
+		cmocka_unit_test(test_lost_word),
 		cmocka_unit_test(test_target_moves),
 		cmocka_unit_test(test_server_loss),
 		cmocka_unit_test(test_routes_at_renewal),
