@@ -142,7 +142,7 @@ run_sim = $(RUNNER) $(OUT)/tests/sim/sim --seeds $(SEEDS) --jobs 2
 run_vectors = $(RUNNER) tests/run-vectors $(OUT)/tests/vectors
 run_net = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/run.sh
 
-include tests/scenario/rules.mk tests/model/rules.mk
+include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk
 
 # Five simulated minutes each; any number or range: SEEDS=100000, SEEDS=7..99.
 SEEDS ?= 2000
@@ -151,7 +151,7 @@ suite: all tests
 	@tests/check $(foreach part,$(SUITE),'$(run_$(part))')
 
 check: deps ## everything: installs what is missing (as root), builds, lint, unit tests, vectors, namespace tests
-	@$(MAKE) suite SUITE='lint unit vectors model sim scenarios net netscenarios'
+	@$(MAKE) suite SUITE='lint unit vectors model fuzz sim scenarios net netscenarios'
 
 check-unit: $(UNIT_BINS) ## the unit tests alone
 	@$(run_unit)
@@ -166,7 +166,7 @@ check-net: all tools ## the namespace tests alone (root)
 	@$(run_net)
 
 check-asan: deps ## unit tests, vectors and namespace tests under the address and undefined-behaviour sanitizers
-	@$(MAKE) suite OUT=build/asan SANITIZE=address,undefined SUITE='unit vectors net'
+	@$(MAKE) suite OUT=build/asan SANITIZE=address,undefined SUITE='unit vectors fuzz net'
 
 # The thread sanitizer wants its shadow where address randomisation may have put something else.
 check-tsan: deps ## what crosses threads, and the namespace tests, under the thread sanitizer
