@@ -118,6 +118,7 @@ struct sim_client {
 	unsigned int relics[2];
 	struct relic hello;         /* the last one */
 	struct jv_time apart_since; /* not attached since; TIME_NEVER */
+	uint64_t waited_ttl_ms;     /* the longest of its sessions since then */
 };
 
 /* --- engines --- */

@@ -30,11 +30,13 @@ uint64_t sim_liveness_bound_ms(const struct sim *sim, unsigned int client)
 {
 	const struct policy *p = &sim->client[client].policy;
 	const struct session *s = sim_session(sim, client, client);
-	uint64_t ttl = p->transport_lost_ttl_ms;
+	uint64_t ttl = sim->client[client].waited_ttl_ms;
 
 	/* A session that makes no transition lives under the policy of before. */
 	if (s && s->policy.transport_lost_ttl_ms > ttl)
 		ttl = s->policy.transport_lost_ttl_ms;
+	if (p->transport_lost_ttl_ms > ttl)
+		ttl = p->transport_lost_ttl_ms;
 	return p->heartbeat_idle_ms + (uint64_t)p->max_consecutive_drops * p->heartbeat_interval_ms +
 	       p->volatile_to_degraded_ms + LIMIT_WINDOW_MS + p->switch_cooldown_ms +
 	       2ull * p->heartbeat_volatile_ms + 2ull * p->recovery_window_ms + p->handshake_timeout_ms +
@@ -126,7 +128,12 @@ static void watch_client(struct sim *sim, unsigned int client)
 {
 	struct sim_client *c = &sim->client[client];
 	const struct jv_time good = good_since(sim, client);
+	const struct session *s = sim_session(sim, client, client);
 
+	if (sim_is_attached(sim, client))
+		c->waited_ttl_ms = 0;
+	else if (s && s->policy.transport_lost_ttl_ms > c->waited_ttl_ms)
+		c->waited_ttl_ms = s->policy.transport_lost_ttl_ms;
 	if (sim_is_attached(sim, client))
 		c->apart_since = TIME_NEVER;
 	else if (time_is_never(c->apart_since))

@@ -91,7 +91,9 @@ static void some_policy(struct script *s, struct policy *p)
 		p->transport_lost_ttl_ms = (uint32_t)between(s, 5000, 60000);
 	if (p->max_candidates < s->setup.paths && !one_in(s, 8))
 		p->max_candidates = s->setup.paths;
-	if (p->handshake_timeout_ms < 2500) /* a satellite needs its round trips */
+	if (p->transport_lost_ttl_ms > 120000)
+		p->transport_lost_ttl_ms = 120000; /* or some calm ends take an hour */
+	if (p->handshake_timeout_ms < 2500)        /* a satellite needs its round trips */
 		p->handshake_timeout_ms = 2500;
 	if (p->replay_window > 4096)
 		p->replay_window = 4096;
