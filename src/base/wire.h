@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,25 +20,26 @@ static inline uint16_t get_be16(be16 v)
 
 static inline uint32_t get_be32(be32 v)
 {
-	return (uint32_t)v.b[0] << 24 | (uint32_t)v.b[1] << 16 | (uint32_t)v.b[2] << 8 | v.b[3];
-}
+	uint32_t n;
 
-static inline uint64_t get_be48(be48 v)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 6; i++)
-		n = n << 8 | v.b[i];
-	return n;
+	memcpy(&n, v.b, sizeof(n));
+	return be32toh(n);
 }
 
 static inline uint64_t get_be64(be64 v)
 {
-	uint64_t n = 0;
+	uint64_t n;
 
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | v.b[i];
-	return n;
+	memcpy(&n, v.b, sizeof(n));
+	return be64toh(n);
+}
+
+static inline uint64_t get_be48(be48 v)
+{
+	be64 wide = { { 0 } };
+
+	memcpy(wide.b + 2, v.b, sizeof(v.b));
+	return get_be64(wide);
 }
 
 static inline be16 put_be16(uint16_t n)
@@ -47,15 +49,10 @@ static inline be16 put_be16(uint16_t n)
 
 static inline be32 put_be32(uint32_t n)
 {
-	return (be32){ { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
-}
+	be32 v;
 
-static inline be48 put_be48(uint64_t n)
-{
-	be48 v;
-
-	for (int i = 5; i >= 0; i--, n >>= 8)
-		v.b[i] = (uint8_t)n;
+	n = htobe32(n);
+	memcpy(v.b, &n, sizeof(n));
 	return v;
 }
 
@@ -63,8 +60,17 @@ static inline be64 put_be64(uint64_t n)
 {
 	be64 v;
 
-	for (int i = 7; i >= 0; i--, n >>= 8)
-		v.b[i] = (uint8_t)n;
+	n = htobe64(n);
+	memcpy(v.b, &n, sizeof(n));
+	return v;
+}
+
+static inline be48 put_be48(uint64_t n)
+{
+	const be64 wide = put_be64(n);
+	be48 v;
+
+	memcpy(v.b, wide.b + 2, sizeof(v.b));
 	return v;
 }
 

@@ -32,22 +32,34 @@ static uint64_t pseudo(const uint8_t *packet, bool tcp)
 	return checksum_add(protocol, packet + offsetof(struct ipv6_header, src), 32);
 }
 
+static void put16(uint8_t *at, uint16_t v)
+{
+	const be16 b = put_be16(v);
+
+	memcpy(at, &b, sizeof(b));
+}
+
+/* A checksum as it stands in memory. */
+static void put_sum(uint8_t *at, uint64_t sum, bool zero_is_none)
+{
+	uint16_t v = (uint16_t)~checksum_fold(sum);
+
+	if (v == 0 && zero_is_none)
+		v = 0xffff; /* RFC 768: zero would mean that there is none */
+	memcpy(at, &v, sizeof(v));
+}
+
 /* The length fields and what follows from them; IPv4 with its options. */
 static void put_ip_length(uint8_t *packet, size_t len, size_t transport)
 {
-	const be16 zero = { { 0, 0 } };
-	be16 v = put_be16((uint16_t)len);
-	uint16_t sum;
-
 	if (packet[0] >> 4 == 6) {
-		v = put_be16((uint16_t)(len - sizeof(struct ipv6_header)));
-		memcpy(packet + offsetof(struct ipv6_header, payload), &v, sizeof(v));
+		put16(packet + offsetof(struct ipv6_header, payload),
+		      (uint16_t)(len - sizeof(struct ipv6_header)));
 		return;
 	}
-	memcpy(packet + offsetof(struct ipv4_header, length), &v, sizeof(v));
-	memcpy(packet + offsetof(struct ipv4_header, checksum), &zero, sizeof(zero));
-	sum = (uint16_t)~checksum_fold(checksum_add(0, packet, transport));
-	memcpy(packet + offsetof(struct ipv4_header, checksum), &sum, sizeof(sum));
+	put16(packet + offsetof(struct ipv4_header, length), (uint16_t)len);
+	put16(packet + offsetof(struct ipv4_header, checksum), 0);
+	put_sum(packet + offsetof(struct ipv4_header, checksum), checksum_add(0, packet, transport), false);
 }
 
 /* --- from the tunnel device --- */
@@ -55,17 +67,14 @@ static void put_ip_length(uint8_t *packet, size_t len, size_t transport)
 bool offload_checksum(const struct vnet_header *v, uint8_t *packet, size_t len)
 {
 	const size_t at = (size_t)v->csum_start + v->csum_offset;
-	uint16_t sum;
 
 	if (!(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return true;
-	if (at + sizeof(sum) > len || v->csum_start < sizeof(struct ipv4_header))
+	if (at + sizeof(be16) > len || v->csum_start < sizeof(struct ipv4_header))
 		return false;
 	/* The field holds the sum of the pseudo header already. */
-	sum = (uint16_t)~checksum_fold(checksum_add(0, packet + v->csum_start, len - v->csum_start));
-	if (sum == 0 && v->csum_offset == UDP_CHECKSUM)
-		sum = 0xffff; /* RFC 768: zero would mean that there is none */
-	memcpy(packet + at, &sum, sizeof(sum));
+	put_sum(packet + at, checksum_add(0, packet + v->csum_start, len - v->csum_start),
+		v->csum_offset == UDP_CHECKSUM);
 	return true;
 }
 
@@ -76,6 +85,40 @@ static bool is_ip(const uint8_t *packet, size_t len, size_t transport, bool v4, 
 	if (packet[0] >> 4 == 4)
 		return v4 && transport >= sizeof(struct ipv4_header) && transport == (packet[0] & 15u) * 4;
 	return packet[0] >> 4 == 6 && v6 && transport >= sizeof(struct ipv6_header);
+}
+
+/* What differs from segment to segment counts as zero here, and is added for each. */
+static void sum_common(struct split *s)
+{
+	uint8_t headers[OFFLOAD_HEADERS_MAX];
+	uint8_t *transport = headers + s->transport;
+	struct ipv4_header ip;
+	struct tcp_header tcp;
+	struct udp_header udp;
+
+	memcpy(headers, s->packet, s->headers);
+	s->sum = pseudo(headers, s->tcp);
+	if (s->v4) {
+		memcpy(&ip, headers, sizeof(ip));
+		s->id = get_be16(ip.id);
+		ip.id = ip.length = ip.checksum = put_be16(0);
+		memcpy(headers, &ip, sizeof(ip));
+		s->ip_sum = checksum_add(0, headers, s->transport);
+	}
+	if (s->tcp) {
+		memcpy(&tcp, transport, sizeof(tcp));
+		s->seq = get_be32(tcp.seq);
+		s->flags = (uint16_t)(tcp.offset << 8 | tcp.flags);
+		tcp.seq = put_be32(0);
+		tcp.offset = tcp.flags = 0;
+		tcp.checksum = put_be16(0);
+		memcpy(transport, &tcp, sizeof(tcp));
+	} else {
+		memcpy(&udp, transport, sizeof(udp));
+		udp.length = udp.checksum = put_be16(0);
+		memcpy(transport, &udp, sizeof(udp));
+	}
+	s->sum = checksum_add(s->sum, transport, s->headers - s->transport);
 }
 
 bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *packet, size_t len)
@@ -105,34 +148,41 @@ bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *pa
 		.headers = headers,
 		.at = headers,
 		.size = v->gso_size,
-		.fixed = pseudo(packet, tcp),
+		.v4 = packet[0] >> 4 == 4,
 		.tcp = tcp,
 	};
+	sum_common(s);
 	return true;
 }
 
-static void put_tcp(const struct split *s, uint8_t *transport, bool last)
+static void put_ip(const struct split *s, uint8_t *out, size_t len)
 {
-	struct tcp_header h;
+	const uint16_t id = (uint16_t)(s->id + s->number);
 
-	memcpy(&h, transport, sizeof(h));
-	h.seq = put_be32(get_be32(h.seq) + (uint32_t)(s->at - s->headers));
-	if (!last)
-		h.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
-	if (s->number > 0)
-		h.flags &= (uint8_t)~TCP_CWR;
-	h.checksum = put_be16(0);
-	memcpy(transport, &h, sizeof(h));
+	if (!s->v4) {
+		put16(out + offsetof(struct ipv6_header, payload),
+		      (uint16_t)(len - sizeof(struct ipv6_header)));
+		return;
+	}
+	put16(out + offsetof(struct ipv4_header, length), (uint16_t)len);
+	put16(out + offsetof(struct ipv4_header, id), id);
+	put_sum(out + offsetof(struct ipv4_header, checksum),
+		checksum_add16(checksum_add16(s->ip_sum, (uint16_t)len), id), false);
 }
 
-static void put_udp(uint8_t *transport, size_t len)
+/* The sum of what it has put there. */
+static uint64_t put_tcp(const struct split *s, uint8_t *transport, bool last)
 {
-	struct udp_header h;
+	const be32 seq = put_be32(s->seq + (uint32_t)(s->at - s->headers));
+	uint16_t flags = s->flags;
 
-	memcpy(&h, transport, sizeof(h));
-	h.length = put_be16((uint16_t)len);
-	h.checksum = put_be16(0);
-	memcpy(transport, &h, sizeof(h));
+	if (!last)
+		flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
+	if (s->number > 0)
+		flags &= (uint16_t)~TCP_CWR;
+	memcpy(transport + offsetof(struct tcp_header, seq), &seq, sizeof(seq));
+	put16(transport + offsetof(struct tcp_header, offset), flags);
+	return checksum_add16(checksum_add(0, &seq, sizeof(seq)), flags);
 }
 
 size_t split_next(struct split *s, uint8_t *out)
@@ -141,29 +191,21 @@ size_t split_next(struct split *s, uint8_t *out)
 	const size_t payload = left < s->size ? left : s->size;
 	const size_t len = s->headers + payload, upper = len - s->transport;
 	uint8_t *transport = out + s->transport;
-	uint16_t sum;
+	uint64_t sum;
 
 	if (payload == 0)
 		return 0;
 	memcpy(out, s->packet, s->headers);
 	memcpy(out + s->headers, s->packet + s->at, payload);
-	if (out[0] >> 4 == 4) {
-		be16 id;
-
-		memcpy(&id, out + offsetof(struct ipv4_header, id), sizeof(id));
-		id = put_be16((uint16_t)(get_be16(id) + s->number));
-		memcpy(out + offsetof(struct ipv4_header, id), &id, sizeof(id));
+	put_ip(s, out, len);
+	sum = checksum_add(checksum_add16(s->sum, (uint16_t)upper), s->packet + s->at, payload);
+	if (s->tcp) {
+		sum = checksum_carry(sum, put_tcp(s, transport, payload == left));
+	} else {
+		put16(transport + offsetof(struct udp_header, length), (uint16_t)upper);
+		sum = checksum_add16(sum, (uint16_t)upper);
 	}
-	put_ip_length(out, len, s->transport);
-	if (s->tcp)
-		put_tcp(s, transport, payload == left);
-	else
-		put_udp(transport, upper);
-	sum = (uint16_t)~checksum_fold(
-		checksum_add(checksum_add16(s->fixed, (uint16_t)upper), transport, upper));
-	if (sum == 0 && !s->tcp)
-		sum = 0xffff;
-	memcpy(transport + (s->tcp ? TCP_CHECKSUM : UDP_CHECKSUM), &sum, sizeof(sum));
+	put_sum(transport + (s->tcp ? TCP_CHECKSUM : UDP_CHECKSUM), sum, !s->tcp);
 	s->at += payload;
 	s->number++;
 	return len;
@@ -350,7 +392,7 @@ const struct iovec *merge_finish(struct merge *m, size_t *n)
 		};
 		put_ip_length(packet, m->len, m->transport);
 		if (!m->tcp)
-			put_udp(transport, upper);
+			put16(transport + offsetof(struct udp_header, length), (uint16_t)upper);
 		memcpy(transport + m->vnet.csum_offset, &sum, sizeof(sum));
 	}
 	m->iov[0] = (struct iovec){ .iov_base = &m->vnet, .iov_len = sizeof(m->vnet) };

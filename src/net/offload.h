@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #define OFFLOAD_SUPER_MAX 65535 /* bytes of the largest super-packet */
+#define OFFLOAD_HEADERS_MAX 512 /* beyond what the kernel makes of IP options and extension headers */
 #define OFFLOAD_MERGE_MAX 64    /* segments in one: the kernel's bound for UDP, and more than TCP needs */
 
 /* struct virtio_net_hdr of linux/virtio_net.h, in the order of this machine's bytes. */
@@ -36,8 +37,12 @@ struct split {
 	size_t at;        /* what of the packet has been dealt out */
 	uint16_t size;    /* payload of each segment but the last */
 	uint16_t number;  /* of the next segment */
-	uint64_t fixed;   /* checksum of what is the same in the transport part of all segments */
-	bool tcp;
+	uint64_t ip_sum,
+		sum; /* checksums of what the IP and transport headers of all segments have in common */
+	uint16_t id; /* IPv4 */
+	uint32_t seq;
+	uint16_t flags; /* TCP: data offset and flags */
+	bool v4, tcp;
 };
 
 /* Is it more than one packet? */

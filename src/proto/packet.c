@@ -50,12 +50,23 @@ enum packet_type packet_classify(const uint8_t *datagram, size_t len)
 void packet_nonce(uint8_t nonce[PROTO_NONCE_LEN], const uint8_t iv[PROTO_NONCE_LEN], uint8_t epoch,
 		  uint64_t counter)
 {
-	be48 c = put_be48(counter);
+	be64 v;
 
 	memcpy(nonce, iv, PROTO_NONCE_LEN);
-	nonce[5] ^= epoch;
-	for (int i = 0; i < 6; i++)
-		nonce[6 + i] ^= c.b[i];
+	memcpy(&v, nonce + 4, sizeof(v));
+	v = put_be64(get_be64(v) ^ ((uint64_t)epoch << 48 | counter));
+	memcpy(nonce + 4, &v, sizeof(v));
+}
+
+/* The first eight bytes of the header, the type as it is. */
+static void apply_mask(uint8_t *out, const uint8_t *in, const uint8_t mask[16])
+{
+	be64 v, m;
+
+	memcpy(&v, in, sizeof(v));
+	memcpy(&m, mask, sizeof(m));
+	v = put_be64(get_be64(v) ^ get_be64(m) >> 8);
+	memcpy(out, &v, sizeof(v));
 }
 
 size_t packet_seal(uint8_t *packet, size_t len, enum packet_type type, uint8_t epoch, uint64_t counter,
@@ -71,21 +82,17 @@ size_t packet_seal(uint8_t *packet, size_t len, enum packet_type type, uint8_t e
 	packet_nonce(nonce, iv, epoch, counter);
 	aead_seal(key, body, nonce, packet, ad_len(type), body, len);
 	mask_make(mask, m, packet + SAMPLE_AT);
-	for (int i = 0; i < MASK_LEN; i++)
-		packet[MASK_AT + i] ^= m[i];
+	apply_mask(packet, packet, m);
 	return len + PROTO_OVERHEAD;
 }
 
 struct packet_id packet_unmask(const uint8_t *packet, struct mask_key *mask)
 {
 	struct packet_header h;
-	uint8_t clear[MASK_AT + MASK_LEN], m[16];
+	uint8_t m[16];
 
 	mask_make(mask, m, packet + SAMPLE_AT);
-	clear[0] = packet[0];
-	for (int i = 0; i < MASK_LEN; i++)
-		clear[MASK_AT + i] = packet[MASK_AT + i] ^ m[i];
-	memcpy(&h, clear, sizeof(clear));
+	apply_mask((uint8_t *)&h, packet, m);
 	return (struct packet_id){
 		.type = h.type,
 		.epoch = h.epoch,

@@ -3,7 +3,7 @@
 fuzz_world_SRCS := $(WORLD_SRCS)
 fuzz_world_LIBS = $(WORLD_LIBS) $(CMOCKA_LIBS)
 fuzz_frame_SRCS := src/proto/frame.c src/proto/names.c src/base/addr.c src/base/log.c src/base/text.c
-fuzz_inner_SRCS := src/proto/inner.c src/base/addr.c
+fuzz_inner_SRCS := src/proto/inner.c src/base/checksum.c src/base/addr.c
 fuzz_config_SRCS := $(CONFIG_SRCS)
 fuzz_config_LIBS = $(YAML_LIBS)
 fuzz_ctl_SRCS := $(CTL_TEST_SRCS) src/cmd/render.c src/cmd/render_event.c src/cmd/format.c

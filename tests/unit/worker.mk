@@ -3,7 +3,7 @@ test_metrics_SRCS := src/ctl/metrics.c src/session/counter.c src/proto/names.c s
 test_metrics_LIBS = $(UV_LIBS)
 # A scripted engine stands behind the workers.
 test_worker_SRCS := src/worker/worker.c src/worker/io.c src/worker/packets.c src/net/udp.c src/net/tun.c \
-	src/net/offload.c src/base/addr.c src/base/ring.c src/base/log.c
+	src/net/offload.c src/base/checksum.c src/base/addr.c src/base/ring.c src/base/log.c
 test_worker_LIBS = $(UV_LIBS) -pthread
 # The whole of it, in a network namespace.
 test_daemon_SRCS := $(SRCS)
