@@ -103,6 +103,7 @@ for event; do
 		tail -n 3 "$work/$event"
 		exit "$status"
 	}
+	sed -i '/audit logs:/d' "$work/$event" # what the rig says last
 	[ "$event" != tcp ] || continue
 	read -r gap worst < <(column "$work/$event" 1)
 	read -r lost lost_worst < <(column "$work/$event" 2)
