@@ -145,11 +145,14 @@ void server_path_response(struct path *p, const struct route *from, const uint8_
 	if (!p->challenged || !route_equal(asked, from) ||
 	    !crypto_equal(p->challenge, nonce, sizeof(p->challenge)))
 		return;
-	if (p->moving) {
+	if (p->moving && p == p->session->active) {
 		rebound(p, now);
 		return;
 	}
-	p->challenged = false;
+	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
+	if (p->moving)
+		p->route = p->pending;
+	p->moving = p->challenged = false;
 	p->proven = true;
 }
 

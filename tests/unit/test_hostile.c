@@ -791,6 +791,31 @@ static void test_response_from_elsewhere(void **state)
 	world_free(w);
 }
 
+/* The active path's address is on trial when the session jumps away; its answer comes behind the jump, and binds nothing. */
+static void test_response_behind_jump(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route elsewhere = world_stranger(1);
+	const uint8_t nonce[8] = { 7 };
+	uint32_t left;
+	struct path *p;
+
+	world_attach(w);
+	p = world_peer(w, 0)->active;
+	p->moving = p->challenged = true;
+	p->pending = elsewhere;
+	memcpy(p->challenge, nonce, sizeof(nonce));
+	world_jump(w, 0, 1, 1);
+	world_run(w, 20);
+	world_assert(w, world_peer(w, 0)->active->number == 1 && p->moving);
+	left = switch_limit_left(&world_peer(w, 0)->limit, 8, w->now);
+	server_path_response(p, &elsewhere, nonce, w->now);
+	assert_true(p->proven && !p->moving && route_equal(&p->route, &elsewhere));
+	assert_int_equal(switch_limit_left(&world_peer(w, 0)->limit, 8, w->now), left);
+	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
+	world_free(w);
+}
+
 /* --- the 3x rule, and a loss at the wrong moment --- */
 
 /* A jump to an address not proven yet, with much to send there; the answers to the first challenges are lost. */
@@ -854,6 +879,7 @@ int main(void)
 		cmocka_unit_test(test_bad_control),
 		cmocka_unit_test(test_cold_jump),
 		cmocka_unit_test(test_response_from_elsewhere),
+		cmocka_unit_test(test_response_behind_jump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
