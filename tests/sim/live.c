@@ -105,7 +105,7 @@ static void check_false(struct sim *sim, unsigned int client)
 	const struct session *s = sim_session(sim, client, client);
 	const struct policy *pol = s ? &s->policy : NULL;
 	const struct sim_path *p;
-	int64_t patience, may;
+	int64_t patience, may, drops;
 
 	if (!s || s->state != STATE_ATTACHED)
 		return;
@@ -113,10 +113,12 @@ static void check_false(struct sim *sim, unsigned int client)
 	if (time_is_never(p->dead_since) || !end_is_awake(sim, client))
 		return;
 	patience = path_patience_us(s->active);
+	/* A lossy path is asked more often before it is given up. */
+	drops = pol->max_consecutive_drops > PATH_DROPS_MAX ? pol->max_consecutive_drops : PATH_DROPS_MAX;
 	may = (int64_t)pol->heartbeat_idle_ms * 1000 + 2 * patience + FALSE_MS * 1000;
-	may += pol->max_consecutive_drops * (patience > (int64_t)pol->heartbeat_interval_ms * 1000
-						     ? patience
-						     : (int64_t)pol->heartbeat_interval_ms * 1000);
+	may += drops * (patience > (int64_t)pol->heartbeat_interval_ms * 1000
+				? patience
+				: (int64_t)pol->heartbeat_interval_ms * 1000);
 	if (time_diff_us(sim_clock(sim, client), s->since) > may &&
 	    time_diff_us(sim->now, p->dead_since) > may &&
 	    time_diff_us(sim->now, sim->end[client].leapt) > may)
