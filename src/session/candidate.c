@@ -95,6 +95,35 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	return p;
 }
 
+/* Nothing answers, there is no locator for a path more, and the word of new ones cannot come. */
+static bool is_cornered(struct session *s)
+{
+	const struct path *p = s->active;
+
+	return evidence_is_dead(s->instability) && p->unanswered >= s->policy.max_consecutive_drops &&
+	       candidate_is_up(s, p->number) && session_path_numbered(s, p->number) == p && !fresh_slot(s);
+}
+
+void client_probe_active(struct session *s, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct path *p = s->active;
+	const struct endpoint *remote = is_cornered(s) ? ladder_climb(s, p->number, now) : NULL;
+	const uint32_t socket = e->client->next_socket + 1;
+
+	/* The active locator from another port: to the server, a NAT rebinding. */
+	if (remote && e->io.path_open(e->ctx, socket, p->number, remote)) {
+		e->io.path_close(e->ctx, p->route.socket);
+		e->client->next_socket = socket;
+		p->route.socket = socket;
+		p->route.remote = *remote;
+		p->proven = p->ping_out = false;
+		p->unanswered = 0;
+		trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, p->number, p, now);
+	}
+	ping_send(p, 0, now);
+}
+
 void client_open_missing(struct session *s, struct jv_time now)
 {
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)

@@ -174,6 +174,15 @@ void health_asked(struct session *s, struct jv_time now)
 	health_restart(s, now);
 }
 
+/* The active path is in doubt, or worse: is it well again? */
+static void probe(struct session *s, struct path *p, struct jv_time now)
+{
+	if (s->engine->client && s->state != STATE_ATTACHED)
+		client_probe_active(s, now);
+	else
+		ping_send(p, 0, now);
+}
+
 /* The PING that is out has not been answered in time. */
 static void unanswered(struct session *s, struct path *p, struct jv_time now)
 {
@@ -191,7 +200,7 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 			  now);
 		return;
 	}
-	ping_send(p, 0, now);
+	probe(s, p, now);
 }
 
 void health_fire(struct timer *t, struct jv_time now)
@@ -216,7 +225,7 @@ void health_fire(struct timer *t, struct jv_time now)
 			unanswered(s, p, now);
 	} else if (s->state != STATE_ATTACHED) {
 		if (!time_before(now, time_add_us(p->ping_sent, slow_probe_us(s))))
-			ping_send(p, 0, now);
+			probe(s, p, now);
 	} else if (!time_before(now, heartbeat_due(s, p, now)) ||
 		   (!time_is_never(s->unanswered_since) &&
 		    !time_before(now, time_add_us(s->unanswered_since, path_patience_us(p))))) {

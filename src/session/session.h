@@ -423,6 +423,8 @@ bool candidate_is_up(const struct session *s, uint8_t number);
 bool candidate_is_granted(struct session *s, uint8_t number);
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now);
 void client_open_missing(struct session *s, struct jv_time now);
+/* Another PING on the active path that does not answer; from a new port when that is the last rung left. */
+void client_probe_active(struct session *s, struct jv_time now);
 void client_close_path(struct path *p);
 void client_left(struct path *p); /* its drain is over */
 void client_standby(struct session *s, struct jv_time now);

@@ -14,8 +14,8 @@
  *   2 * recovery_window_ms         a jump that fails for the whole window, and one that does not
  *   handshake_timeout_ms           or the session is gone: births of before are in the way
  *   (candidates + 2) * HELLO_MS    HELLOs go over the candidates in turn, at the longest back-off, and twice more
- *   transport_lost_ttl_ms          where every locator is used up on ports that swallow what they are given, or the server
- *                                  grants fewer paths than there are and the wrong ones are open, the session ends first
+ *   transport_lost_ttl_ms          where the server grants fewer paths than there are and the wrong ones are open, the
+ *                                  session ends first
  *   REST_MS                        key agreements, round trips, ticks
  */
 #define HELLO_MS (PROTO_HELLO_RETRY_MAX_MS + PROTO_HELLO_RETRY_MAX_MS / 4)

@@ -133,6 +133,33 @@ static void test_poisoned_port(void **state)
 	world_free(w);
 }
 
+static bool dead_or_locators(struct world *w, const struct datagram *d)
+{
+	return dead(w, d) || (!d->up && d->frames & FRAME_BIT(FRAME_LOCATORS));
+}
+
+/* One port after the other is poisoned and no new locator arrives: the last one is used from a new port. */
+static void test_cornered(void **state)
+{
+	struct world *w = carrying(1);
+	const uint8_t slots = world_session(w, 0)->slots;
+
+	w->swallow = dead_or_locators;
+	for (uint8_t i = 1; i < slots; i++) {
+		poisoned_below = world_client_engine(w, 0)->client->next_socket + 1;
+		world_assert(w, world_until(w, on_another_port, 3000));
+		world_run(w, 2000);
+	}
+	assert_int_equal(world_session(w, 0)->binding_version, slots - 1);
+	poisoned_below = world_client_engine(w, 0)->client->next_socket + 1;
+	world_assert(w, world_until(w, on_another_port, 10000));
+	world_run(w, 1000);
+	assert_same_session(w);
+	assert_int_equal(world_session(w, 0)->binding_version, slots - 1);
+	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 1);
+	world_free(w);
+}
+
 /* One family dies and the other lives; and the other way round, and back, all in one session. */
 static void test_families(void **state)
 {
@@ -631,7 +658,7 @@ static void test_flaps_connecting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_poisoned_port),        cmocka_unit_test(test_families),
+		cmocka_unit_test(test_poisoned_port), cmocka_unit_test(test_cornered),        cmocka_unit_test(test_families),
 		cmocka_unit_test(test_family_taken_away),    cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_other_names),          cmocka_unit_test(test_answers_first),
 		cmocka_unit_test(test_one_local_end),        cmocka_unit_test(test_connect),
