@@ -46,6 +46,8 @@ enum proto_sizes {
 	PROTO_WORKERS_MAX = 256,
 	PROTO_MTU_MIN = 576,          /* of the inner device; 1280 where IPv6 runs inside */
 	PROTO_MTU_MAX = 9000,
+	PROTO_PROBE_LEAST = 548,      /* bytes of UDP that any IPv4 host takes (RFC 791: 576 with headers) */
+	PROTO_PROBE_MAX = PROTO_MTU_MAX + PROTO_OVERHEAD,
 };
 
 #define PROTO_COUNTER_MAX ((UINT64_C(1) << 48) - 1)
@@ -187,6 +189,8 @@ enum frame_type {
 	FRAME_REKEY_ACCEPT = 0x0a,
 	FRAME_POLICY = 0x0b,
 	FRAME_CLOSE = 0x0c,
+	FRAME_PROBE = 0x0d,
+	FRAME_PROBE_ACK = 0x0e,
 };
 
 /* How a path did, told in every PING and PONG; counts are of this path, since its locator was
@@ -276,6 +280,25 @@ struct frame_close {
 	uint8_t reason;
 };
 
+enum probe_flag {
+	PROBE_BACK = 0x01, /* answer with a packet as large as you send on this path */
+};
+
+/* Path MTU: the packet is filled with PAD up to `size`. It is counted in no report, nor is its answer. */
+struct frame_probe {
+	be32 id;
+	be16 size;          /* of the datagram */
+	uint8_t flags;      /* enum probe_flag */
+};
+
+struct frame_probe_ack {
+	be32 id;            /* of the PROBE */
+	be16 size;          /* of the PROBE */
+	be16 since_ms;      /* for so long the answerer has sent no larger packets on this path than now */
+};
+
+static_assert(sizeof(struct frame_probe) == 7, "frame_probe");
+static_assert(sizeof(struct frame_probe_ack) == 8, "frame_probe_ack");
 static_assert(sizeof(struct wire_path_report) == 15, "wire_path_report");
 static_assert(sizeof(struct frame_ping) == 39, "frame_ping");
 static_assert(sizeof(struct frame_pong) == 41, "frame_pong");

@@ -48,7 +48,7 @@ struct tcp_header {
 };
 static_assert(sizeof(struct tcp_header) == 20, "RFC 9293 section 3.1");
 
-enum { TCP_FIN = 0x01, TCP_PSH = 0x08, TCP_ACK = 0x10, TCP_ECE = 0x40, TCP_CWR = 0x80 };
+enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_PSH = 0x08, TCP_ACK = 0x10, TCP_ECE = 0x40, TCP_CWR = 0x80 };
 
 struct udp_header {
 	be16 source;

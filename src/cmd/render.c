@@ -195,16 +195,20 @@ static void fill_path(const json_t *p, char cell[COLUMNS_MAX][CELL])
 	set(cell[3], text_of(p, "remote", "-"));
 	set(cell[4], rtt_of(p, buf));
 	set(cell[5], format_loss(buf, number_of(p, "loss_ppm")));
-	set(cell[6], ago_of(p, "last_rx_ms", buf));
-	snprintf(cell[7], CELL, "%llu", (unsigned long long)number_of(p, "received"));
-	snprintf(cell[8], CELL, "%llu", (unsigned long long)number_of(p, "sent"));
+	if (has(p, "mtu"))
+		snprintf(cell[6], CELL, "%llu", (unsigned long long)number_of(p, "mtu"));
+	else
+		set(cell[6], "-");
+	set(cell[7], ago_of(p, "last_rx_ms", buf));
+	snprintf(cell[8], CELL, "%llu", (unsigned long long)number_of(p, "received"));
+	snprintf(cell[9], CELL, "%llu", (unsigned long long)number_of(p, "sent"));
 }
 
 static void render_paths(FILE *out, const json_t *paths)
 {
 	static const struct table table = {
-		.columns = 9,
-		.head = { ">PATH", "NAME", "USE", "REMOTE", ">RTT", ">LOSS", ">LAST HEARD", ">RECEIVED",
+		.columns = 10,
+		.head = { ">PATH", "NAME", "USE", "REMOTE", ">RTT", ">LOSS", ">MTU", ">LAST HEARD", ">RECEIVED",
 			  ">SENT" },
 		.state = COLUMNS_MAX,
 		.fill = fill_path,

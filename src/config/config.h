@@ -69,6 +69,7 @@ struct config {
 		bool addresses_set, routes_set, mtu_set;
 		uint16_t mtu;
 		bool dns; /* client: take the server's name servers */
+		bool mss_clamp;
 	} tunnel;
 
 	/* server */

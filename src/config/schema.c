@@ -42,6 +42,7 @@ static const struct key config_keys[] = {
 	{ "tunnel.routes", KEY_ROUTES, FOR_CLIENT, AT(tunnel.routes), COUNT(tunnel.nroutes),
 	  SET(tunnel.routes_set), .most = 1024 },
 	{ "tunnel.dns", KEY_BOOL, FOR_CLIENT, AT(tunnel.dns), .def = true },
+	{ "tunnel.mss_clamp", KEY_BOOL, FOR_BOTH, AT(tunnel.mss_clamp), .def = true },
 	{ "peers", KEY_PEERS, FOR_SERVER, .need = 0 },
 	{ "peers_dir", KEY_FILE, FOR_SERVER, AT(peers_dir) },
 	{ "policy", KEY_POLICY, FOR_SERVER, AT(policy) },

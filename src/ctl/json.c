@@ -90,7 +90,7 @@ static const struct path_info *active_path(const struct session_info *s)
 
 static json_t *json_path(const struct path_info *p)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:I}",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I}",
 			 "path", (int)p->path,
 			 "name", json_text(p->name),
 			 "use", json_text(use_names[p->use]),
@@ -98,6 +98,8 @@ static json_t *json_path(const struct path_info *p)
 			 "srtt_us", json_unless_zero(p->srtt_us),
 			 "rttvar_us", json_unless_zero(p->rttvar_us),
 			 "loss_ppm", (json_int_t)p->loss_ppm,
+			 "mtu", json_unless_zero(p->mtu),
+			 "mtu_state", json_text(p->mtu_state),
 			 "last_rx_ms", json_count(p->last_rx_ms),
 			 "sent", (json_int_t)p->sent,
 			 "received", (json_int_t)p->received);

@@ -59,6 +59,12 @@ bool offload_checksum(const struct vnet_header *v, uint8_t *packet, size_t len);
 
 /* Begins to split a super-packet, which must stay where it is meanwhile. False: as above. */
 bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *packet, size_t len);
+/* Segments of TCP become no longer than `fits`, if there can be any: where its bytes are cut is no matter. */
+static inline void split_fit(struct split *s, size_t fits)
+{
+	if (s->tcp && fits > s->headers && s->size > fits - s->headers)
+		s->size = (uint16_t)(fits - s->headers);
+}
 /* Length of the longest segment. */
 static inline size_t split_longest(const struct split *s)
 {

@@ -326,6 +326,7 @@ static void take_datagram(struct mmsghdr *m, const union any_address *from, stru
 	d->local = (struct ip){ .b = { 0 } };
 	d->segment = 0;
 	d->ecn = 0;
+	d->whole = false;
 	for (struct cmsghdr *cm = CMSG_FIRSTHDR(h); cm; cm = CMSG_NXTHDR(h, cm)) {
 		if (cm->cmsg_level == IPPROTO_IP)
 			take_control_v4(cm, d);
@@ -501,6 +502,37 @@ static int send_chunk(int fd, const struct udp_datagram *d, size_t n)
 	return sent < 0 ? -errno : sent;
 }
 
+/* DF for what is sent until it is taken back. PROBE: whatever the kernel believes the path to carry. */
+static void set_whole(int fd, const struct endpoint *remote, bool on)
+{
+	const struct option v4 = { IPPROTO_IP, IP_MTU_DISCOVER, on ? IP_PMTUDISC_PROBE : IP_PMTUDISC_OMIT };
+	const struct option v6[] = {
+		{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, on ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT },
+		{ IPPROTO_IPV6, IPV6_DONTFRAG, on },
+	};
+
+	if (ip_is_v4(&remote->ip))
+		(void)set_options(fd, &v4, 1);
+	else
+		(void)set_options(fd, v6, 2);
+}
+
+/* As many as are alike in this. */
+static int send_alike(int fd, const struct udp_datagram *d, size_t n)
+{
+	size_t alike = 1;
+	int sent;
+
+	while (alike < n && d[alike].whole == d->whole)
+		alike++;
+	if (!d->whole)
+		return send_chunk(fd, d, alike);
+	set_whole(fd, &d->remote, true);
+	sent = send_chunk(fd, d, alike);
+	set_whole(fd, &d->remote, false);
+	return sent;
+}
+
 /*
  * An ICMP error that an earlier datagram caused surfaces at whatever call comes next, and is cleared by that.
  * So a failed datagram is tried a second time before it is blamed; udp_receive() still tells of the error.
@@ -512,7 +544,7 @@ int udp_send(int fd, const struct udp_datagram *d, size_t n, int *error)
 
 	*error = 0;
 	while (done < n) {
-		int sent = send_chunk(fd, d + done, n - done < CHUNK ? n - done : CHUNK);
+		int sent = send_alike(fd, d + done, n - done < CHUNK ? n - done : CHUNK);
 
 		if (sent > 0) {
 			done += (size_t)sent;

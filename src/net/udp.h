@@ -30,6 +30,7 @@ struct udp_datagram {
 	struct endpoint remote;
 	struct ip local; /* the address it came to or must leave from; zero: the kernel's choice */
 	uint8_t ecn;     /* two bits of the outer header */
+	bool whole;      /* to be sent: nobody may fragment it (DF), be it lost */
 };
 
 /*

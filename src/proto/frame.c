@@ -370,6 +370,50 @@ static bool read_close(struct reader *r, struct frame *f)
 	return reason_name(f->close.reason);
 }
 
+static void write_probe(struct writer *w, const struct frame *f)
+{
+	struct frame_probe wire = {
+		.id = put_be32(f->probe.id),
+		.size = put_be16(f->probe.size),
+		.flags = f->probe.flags,
+	};
+
+	write_bytes(w, &wire, sizeof(wire));
+}
+
+static bool read_probe(struct reader *r, struct frame *f)
+{
+	struct frame_probe wire;
+
+	read_bytes(r, &wire, sizeof(wire));
+	f->probe.id = get_be32(wire.id);
+	f->probe.size = get_be16(wire.size);
+	f->probe.flags = wire.flags;
+	return (wire.flags & ~(unsigned int)PROBE_BACK) == 0;
+}
+
+static void write_probe_ack(struct writer *w, const struct frame *f)
+{
+	struct frame_probe_ack wire = {
+		.id = put_be32(f->probe_ack.id),
+		.size = put_be16(f->probe_ack.size),
+		.since_ms = put_be16(f->probe_ack.since_ms),
+	};
+
+	write_bytes(w, &wire, sizeof(wire));
+}
+
+static bool read_probe_ack(struct reader *r, struct frame *f)
+{
+	struct frame_probe_ack wire;
+
+	read_bytes(r, &wire, sizeof(wire));
+	f->probe_ack.id = get_be32(wire.id);
+	f->probe_ack.size = get_be16(wire.size);
+	f->probe_ack.since_ms = get_be16(wire.since_ms);
+	return true;
+}
+
 /* --- all of them --- */
 
 struct format {
@@ -396,6 +440,8 @@ static const struct format formats[] = {
 	[FRAME_REKEY_ACCEPT] = { "REKEY_ACCEPT", sizeof(struct frame_rekey), write_rekey, read_rekey },
 	[FRAME_POLICY] = { "POLICY", sizeof(struct frame_policy), write_policy, read_policy },
 	[FRAME_CLOSE] = { "CLOSE", sizeof(struct frame_close), write_close, read_close },
+	[FRAME_PROBE] = { "PROBE", sizeof(struct frame_probe), write_probe, read_probe },
+	[FRAME_PROBE_ACK] = { "PROBE_ACK", sizeof(struct frame_probe_ack), write_probe_ack, read_probe_ack },
 };
 
 /* NULL for an unknown type, and for padding, which is no frame. */

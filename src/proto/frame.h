@@ -100,6 +100,16 @@ struct frame {
 		struct {
 			uint8_t reason;
 		} close;
+		struct {
+			uint32_t id;
+			uint16_t size;
+			uint8_t flags;
+		} probe;
+		struct {
+			uint32_t id;
+			uint16_t size;
+			uint16_t since_ms;
+		} probe_ack;
 	};
 };
 

@@ -22,6 +22,7 @@ enum inner_unreachable {
 };
 
 #define INNER_ICMP_MAX 1280
+#define INNER_V6_LEAST 1280 /* RFC 8200 section 5: every link carries this */
 
 /*
  * Writes the ICMP error about `packet` from `self` to out (room for INNER_ICMP_MAX) and returns its length; 0 when

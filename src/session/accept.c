@@ -34,7 +34,7 @@ static void cookie_send(struct engine *e, const struct route *from, const struct
 	e->io.random(e->ctx, nonce, sizeof(nonce));
 	cookie_create(e->jar, e->cookie_keys, h, &from->remote, nonce, &c);
 	e->counters.n[COUNT_COOKIE_SENT]++;
-	e->io.send(e->ctx, from, (const uint8_t *)&c, sizeof(c));
+	e->io.send(e->ctx, from, (const uint8_t *)&c, sizeof(c), 0);
 }
 
 static struct job *job_start(struct engine *e, const struct route *from, const struct packet_hello *h,
@@ -338,7 +338,7 @@ static void welcome_created(struct engine *e, struct job *j)
 		   &e->cache_next);
 	e->counters.n[COUNT_WELCOME_SENT]++;
 	e->io.send(e->ctx, &j->from, j->welcome,
-		   sizeof(struct packet_welcome) + j->payload_len + PROTO_TAG_LEN);
+		   sizeof(struct packet_welcome) + j->payload_len + PROTO_TAG_LEN, 0);
 }
 
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
@@ -404,5 +404,5 @@ void accept_reset(struct engine *e, const struct route *from, const uint8_t *dat
 	memcpy(r.locator, locator, sizeof(r.locator));
 	reset_token(r.token, e->reset_key, r.locator);
 	e->counters.n[COUNT_RESET_SENT]++;
-	e->io.send(e->ctx, from, (const uint8_t *)&r, sizeof(r));
+	e->io.send(e->ctx, from, (const uint8_t *)&r, sizeof(r), 0);
 }

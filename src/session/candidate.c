@@ -64,10 +64,14 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	struct path *old = session_path_numbered(s, number);
 	const struct endpoint *remote;
 	struct path *p = fresh_slot(s);
+	struct pmtu guess;
 	bool target;
 
 	if (!candidate_is_up(s, number) || !candidate_is_granted(s, number))
 		return NULL;
+	pmtu_init(&guess);
+	if (old)
+		pmtu_inherit(&guess, &old->pmtu);
 	if (old == s->active)
 		old = NULL;
 	target = old && s->jump.pending && s->jump.slot == old->slot;
@@ -79,6 +83,7 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
 	p = p ? p : old;
 	path_reset(p, now);
+	p->pmtu = guess;
 	p->number = number;
 	p->route.socket = ++e->client->next_socket;
 	p->route.remote = *remote;

@@ -222,7 +222,7 @@ static void hello_send(struct engine *e, struct attempt *a, struct job *j)
 	g->route.remote = a->remote;
 	memcpy(g->handshake_id, j->hello.handshake_id, sizeof(g->handshake_id));
 	memcpy(g->mac1, j->hello.mac1, sizeof(g->mac1));
-	e->io.send(e->ctx, &g->route, (const uint8_t *)&j->hello, sizeof(j->hello));
+	e->io.send(e->ctx, &g->route, (const uint8_t *)&j->hello, sizeof(j->hello), 0);
 }
 
 /* The HELLO that a WELCOME or COOKIE with this handshake id answers, or NULL. */

@@ -100,6 +100,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	}
 	rescue_reported(s, f->pong.report.epoch, f->pong.report.highest);
 	if (f->pong.id == p->ping_id)
+		pmtu_ponged(p, f->pong.report.received, now);
+	if (f->pong.id == p->ping_id)
 		window = path_ponged(p, &f->pong.report, &s->policy, now);
 	else
 		path_answered(p, now);
@@ -194,6 +196,12 @@ static void frame_received(struct path *p, const struct route *from, const struc
 		break;
 	case FRAME_REKEY_ACCEPT:
 		rekey_accepted(p, f, now);
+		break;
+	case FRAME_PROBE:
+		pmtu_probed(p, f, now);
+		break;
+	case FRAME_PROBE_ACK:
+		pmtu_acked(p, f, now);
 		break;
 	case FRAME_CLOSE:
 		closed(p->session, f->close.reason, now);

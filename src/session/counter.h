@@ -33,7 +33,11 @@
 	X(DROP_NO_OWNER, drop_no_owner, "inner packets to an address nobody owns")                 \
 	X(DROP_NO_SESSION, drop_no_session, "inner packets to a peer without a session")           \
 	X(DROP_NO_PATH, drop_no_path, "inner packets while no path can carry them")                \
-	X(DROP_TOO_BIG, drop_too_big, "inner packets larger than the tunnel's MTU")                \
+	X(DROP_TOO_BIG, drop_too_big, "inner packets larger than the tunnel's MTU or the path")    \
+	X(DROP_ECN, drop_ecn, "inner packets with congestion marked that cannot answer to it")      \
+	X(FRAGMENTED, fragmented, "inner packets sent as fragments, too large for the path")        \
+	X(MSS_CLAMPED, mss_clamped, "TCP SYNs whose MSS was lowered")                               \
+	X(PMTU_SHRUNK, pmtu_shrunk, "times that a path was found to carry less than before")        \
 	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
 	X(DROP_SOCKET_FULL, drop_socket_full, "datagrams the socket did not take")                 \
 	X(DROP_SOCKET_ERROR, drop_socket_error, "datagrams the network refused")                   \

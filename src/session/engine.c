@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "proto/carry.h"
 #include "proto/cookie.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
@@ -23,19 +24,17 @@ static bool server_new(struct engine *e)
 	e->hello_limit = calloc(1, sizeof(*e->hello_limit));
 	e->proven_limit = calloc(1, sizeof(*e->proven_limit));
 	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
-	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
 	e->peers_cap = e->config->npeers + 1;
 	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
 	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
 	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit ||
-	    !e->icmp_limit || !e->by_peer || !e->births)
+	    !e->by_peer || !e->births)
 		return false;
 	cookie_jar_init(e->jar);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	source_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
 	source_limit_init(e->proven_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
 	source_limit_init(e->reset_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
-	source_limit_init(e->icmp_limit, &key, ICMP_PER_SECOND, ICMP_BURST);
 	reset_key_derive(e->reset_key, e->config->private_key);
 	return true;
 }
@@ -61,6 +60,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 {
 	const bool client = setup->config->role == ROLE_CLIENT;
 	struct engine *e = calloc(1, sizeof(*e));
+	struct hash_key key;
 
 	if (!e)
 		return NULL;
@@ -83,10 +83,13 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
-	if (!e->locators || !e->cache || !e->cookie_keys || !(client ? client_new(e, now) : server_new(e))) {
+	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
+	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit || !(client ? client_new(e, now) : server_new(e))) {
 		engine_free(e);
 		return NULL;
 	}
+	e->io.random(e->ctx, key.b, sizeof(key.b));
+	source_limit_init(e->icmp_limit, &key, ICMP_PER_SECOND, ICMP_BURST);
 	cookie_keys_derive(e->cookie_keys, client ? e->config->server_public_key : e->config->public_key);
 	return e;
 }
@@ -176,14 +179,14 @@ static void client_datagram(struct engine *e, enum packet_type type, const struc
 	}
 }
 
-void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
 		     struct jv_time now)
 {
 	const enum packet_type type = packet_classify(datagram, len);
 
 	engine_input(e, now);
 	if (type == PACKET_DATA || type == PACKET_CONTROL)
-		receive_sealed(e, from, datagram, len, now);
+		receive_sealed(e, from, ecn, datagram, len, now);
 	else if (type == 0)
 		e->counters.n[COUNT_DROP_MALFORMED]++;
 	else if (e->client)
@@ -233,7 +236,7 @@ static void unreachable(struct engine *e, const uint8_t *packet, size_t len, con
 	uint8_t out[INNER_ICMP_MAX];
 	size_t n;
 
-	if (!self || (e->icmp_limit && !source_limit_take(e->icmp_limit, &in->src, now)))
+	if (!self || !source_limit_take(e->icmp_limit, &in->src, now))
 		return;
 	n = inner_unreachable(out, packet, len, why, self, mtu);
 	if (n == 0)
@@ -256,6 +259,46 @@ static struct session *owner(struct engine *e, const struct inner *in, enum coun
 		return NULL;
 	}
 	return e->by_peer[peer];
+}
+
+size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t len)
+{
+	struct session *s = NULL;
+	struct inner in;
+	uint32_t peer;
+
+	if (e->client) {
+		s = e->client->session;
+	} else if (inner_parse(packet, len, &in)) {
+		peer = lpm_find(e->config->owners, &in.dst);
+		s = peer == LPM_NONE ? NULL : e->by_peer[peer];
+	}
+	return s ? session_fits(s) : PROTO_MTU_MAX;
+}
+
+/*
+ * Within the tunnel's MTU, but not the path's. Who may be told is told; what may be fragmented is; an IPv6 packet that
+ * every link must take goes as it is, for the network to fragment the outer packet if it can.
+ */
+static void too_large(struct engine *e, struct session *s, uint8_t *packet, size_t len, const struct inner *in,
+		      struct jv_time now)
+{
+	const size_t fits = session_fits(s);
+	const bool v4 = ip_is_v4(&in->src);
+	uint8_t *out = e->room + PROTO_HEADER_LEN;
+	size_t at = 0, n;
+
+	if (carry_may_fragment(packet, len, fits)) {
+		e->counters.n[COUNT_FRAGMENTED]++;
+		while ((n = carry_fragment(out, packet, len, fits, &at)) > 0)
+			session_transmit(s, out, n, in->tos & SEND_ECN, now);
+	} else if (!v4 && len <= INNER_V6_LEAST) {
+		session_transmit(s, packet, len, in->tos & SEND_ECN, now);
+	} else {
+		e->counters.n[COUNT_DROP_TOO_BIG]++;
+		unreachable(e, packet, len, in, INNER_TOO_BIG,
+			    (uint16_t)(!v4 && fits < INNER_V6_LEAST ? INNER_V6_LEAST : fits), now);
+	}
 }
 
 void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
@@ -282,7 +325,12 @@ void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time 
 		unreachable(e, packet, len, &in, INNER_TOO_BIG, s->mtu, now);
 		return;
 	}
-	session_transmit(s, packet, len, now);
+	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, session_fits(s)))
+		e->counters.n[COUNT_MSS_CLAMPED]++;
+	if (len > session_fits(s))
+		too_large(e, s, packet, len, &in, now);
+	else
+		session_transmit(s, packet, len, in.tos & SEND_ECN, now);
 }
 
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now)

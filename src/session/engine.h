@@ -26,10 +26,15 @@ struct net_setup {
 	size_t count;
 };
 
+enum send_how {
+	SEND_ECN = 0x03,   /* these two bits */
+	SEND_WHOLE = 0x04, /* a path MTU probe: nobody may fragment it */
+};
+
 struct engine_io {
 	/* A datagram to the network. It stands in a buffer of the input being handled or of the engine, and
-	 * is good until the engine function returns. */
-	void (*send)(void *ctx, const struct route *to, const uint8_t *datagram, size_t len);
+	 * is good until the engine function returns. `how`: ECN of the outer header, and SEND_WHOLE. */
+	void (*send)(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how);
 	/* An inner packet to the tunnel device; same lifetime. */
 	void (*deliver)(void *ctx, const uint8_t *packet, size_t len);
 	void (*audit)(void *ctx, const struct audit_record *r);
@@ -68,11 +73,14 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now);
 /* Jobs under way must have been given back. Says nothing to anybody: see engine_shutdown(). */
 void engine_free(struct engine *e);
 
-/* A datagram from the network; overwritten. Room for nothing more is needed. */
-void engine_datagram(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+/* A datagram from the network, with the ECN bits of its outer header; overwritten. Room for nothing more is
+ * needed. */
+void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
 		     struct jv_time now);
 /* The worker that an inner packet or a datagram belongs to; our own when it does not matter. */
 uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t len);
+/* Longest packet that fits the present path of the session that this one belongs to, if it is ours. */
+size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t len);
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len);
 /* A packet from the tunnel device; PROTO_HEADER_LEN bytes before it and PROTO_TAG_LEN behind it are
  * overwritten. */

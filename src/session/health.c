@@ -92,14 +92,14 @@ void health_heard(struct session *s, const struct path *p)
 }
 
 /* Why an answering path is to be left now. `window`: a loss window has just ended. */
-static enum reason verdict(const struct session *s, const struct path *p, bool window, struct jv_time now)
+static enum reason verdict(const struct session *s, struct path *p, bool window, struct jv_time now)
 {
 	const bool forgotten =
 		time_is_never(s->quality_left) || time_since_ms(now, s->quality_left) >= QUALITY_FORGET_MS;
 
 	if (!forgotten && time_since_ms(now, s->since) < s->quality_hold_ms)
 		return REASON_NONE;
-	if (window && p->loss_bad)
+	if (window && p->loss_bad && !pmtu_doubts(p, now))
 		return REASON_LOSS_THRESHOLD_EXCEEDED;
 	return path_latency_exceeded(p) ? REASON_LATENCY_THRESHOLD_EXCEEDED : REASON_NONE;
 }
@@ -126,11 +126,12 @@ static void path_dead(struct session *s, enum reason why, struct jv_time now)
 
 void health_ponged(struct session *s, struct path *p, bool window, struct jv_time now)
 {
-	const enum reason why = verdict(s, p, window, now);
+	const bool judged = p == s->active && s->state == STATE_ATTACHED;
+	const enum reason why = judged ? verdict(s, p, window, now) : REASON_NONE;
 
 	if (p == s->active) {
 		s->unanswered_since = TIME_NEVER;
-		if (s->state == STATE_ATTACHED && why != REASON_NONE) {
+		if (why != REASON_NONE) {
 			quality_left(s, p, now);
 			path_dead(s, why, now);
 		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad) {

@@ -22,6 +22,8 @@ struct path_info {
 	uint32_t srtt_us;      /* 0: not measured */
 	uint32_t rttvar_us;
 	uint32_t loss_ppm;     /* the worse direction, over the loss window */
+	uint16_t mtu;          /* longest inner packet that it carries now, as far as is known */
+	const char *mtu_state; /* base: nothing is known yet; search; complete; error: probes tell nothing */
 	uint64_t last_rx_ms;   /* ago; UINT64_MAX: never */
 	uint64_t sent, received; /* packets */
 };

@@ -29,6 +29,7 @@ void path_reset(struct path *p, struct jv_time now)
 	fresh.last_rx = TIME_NEVER;
 	fresh.last_pong = TIME_NEVER;
 	fresh.opened = fresh.stable_since = now;
+	pmtu_init(&fresh.pmtu);
 	*p = fresh;
 }
 
@@ -202,12 +203,15 @@ static bool window_look(struct path *p, const struct path_report *report, const 
 	if (ms < policy->loss_window_ms)
 		return false;
 	if (is_proven(&there, policy->loss_volatile_threshold) ||
-	    is_proven(&back, policy->loss_volatile_threshold))
+	    is_proven(&back, policy->loss_volatile_threshold)) {
 		p->loss_bad = true;
-	else if (p->loss_ppm > policy->loss_volatile_threshold)
+		p->loss_since = p->window_start;
+		p->loss_proven = now;
+	} else if (p->loss_ppm > policy->loss_volatile_threshold) {
 		return ms >= most; /* perhaps by chance: more will tell */
-	else if (p->loss_ppm <= RECOVERED(policy->loss_volatile_threshold))
+	} else if (p->loss_ppm <= RECOVERED(policy->loss_volatile_threshold)) {
 		p->loss_bad = false;
+	}
 	return true;
 }
 
@@ -256,6 +260,12 @@ uint32_t path_loss_ppm(const struct path *p)
 	const uint32_t probes = (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
 
 	return p->loss_ppm > probes ? p->loss_ppm : probes;
+}
+
+void path_size_changed(struct path *p)
+{
+	p->window_open = p->loss_bad = false;
+	p->loss_ppm = 0;
 }
 
 void path_void(struct path *p, struct jv_time now)

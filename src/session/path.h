@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "jumpvpn/policy.h"
 #include "proto/frame.h"
+#include "session/pmtu.h"
 
 struct session;
 
@@ -74,6 +75,7 @@ struct path {
 	bool loss_bad; /* loss was proven to be beyond the threshold, and has not been well below it since */
 	bool latency_bad; /* the same of the round trip */
 	struct jv_time window_start;
+	struct jv_time loss_since, loss_proven; /* the last window that proved loss */
 	uint32_t ping_sent_count; /* `sent` in the last PING */
 	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
 	uint32_t loss_ppm;    /* what is known, proven or not */
@@ -83,6 +85,8 @@ struct path {
 	 * newest first, says that it was longer than that; and than three quarters of it */
 	uint32_t latency_above, latency_near;
 	struct jv_time latency_taken;
+
+	struct pmtu pmtu;
 
 	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
 };
@@ -119,6 +123,8 @@ void path_latency_sample(struct path *p, int64_t rtt_us, const struct policy *po
 bool path_latency_exceeded(const struct path *p);
 /* Loss as candidates are ranked by: of the window, or of the probes where those tell of more. */
 uint32_t path_loss_ppm(const struct path *p);
+/* Packets were lost for their size, which is no matter of loss: the counts begin anew. */
+void path_size_changed(struct path *p);
 /* The machine slept: what was counted before tells nothing about the path now. */
 void path_void(struct path *p, struct jv_time now);
 /* May `len` bytes go to this address under the 3x rule? Counts them when they may. */

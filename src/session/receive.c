@@ -5,6 +5,7 @@
  */
 #include "session/session.h"
 
+#include "proto/carry.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
 
@@ -23,7 +24,7 @@ static bool takes_data(struct session *s, const struct path *p, struct jv_time n
 	return s->engine->client && s->jump.pending && p->slot == s->jump.slot;
 }
 
-static void data_received(struct path *p, const uint8_t *packet, size_t len, struct jv_time now)
+static void data_received(struct path *p, uint8_t ecn, uint8_t *packet, size_t len, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct engine *e = s->engine;
@@ -37,6 +38,12 @@ static void data_received(struct path *p, const uint8_t *packet, size_t len, str
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;
 	}
+	if (!carry_ecn(packet, ecn)) {
+		e->counters.n[COUNT_DROP_ECN]++;
+		return;
+	}
+	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, session_fits(s)))
+		e->counters.n[COUNT_MSS_CLAMPED]++;
 	s->last_data = now;
 	s->rx_packets++;
 	s->rx_bytes += len;
@@ -76,7 +83,7 @@ static enum counter not_new(struct session *s, const struct packet_id *id, const
 	return COUNT_DROP_REPLAY;
 }
 
-void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+void receive_sealed(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
 		    struct jv_time now)
 {
 	struct path *p = session_find_path(e, datagram + offsetof(struct packet_header, locator));
@@ -116,7 +123,7 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	}
 	replay_update(&ep->replay, id.counter);
 	if (s->state == STATE_TERMINATED) {
-		data_received(p, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
+		data_received(p, ecn, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
 		return;
 	}
 
@@ -129,7 +136,7 @@ void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagra
 	health_heard(s, p);
 	if (id.type == PACKET_DATA) {
 		note_highest(s, ep, id.counter);
-		data_received(p, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
+		data_received(p, ecn, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
 	} else {
 		control_received(p, from, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, len,
 				 is_newest(p, &id, ep), now);

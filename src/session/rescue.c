@@ -32,6 +32,7 @@ struct kept {
 	struct jv_time born, sent;
 	uint32_t era; /* in which it was last sent; 0: never */
 	uint8_t again;
+	uint8_t ecn;
 	bool lost; /* counted as such */
 };
 
@@ -184,7 +185,7 @@ bool rescue_queues(const struct session *s)
 }
 
 void rescue_keep(struct session *s, const uint8_t *datagram, size_t len, uint32_t epoch, uint64_t counter,
-		 bool waits, struct jv_time now)
+		 uint8_t ecn, bool waits, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
 	const uint32_t where = reserve(s, size_of(len));
@@ -195,6 +196,7 @@ void rescue_keep(struct session *s, const uint8_t *datagram, size_t len, uint32_
 			    .counter = counter,
 			    .born = now,
 			    .sent = now,
+			    .ecn = ecn,
 			    .era = waits ? 0 : r->era };
 	memcpy(datagram_of(k), datagram, len);
 	r->head = where + size_of(len);
@@ -285,7 +287,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	}
 	k->era = s->rescue->era;
 	k->sent = now;
-	e->io.send(e->ctx, &p->route, datagram, k->len);
+	e->io.send(e->ctx, &p->route, datagram, k->len, k->ecn);
 }
 
 /* What may leave now; answers when to go on. */

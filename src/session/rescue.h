@@ -33,7 +33,7 @@ bool rescue_holds(const struct session *s);
 bool rescue_queues(const struct session *s);
 /* Copies a sealed packet into the ring, after rescue_ready(); `waits`: it has not been sent. */
 void rescue_keep(struct session *s, const uint8_t *datagram, size_t len, uint32_t epoch, uint64_t counter,
-		 bool waits, struct jv_time now);
+		 uint8_t ecn, bool waits, struct jv_time now);
 /* A PING or PONG told what has arrived. What waits stays: behind a gap more may have arrived. */
 void rescue_reported(struct session *s, uint8_t epoch, uint64_t highest);
 /* A JUMP or JUMP_ACK told it, or a PONG while nothing was sent: of what waits, too. */

@@ -17,6 +17,10 @@ static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 	if (number == PATH_NONE)
 		return p->number != PATH_NONE;
 	if (p->number == PATH_NONE) {
+		const struct path *old = session_path_numbered(p->session, number);
+
+		if (old)
+			pmtu_inherit(&p->pmtu, &old->pmtu);
 		p->number = number;
 		p->opened = p->stable_since = now;
 	}
@@ -130,6 +134,7 @@ static void rebound(struct path *p, struct jv_time now)
 	p->route = p->pending;
 	p->moving = p->challenged = false;
 	p->proven = true;
+	pmtu_moved(p);
 	p->unanswered = 0;
 	p->ping_out = false;
 	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);

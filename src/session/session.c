@@ -40,6 +40,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	timer_init(&s->deadline, deadline_fire);
 	timer_init(&s->life, life_fire);
 	timer_init(&s->standby, standby_fire);
+	timer_init(&s->pmtu, pmtu_fire);
 	timer_start(&e->wheel, &s->deadline, time_add_ms(now, policy->handshake_timeout_ms));
 	list_append(&e->sessions, &s->node);
 	e->nsessions++;
@@ -122,6 +123,7 @@ static void unlink_session(struct session *s)
 	timer_stop(&e->wheel, &s->deadline);
 	timer_stop(&e->wheel, &s->life);
 	timer_stop(&e->wheel, &s->standby);
+	timer_stop(&e->wheel, &s->pmtu);
 	rescue_free(s);
 	if (s->job)
 		s->job->session = NULL;
@@ -290,6 +292,8 @@ void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_
 	}
 	if (s->draining == to)
 		s->draining = NULL;
+	if (from != to)
+		pmtu_moved(to);
 	s->active = to;
 	s->unanswered_since = TIME_NEVER;
 	to->unanswered = 0;

@@ -10,6 +10,7 @@
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/limit.h"
+#include "session/pmtu.h"
 #include "session/rescue.h"
 #include "session/table.h"
 #include "session/wheel.h"
@@ -56,6 +57,7 @@ struct session {
 	struct jv_time last_data;        /* either direction */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	enum state state;
+	bool large; /* something beyond PROTO_PROBE_LEAST went out since its size was last asked for */
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
 	struct keys keys;
@@ -88,7 +90,7 @@ struct session {
 	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
-	uint32_t next_ping_id, next_jump_id;
+	uint32_t next_ping_id, next_jump_id, next_probe_id;
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
@@ -107,6 +109,7 @@ struct session {
 	struct timer deadline; /* of the present state */
 	struct timer life;     /* lifetime, renewal, rekey */
 	struct timer standby;  /* other paths, drain */
+	struct timer pmtu;     /* of all paths */
 
 	uint64_t *replay_bits; /* owned */
 	uint8_t slots;
@@ -227,6 +230,8 @@ struct engine {
 	struct source_limit *hello_limit, *proven_limit, *reset_limit;
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
+	/* fragments of inner packets, and probes, are made here */
+	uint8_t room[PROTO_HEADER_LEN + PROTO_MTU_MAX + PROTO_TAG_LEN];
 	struct jv_time last_input, woke; /* from the last sleep; TIME_ZERO */
 	/* client */
 	struct client *client;
@@ -291,17 +296,22 @@ void control_begin(struct control *c);
 /* Seals and sends on `p`, to `to` if given, else to where p leads. False: nothing went out. */
 bool control_send(struct control *c, struct path *p, const struct route *to, struct jv_time now);
 void control_frame(struct path *p, const struct frame *f, struct jv_time now); /* one frame, one packet */
-void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_time now);
+/* `ecn`: of the inner packet, for the outer one. */
+void session_transmit(struct session *s, uint8_t *packet, size_t len, uint8_t ecn, struct jv_time now);
+/* PROBE, or its answer, filled up to `size` bytes of datagram; 0: as short as it is. Counted in no report. */
+void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_time now);
 void ping_send(struct path *p, uint8_t flags, struct jv_time now);
 void close_send(struct session *s, enum reason why, struct jv_time now);
 void path_report_now(const struct path *p, struct path_report *r);
 /* DATA leaves on the active path, or on the one being jumped to when the active one is dead. */
 struct path *session_data_path(struct session *s);
+/* Longest inner packet for it, within the tunnel's MTU. */
+size_t session_fits(struct session *s);
 /* The 3x rule for DATA, which counts it; on a path that is proven always true. */
 bool data_may_send(struct path *p, size_t len);
 
 /* receive.c: DATA and CONTROL in */
-void receive_sealed(struct engine *e, const struct route *from, uint8_t *datagram, size_t len,
+void receive_sealed(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
 		    struct jv_time now);
 
 /* control.c: frames in */

@@ -88,7 +88,7 @@ bool control_send(struct control *c, struct path *p, const struct route *to, str
 		return false;
 	p->sent++;
 	e->counters.n[COUNT_TX_CONTROL]++;
-	e->io.send(e->ctx, to ? to : &p->route, c->packet, len);
+	e->io.send(e->ctx, to ? to : &p->route, c->packet, len, 0);
 	return true;
 }
 
@@ -99,6 +99,28 @@ void control_frame(struct path *p, const struct frame *f, struct jv_time now)
 	control_begin(&c);
 	frame_write(&c.w, f);
 	control_send(&c, p, NULL, now);
+}
+
+void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_time now)
+{
+	struct engine *e = p->session->engine;
+	uint8_t *packet = e->room;
+	struct writer w = writer_init(packet + PROTO_HEADER_LEN, sizeof(e->room) - PROTO_OVERHEAD);
+	size_t len;
+
+	frame_write(&w, f);
+	len = w.len;
+	if (size > len + PROTO_OVERHEAD) {
+		len = size - PROTO_OVERHEAD;
+		memset(packet + PROTO_HEADER_LEN + w.len, FRAME_PAD, len - w.len);
+	}
+	if (!p->known || p->session->state == STATE_TERMINATED || !may_send(p, NULL, len + PROTO_OVERHEAD))
+		return;
+	len = seal(p, packet, len, PACKET_CONTROL, now);
+	if (len == 0)
+		return;
+	e->counters.n[COUNT_TX_CONTROL]++;
+	e->io.send(e->ctx, &p->route, packet, len, size ? SEND_WHOLE : 0);
 }
 
 /* A client's slots whose locators were used and will not be again. */
@@ -153,6 +175,13 @@ struct path *session_data_path(struct session *s)
 	return s->active;
 }
 
+size_t session_fits(struct session *s)
+{
+	const struct path *p = session_data_path(s);
+
+	return p ? pmtu_inner(p) : s->mtu;
+}
+
 /* Is there a path, and may it carry `len` bytes now? Counts what may not go. */
 static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time now)
 {
@@ -168,7 +197,7 @@ static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time
 	return false;
 }
 
-void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_time now)
+void session_transmit(struct session *s, uint8_t *packet, size_t len, uint8_t ecn, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	struct path *p = session_data_path(s);
@@ -193,12 +222,14 @@ void session_transmit(struct session *s, uint8_t *packet, size_t len, struct jv_
 	e->counters.n[COUNT_TX_BYTES] += len;
 	if (time_is_never(s->unanswered_since))
 		health_data_sent(s, now);
+	if (wire_len > PROTO_PROBE_LEAST && !s->large)
+		pmtu_large(s, now);
 	if (kept)
-		rescue_keep(s, datagram, wire_len, ep->number, counter, waits, now);
+		rescue_keep(s, datagram, wire_len, ep->number, counter, ecn, waits, now);
 	if (waits) {
 		rescue_joined(s, wire_len, now);
 		return;
 	}
 	p->sent++;
-	e->io.send(e->ctx, &p->route, datagram, wire_len);
+	e->io.send(e->ctx, &p->route, datagram, wire_len, ecn);
 }

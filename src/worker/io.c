@@ -49,7 +49,7 @@ static void send_batch(struct worker *w, int fd, const struct udp_datagram *d, s
 			continue;
 		if (d->len > d->segment && udp_is_run_error(error))
 			send_singly(w, fd, d);
-		else
+		else if (!d->whole) /* a probe larger than the first link has told what it was to tell */
 			engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, datagrams_of(d, 1));
 		d++;
 		n--;
@@ -111,17 +111,17 @@ static bool in_tun_slab(const struct worker *w, const uint8_t *p)
 
 /* Does it stand right behind the last one, on its way to the same place? */
 static bool joins(const struct worker *w, const struct worker_tx *last, int fd, const struct route *to,
-		  const uint8_t *datagram, size_t len)
+		  const uint8_t *datagram, size_t len, unsigned int how)
 {
 	const struct udp_datagram *d = &last->d;
 
-	return w->runs && last->fd == fd && d->data + d->len == datagram && len <= d->segment &&
+	return w->runs && d->ecn == how && !d->whole && last->fd == fd && d->data + d->len == datagram && len <= d->segment &&
 	       d->len % d->segment == 0 && d->len + len <= UDP_RUN_BYTES &&
 	       d->len < (UDP_RUN_SEGMENTS - 1) * d->segment && endpoint_equal(&d->remote, &to->remote) &&
 	       ip_equal(&d->local, &to->local);
 }
 
-static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
+static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how)
 {
 	struct worker *w = ctx;
 	const int fd = socket_of(w, to);
@@ -137,7 +137,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 		datagram = w->copy_slab + w->copied;
 		w->copied += len;
 	}
-	if (w->ntx > 0 && joins(w, &w->tx[w->ntx - 1], fd, to, datagram, len)) {
+	if (w->ntx > 0 && joins(w, &w->tx[w->ntx - 1], fd, to, datagram, len, how)) {
 		w->tx[w->ntx - 1].d.len += len;
 		return;
 	}
@@ -147,7 +147,9 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 		       .len = len,
 		       .segment = len,
 		       .remote = to->remote,
-		       .local = to->local },
+		       .local = to->local,
+		       .ecn = how & SEND_ECN,
+		       .whole = how & SEND_WHOLE },
 	};
 }
 

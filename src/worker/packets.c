@@ -21,6 +21,7 @@
 
 struct handover { /* an element of worker->packets */
 	bool inner;
+	uint8_t ecn;
 	uint16_t len;
 	struct route from;
 	uint8_t header[PROTO_HEADER_LEN]; /* the engine seals in place */
@@ -30,7 +31,7 @@ static_assert(UDP_BUFFER <= TUN_PACKET + PROTO_TAG_LEN, "whatever comes in fits"
 
 /* --- from one worker to another --- */
 
-static void hand_over(struct worker *w, uint32_t to, bool inner, const struct route *from,
+static void hand_over(struct worker *w, uint32_t to, bool inner, const struct route *from, uint8_t ecn,
 		      const uint8_t *data, size_t len)
 {
 	struct worker *home = daemon_worker(w->daemon, to);
@@ -41,6 +42,7 @@ static void hand_over(struct worker *w, uint32_t to, bool inner, const struct ro
 		return;
 	}
 	h->inner = inner;
+	h->ecn = ecn;
 	h->len = (uint16_t)len;
 	if (from)
 		h->from = *from;
@@ -60,7 +62,7 @@ void packets_take(struct worker *w, struct jv_time now)
 			else if (h->inner)
 				engine_inner(w->engine, h->data, h->len, now);
 			else
-				engine_datagram(w->engine, &h->from, h->data, h->len, now);
+				engine_datagram(w->engine, &h->from, h->ecn, h->data, h->len, now);
 			/* What was sealed in the ring's slot was copied by io_send(). */
 			ring_release(w->packets[i]);
 		}
@@ -71,8 +73,8 @@ void packets_take(struct worker *w, struct jv_time now)
 
 /* --- sockets --- */
 
-static void datagram_received(struct worker *w, const struct route *from, uint8_t *data, size_t len,
-			      struct jv_time now)
+static void datagram_received(struct worker *w, const struct route *from, uint8_t ecn, uint8_t *data,
+			      size_t len, struct jv_time now)
 {
 	uint32_t home;
 
@@ -82,9 +84,9 @@ static void datagram_received(struct worker *w, const struct route *from, uint8_
 	}
 	home = w->client ? w->index : engine_datagram_home(w->engine, data, len);
 	if (home == w->index)
-		engine_datagram(w->engine, from, data, len, now);
+		engine_datagram(w->engine, from, ecn, data, len, now);
 	else
-		hand_over(w, home, false, from, data, len);
+		hand_over(w, home, false, from, ecn, data, len);
 }
 
 static void run_received(struct worker *w, uint32_t socket, const struct udp_datagram *d, struct jv_time now)
@@ -95,7 +97,8 @@ static void run_received(struct worker *w, uint32_t socket, const struct udp_dat
 	if (!w->client)
 		from.local = d->local;
 	for (size_t at = 0; at < d->len; at += segment)
-		datagram_received(w, &from, d->data + at, d->len - at < segment ? d->len - at : segment, now);
+		datagram_received(w, &from, d->ecn, d->data + at, d->len - at < segment ? d->len - at : segment,
+				  now);
 }
 
 /* An ICMP error proves nothing by itself (anybody can send one): probes find out. */
@@ -170,7 +173,7 @@ static void inner_read(struct worker *w, uint32_t home, uint8_t *packet, size_t 
 		w->tun_used += PROTO_OVERHEAD + len;
 		engine_inner(w->engine, packet, len, now);
 	} else {
-		hand_over(w, home, true, NULL, packet, len);
+		hand_over(w, home, true, NULL, 0, packet, len);
 	}
 }
 
@@ -186,6 +189,8 @@ static void super_read(struct worker *w, const struct vnet_header *v, const uint
 		engine_count(w->engine, COUNT_DROP_BAD_INNER, 1);
 		return;
 	}
+	if (home == w->index)
+		split_fit(&s, engine_inner_fits(w->engine, packet, len));
 	for (;;) {
 		uint8_t *slot = tun_slot(w, split_longest(&s));
 

@@ -115,6 +115,7 @@ struct config *make_config(struct prng *rng, unsigned int workers, unsigned int 
 	c->generation = 1;
 	c->node_id = 1;
 	c->tunnel.mtu = 1420;
+	c->tunnel.mss_clamp = true;
 	c->tunnel.addresses = calloc(1, sizeof(struct prefix));
 	c->tunnel.naddresses = 1;
 	c->npeers = clients;

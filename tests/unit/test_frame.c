@@ -78,6 +78,9 @@ static const struct vector {
 				  { NET_ITEM_ROUTE, { { { 0 } }, 0 } },
 				  { NET_ITEM_DNS, { { { 0xfd, 0, 0, 8, [15] = 1 } }, 128 } } } } } },
 	{ "0c" "1a", { .type = FRAME_CLOSE, .close = { REASON_PEER_CLOSED } } },
+	{ "0d" "11223344" "05ac" "01", { .type = FRAME_PROBE, .probe = { 0x11223344, 1452, PROBE_BACK } } },
+	{ "0e" "11223344" "05ac" "1234",
+	  { .type = FRAME_PROBE_ACK, .probe_ack = { 0x11223344, 1452, 0x1234 } } },
 };
 #define VECTORS (sizeof(vectors) / sizeof(vectors[0]))
 
@@ -215,7 +218,7 @@ static void test_unknown_types(void **state)
 
 		memset(buf, 0, sizeof(buf));
 		buf[0] = (uint8_t)type;
-		if (type <= FRAME_CLOSE)
+		if (type <= FRAME_PROBE_ACK)
 			continue;
 		r = reader_init(buf, sizeof(buf));
 		assert_false(frame_next(&r, &f));
@@ -299,6 +302,7 @@ static void test_bounds(void **state)
 		{ 10, P + 94, 96, true }, { 10, P + 94, 95, false }, { 10, P + 94, 128, true },  /* IPv4 */
 		{ 10, P + 94, 129, false }, { 10, P + 112, 129, false }, { 10, P + 112, 128, true },
 		{ 10, P + 130, 127, false },                                       /* DNS length */
+		{ 12, 7, 1, true }, { 12, 7, 2, false },                           /* PROBE flags */
 		{ 11, 1, 51, true }, { 11, 1, 52, false },                         /* CLOSE reason */
 	};
 	uint8_t buf[BUF];
@@ -467,7 +471,7 @@ static void test_impossible_frames_abort(void **state)
 
 	(void)state;
 	assert_false(aborts(write_frame, &f));
-	f.type = FRAME_CLOSE + 1;
+	f.type = FRAME_PROBE_ACK + 1;
 	assert_true(aborts(write_frame, &f));
 	f.type = FRAME_PAD;
 	assert_true(aborts(write_frame, &f));

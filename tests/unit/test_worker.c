@@ -154,13 +154,14 @@ static void see(struct engine *e, bool inner, const uint8_t *p, size_t len)
 	ring_push(e->seen, &s);
 }
 
-void engine_datagram(struct engine *e, const struct route *from, uint8_t *p, size_t len, struct jv_time now)
+void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *p, size_t len,
+		     struct jv_time now)
 {
 	uint8_t copy[256];
 
 	see(e, false, p, len);
 	if (p[0] == DO_ECHO)
-		e->setup.io.send(e->setup.ctx, from, p, len);
+		e->setup.io.send(e->setup.ctx, from, p, len, ecn);
 	if (p[0] == DO_DELIVER)
 		e->setup.io.deliver(e->setup.ctx, p, len);
 	if (p[0] == DO_JOB)
@@ -170,7 +171,7 @@ void engine_datagram(struct engine *e, const struct route *from, uint8_t *p, siz
 	if (p[0] == DO_ECHO && len < sizeof(copy)) {
 		/* The engine's own buffer is gone by the time the datagram leaves. */
 		memcpy(copy, p, len);
-		e->setup.io.send(e->setup.ctx, from, copy, len);
+		e->setup.io.send(e->setup.ctx, from, copy, len, ecn);
 		memset(copy, 0xee, sizeof(copy));
 		memset(p, 0xdd, len);
 	}
@@ -181,6 +182,11 @@ void engine_inner(struct engine *e, uint8_t *p, size_t len, struct jv_time now)
 	see(e, true, p, len);
 	memset(p - PROTO_HEADER_LEN, 0xaa, PROTO_HEADER_LEN); /* sealed in place */
 	memset(p + len, 0xbb, PROTO_TAG_LEN);
+}
+
+size_t engine_inner_fits(const struct engine *e, const uint8_t *p, size_t len)
+{
+	return PROTO_MTU_MAX;
 }
 
 /* The second byte says whose it is. */

@@ -34,6 +34,7 @@ struct world_link {
 	uint32_t twice_ppm;    /* arrive again, after a jitter of their own */
 	uint32_t loss_ppm;     /* each direction */
 	bool cut_up, cut_down; /* swallows everything from, to the client */
+	size_t hole_up, hole_down; /* swallows what is longer, from, to the client; 0: nothing */
 	uint16_t nat;          /* one more: all mappings are new, the old ones are gone */
 };
 
@@ -45,6 +46,7 @@ struct datagram {
 	uint8_t path;
 	struct route route;  /* as the receiver sees it */
 	unsigned int frames; /* of CONTROL: a bit for each type */
+	uint8_t ecn;
 	size_t len;
 	uint8_t data[WORLD_DATAGRAM_MAX];
 };
@@ -139,7 +141,7 @@ struct world {
 	/* True: the datagram is lost. */
 	bool (*swallow)(struct world *w, const struct datagram *d);
 	unsigned int swallow_frames; /* of world_swallow_frame() */
-	uint32_t swallow_left, swallowed;
+	uint32_t swallow_left, swallowed, holed;
 	bool swallow_up;
 	uint64_t stranger_bytes; /* sent to addresses that no client has */
 	uint32_t stranger_datagrams;

@@ -127,6 +127,10 @@ static bool is_lost(struct world *w, const struct datagram *d)
 	}
 	if (d->up ? l->cut_up : l->cut_down)
 		return true;
+	if (d->up ? l->hole_up && d->len > l->hole_up : l->hole_down && d->len > l->hole_down) {
+		w->holed++;
+		return true;
+	}
 	return prng_below(&w->rng, 1000000) < l->loss_ppm;
 }
 
@@ -175,7 +179,8 @@ static void note_locator(struct world *w, unsigned int client, uint32_t socket, 
 	w->seen[w->seens++].socket = socket;
 }
 
-static void client_sends(struct world_engine *we, const struct route *to, const uint8_t *data, size_t len)
+static void client_sends(struct world_engine *we, const struct route *to, const uint8_t *data, size_t len,
+			 unsigned int how)
 {
 	struct world_client *c = client_of(we);
 	struct world *w = we->w;
@@ -189,6 +194,7 @@ static void client_sends(struct world_engine *we, const struct route *to, const 
 	d.path = c->socket[to->socket].path;
 	d.route = route_up(w, d.client, to->socket);
 	d.len = len;
+	d.ecn = how & SEND_ECN;
 	memcpy(d.data, data, len);
 	if (w->swallow || w->recording)
 		d.frames = frames_of(receiver(w, &d), data, len, w->now);
@@ -196,7 +202,8 @@ static void client_sends(struct world_engine *we, const struct route *to, const 
 	launch(w, &d);
 }
 
-static void server_sends(struct world_engine *we, const struct route *to, const uint8_t *data, size_t len)
+static void server_sends(struct world_engine *we, const struct route *to, const uint8_t *data, size_t len,
+			 unsigned int how)
 {
 	struct world *w = we->w;
 	static struct datagram d;
@@ -219,6 +226,7 @@ static void server_sends(struct world_engine *we, const struct route *to, const 
 	d.route.remote.ip = ip_is_zero(&to->local) ? world_server_ip() : to->local;
 	d.route.remote.port = 4433;
 	d.len = len;
+	d.ecn = how & SEND_ECN;
 	memcpy(d.data, data, len);
 	if (w->swallow || w->recording)
 		d.frames = frames_of(receiver(w, &d), data, len, w->now);
@@ -232,7 +240,7 @@ void world_arrive(struct world *w, struct datagram *d)
 		return;
 	if (w->recording == RECORD_ARRIVED)
 		*datagram_add(&w->record) = *d;
-	engine_datagram(receiver(w, d), &d->route, d->data, d->len, w->now);
+	engine_datagram(receiver(w, d), &d->route, d->ecn, d->data, d->len, w->now);
 }
 
 void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len)
@@ -244,7 +252,7 @@ void world_inject_up(struct world *w, const struct route *from, const void *data
 	d.route = *from;
 	d.len = len;
 	memcpy(d.data, data, len);
-	engine_datagram(receiver(w, &d), &d.route, d.data, len, w->now);
+	engine_datagram(receiver(w, &d), &d.route, 0, d.data, len, w->now);
 }
 
 void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data,
@@ -257,7 +265,7 @@ void world_inject_down(struct world *w, unsigned int client, const struct route 
 	d.route = *from;
 	d.len = len;
 	memcpy(d.data, data, len);
-	engine_datagram(receiver(w, &d), &d.route, d.data, len, w->now);
+	engine_datagram(receiver(w, &d), &d.route, 0, d.data, len, w->now);
 }
 
 struct datagram world_recorded(struct world *w, bool up, unsigned int frames)
@@ -437,16 +445,16 @@ static void deliver(void *ctx, const uint8_t *packet, size_t len)
 
 /* --- the rest of what an engine asks for --- */
 
-static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
+static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how)
 {
 	struct world_engine *we = ctx;
 
 	assert_true(len <= WORLD_DATAGRAM_MAX);
 	world_sealed(we->w, we->index, datagram, len);
 	if (is_client(ctx))
-		client_sends(ctx, to, datagram, len);
+		client_sends(ctx, to, datagram, len, how);
 	else
-		server_sends(ctx, to, datagram, len);
+		server_sends(ctx, to, datagram, len, how);
 }
 
 static void io_audit(void *ctx, const struct audit_record *r)

@@ -1,0 +1,381 @@
+/*
+ * A round asks for one size, or in its repetitions for several at once between what has passed and that: the first
+ * round from PROTO_PROBE_LEAST up, the others ever closer. The least one belongs to it as the proof that small
+ * packets do pass. When the tries are used up, the largest that was answered is in use from that moment; the search
+ * goes on above it. Two or three rounds find it.
+ */
+#include "session/pmtu.h"
+
+#include "session/session.h"
+
+#define LOST_PPM 1000 /* how seldom all tries of a size may be lost by chance */
+
+const char *pmtu_state_name(unsigned int state)
+{
+	static const char *const names[] = {
+		[PMTU_BASE] = "base",
+		[PMTU_SEARCH] = "search",
+		[PMTU_COMPLETE] = "complete",
+		[PMTU_ERROR] = "error",
+	};
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
+}
+
+static uint16_t largest(const struct path *p)
+{
+	return (uint16_t)(p->session->mtu + PROTO_OVERHEAD);
+}
+
+uint16_t pmtu_size(const struct path *p)
+{
+	const uint16_t most = largest(p);
+
+	return p->pmtu.size && p->pmtu.size < most ? p->pmtu.size : most;
+}
+
+uint16_t pmtu_inner(const struct path *p)
+{
+	return (uint16_t)(pmtu_size(p) - PROTO_OVERHEAD);
+}
+
+static bool may_probe(const struct path *p)
+{
+	return p->known && p->proven && p->number != PATH_NONE;
+}
+
+/* Of one size, so many that all are lost by chance once in a thousand times, as the PINGs of late were lost. */
+static uint8_t tries_of(const struct path *p)
+{
+	const uint64_t lost = (uint64_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+	uint64_t all = POLICY_PPM;
+	uint8_t n = 0;
+
+	while (all > LOST_PPM && n < PMTU_TRIES_MAX) {
+		all = all * lost / POLICY_PPM;
+		n++;
+	}
+	return n > PMTU_TRIES ? n : PMTU_TRIES;
+}
+
+/* --- rounds --- */
+
+static uint32_t wait_ms(const struct pmtu *m)
+{
+	return m->state == PMTU_ERROR ? PMTU_AGAIN_MS : PMTU_CONFIRM_MS;
+}
+
+static void arm(struct session *s, struct jv_time at)
+{
+	timer_start_earlier(&s->engine->wheel, &s->pmtu, at);
+}
+
+/* The first time only the size in question: most often it passes. */
+static void round_send(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+	struct frame f = { .type = FRAME_PROBE };
+
+	f.probe.id = m->id;
+	for (uint8_t i = m->tries == 0 ? m->n - 1 : 0; i < m->n; i++) {
+		f.probe.size = m->probe[i];
+		if (f.probe.size > m->low)
+			probe_send(p, &f, f.probe.size, now);
+	}
+	m->tries++;
+	m->due = time_add_us(now, path_patience_us(p));
+	arm(p->session, m->due);
+}
+
+/* From above `low` up to `top`, evenly. */
+static void round_begin(struct path *p, uint16_t low, uint16_t top, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+	const uint16_t from = low > 0 ? low : PROTO_PROBE_LEAST;
+	const uint16_t parts = low > 0 ? PMTU_ROUND : PMTU_ROUND - 1;
+
+	m->state = PMTU_SEARCH;
+	m->low = low;
+	m->tries = 0;
+	m->n = 0;
+	m->id = ++p->session->next_probe_id;
+	if (low == 0)
+		m->probe[m->n++] = PROTO_PROBE_LEAST;
+	for (uint16_t i = 1; i <= parts; i++) {
+		const uint16_t size = (uint16_t)(from + (uint32_t)(top - from) * i / parts);
+
+		if (m->n == 0 || size > m->probe[m->n - 1])
+			m->probe[m->n++] = size;
+	}
+	round_send(p, now);
+}
+
+/* Does the size in use pass still? */
+static void verify(struct path *p, struct jv_time now)
+{
+	p->session->large = false;
+	if (may_probe(p) && time_is_never(p->pmtu.due))
+		round_begin(p, 0, pmtu_size(p), now);
+}
+
+/* What was lost until now was lost for its size. */
+static void shrink(struct path *p, uint16_t size, struct jv_time now)
+{
+	p->pmtu.size = size;
+	p->pmtu.changed = now;
+	path_size_changed(p);
+	p->session->engine->counters.n[COUNT_PMTU_SHRUNK]++;
+}
+
+static void ends(struct path *p, enum pmtu_state state, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	m->state = state;
+	m->due = TIME_NEVER;
+	m->confirmed = now;
+	if (p->session->large)
+		arm(p->session, time_add_ms(now, wait_ms(m)));
+}
+
+static void complete(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	ends(p, PMTU_COMPLETE, now);
+	if (m->size >= largest(p)) {
+		m->raise_ms = 0;
+		m->raise = TIME_NEVER;
+	} else if (time_is_never(m->raise)) {
+		m->raise_ms = m->raise_ms < PMTU_RAISE_MAX_MS / 2 ? m->raise_ms * 2 : PMTU_RAISE_MAX_MS;
+		if (m->raise_ms < PMTU_RAISE_MIN_MS)
+			m->raise_ms = PMTU_RAISE_MIN_MS;
+		m->raise = time_add_ms(now, m->raise_ms);
+	}
+}
+
+/* All tries of the highest size are lost. */
+static void round_failed(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+	uint16_t lost = m->probe[m->n - 1];
+
+	m->due = TIME_NEVER;
+	if (m->low == 0) { /* nothing came at all: that is another matter */
+		ends(p, PMTU_ERROR, now);
+		return;
+	}
+	for (uint8_t i = m->n; i-- > 0;)
+		if (m->probe[i] > m->low)
+			lost = m->probe[i];
+	if (m->low < pmtu_size(p))
+		shrink(p, m->low, now);
+	else
+		m->size = m->low;
+	if (lost - m->low > PMTU_STEP)
+		round_begin(p, m->low, lost - 1, now);
+	else
+		complete(p, now);
+}
+
+static void round_acked(struct path *p, uint16_t size, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	if (size > m->low)
+		m->low = size;
+	if (m->low < m->probe[m->n - 1])
+		return;
+	m->size = m->low;
+	complete(p, now);
+}
+
+/* --- is it size that packets are lost for? --- */
+
+/* A small one and a large one, which asks for a large answer: how many of the first come before one of the second? */
+static void doubt_send(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+	struct frame f = { .type = FRAME_PROBE };
+
+	f.probe.id = m->doubt_id;
+	f.probe.size = PROTO_PROBE_LEAST;
+	probe_send(p, &f, f.probe.size, now);
+	f.probe.size = pmtu_size(p);
+	f.probe.flags = PROBE_BACK;
+	m->doubt_tries++;
+	m->doubt_due = time_add_us(now, path_patience_us(p));
+	arm(p->session, m->doubt_due);
+	probe_send(p, &f, f.probe.size, now);
+}
+
+bool pmtu_doubts(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	if (!time_is_never(m->cleared) && !time_before(m->cleared, p->loss_proven))
+		return false;
+	if (!m->doubt && may_probe(p)) {
+		m->doubt = true;
+		m->doubt_tries = m->doubt_small = 0;
+		m->doubt_id = ++p->session->next_probe_id;
+		doubt_send(p, now);
+	}
+	return m->doubt;
+}
+
+/* The peer says for how long it has sent nothing larger: if it found a hole meanwhile, that was the loss. */
+static void doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	m->doubt = false;
+	m->doubt_due = TIME_NEVER;
+	if (since_ms < UINT16_MAX && time_since_ms(now, p->loss_since) >= since_ms) {
+		path_size_changed(p);
+		return;
+	}
+	m->cleared = now;
+	health_ponged(p->session, p, true, now);
+}
+
+static void doubt_failed(struct path *p, struct jv_time now)
+{
+	p->pmtu.doubt = false;
+	p->pmtu.doubt_due = TIME_NEVER;
+	path_size_changed(p);
+	if (p == p->session->active)
+		verify(p, now);
+}
+
+/* --- what happens --- */
+
+void pmtu_large(struct session *s, struct jv_time now)
+{
+	struct path *p = session_data_path(s);
+
+	s->large = true;
+	if (!p)
+		return;
+	arm(s, time_is_never(p->pmtu.confirmed) ? now : time_add_ms(p->pmtu.confirmed, wait_ms(&p->pmtu)));
+}
+
+void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now)
+{
+	const uint32_t missing = p->ping_sent_count - peer_received;
+	const bool more = (int32_t)(missing - p->pmtu.missing) > 0;
+
+	p->pmtu.missing = missing;
+	if (more && p->session->large && p == p->session->active)
+		verify(p, now);
+}
+
+void pmtu_moved(struct path *p)
+{
+	p->pmtu.confirmed = TIME_NEVER;
+	p->session->large = false; /* the next one asks at once */
+}
+
+void pmtu_inherit(struct pmtu *m, const struct pmtu *from)
+{
+	m->size = from->size;
+	m->raise_ms = from->raise_ms;
+	m->raise = from->raise;
+}
+
+void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct frame ack = { .type = FRAME_PROBE_ACK };
+	const uint64_t since = time_is_never(p->pmtu.changed) ? UINT16_MAX
+							      : time_since_ms(now, p->pmtu.changed);
+	const bool back = f->probe.flags & PROBE_BACK && may_probe(p);
+
+	p->received--; /* no report counts it */
+	ack.probe_ack.id = f->probe.id;
+	ack.probe_ack.size = f->probe.size;
+	ack.probe_ack.since_ms = (uint16_t)(since < UINT16_MAX ? since : UINT16_MAX);
+	probe_send(p, &ack, back ? pmtu_size(p) : 0, now);
+}
+
+void pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	p->received--;
+	if (m->doubt && f->probe_ack.id == m->doubt_id && f->probe_ack.size < pmtu_size(p))
+		m->doubt_small++;
+	else if (m->doubt && f->probe_ack.id == m->doubt_id)
+		doubt_acked(p, f->probe_ack.since_ms, now);
+	else if (!time_is_never(m->due) && f->probe_ack.id == m->id)
+		for (uint8_t i = 0; i < m->n; i++)
+			if (m->probe[i] == f->probe_ack.size)
+				round_acked(p, f->probe_ack.size, now);
+}
+
+/* Of the path that carries data: is it time to ask again? Answers when it will be. */
+static struct jv_time look(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	if (!p->session->large || !time_is_never(m->due))
+		return TIME_NEVER;
+	if (!may_probe(p))
+		return time_add_ms(now, PMTU_AGAIN_MS);
+	if (!time_is_never(m->confirmed) && time_before(now, time_add_ms(m->confirmed, wait_ms(m))))
+		return time_add_ms(m->confirmed, wait_ms(m));
+	if (time_before(now, m->raise)) {
+		verify(p, now);
+	} else {
+		m->raise = TIME_NEVER;
+		round_begin(p, pmtu_size(p), largest(p), now);
+	}
+	return TIME_NEVER;
+}
+
+/* The other paths are asked once, so that a jump to one of them knows what fits. */
+static void look_at_others(struct session *s, struct jv_time now)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (p != s->active && p->pmtu.state == PMTU_BASE && may_probe(p) &&
+		    (p->srtt_us != 0 || !s->engine->client))
+			round_begin(p, 0, pmtu_size(p), now);
+	}
+}
+
+static void path_due(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	if (!time_before(now, m->due)) {
+		if (m->tries < tries_of(p))
+			round_send(p, now);
+		else
+			round_failed(p, now);
+	}
+	if (!time_before(now, m->doubt_due)) {
+		if (m->doubt_small < PMTU_DOUBT_SMALL && m->doubt_tries < PMTU_DOUBT_TRIES)
+			doubt_send(p, now);
+		else
+			doubt_failed(p, now);
+	}
+}
+
+void pmtu_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, pmtu);
+	struct path *carries = session_data_path(s);
+	struct jv_time next = TIME_NEVER;
+
+	for (uint8_t i = 0; i < s->slots; i++)
+		path_due(&s->path[i], now);
+	if (s->large && s->state == STATE_ATTACHED)
+		look_at_others(s, now);
+	if (carries && s->state != STATE_BIRTH)
+		next = look(carries, now);
+	for (uint8_t i = 0; i < s->slots; i++)
+		next = time_min(next, time_min(s->path[i].pmtu.due, s->path[i].pmtu.doubt_due));
+	if (!time_is_never(next))
+		arm(s, next);
+}

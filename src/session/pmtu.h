@@ -1,0 +1,98 @@
+/*
+ * Path MTU by probing (RFC 8899), for each path and direction by itself: which datagrams pass that way whole?
+ *
+ * Sizes are those of datagrams, UDP payload. A path that nothing is known of is taken to carry all that the tunnel's
+ * MTU makes, until a probe of that size is lost and a smaller one is not: the network may fragment our packets, but
+ * not our probes, so doubt costs nothing and no inner sender is told of an MTU that is only feared.
+ *
+ * A session that sends nothing large never probes. While large packets go out, the size in use is confirmed every
+ * PMTU_CONFIRM_MS, and at once when they are met by silence or the session has moved: so a hole that swallows
+ * them is found by probes, before it can pass for loss.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/time.h"
+#include "jumpvpn/proto.h"
+
+struct path;
+struct session;
+
+#define PMTU_ROUND 8       /* sizes asked for at once */
+#define PMTU_STEP 16       /* bytes: nearer than that the search ends */
+#define PMTU_CONFIRM_MS 500 /* and not at all when nothing large is sent */
+#define PMTU_TRIES 3       /* of each size; more where PINGs are lost too */
+#define PMTU_TRIES_MAX 10
+/* So many small probes answered and no large one, both ways: by chance that happens once in 128 times, whatever is
+ * lost. */
+#define PMTU_DOUBT_SMALL 7
+#define PMTU_DOUBT_TRIES 32
+#define PMTU_AGAIN_MS 1000        /* a round that told nothing is repeated after this */
+#define PMTU_RAISE_MIN_MS 10000   /* from a smaller size up again: after this, */
+#define PMTU_RAISE_MAX_MS 600000  /* twice as long each time, up to RFC 8899's 600 s */
+
+/* What is known of a size: RFC 8899 section 5.2, without Disabled. */
+enum pmtu_state {
+	PMTU_BASE,     /* nothing yet */
+	PMTU_SEARCH,   /* probes are out */
+	PMTU_COMPLETE, /* `size` has passed */
+	PMTU_ERROR,    /* not even the least probe has passed: no matter of size */
+};
+
+struct pmtu {
+	uint16_t size;    /* in use; 0: all */
+	uint8_t state;    /* enum pmtu_state */
+	uint8_t n, tries; /* of the round */
+	uint16_t low;     /* has passed in this search */
+	uint16_t probe[PMTU_ROUND]; /* ascending; the highest is what the round is about */
+	bool doubt;       /* a probe with PROBE_BACK is out: is it size that packets are lost for? */
+	uint8_t doubt_tries, doubt_small; /* sent, and small ones answered */
+	uint32_t id, doubt_id;
+	uint32_t missing;              /* packets sent until the last PING, less those received, less a constant */
+	uint32_t raise_ms;             /* the last time from one search up to the next */
+	struct jv_time raise;          /* when to look for more than `size`; TIME_NEVER */
+	struct jv_time due, doubt_due; /* of the round, or TIME_NEVER */
+	struct jv_time confirmed;      /* `size` passed; TIME_NEVER: not on this path, or not since it moved */
+	struct jv_time changed;        /* `size` got smaller */
+	struct jv_time cleared;        /* packets of all sizes pass, both ways; TIME_NEVER */
+};
+
+static inline void pmtu_init(struct pmtu *m)
+{
+	*m = (struct pmtu){
+		.due = TIME_NEVER,
+		.doubt_due = TIME_NEVER,
+		.confirmed = TIME_NEVER,
+		.changed = TIME_NEVER,
+		.raise = TIME_NEVER,
+		.cleared = TIME_NEVER,
+	};
+}
+
+/* Longest datagram to send on this path now. */
+uint16_t pmtu_size(const struct path *p);
+/* Longest inner packet for a session's DATA now. */
+uint16_t pmtu_inner(const struct path *p);
+const char *pmtu_state_name(unsigned int state);
+
+/* A datagram longer than PROTO_PROBE_LEAST goes out, the first one since the last round began. */
+void pmtu_large(struct session *s, struct jv_time now);
+/* The last PING was answered: if something is missing since the one before, and it was large, is it its size? */
+void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now);
+/* The session has moved to this path, or the path to another address: what is known is a guess. */
+void pmtu_moved(struct path *p);
+/* A first guess: what another socket of the same candidate found. */
+void pmtu_inherit(struct pmtu *m, const struct pmtu *from);
+/*
+ * A window proves that packets are lost. True: that may be for their size; health_ponged() is called again when it is
+ * not.
+ */
+bool pmtu_doubts(struct path *p, struct jv_time now);
+
+struct frame;
+void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now);
+void pmtu_acked(struct path *p, const struct frame *f, struct jv_time now);
+struct timer;
+void pmtu_fire(struct timer *t, struct jv_time now);
