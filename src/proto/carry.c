@@ -96,8 +96,8 @@ static void mss_put(uint8_t *tcp, uint8_t *mss, uint16_t value)
 bool carry_mss(uint8_t *packet, size_t len, size_t mtu)
 {
 	const bool v4 = packet[0] >> 4 == 4;
-	const size_t headers = (v4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header)) +
-			       sizeof(struct tcp_header);
+	const size_t headers =
+		(v4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header)) + sizeof(struct tcp_header);
 	const size_t at = tcp_at(packet, len);
 	uint8_t *tcp = packet + at, *mss;
 	size_t hlen;

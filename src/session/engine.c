@@ -217,28 +217,19 @@ uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t
 	return peer == LPM_NONE ? e->worker : e->config->peers[peer].home % e->workers;
 }
 
-/* Our own address of the packet's family, which ICMP errors come from. */
-static const struct ip *own_address(const struct engine *e, const struct ip *like)
-{
-	const struct config *c = e->config;
-
-	for (size_t i = 0; i < c->tunnel.naddresses; i++)
-		if (ip_is_v4(&c->tunnel.addresses[i].ip) == ip_is_v4(like))
-			return &c->tunnel.addresses[i].ip;
-	return NULL;
-}
-
+/*
+ * The packet's destination answers for itself: a client has no address of its own to speak from, and what comes out of
+ * a tunnel device from an address of this machine, the kernel takes for forged.
+ */
 static void unreachable(struct engine *e, const uint8_t *packet, size_t len, const struct inner *in,
 			enum inner_unreachable why, uint16_t mtu, struct jv_time now)
 {
-	/* A client has no address of its own to speak from: the packet's destination answers for itself. */
-	const struct ip *self = e->client ? &in->dst : own_address(e, &in->src);
 	uint8_t out[INNER_ICMP_MAX];
 	size_t n;
 
-	if (!self || !source_limit_take(e->icmp_limit, &in->src, now))
+	if (in->dst.b[0] == 0xff || !source_limit_take(e->icmp_limit, &in->src, now))
 		return;
-	n = inner_unreachable(out, packet, len, why, self, mtu);
+	n = inner_unreachable(out, packet, len, why, &in->dst, mtu);
 	if (n == 0)
 		return;
 	e->counters.n[COUNT_ICMP_SENT]++;

@@ -286,8 +286,8 @@ void pmtu_inherit(struct pmtu *m, const struct pmtu *from)
 void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct frame ack = { .type = FRAME_PROBE_ACK };
-	const uint64_t since = time_is_never(p->pmtu.changed) ? UINT16_MAX
-							      : time_since_ms(now, p->pmtu.changed);
+	const uint64_t since =
+		time_is_never(p->pmtu.changed) ? UINT16_MAX : time_since_ms(now, p->pmtu.changed);
 	const bool back = f->probe.flags & PROBE_BACK && may_probe(p);
 
 	p->received--; /* no report counts it */

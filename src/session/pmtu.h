@@ -20,18 +20,18 @@
 struct path;
 struct session;
 
-#define PMTU_ROUND 8       /* sizes asked for at once */
-#define PMTU_STEP 16       /* bytes: nearer than that the search ends */
+#define PMTU_ROUND 8        /* sizes asked for at once */
+#define PMTU_STEP 16        /* bytes: nearer than that the search ends */
 #define PMTU_CONFIRM_MS 500 /* and not at all when nothing large is sent */
-#define PMTU_TRIES 3       /* of each size; more where PINGs are lost too */
+#define PMTU_TRIES 3        /* of each size; more where PINGs are lost too */
 #define PMTU_TRIES_MAX 10
 /* So many small probes answered and no large one, both ways: by chance that happens once in 128 times, whatever is
  * lost. */
 #define PMTU_DOUBT_SMALL 7
 #define PMTU_DOUBT_TRIES 32
-#define PMTU_AGAIN_MS 1000        /* a round that told nothing is repeated after this */
-#define PMTU_RAISE_MIN_MS 10000   /* from a smaller size up again: after this, */
-#define PMTU_RAISE_MAX_MS 600000  /* twice as long each time, up to RFC 8899's 600 s */
+#define PMTU_AGAIN_MS 1000       /* a round that told nothing is repeated after this */
+#define PMTU_RAISE_MIN_MS 10000  /* from a smaller size up again: after this, */
+#define PMTU_RAISE_MAX_MS 600000 /* twice as long each time, up to RFC 8899's 600 s */
 
 /* What is known of a size: RFC 8899 section 5.2, without Disabled. */
 enum pmtu_state {
@@ -42,21 +42,21 @@ enum pmtu_state {
 };
 
 struct pmtu {
-	uint16_t size;    /* in use; 0: all */
-	uint8_t state;    /* enum pmtu_state */
-	uint8_t n, tries; /* of the round */
-	uint16_t low;     /* has passed in this search */
+	uint16_t size;              /* in use; 0: all */
+	uint8_t state;              /* enum pmtu_state */
+	uint8_t n, tries;           /* of the round */
+	uint16_t low;               /* has passed in this search */
 	uint16_t probe[PMTU_ROUND]; /* ascending; the highest is what the round is about */
-	bool doubt;       /* a probe with PROBE_BACK is out: is it size that packets are lost for? */
+	bool doubt; /* a probe with PROBE_BACK is out: is it size that packets are lost for? */
 	uint8_t doubt_tries, doubt_small; /* sent, and small ones answered */
 	uint32_t id, doubt_id;
-	uint32_t missing;              /* packets sent until the last PING, less those received, less a constant */
-	uint32_t raise_ms;             /* the last time from one search up to the next */
-	struct jv_time raise;          /* when to look for more than `size`; TIME_NEVER */
+	uint32_t missing;     /* packets sent until the last PING, less those received, less a constant */
+	uint32_t raise_ms;    /* the last time from one search up to the next */
+	struct jv_time raise; /* when to look for more than `size`; TIME_NEVER */
 	struct jv_time due, doubt_due; /* of the round, or TIME_NEVER */
-	struct jv_time confirmed;      /* `size` passed; TIME_NEVER: not on this path, or not since it moved */
-	struct jv_time changed;        /* `size` got smaller */
-	struct jv_time cleared;        /* packets of all sizes pass, both ways; TIME_NEVER */
+	struct jv_time confirmed; /* `size` passed; TIME_NEVER: not on this path, or not since it moved */
+	struct jv_time changed;   /* `size` got smaller */
+	struct jv_time cleared;   /* packets of all sizes pass, both ways; TIME_NEVER */
 };
 
 static inline void pmtu_init(struct pmtu *m)

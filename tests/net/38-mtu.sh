@@ -24,14 +24,14 @@ for outer in 4 6; do
 	for way in out in; do
 		start_client alice cli a0 b0
 		id=$(field alice id)
-		tells=field bytes=tx_bytes tcp=send
-		[ $way = out ] || { tells=peer_field && tcp=recv; }
+		tells=field link=up bytes=tx_bytes tcp=send
+		[ $way = out ] || { tells=peer_field && link=down && tcp=recv; }
 		tcp_start flow cli $tcp
 		expect 3000 "IPv$outer $way: the path's MTU is known to be the tunnel's" mtu_between $tells 1420 1420
 		say "  IPv$outer, $way: a hole beyond 1400 bytes"
 		probe_start probe cli
 		began=$(now_ms)
-		path_impair a $([ $way = out ] && echo up || echo down) mtu 1400 >/dev/null
+		path_impair a "$link" mtu 1400 >/dev/null
 		expect 2000 "IPv$outer $way: the hole is found" mtu_between $tells 576 $((1400 - headers))
 		say "    found after $(($(now_ms) - began)) ms: $(path_mtu $tells)"
 		expect 3000 "IPv$outer $way: its size is found" mtu_between $tells $((1400 - headers - 16)) $((1400 - headers))

@@ -184,12 +184,12 @@ static void server_sends(struct sim_engine *se, const struct route *to, const ui
 	launch(sim, &like, data);
 }
 
-static void io_send(void *ctx, const struct route *to, const uint8_t *data, size_t len)
+static void io_send(void *ctx, const struct route *to, const uint8_t *data, size_t len, unsigned int how)
 {
 	struct sim_engine *se = ctx;
 	const bool was = mem_counting(false);
 
-	digest_number(se->sim, se->index);
+	digest_number(se->sim, (uint64_t)how << 32 | se->index);
 	digest_bytes(se->sim, to->remote.ip.b, sizeof(to->remote.ip.b));
 	digest_number(se->sim, (uint64_t)to->socket << 32 | to->remote.port);
 	digest_bytes(se->sim, data, len);
@@ -216,7 +216,7 @@ bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route
 	memcpy(copy, data, len);
 	if (is_stranger(&from->remote))
 		sim->stranger[from->remote.ip.b[15]].got += len;
-	WITH_ENGINE(se, engine_datagram(se->e, from, copy, len, engine_clock(se)));
+	WITH_ENGINE(se, engine_datagram(se->e, from, 0, copy, len, engine_clock(se)));
 	return c->n[COUNT_RX_PACKETS] + c->n[COUNT_RX_CONTROL] + c->n[COUNT_DROP_BAD_FRAME] +
 		       c->n[COUNT_DROP_BAD_SOURCE] + c->n[COUNT_DROP_BAD_INNER] !=
 	       before;

@@ -95,8 +95,8 @@ static size_t syn(uint8_t *p, bool v4, uint8_t flags, const uint8_t *options, si
 
 #define SYN 0x02
 #define SYN_ACK 0x12
-static const uint8_t plain[] = { 2, 4, 0x05, 0xb4 };                       /* 1460 */
-static const uint8_t odd[] = { 1, 2, 4, 0x05, 0xb4, 0, 0, 0 };             /* at an odd place */
+static const uint8_t plain[] = { 2, 4, 0x05, 0xb4 };           /* 1460 */
+static const uint8_t odd[] = { 1, 2, 4, 0x05, 0xb4, 0, 0, 0 }; /* at an odd place */
 static const uint8_t later[] = { 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 2, 4, 0x05, 0xb4, 1, 3, 3, 7 };
 
 /* Changed to `want` (0: not), the sum stays right, and nothing else is touched. */
@@ -143,8 +143,8 @@ static void test_mss(void **state)
 static void test_mss_broken(void **state)
 {
 	static const uint8_t bad[][8] = {
-		{ 8, 0, 2, 4, 5, 180, 0, 0 }, { 8, 1, 2, 4, 5, 180, 0, 0 }, { 8, 9, 2, 4, 5, 180, 0, 0 },
-		{ 1, 1, 1, 1, 1, 1, 1, 2 },   { 1, 1, 1, 1, 1, 2, 4, 5 },   { 0, 2, 4, 5, 180, 0, 0, 0 },
+		{ 8, 0, 2, 4, 5, 180, 0, 0 }, { 8, 1, 2, 4, 5, 180, 0, 0 },   { 8, 9, 2, 4, 5, 180, 0, 0 },
+		{ 1, 1, 1, 1, 1, 1, 1, 2 },   { 1, 1, 1, 1, 1, 2, 4, 5 },     { 0, 2, 4, 5, 180, 0, 0, 0 },
 		{ 2, 3, 5, 2, 4, 5, 180, 0 }, { 2, 6, 5, 180, 5, 180, 0, 0 }, { 1, 1, 1, 1, 1, 1, 1, 1 },
 	};
 
@@ -247,7 +247,8 @@ static void reassemble(const uint8_t *p, size_t len, size_t mtu)
 		assert_int_equal(get16(out + 4), 0xbeef);
 		assert_true(ipv4_sum_is_right(out));
 		assert_int_equal((get16(out + 6) & 0x1fff) * 8u, (began & 0x1fff) * 8u + sum);
-		assert_int_equal((get16(out + 6) & 0x2000) != 0, sum + n - hlen < len - hlen || began & 0x2000);
+		assert_int_equal((get16(out + 6) & 0x2000) != 0,
+				 sum + n - hlen < len - hlen || began & 0x2000);
 		memcpy(whole + sum, out + hlen, n - hlen);
 		sum += n - hlen;
 		assert_int_equal(at, sum);
@@ -288,7 +289,9 @@ static void test_fragment_options(void **state)
 {
 	uint8_t p[4096], out[600];
 	const size_t len = ip_packet(p, true, 12, 17, 1000);
-	static const uint8_t options[12] = { 7, 7, 4, 0, 0, 0, 0, 0x94, 4, 0, 0, 0 }; /* record route, alert */
+	static const uint8_t options[12] = {
+		7, 7, 4, 0, 0, 0, 0, 0x94, 4, 0, 0, 0
+	}; /* record route, alert */
 	size_t at = 0;
 
 	(void)state;

@@ -226,6 +226,20 @@ static void schedule(const struct world *w)
 	vector("hp s2c", k.rx_mask, 32);
 }
 
+static void probes(void)
+{
+	const struct frame probe = { .type = FRAME_PROBE, .probe = { 1, 1452, PROBE_BACK } };
+	const struct frame ack = { .type = FRAME_PROBE_ACK, .probe_ack = { 1, 1452, 250 } };
+	uint8_t plain[16];
+	struct writer out = writer_init(plain, sizeof(plain));
+
+	frame_write(&out, &probe);
+	vector("PROBE frame, id 1, size 1452, BACK", plain, out.len);
+	out = writer_init(plain, sizeof(plain));
+	frame_write(&out, &ack);
+	vector("PROBE_ACK frame to that, since 250 ms", plain, out.len);
+}
+
 static void sealed(const struct world *w)
 {
 	static const uint8_t inner[28] = {
@@ -242,6 +256,7 @@ static void sealed(const struct world *w)
 
 	frame_write(&out, &ping);
 	vector("PING frame", plain, out.len);
+	probes();
 	seal("CONTROL with that PING, epoch 0, counter 0, slot 0", &aes, PACKET_CONTROL, 0, slot0, plain,
 	     out.len);
 	vector("inner packet", inner, sizeof(inner));

@@ -611,6 +611,56 @@ static void test_wide_datagram_is_fragmented(void **state)
 	free(out);
 }
 
+/* As next_packet(), of either family: whole (17) or a fragment (44). */
+static size_t next_udp(const struct networks *n, uint8_t *buf, size_t cap)
+{
+	int len;
+
+	do {
+		wait_for(n->fd[0], POLLIN);
+		len = tun_read_packet(n->fd[0], buf, cap);
+		assert_true(len > 0);
+	} while (buf[0] >> 4 != 4 && buf[6] != 17 && buf[6] != 44);
+	return (size_t)len;
+}
+
+/* A probe leaves whole or not at all; what comes behind it in the same call may be fragmented again. */
+static void probe_is_whole(const char *far, size_t fits, size_t headers)
+{
+	struct batch *out = new_batch();
+	struct networks n;
+	uint8_t packet[1500];
+	int error = 0;
+	int client;
+
+	open_networks(&n);
+	assert_true(run("ip link set jt0 mtu 1400 && ip addr add 2001:db8:5::1/64 dev jt0 nodad"));
+	for (int i = 0; i < 4; i++)
+		out->d[i] = (struct udp_datagram){ .data = out->d[i].data,
+						   .len = fits + (i != 0),
+						   .remote = endpoint_of(far),
+						   .whole = i < 2 };
+	client = path(ip_is_v4(&out->d[0].remote.ip));
+	assert_int_equal(udp_send(client, out->d, 4, &error), 1);
+	assert_int_equal(error, EMSGSIZE);
+	assert_int_equal(next_udp(&n, packet, sizeof(packet)), fits + headers);
+	if (packet[0] == 0x45)
+		assert_int_equal(packet[6] & 0x60, 0x40); /* DF */
+	assert_int_equal(udp_send(client, out->d + 2, 2, &error), 2);
+	for (int i = 0; i < 4; i++) /* nothing else has left between: these two, in two pieces each */
+		assert_in_range(next_udp(&n, packet, sizeof(packet)), 21, 1400);
+	close(client);
+	close_networks(&n);
+	free(out);
+}
+
+static void test_probe_is_whole(void **state)
+{
+	require_tun(state);
+	probe_is_whole("198.51.100.7:5000", 1372, 28);
+	probe_is_whole("[2001:db8:5::7]:5000", 1352, 48);
+}
+
 static void test_path_keeps_to_its_interface(void **state)
 {
 	struct endpoint to;
@@ -738,6 +788,7 @@ int main(void)
 		cmocka_unit_test(test_open_failures),
 		cmocka_unit_test(test_answer_takes_the_route_of_now),
 		cmocka_unit_test(test_wide_datagram_is_fragmented),
+		cmocka_unit_test(test_probe_is_whole),
 		cmocka_unit_test(test_path_keeps_to_its_interface),
 		cmocka_unit_test(test_full_socket_says_again),
 		cmocka_unit_test(test_link_local_keeps_its_scope),

@@ -1,6 +1,7 @@
 /*
  * Path MTU in the virtual world: holes that swallow what is long are found, and taken for nothing else.
  */
+#include "proto/carry.h"
 #include "world.h"
 
 #define INNER 1400
@@ -267,7 +268,8 @@ static void test_hole_is_no_loss(void **state)
 		flow(w, b, INNER, 1000 + 25 * i);
 		hole(w, 0, b, 1300);
 		flow(w, b, INNER, 5000);
-		world_assert(w, world_session(w, 0)->state_version == 1 && world_peer(w, 0)->state_version == 1);
+		world_assert(w,
+			     world_session(w, 0)->state_version == 1 && world_peer(w, 0)->state_version == 1);
 		assert_in_range(pmtu_size(path_of(w, b)), 1300 - PMTU_STEP, 1300);
 		world_free(w);
 	}
@@ -308,6 +310,112 @@ static void test_probes_are_not_counted(void **state)
 	world_free(w);
 }
 
+/* A TCP SYN with MSS 1460 and no right checksum, which the tunnel need not mend. */
+static size_t syn_packet(uint8_t packet[44], const struct bulk *b)
+{
+	world_packet(packet, 44, b->src, b->dst);
+	packet[9] = 6;
+	memset(packet + 20, 0, 24);
+	packet[32] = 0x60;
+	packet[33] = 0x02;
+	memcpy(packet + 40, (const uint8_t[]){ 2, 4, 1460 >> 8, 1460 & 255 }, 4);
+	return 44;
+}
+
+static unsigned int mss_through(struct world *w, const struct bulk *b)
+{
+	struct world_engine *we = &w->engine[b == &up ? 0 : WORLD_WORKERS];
+	uint8_t packet[44];
+
+	memset(we->last, 0, sizeof(we->last));
+	world_inner(w, b->engine, packet, syn_packet(packet, b));
+	world_run(w, 10);
+	assert_int_equal(we->last[33], 0x02);
+	return (unsigned int)(we->last[42] << 8 | we->last[43]);
+}
+
+/* What fits the narrower direction, whichever way the SYN goes: its sender is told what to send, and the other one, too. */
+static void test_mss_follows_the_path(void **state)
+{
+	static const struct bulk *const ways[] = { &up, &down };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = attached();
+		unsigned int want;
+
+		assert_int_equal(mss_through(w, &up), 1380);
+		assert_int_equal(mss_through(w, &down), 1380);
+		hole(w, 0, ways[i], 1300);
+		flow(w, ways[i], INNER, 2000);
+		want = pmtu_inner(path_of(w, ways[i])) - 40u;
+		assert_true(want < 1300 && want > 1200);
+		assert_int_equal(mss_through(w, &up), want);
+		assert_int_equal(mss_through(w, &down), want);
+		assert_true(world_count(w, 0, COUNT_MSS_CLAMPED) +
+				    world_count(w, WORLD_WORKERS, COUNT_MSS_CLAMPED) >=
+			    4);
+		world_free(w);
+	}
+}
+
+static void test_mss_clamp_is_off(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	(void)state;
+	w->config->tunnel.mss_clamp = w->client[0].config.tunnel.mss_clamp = false;
+	world_attach(w);
+	assert_int_equal(mss_through(w, &up), 1460);
+	assert_int_equal(mss_through(w, &down), 1460);
+	world_free(w);
+}
+
+static uint8_t mark;
+
+/* What the network does to ECN on the way: each DATA arrives with `mark`, if it can be marked at all. */
+static bool mark_data(struct world *w, const struct datagram *d)
+{
+	if (d->data[0] == PACKET_DATA && d->ecn != ECN_NOT_ECT)
+		((struct datagram *)(uintptr_t)d)->ecn = mark;
+	return false;
+}
+
+static bool mark_all(struct world *w, const struct datagram *d)
+{
+	((struct datagram *)(uintptr_t)d)->ecn = ECN_CE;
+	return false;
+}
+
+static void test_ecn_crosses(void **state)
+{
+	uint8_t packet[100];
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		const struct bulk *b = i & 4 ? &down : &up;
+		struct world *w = attached();
+		struct world_engine *we = &w->engine[b == &up ? 0 : WORLD_WORKERS];
+
+		mark = ECN_CE;
+		w->swallow = mark_data;
+		world_packet(packet, sizeof(packet), b->src, b->dst);
+		packet[1] = 0xb8 | (i & 3); /* and DSCP */
+		world_inner(w, b->engine, packet, sizeof(packet));
+		world_run(w, 10);
+		assert_int_equal(we->last[1], 0xb8 | ((i & 3) ? ECN_CE : ECN_NOT_ECT));
+
+		w->swallow = mark_all; /* somebody marks what must not be */
+		packet[1] = 0;
+		we->last[1] = 0xff;
+		world_inner(w, b->engine, packet, sizeof(packet));
+		world_run(w, 10);
+		assert_int_equal(we->last[1], 0xff);
+		assert_int_equal(world_count(w, we->index, COUNT_DROP_ECN), 1);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +432,9 @@ int main(void)
 		cmocka_unit_test(test_hole_is_no_loss),
 		cmocka_unit_test(test_death_is_death),
 		cmocka_unit_test(test_probes_are_not_counted),
+		cmocka_unit_test(test_mss_follows_the_path),
+		cmocka_unit_test(test_mss_clamp_is_off),
+		cmocka_unit_test(test_ecn_crosses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

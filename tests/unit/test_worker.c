@@ -522,6 +522,34 @@ static void test_sent_datagrams_are_kept(void **state)
 	close(fd);
 }
 
+/* ECN comes in and goes out with its datagram, handed over or not, and no run holds two kinds. */
+static void test_ecn(void **state)
+{
+	struct daemon *d = *state;
+	uint8_t data[16][64], room[64];
+	struct udp_datagram out[16], in = { .data = room };
+	struct endpoint to;
+	int fd = dial(d, &to), error;
+
+	for (uint8_t i = 0; i < 16; i++) {
+		fill(data[i], sizeof(data[i]), DO_ECHO, (uint8_t)(i / 8));
+		data[i][2] = i % 4;
+		out[i] = (struct udp_datagram){
+			.data = data[i], .len = sizeof(data[i]), .remote = to, .ecn = i % 4
+		};
+	}
+	assert_int_equal(udp_send(fd, out, 16, &error), 16);
+	for (int i = 0; i < 32; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, 20000), 1);
+		assert_int_equal(udp_receive(fd, &in, 1), 1);
+		assert_int_equal(in.len, sizeof(room));
+		assert_int_equal(in.ecn, room[2]);
+	}
+	close(fd);
+}
+
 static void test_delivered(void **state)
 {
 	struct daemon *d = *state;
@@ -750,6 +778,7 @@ int main(void)
 		TEST(test_datagram_at_the_wrong_worker),
 		TEST(test_datagram_too_long),
 		TEST(test_sent_datagrams_are_kept),
+		TEST(test_ecn),
 		TEST(test_delivered),
 		cmocka_unit_test(test_full_ring_is_counted),
 		cmocka_unit_test(test_ring_of_large_packets),

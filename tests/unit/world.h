@@ -81,6 +81,7 @@ struct world_engine {
 	struct prng rng;
 	uint32_t icmp; /* ICMP errors delivered, and the last one's type and code */
 	uint8_t icmp_type, icmp_code;
+	uint8_t last[64]; /* the beginning of the last inner packet delivered */
 	uint32_t strange; /* other inner packets that are no traffic of the world's */
 };
 

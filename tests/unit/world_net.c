@@ -415,6 +415,7 @@ static void deliver(void *ctx, const uint8_t *packet, size_t len)
 	uint32_t magic = 0, seq;
 
 	assert_true(len >= 20);
+	memcpy(we->last, packet, len < sizeof(we->last) ? len : sizeof(we->last));
 	if (packet[9] == 1) {
 		we->icmp++;
 		we->icmp_type = packet[20];
