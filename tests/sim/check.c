@@ -159,7 +159,8 @@ static void check_locator(struct sim_engine *se, const struct sim_socket *socket
 }
 
 static void check_sealed(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data,
-			 size_t len)
+			 size_t len,
+			 unsigned int how)
 {
 	const uint8_t *locator = data + offsetof(struct packet_header, locator);
 	struct path *p = session_find_path(se->e, locator);
@@ -177,16 +178,17 @@ static void check_sealed(struct sim_engine *se, const struct sim_socket *socket,
 	    !(se->e->client && s->jump.pending && s->jump.dead && p->slot == s->jump.slot))
 		sim_violate(se->sim, "path", "DATA leaves on path %u (slot %u), which is not the active one",
 			    p->number, p->slot);
-	if (data[0] == PACKET_CONTROL && len > PROTO_CONTROL_MAX)
+	if (data[0] == PACKET_CONTROL && len > (how & SEND_WHOLE ? s->mtu + (size_t)PROTO_OVERHEAD : PROTO_CONTROL_MAX))
 		sim_violate(se->sim, "size", "CONTROL of %zu bytes", len);
 }
 
-void check_sent(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data, size_t len)
+void check_sent(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data, size_t len,
+		unsigned int how)
 {
 	const uint8_t type = len > 0 ? data[0] : 0;
 
 	if (type == PACKET_DATA || type == PACKET_CONTROL)
-		check_sealed(se, socket, data, len);
+		check_sealed(se, socket, data, len, how);
 	else if (se->e->client ? type != PACKET_HELLO || len != PROTO_HELLO_LEN
 			       : (type != PACKET_WELCOME && type != PACKET_COOKIE && type != PACKET_RESET) ||
 					 len > PROTO_HELLO_LEN)

@@ -36,6 +36,7 @@ static uint64_t session_sum(const struct session *s)
 	memset(&copy.s.deadline.node, 0, sizeof(copy.s.deadline.node));
 	memset(&copy.s.life.node, 0, sizeof(copy.s.life.node));
 	memset(&copy.s.standby.node, 0, sizeof(copy.s.standby.node));
+	memset(&copy.s.pmtu.node, 0, sizeof(copy.s.pmtu.node));
 	sum = hash_of(copy.bytes, len);
 	sum ^= hash_of(s->replay_bits, 2 * REPLAY_WORDS(s->policy.replay_window) * 8) * 3;
 	return sum ^ hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5;

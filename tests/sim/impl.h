@@ -221,7 +221,8 @@ bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route
 /* check.c: the rules */
 void check_new(struct sim *sim);
 void check_free(struct sim *sim);
-void check_sent(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data, size_t len);
+void check_sent(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data, size_t len,
+		unsigned int how);
 void check_record(struct sim_engine *se, const struct audit_record *r);
 void check_step(struct sim_engine *se);
 void check_ticked(struct sim_engine *se); /* its timers have just run */

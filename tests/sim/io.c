@@ -137,7 +137,8 @@ static void mapping_used(struct sim *sim, struct sim_path *p, struct sim_socket 
 	s->used = sim->now;
 }
 
-static void client_sends(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len)
+static void client_sends(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len,
+			 unsigned int how)
 {
 	struct sim *sim = se->sim;
 	struct sim_client *c = &sim->client[client_index(se)];
@@ -150,7 +151,7 @@ static void client_sends(struct sim_engine *se, const struct route *to, const ui
 			    to->socket);
 		return;
 	}
-	check_sent(se, s, data, len);
+	check_sent(se, s, data, len, how);
 	like.path = s->path;
 	server = server_endpoint(c->path[s->path].setup.v6);
 	if (!c->path[s->path].up || !endpoint_equal(&server, &to->remote))
@@ -161,12 +162,13 @@ static void client_sends(struct sim_engine *se, const struct route *to, const ui
 		launch(sim, &like, data);
 }
 
-static void server_sends(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len)
+static void server_sends(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len,
+			 unsigned int how)
 {
 	struct sim *sim = se->sim;
 	struct parcel like = { .way = SIM_DOWN, .to = to->remote, .len = len };
 
-	check_sent(se, NULL, data, len);
+	check_sent(se, NULL, data, len, how);
 	if (is_stranger(&to->remote)) {
 		const unsigned int n = to->remote.ip.b[15];
 
@@ -198,9 +200,9 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *data, size
 	if (len > SIM_DATAGRAM_MAX)
 		sim_violate(se->sim, "size", "a datagram of %zu bytes", len);
 	else if (is_client(se))
-		client_sends(se, to, data, len);
+		client_sends(se, to, data, len, how);
 	else
-		server_sends(se, to, data, len);
+		server_sends(se, to, data, len, how);
 	mem_counting(was);
 }
 
@@ -370,15 +372,21 @@ static void delivered(struct sim_engine *se, const uint8_t *packet, size_t len)
 	uint8_t like[1500];
 	unsigned int client;
 	enum sim_way way;
+	size_t from;
 
 	if (len >= 20 && packet[9] == 1)
 		return; /* an ICMP error of the engine's */
 	if (len >= INNER_LEAST && len <= 1420)
 		memcpy(words, packet + 28, sizeof(words));
+	if (len > 20 && (packet[6] & 0x1f || packet[7]))
+		return; /* a fragment that is not the first */
 	client = words[1] >> 1;
 	way = words[1] & 1;
-	if (words[0] != MAGIC || words[3] != len || client >= sim->setup.clients ||
-	    memcmp(packet, like, numbered(like, client, way, words[2], len)) != 0)
+	from = packet[6] & 0x20 ? 20 : 0; /* a first fragment: all but its header is as it was */
+	if (words[0] != MAGIC || (from ? words[3] <= len || words[3] > 1420 : words[3] != len) ||
+	    client >= sim->setup.clients ||
+	    numbered(like, client, way, words[2], words[3]) != words[3] ||
+	    memcmp(packet + from, like + from, len - from) != 0)
 		sim_violate(sim, "inner", "a packet of %zu bytes that nobody sent comes out", len);
 	else if (way == SIM_UP ? is_client(se) : se->index != SIM_WORKERS + client)
 		sim_violate(sim, "inner", "a packet of client%u comes out elsewhere", client);

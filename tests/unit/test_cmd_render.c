@@ -52,13 +52,13 @@ static void expect(void (*render)(FILE *out, const json_t *o, bool colour), cons
 	"'drop_replay':3,'drop_bad_tag':0,'drop_no_path':17}"
 #define WIFI \
 	"{'path':0,'name':'wifi','use':'active','remote':'203.0.113.7:4433','srtt_us':14200," \
-	"'rttvar_us':2100,'loss_ppm':0,'last_rx_ms':12,'sent':100,'received':200}"
+	"'rttvar_us':2100,'loss_ppm':0,'mtu':1420,'last_rx_ms':12,'sent':100,'received':200}"
 #define LTE \
 	"{'path':1,'name':'lte','use':'standby','remote':'[2001:db8::7]:4433','srtt_us':52000," \
-	"'rttvar_us':9000,'loss_ppm':12500,'last_rx_ms':4100,'sent':50,'received':48}"
+	"'rttvar_us':9000,'loss_ppm':12500,'mtu':1290,'last_rx_ms':4100,'sent':50,'received':48}"
 #define USB \
 	"{'path':2,'name':'usb','use':'down','remote':null,'srtt_us':null," \
-	"'rttvar_us':null,'loss_ppm':0,'last_rx_ms':null,'sent':0,'received':0}"
+	"'rttvar_us':null,'loss_ppm':0,'mtu':null,'last_rx_ms':null,'sent':0,'received':0}"
 #define TRAFFIC \
 	"'switches':2,'rx_bytes':1288490188,'tx_bytes':52428800,'rx_packets':900000,'tx_packets':450000," \
 	"'since_switch_ms':80500,'bytes_since_switch':1258291,'switches_left':7,'age_ms':7380000," \
@@ -92,10 +92,10 @@ static void test_status_client(void **state)
 	       "  session       3fa1b2c405060708090a0b0c0d0e0fff, age 2 h 03 min\n"
 	       "  versions      state 7, binding 3; key epoch 61, AES-256-GCM\n"
 	       "\n"
-	       "  PATH  NAME  USE      REMOTE                RTT   LOSS  LAST HEARD  RECEIVED  SENT\n"
-	       "     0  wifi  active   203.0.113.7:4433    14 ms  0.0 %       12 ms       200   100\n"
-	       "     1  lte   standby  [2001:db8::7]:4433  52 ms  1.3 %       4.1 s        48    50\n"
-	       "     2  usb   down     -                       -  0.0 %       never         0     0\n"
+	       "  PATH  NAME  USE      REMOTE                RTT   LOSS   MTU  LAST HEARD  RECEIVED  SENT\n"
+	       "     0  wifi  active   203.0.113.7:4433    14 ms  0.0 %  1420       12 ms       200   100\n"
+	       "     1  lte   standby  [2001:db8::7]:4433  52 ms  1.3 %  1290       4.1 s        48    50\n"
+	       "     2  usb   down     -                       -  0.0 %     -       never         0     0\n"
 	       "\n"
 	       "  configuration 3, /etc/jumpvpn/client.yaml\n"
 	       "  last reload   ok\n"
@@ -166,10 +166,10 @@ static void test_show(void **state)
 	       "  session       3fa1b2c405060708090a0b0c0d0e0fff, age 2 h 03 min\n"
 	       "  versions      state 7, binding 3; key epoch 61, AES-256-GCM\n"
 	       "\n"
-	       "  PATH  NAME  USE      REMOTE                RTT   LOSS  LAST HEARD  RECEIVED  SENT\n"
-	       "     0  wifi  active   203.0.113.7:4433    14 ms  0.0 %       12 ms       200   100\n"
-	       "     1  lte   standby  [2001:db8::7]:4433  52 ms  1.3 %       4.1 s        48    50\n"
-	       "     2  usb   down     -                       -  0.0 %       never         0     0\n");
+	       "  PATH  NAME  USE      REMOTE                RTT   LOSS   MTU  LAST HEARD  RECEIVED  SENT\n"
+	       "     0  wifi  active   203.0.113.7:4433    14 ms  0.0 %  1420       12 ms       200   100\n"
+	       "     1  lte   standby  [2001:db8::7]:4433  52 ms  1.3 %  1290       4.1 s        48    50\n"
+	       "     2  usb   down     -                       -  0.0 %     -       never         0     0\n");
 }
 
 static void test_show_degraded(void **state)
