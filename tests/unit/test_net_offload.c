@@ -172,6 +172,35 @@ static void test_checksum(void **state)
 	assert_int_equal(checksum_fold(checksum_add(UINT64_MAX, data, sizeof(data))), 0xffff);
 }
 
+/* The path carries less than the sender's segments: TCP is cut otherwise, and all of it comes; UDP is as it is. */
+static void test_split_to_fit(void **state)
+{
+	static const size_t fits[] = { 1400, 1300, 601, 100, 61 };
+
+	for (unsigned int i = 0; i < 4 * 5; i++) {
+		const bool v4 = i & 1, tcp = i & 2;
+		struct prng rng = { i };
+		struct split sp;
+		struct super s;
+		size_t n, sum = 0;
+
+		make(&s, &rng, v4, tcp, 0, 1500, 1340);
+		assert_true(split_begin(&sp, &s.vnet, s.packet, s.len));
+		split_fit(&sp, fits[i / 4]);
+		assert_int_equal(split_longest(&sp), tcp && fits[i / 4] < s.headers + 1340 ? fits[i / 4]
+											   : s.headers + 1340);
+		while ((n = split_next(&sp, segments[0])) > 0) {
+			assert_whole(segments[0], n, s.transport, tcp);
+			assert_memory_equal(segments[0] + s.headers, s.packet + s.headers + sum, n - s.headers);
+			sum += n - s.headers;
+		}
+		assert_int_equal(sum, 1500);
+		split_begin(&sp, &s.vnet, s.packet, s.len);
+		split_fit(&sp, s.headers); /* no room for a single byte: left alone */
+		assert_int_equal(sp.size, 1340);
+	}
+}
+
 static void test_there_and_back(void **state)
 {
 	struct prng rng = { 2 };
@@ -505,6 +534,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_checksum),           cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_split_to_fit),
 		cmocka_unit_test(test_split_fields),       cmocka_unit_test(test_split_refuses),
 		cmocka_unit_test(test_split_odd_headers),  cmocka_unit_test(test_lone_checksum),
 		cmocka_unit_test(test_udp_zero),           cmocka_unit_test(test_merge_refuses),

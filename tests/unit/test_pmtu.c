@@ -227,6 +227,73 @@ static void test_jump_asks_again(void **state)
 	world_free(w);
 }
 
+/* Just confirmed, and narrower since: a jump does not wait for the next time. */
+static void test_jump_asks_at_once(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+	struct session *s;
+
+	(void)state;
+	p.switch_cooldown_ms = 0;
+	world_policy(w, &p);
+	world_attach(w);
+	s = world_session(w, 0);
+	flow(w, &up, INNER, 1000);
+	world_jump(w, 0, 1, 7);
+	flow(w, &up, INNER, 200);
+	world_jump(w, 0, 0, 8);
+	flow(w, &up, INNER, 20);
+	hole(w, 1, &up, 1300);
+	world_jump(w, 0, 1, 9);
+	flow(w, &up, INNER, 150);
+	assert_int_equal(s->active->number, 1);
+	assert_in_range(pmtu_size(s->active), 800, 1300);
+	world_free(w);
+}
+
+/* A PONG that shows packets missing hastens the question. */
+static void test_missing_packets_hasten(void **state)
+{
+	struct world *w = attached();
+	struct session *s = world_session(w, 0);
+	uint32_t asked;
+
+	(void)state;
+	flow(w, &up, INNER, 1000);
+	asked = s->next_probe_id;
+	while (s->next_probe_id == asked)
+		flow(w, &up, INNER, 5);
+	hole(w, 0, &up, 1300);
+	flow(w, &up, INNER, 250); /* half of PMTU_CONFIRM_MS */
+	assert_in_range(pmtu_size(s->active), 800, 1300);
+	world_free(w);
+}
+
+/* The same candidate from a new port, on both ends: what was found is the first guess. */
+static void test_new_port_keeps_the_guess(void **state)
+{
+	struct world *w = attached();
+	struct path *c, *p;
+
+	(void)state;
+	hole(w, 1, &up, 1300);
+	hole(w, 1, &down, 1350);
+	flow(w, &up, INNER, 2000);
+	flow(w, &down, INNER, 2000);
+	c = session_path_numbered(world_session(w, 0), 1);
+	engine_candidate_moved(world_client_engine(w, 0), 1, w->now);
+	assert_ptr_not_equal(session_path_numbered(world_session(w, 0), 1), c);
+	c = session_path_numbered(world_session(w, 0), 1);
+	assert_int_equal(c->pmtu.state, PMTU_BASE);
+	assert_in_range(pmtu_size(c), 1300 - PMTU_STEP, 1300);
+	world_run(w, 5);
+	p = session_path_numbered(world_peer(w, 0), 1);
+	assert_int_equal(p->slot, c->slot);
+	assert_in_range(pmtu_size(p), 1350 - PMTU_STEP, 1350);
+	world_free(w);
+}
+
 /* What is really lost still moves the session, large or small. */
 static void test_loss_is_loss(void **state)
 {
@@ -428,6 +495,9 @@ int main(void)
 		cmocka_unit_test(test_growth_is_asked_for_ever_more_rarely),
 		cmocka_unit_test(test_standby_is_known),
 		cmocka_unit_test(test_jump_asks_again),
+		cmocka_unit_test(test_jump_asks_at_once),
+		cmocka_unit_test(test_missing_packets_hasten),
+		cmocka_unit_test(test_new_port_keeps_the_guess),
 		cmocka_unit_test(test_loss_is_loss),
 		cmocka_unit_test(test_hole_is_no_loss),
 		cmocka_unit_test(test_death_is_death),

@@ -451,6 +451,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 	struct world_engine *we = ctx;
 
 	assert_true(len <= WORLD_DATAGRAM_MAX);
+	assert_true(len <= PROTO_CONTROL_MAX || datagram[0] != PACKET_CONTROL || how & SEND_WHOLE);
 	world_sealed(we->w, we->index, datagram, len);
 	if (is_client(ctx))
 		client_sends(ctx, to, datagram, len, how);
