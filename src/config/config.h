@@ -58,13 +58,14 @@ struct config {
 	uint8_t private_key[32];
 	uint8_t public_key[32]; /* left zero by config_load(); the daemon derives it */
 	uint32_t workers;       /* 0: one per CPU; a client has one */
+	bool cpu_affinity;      /* server: with workers 0, each stays on its CPU */
 	char user[32];          /* "" : stay who you are; dropped to after start */
 
 	struct {
 		char name[CONFIG_IFNAME_MAX];
 		struct prefix *addresses; /* server: its own; client: overrides what the server says */
 		size_t naddresses;
-		struct prefix *routes;    /* client: the same; none with routes_set: no routes */
+		struct prefix *routes; /* client: the same; none with routes_set: no routes */
 		size_t nroutes;
 		bool addresses_set, routes_set, mtu_set;
 		uint16_t mtu;

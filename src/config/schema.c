@@ -33,6 +33,7 @@ static const struct key config_keys[] = {
 	  COUNT(nlisten), .least = 1, .most = 64 },
 	{ "workers", KEY_WORKERS, FOR_BOTH, .restart = FOR_BOTH, AT(workers), .least = 1,
 	  .most = PROTO_WORKERS_MAX },
+	{ "cpu_affinity", KEY_BOOL, FOR_SERVER, .restart = FOR_SERVER, AT(cpu_affinity), .def = true },
 	{ "user", KEY_USER, FOR_BOTH, .restart = FOR_BOTH, AT(user) },
 	{ "tunnel.name", KEY_INTERFACE, FOR_BOTH, .restart = FOR_BOTH, AT(tunnel.name), .text = "jump0" },
 	{ "tunnel.addresses", KEY_ADDRESSES, FOR_BOTH, .restart = FOR_SERVER, AT(tunnel.addresses),

@@ -41,6 +41,7 @@
 	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
 	X(DROP_SOCKET_FULL, drop_socket_full, "datagrams the socket did not take")                 \
 	X(DROP_SOCKET_ERROR, drop_socket_error, "datagrams the network refused")                   \
+	X(HANDED_OVER, handed_over, "packets that surfaced at another worker than their own")      \
 	X(DROP_RING_FULL, drop_ring_full, "packets for another worker whose ring was full")        \
 	X(DROP_AMPLIFICATION, drop_amplification, "packets to an unproven address beyond the 3x rule") \
 	X(HELLO_RECEIVED, hello_received, "HELLOs received")                                       \

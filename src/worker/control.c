@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "ctl/notify.h"
+#include "net/steer.h"
 #include "worker/daemon.h"
 
 enum gather_kind { GATHER_STATUS, GATHER_SESSIONS, GATHER_METRICS, GATHER_ORDER, GATHER_RELOAD };
@@ -190,12 +191,15 @@ static struct session_info *merge(const struct daemon *d, const struct gather *g
 	return all;
 }
 
+/* What comes out at another worker than its own is handed over, so this is about speed alone. */
 static const char *steering(const struct daemon *d)
 {
-	if (d->nworkers == 1)
-		return "one worker: nothing to steer";
-	return d->steered ? "datagrams steered to their worker by classic BPF"
-			  : "no steering: datagrams are handed over between workers";
+	static const char *const texts[2][2] = {
+		{ "steering: none", "steering: inner packets by eBPF" },
+		{ "steering: datagrams by BPF", "steering: datagrams by BPF, inner packets by eBPF" },
+	};
+
+	return d->nworkers == 1 ? "one worker" : texts[d->steered][d->steer != NULL];
 }
 
 /* What the kernel does for us in large pieces; "" where it does not. */
@@ -415,6 +419,29 @@ int control_tunnel(struct daemon *d, const struct config *c)
 	return rc;
 }
 
+void control_steer(struct daemon *d, const struct config *c)
+{
+	struct steer_entry *entries;
+	size_t n = 0;
+	int rc = -ENOMEM;
+
+	if (!d->steer)
+		return;
+	for (size_t i = 0; i < c->npeers; i++)
+		n += c->peers[i].naddresses;
+	entries = calloc(n + 1, sizeof(*entries));
+	n = 0;
+	for (size_t i = 0; entries && i < c->npeers; i++)
+		for (size_t k = 0; k < c->peers[i].naddresses; k++)
+			entries[n++] = (struct steer_entry){ c->peers[i].addresses[k], c->peers[i].home };
+	if (entries)
+		rc = steer_set(d->steer, entries, n);
+	if (rc < 0)
+		log_warn("steering of inner packets: %s; some are handed over between workers",
+			 strerror(-rc));
+	free(entries);
+}
+
 static void policy_reloaded(struct daemon *d)
 {
 	struct audit_record r = { .at = worker_now(),
@@ -491,6 +518,7 @@ static void reload_commit(struct daemon *d, struct config *next, struct gather *
 
 	if (next->role == ROLE_SERVER)
 		control_tunnel(d, next);
+	control_steer(d, next);
 	d->replaced = d->config;
 	d->config = next;
 	d->reloading = true;

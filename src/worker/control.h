@@ -18,9 +18,12 @@
 #define DAEMON_RECENT 1024 /* audit records kept for `events` */
 #define DAEMON_SIGNALS 3
 
+struct steer;
+
 struct daemon {
 	uv_loop_t loop;
 	uv_async_t wake;
+	uv_work_t first; /* of the thread pool */
 	uv_timer_t drain, watchdog, goodbye;
 	uv_signal_t signals[DAEMON_SIGNALS];
 	const char *config_file;
@@ -35,6 +38,7 @@ struct daemon {
 	struct udp_offload udp_offload;
 	char tunnel_name[CONFIG_IFNAME_MAX];
 	struct tunnel *tunnel;
+	struct steer *steer; /* NULL: one worker, or the kernel cannot */
 	struct audit *audit;
 	struct ctl *ctl;
 	struct metrics *metrics; /* NULL: none */
@@ -45,7 +49,7 @@ struct daemon {
 	uint64_t events[AUDIT_EVENT_COUNT]; /* records so far */
 	struct jv_time started;
 	char last_reload[512];
-	char offloads[160]; /* for status */
+	char offloads[256]; /* for status */
 	bool steered, quitting, failed;
 	bool reloading, reload_again; /* SIGHUP while one was under way */
 };
@@ -59,6 +63,8 @@ extern const struct ctl_ops control_ops;
 struct config *control_load(struct daemon *d, char **first);
 /* The server's device: addresses, and routes to what lies behind peers. */
 int control_tunnel(struct daemon *d, const struct config *c);
+/* Tells the kernel whose addresses belong to which worker, where it asks. */
+void control_steer(struct daemon *d, const struct config *c);
 struct audit_config control_audit_config(const struct config *c);
 /* SIGHUP (req NULL) or the reload command. */
 void control_reload(struct daemon *d, struct ctl_request *req);

@@ -17,6 +17,7 @@
 #include "ctl/notify.h"
 #include "net/steer.h"
 #include "net/tun.h"
+#include "worker/affinity.h"
 #include "worker/control.h"
 #include "worker/privileges.h"
 #include "worker/worker.h"
@@ -199,6 +200,22 @@ static int open_tunnel(struct daemon *d)
 	return d->config->role == ROLE_SERVER ? control_tunnel(d, d->config) : 0;
 }
 
+/* The kernel's own choice keeps a flow where its answers came from, which is right for most packets. */
+static void steer_inner(struct daemon *d)
+{
+	int rc;
+
+	if (d->nworkers == 1)
+		return;
+	d->steer = steer_tunnel(d->tun_fds[0], &rc);
+	if (!d->steer)
+		log_warn(
+			"tunnel device %s: no steering by worker (%s%s); the kernel chooses by flow, and packets "
+			"are handed over between workers",
+			d->tunnel_name, strerror(-rc), rc == -EPERM ? ": needs CAP_BPF" : "");
+	control_steer(d, d->config);
+}
+
 static const char *listen_hint(int rc)
 {
 	switch (-rc) {
@@ -363,10 +380,33 @@ static void start_timers(struct daemon *d)
 	uv_timer_init(&d->loop, &d->goodbye);
 }
 
+/* With a worker for each CPU, each has its own; one that may run anywhere is best left to the kernel. */
+static void choose_cpus(struct daemon *d)
+{
+	const bool each = d->config->workers == 0 && d->config->cpu_affinity && d->nworkers > 1;
+	int cpus[DAEMON_WORKERS_MAX];
+
+	affinity_list(cpus, d->nworkers);
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		d->workers[i].cpu = each ? cpus[i] : AFFINITY_ANY;
+}
+
+static void nothing(uv_work_t *req)
+{
+	(void)req;
+}
+
+/* The first piece of work makes the thread pool. Made by a worker, it would have to stay on that worker's CPU. */
+static int make_pool(struct daemon *d)
+{
+	return uv_queue_work(&d->loop, &d->first, nothing, NULL);
+}
+
 static int start_threads(struct daemon *d)
 {
-	int rc = 0;
+	int rc = make_pool(d);
 
+	choose_cpus(d);
 	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++) {
 		rc = worker_init(&d->workers[i]);
 		if (rc < 0)
@@ -382,16 +422,11 @@ static int start_threads(struct daemon *d)
 
 static uint32_t worker_count(const struct config *c)
 {
-	uv_cpu_info_t *cpus;
-	int n = 0;
+	const uint32_t n = c->workers > 0 ? c->workers : affinity_count();
 
 	if (c->role == ROLE_CLIENT)
 		return 1;
-	if (c->workers > 0)
-		return c->workers;
-	if (uv_cpu_info(&cpus, &n) == 0)
-		uv_free_cpu_info(cpus, n);
-	return n < 1 ? 1 : n > DAEMON_WORKERS_MAX ? DAEMON_WORKERS_MAX : (uint32_t)n;
+	return n > DAEMON_WORKERS_MAX ? DAEMON_WORKERS_MAX : n;
 }
 
 static void announce(struct daemon *d)
@@ -417,8 +452,10 @@ static int start_privileged(struct daemon *d)
 {
 	int rc = open_tunnel(d);
 
-	if (rc == 0)
-		rc = make_workers(d);
+	if (rc < 0)
+		return rc;
+	steer_inner(d);
+	rc = make_workers(d);
 	if (rc == 0)
 		rc = control_metrics(d, d->config, &d->metrics);
 	if (rc < 0)
@@ -527,6 +564,7 @@ static bool stop(struct daemon *d)
 	if (d->audit)
 		audit_close(d->audit, GOODBYE_MS);
 	tunnel_free(d->tunnel);
+	steer_free(d->steer);
 	for (uint32_t i = 0; d->tun_fds && i < d->nworkers; i++)
 		close(d->tun_fds[i]);
 	free(d->tun_fds);

@@ -48,6 +48,7 @@ static void hand_over(struct worker *w, uint32_t to, bool inner, const struct ro
 		h->from = *from;
 	memcpy(h->data, data, len);
 	ring_publish(home->packets[w->index]);
+	engine_count(w->engine, COUNT_HANDED_OVER, 1);
 	uv_async_send(&home->wake);
 }
 

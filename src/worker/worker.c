@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "worker/affinity.h"
 #include "worker/client.h"
 #include "worker/daemon.h"
 
@@ -165,12 +166,22 @@ static void after_poll(uv_check_t *c)
 	worker_flush(w);
 }
 
+/* A hint: where it cannot be had, the kernel's choice does. */
+static void stay_on_cpu(const struct worker *w)
+{
+	int rc = w->cpu == AFFINITY_ANY ? 0 : affinity_stay(w->cpu);
+
+	if (rc < 0)
+		log_info("worker %u: cannot stay on CPU %d: %s", w->index, w->cpu, strerror(-rc));
+}
+
 /* The handles stay open: others may wake this loop until all threads have ended. */
 static void thread_main(void *arg)
 {
 	struct worker *w = arg;
 	const struct message bye = { .kind = MESSAGE_STOP, .worker = w->index };
 
+	stay_on_cpu(w);
 	if (w->client)
 		client_shell_start(w->client);
 	uv_run(&w->loop, UV_RUN_DEFAULT);

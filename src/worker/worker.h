@@ -77,6 +77,7 @@ struct worker {
 	struct daemon *daemon;
 	uint32_t index, workers;
 	uv_thread_t thread;
+	int cpu;        /* to stay on, or AFFINITY_ANY */
 	bool running;   /* control loop: the thread exists and has not been joined */
 	uint32_t asked; /* control loop: questions not yet answered */
 	bool looping;   /* the loop has been made */

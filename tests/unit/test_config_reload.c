@@ -40,10 +40,14 @@ static void test_mtu_generation(void **state)
 {
 	struct config *c = start(SERVER TUNNEL "peers:\n" PEER_A PEER_B " }\n", 1);
 
-	c = reload(c, SERVER "tunnel: { addresses: [ 10.8.0.1/24 ], mtu: 1380 }\npeers:\n" PEER_A PEER_B " }\n", 1, NULL);
+	c = reload(c,
+		   SERVER "tunnel: { addresses: [ 10.8.0.1/24 ], mtu: 1380 }\npeers:\n" PEER_A PEER_B " }\n",
+		   1, NULL);
 	assert_int_equal(c->peers[0].generation, 2);
 	assert_int_equal(c->peers[1].generation, 2);
-	c = reload(c, SERVER "tunnel: { addresses: [ 10.8.0.1/24 ], mtu: 1380 }\npeers:\n" PEER_A PEER_B " }\n", 1, NULL);
+	c = reload(c,
+		   SERVER "tunnel: { addresses: [ 10.8.0.1/24 ], mtu: 1380 }\npeers:\n" PEER_A PEER_B " }\n",
+		   1, NULL);
 	assert_int_equal(c->peers[0].generation, 2);
 	config_free(c);
 }
@@ -82,14 +86,12 @@ static void test_generations(void **state)
 		   1, NULL);
 	assert_int_equal(c->peers[0].generation, 2);
 	assert_int_equal(c->peers[1].generation, 4);
-	c = reload(
-		c,
-		SERVER TUNNEL
-		"push: { routes: [ 10.9.0.0/16 ] }\npolicy: { session: { rekey_after_ms: 10000 } }\n"
-		"peers:\n" PEER_A
-			PEER_B
-		", routes: [ 10.9.0.0/16 ], dns: [ 10.8.0.1 ], policy: { switching: { drain_ms: 1 } } }\n",
-		1, NULL);
+	c = reload(c,
+		   SERVER TUNNEL
+		   "push: { routes: [ 10.9.0.0/16 ] }\npolicy: { session: { rekey_after_ms: 10000 } }\n"
+		   "peers:\n" PEER_A PEER_B
+		   ", routes: [ 10.9.0.0/16 ], dns: [ 10.8.0.1 ], policy: { switching: { drain_ms: 1 } } }\n",
+		   1, NULL);
 	assert_int_equal(c->peers[0].generation, 3);
 	assert_int_equal(c->peers[1].generation, 5);
 	config_free(c);
@@ -155,11 +157,11 @@ static void test_restart(void **state)
 	c = reload(
 		c,
 		"version: \"1.0\"\nnode: { id: 9, name: other }\nprivate_key_file: key2\n"
-		"listen: [ \"udp://0.0.0.0:4434\", \"udp://[::]:1\" ]\nworkers: 7\nuser: nobody\n"
+		"listen: [ \"udp://0.0.0.0:4434\", \"udp://[::]:1\" ]\nworkers: 7\ncpu_affinity: false\nuser: nobody\n"
 		"tunnel: { name: jump9, addresses: [ 10.9.0.1/24, \"fd00::1/64\" ], mtu: 1300 }\n"
 		"control: { socket: /tmp/s }\naudit: { syslog: false }\npeers:\n" PEER_A,
 		2,
-		"node.id, private_key_file, listen, workers, user, tunnel.name, tunnel.addresses, "
+		"node.id, private_key_file, listen, workers, cpu_affinity, user, tunnel.name, tunnel.addresses, "
 		"control.socket");
 	assert_int_equal(c->node_id, 1);
 	assert_int_equal(c->private_key[0], 'C');
@@ -217,10 +219,10 @@ static void test_client(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mtu_generation),
-		cmocka_unit_test(test_generations),     cmocka_unit_test(test_homes),
-		cmocka_unit_test(test_restart),         cmocka_unit_test(test_role_refused),
-		cmocka_unit_test(test_address_refused), cmocka_unit_test(test_client),
+		cmocka_unit_test(test_mtu_generation), cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_homes),          cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_role_refused),   cmocka_unit_test(test_address_refused),
+		cmocka_unit_test(test_client),
 	};
 
 	return cmocka_run_group_tests(tests, enter_dir, leave_dir);

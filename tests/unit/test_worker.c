@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "worker/affinity.h"
 #include "worker/client.h"
 #include "worker/daemon.h"
 #include "worker/worker.h"
@@ -331,6 +332,7 @@ static struct daemon *daemon_new(void)
 		d->tun[i] = pair[0];
 		w->daemon = d;
 		w->index = i;
+		w->cpu = AFFINITY_ANY;
 		w->workers = WORKERS;
 		w->config = &d->config;
 		w->tun_fd = pair[1];

@@ -1,0 +1,42 @@
+#!/bin/bash
+# As many workers as CPUs the daemon may run on, each on its own; every other thread anywhere.
+
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need_daemon
+all=$(grep Cpus_allowed_list /proc/self/status | tr -s '\t' ' ')
+all=${all#* }
+cpus=$(nproc)
+[ "$cpus" -gt 1 ] || skip "one CPU: nothing to choose from"
+ns_setup
+peer alice 2
+
+lists() { cat /proc/"${RIG_PID[server]}"/task/*/status | sed -n 's/^Cpus_allowed_list:\t//p'; }
+# One for each worker, or for none; new threads choose their CPU as they start.
+single() { [ "$(lists | grep -cx '[0-9]*')" -eq "$1" ] && [ "$(lists | grep -x '[0-9]*' | sort -u | wc -l)" -eq "$1" ]; }
+anywhere() { lists | grep -qxF "$all"; }
+
+SERVER_WORKERS=auto
+start_server
+start_client alice cli a0 # whose handshake has wanted the thread pool
+[ "$(ask server status | "$TOOLS/jget" - daemon.workers)" -eq "$cpus" ] || fail "not a worker for each of $cpus CPUs"
+expect 3000 "each worker has a CPU of its own" single "$cpus"
+# The control loop, and four threads for key agreements.
+[ "$(lists | grep -cxF "$all")" -ge 5 ] || fail "threads stay on a worker's CPU: $(lists | tr '\n' ' ')"
+
+say "  and not, when told so"
+stop server || fail "the server ended with an error"
+SERVER_WORKERS=$'auto\ncpu_affinity: false'
+start_server
+expect 3000 "the threads run anywhere" anywhere
+single 0 || fail "threads have CPUs: $(lists | tr '\n' ' ')"
+
+say "  a CPU it may not have is not counted"
+stop server || fail "the server ended with an error"
+SERVER_WORKERS=auto
+server_config
+spawn server srv taskset -c "${all%%[-,]*}" "$JUMPVPND" run -c "$TMP/server.yaml"
+expect 10000 "the server answers on its control socket" answers server
+[ "$(ask server status | "$TOOLS/jget" - daemon.workers)" -eq 1 ] || fail "more workers than CPUs"
+say "ok"
