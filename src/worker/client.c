@@ -111,6 +111,14 @@ static void socket_closed(uv_handle_t *h)
 	free(s);
 }
 
+void client_shell_count(struct client_shell *c)
+{
+	struct list *pos;
+
+	list_for_each(pos, &c->sockets)
+		worker_socket_count(c->worker, container_of(pos, struct worker_socket, node));
+}
+
 static void io_path_close(void *ctx, uint32_t socket)
 {
 	struct worker *w = ctx;
@@ -119,6 +127,7 @@ static void io_path_close(void *ctx, uint32_t socket)
 	if (!s)
 		return;
 	worker_flush(w); /* what is queued for it goes first */
+	worker_socket_count(w, s);
 	s->open = false;
 	list_remove(&s->node);
 	uv_close((uv_handle_t *)&s->poll, socket_closed);

@@ -19,4 +19,5 @@ void client_shell_stop(struct client_shell *c);
 void client_shell_configure(struct client_shell *c, const struct config *config);
 /* path_open, path_close and net_setup. */
 void client_shell_io(struct engine_io *io);
+void client_shell_count(struct client_shell *c);                    /* worker_socket_count() of each socket */
 int client_shell_fd(const struct client_shell *c, uint32_t socket); /* -1: no such socket */

@@ -11,7 +11,9 @@
 #include "worker/client.h"
 #include "worker/daemon.h"
 
-#define BATCH 32 /* datagrams or runs for one socket in a row */
+#define BATCH 32        /* datagrams or runs for one socket in a row */
+#define ASK_BYTES 65536 /* sent until a socket is asked whether it is full: it cannot fill up in between */
+#define ASK_FLUSHES 64  /* while one is, each flush asks */
 
 struct work { /* a job on the thread pool */
 	uv_work_t req;
@@ -69,6 +71,21 @@ static void send_singly(struct worker *w, int fd, const struct udp_datagram *run
 	}
 }
 
+/*
+ * A link slower than what is sent to it fills its socket, which all sessions of a listener share. From half full on
+ * those lose who send most; control packets, which look after paths, and everybody else have the other half.
+ */
+static bool is_full(struct worker *w, int fd)
+{
+	if (w->asking == 0 && w->unasked < ASK_BYTES)
+		return false;
+	w->unasked = 0;
+	if (udp_queued(fd) < UDP_QUEUE_MOST)
+		return false;
+	w->asking = ASK_FLUSHES;
+	return true;
+}
+
 static void flush_datagrams(struct worker *w)
 {
 	struct udp_datagram batch[BATCH];
@@ -76,12 +93,22 @@ static void flush_datagrams(struct worker *w)
 
 	while (i < w->ntx) {
 		const int fd = w->tx[i].fd;
+		const bool full = is_full(w, fd);
 		size_t n = 0;
 
-		for (; i < w->ntx && w->tx[i].fd == fd && n < BATCH; i++)
-			batch[n++] = w->tx[i].d;
+		for (; i < w->ntx && w->tx[i].fd == fd && n < BATCH; i++) {
+			const struct udp_datagram *d = &w->tx[i].d;
+
+			share_offer(&w->share, &d->remote, (uint32_t)d->len);
+			w->unasked += d->len;
+			if (full && d->data[0] == PACKET_DATA && share_exceeded(&w->share, &d->remote))
+				engine_count(w->engine, COUNT_DROP_SOCKET_FULL, datagrams_of(d, 1));
+			else
+				batch[n++] = *d;
+		}
 		send_batch(w, fd, batch, n);
 	}
+	w->asking -= w->asking > 0;
 	w->ntx = 0;
 	w->copied = 0;
 }

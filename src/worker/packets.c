@@ -14,7 +14,8 @@
 #include "worker/client.h"
 #include "worker/daemon.h"
 
-#define SOCKET_BATCHES 16   /* receive batches per socket and turn: then the others have theirs */
+#define SOCKET_BATCHES 16   /* receive batches per socket and turn: then the others have theirs, */
+#define TURN_BYTES TUN_SLAB /* or so many bytes, from the tunnel as well: some 0.2 ms */
 #define HANDOVER_SLOTS 4096 /* of all rings to one worker */
 #define HANDOVER_LEAST 32   /* of one ring */
 #define HANDOVER_MOST 256
@@ -113,12 +114,13 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 {
 	struct worker_socket *s = container_of(poll, struct worker_socket, poll);
 	struct worker *w = s->worker;
+	size_t bytes = 0;
 
 	(void)events;
 	/* libuv stops polling a socket with a pending error (an ICMP message, say); reading clears it. */
 	if (status < 0 && s->open)
 		uv_poll_start(poll, UV_READABLE, socket_readable);
-	for (int turn = 0; turn < SOCKET_BATCHES && s->open; turn++) {
+	for (int turn = 0; turn < SOCKET_BATCHES && bytes < TURN_BYTES && s->open; turn++) {
 		const uint32_t id = s->id;
 		int n = udp_receive(s->fd, w->rx, UDP_BATCH);
 		struct jv_time now;
@@ -128,8 +130,10 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 			continue;
 		}
 		now = worker_now();
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			run_received(w, id, &w->rx[i], now);
+			bytes += w->rx[i].len;
+		}
 		worker_flush(w);
 		if (n < UDP_BATCH)
 			break;
@@ -146,6 +150,14 @@ int worker_socket_start(struct worker *w, struct worker_socket *s)
 	s->open = true;
 	uv_poll_start(&s->poll, UV_READABLE, socket_readable);
 	return 0;
+}
+
+void worker_socket_count(struct worker *w, struct worker_socket *s)
+{
+	const uint32_t dropped = udp_dropped(s->fd);
+
+	engine_count(w->engine, COUNT_DROP_RECEIVE_FULL, dropped - s->dropped);
+	s->dropped = dropped;
 }
 
 /* --- the tunnel --- */
@@ -220,12 +232,13 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = container_of(poll, struct worker, tun_poll);
 	struct jv_time now = worker_now();
+	size_t bytes = 0;
 	int n = 0;
 
 	(void)events;
 	if (status < 0)
 		uv_poll_start(poll, UV_READABLE, tun_readable);
-	for (size_t i = 0; i < TUN_BATCH; i++) {
+	for (size_t i = 0; i < TUN_BATCH && bytes < TURN_BYTES; i++) {
 		uint8_t *slot = tun_slot(w, TUN_PACKET);
 		struct vnet_header v;
 
@@ -233,6 +246,7 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 		if (n <= 0)
 			break;
 		tunnel_read(w, &v, slot, (size_t)n, now);
+		bytes += (size_t)n;
 	}
 	worker_flush(w);
 	if (n == -EBADFD)

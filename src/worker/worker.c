@@ -30,6 +30,10 @@ static void report_make(struct worker *w, struct worker_report *r)
 {
 	const size_t n = engine_session_count(w->engine);
 
+	for (size_t i = 0; i < w->nlisteners; i++)
+		worker_socket_count(w, &w->listeners[i]);
+	if (w->client)
+		client_shell_count(w->client);
 	r->sessions = n > 0 ? calloc(n, sizeof(*r->sessions)) : NULL;
 	r->n = r->sessions ? engine_info(w->engine, r->sessions, n, worker_now()) : 0;
 	r->counters = *engine_counters(w->engine);

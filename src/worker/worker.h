@@ -19,6 +19,7 @@
 #include "net/offload.h"
 #include "net/udp.h"
 #include "session/engine.h"
+#include "worker/share.h"
 
 struct daemon;
 struct client_shell;
@@ -70,6 +71,7 @@ struct worker_socket { /* a server's listener, or a client's path */
 	int fd;
 	uint32_t id;
 	bool open;        /* the poll handle is active */
+	uint32_t dropped; /* of udp_dropped(), what has been counted */
 	struct list node; /* client: of client_shell->sockets */
 };
 
@@ -120,7 +122,10 @@ struct worker {
 		struct udp_datagram d; /* segment: length of the first one */
 	} tx[WORKER_TX];
 	size_t ntx;
-	uint8_t *copy_slab; /* COPY_SLAB bytes */
+	struct share share;  /* of what is sent */
+	size_t unasked;      /* bytes sent since a socket was asked how full it is */
+	unsigned int asking; /* flushes that ask each time, for lately one was full */
+	uint8_t *copy_slab;  /* COPY_SLAB bytes */
 	size_t copied;
 	uint8_t random[256]; /* a stock of random bytes */
 	size_t random_left;
@@ -149,6 +154,8 @@ struct jv_time worker_now(void);
 void worker_flush(struct worker *w);
 /* Polls a socket for datagrams; 0 or -errno. */
 int worker_socket_start(struct worker *w, struct worker_socket *s);
+/* Counts what the kernel dropped since the last time. */
+void worker_socket_count(struct worker *w, struct worker_socket *s);
 
 /* --- between the files of this room --- */
 

@@ -308,6 +308,10 @@ void client_shell_io(struct engine_io *io)
 {
 }
 
+void client_shell_count(struct client_shell *c)
+{
+}
+
 int client_shell_fd(const struct client_shell *c, uint32_t socket)
 {
 	return -1;
@@ -568,6 +572,41 @@ static void test_delivered(void **state)
 	close(fd);
 }
 
+/* What found the socket's buffer full never got as far as us, and is counted nevertheless: once. */
+static void test_full_receive_buffer_is_counted(void **state)
+{
+	enum { SENT = 300 };
+	struct daemon *d = daemon_new();
+	struct worker_report report = { .n = 0 };
+	struct message m = { .kind = MESSAGE_INFO, .report = &report };
+	const int small = 1;
+	uint8_t data[64];
+	struct endpoint to;
+	uint64_t lost;
+	int fd;
+
+	fd = dial(d, &to);
+	assert_int_equal(setsockopt(d->w[0].listeners[0].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	fill(data, sizeof(data), 0, 0);
+	for (unsigned int i = 0; i < SENT; i++)
+		send_to(fd, &to, data, sizeof(data));
+	lost = udp_dropped(d->w[0].listeners[0].fd);
+	assert_true(lost > 0 && lost < SENT);
+	assert_int_equal(worker_start(&d->w[0]), 0);
+	for (unsigned int i = 0; i < SENT - lost; i++)
+		seen_by(d, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(worker_post(&d->w[0], &m));
+		answer_of(d, 0);
+		free(report.sessions);
+		assert_int_equal(report.counters.n[COUNT_DROP_RECEIVE_FULL], lost);
+	}
+	halt(d);
+	close(fd);
+	finish(d);
+	*state = NULL;
+}
+
 /* A ring that nobody empties loses packets, counts each, and grows no further. */
 static void test_full_ring_is_counted(void **state)
 {
@@ -782,6 +821,7 @@ int main(void)
 		TEST(test_sent_datagrams_are_kept),
 		TEST(test_ecn),
 		TEST(test_delivered),
+		cmocka_unit_test(test_full_receive_buffer_is_counted),
 		cmocka_unit_test(test_full_ring_is_counted),
 		cmocka_unit_test(test_ring_of_large_packets),
 		TEST(test_every_question_is_answered_once),
