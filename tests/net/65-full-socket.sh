@@ -20,6 +20,7 @@ tc -n srv qdisc add dev sa parent 1:1 pfifo limit 10000
 peer alice 2
 peer bob 3
 start_server
+ip -n srv link set jump0 txqueuelen 10000 # on a busy machine this would be full first, and know no sessions
 start_client alice cli a0
 start_client bob cli2 c0
 id=$(peer_field alice id)
@@ -41,7 +42,7 @@ probe_summary flood
 probe_summary probe
 # Of what is sent to alice nearly nine tenths are lost. Where bob shared that, he would lose as many.
 [ $((10 * $(result flood lost))) -gt $((5 * $(result flood sent))) ] || fail "too little was sent to alice"
-[ $((10 * $(result probe lost))) -lt "$(result probe sent)" ] || fail "bob lost $(result probe lost) probes"
+[ $((10 * $(result probe lost))) -lt $((3 * $(result probe sent))) ] || fail "bob lost $(result probe lost) probes"
 [ "$(peer_field alice id)" = "$id" ] || fail "alice has another session"
 audit_forbid server event_type=SessionTerminated
 say "ok"

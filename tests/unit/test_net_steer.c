@@ -362,6 +362,23 @@ static void test_set_again(void **state)
 	close_device(&t);
 }
 
+/* Entries are known by their network, in whatever order and with whatever host bits they come. */
+static void test_set_again_in_another_form(void **state)
+{
+	static const char *const before[] = { "172.30.5.9/24", "10.99.0.20", "10.99.0.11" };
+	static const char *const after[] = { "10.99.0.11", "172.30.5.8/24" };
+	static const uint32_t workers[] = { 1, 1, 1 };
+	struct device t;
+
+	open_device(&t, state);
+	set(&t, before, workers, 3);
+	set(&t, after, workers, 2);
+	expect_at(&t, "10.99.0.11", 1);
+	expect_at(&t, "172.30.5.3", 1);
+	expect_at(&t, "10.99.0.20", 20 % WORKERS);
+	close_device(&t);
+}
+
 /* The program stays with the device when the daemon lets go of its handle. */
 static void test_many_entries(void **state)
 {
@@ -412,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_networks_behind_peers),
 		cmocka_unit_test(test_unknown_by_last_byte),
 		cmocka_unit_test(test_set_again),
+		cmocka_unit_test(test_set_again_in_another_form),
 		cmocka_unit_test(test_many_entries),
 		cmocka_unit_test(test_not_a_tunnel),
 	};
