@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 all:
 # These work on a machine that has make and nothing else: they must not need what configure finds.
-BARE_GOALS := help deps check demo check-asan check-tsan lint format dist clean
+BARE_GOALS := help deps check demo bench check-asan check-tsan lint format dist clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
@@ -142,7 +142,7 @@ run_sim = $(RUNNER) $(OUT)/tests/sim/sim --seeds $(SEEDS) --jobs 2
 run_vectors = $(RUNNER) tests/run-vectors $(OUT)/tests/vectors
 run_net = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/run.sh
 
-include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk
+include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk tests/bench/rules.mk
 
 # Five simulated minutes each; any number or range: SEEDS=100000, SEEDS=7..99.
 SEEDS ?= 2000
@@ -151,7 +151,7 @@ suite: all tests
 	@tests/check $(foreach part,$(SUITE),'$(run_$(part))')
 
 check: deps ## everything: installs what is missing (as root), builds, lint, unit tests, vectors, namespace tests
-	@$(MAKE) suite SUITE='lint unit vectors model fuzz sim scenarios net netscenarios'
+	@$(MAKE) suite SUITE='lint unit vectors micro model fuzz sim scenarios net netscenarios'
 
 check-unit: $(UNIT_BINS) ## the unit tests alone
 	@$(run_unit)

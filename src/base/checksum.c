@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-/* For each CPU the widest form it has; the linker's resolver chooses once. */
+/* For each CPU the widest form it has; the linker's resolver chooses once. Where instructions are counted it must be the
+ * same one everywhere. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && \
-	!defined(__SANITIZE_THREAD__)
+	!defined(__SANITIZE_THREAD__) && !defined(CHECKSUM_ONE_FORM)
 #define WIDE __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
 #else
 #define WIDE

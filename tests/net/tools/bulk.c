@@ -3,13 +3,17 @@
  *
  *     bulk serve --listen ADDR:PORT [--ready-file F]
  *     bulk send|recv --to ADDR:PORT [--bytes N | --seconds N] [--seed S] [--mbit N] [--patience-ms N]
- *                    [--ready-file F]
+ *                    [--plain] [--stamp-ms N] [--congestion NAME] [--ready-file F]
  *
  * `send` streams to the server, `recv` from it; without --bytes and --seconds until SIGTERM. Each end
  * compares what it reads with the stream of the seed and hashes it (FNV-1a over 64-bit words); the
  * sender's count and hash end the transfer, and both must agree. One JSON object tells bytes, rate,
  * checksum, and the connection's addresses at its beginning and end. Exit status 0 only when all bytes
  * arrived whole; --patience-ms (60,000) bounds how long a connection may make no progress.
+ *
+ * Making and checking the stream costs more than carrying it: --plain sends zeros in large writes and counts them,
+ * nothing else, for measuring what is between the ends. With --stamp-ms a plain `recv` tells the bytes of each
+ * interval, too, and when (ms of the wall clock) the first one began.
  */
 #include <getopt.h>
 #include <netinet/tcp.h>
@@ -20,11 +24,14 @@
 #include "tool.h"
 
 #define CHUNK (64 * 1024)
+#define PLAIN (128 * 1024)
+#define STAMPS_MAX 10000
 #define BULK_MAGIC UINT64_C(0x4a56504e42554c4b)
 
-struct request { /* native byte order: both ends are this program */
+struct request {              /* native byte order: both ends are this program */
 	uint64_t magic, send; /* send 1: the client sends */
-	uint64_t bytes, length_ns, seed, mbit;
+	uint64_t bytes, length_ns, seed, mbit, plain;
+	char congestion[16]; /* of both ends; "": the system's */
 };
 
 enum verdict { VERDICT_BAD, VERDICT_GOOD, VERDICT_ENOUGH };
@@ -41,12 +48,15 @@ struct stream { /* a place in the stream and the hash of what came before it */
 struct options {
 	struct address to;
 	struct request req;
-	uint64_t patience_ms;
+	uint64_t patience_ms, stamp_ns;
 	const char *ready_file;
 };
 
 struct result {
 	uint64_t bytes, checksum, ns;
+	uint64_t stamp_ns, start_ms; /* 0: no stamps */
+	uint64_t stamp[STAMPS_MAX];  /* bytes of each interval */
+	size_t stamps;
 	const char *error; /* NULL: all well */
 	char local[ADDRESS_TEXT], remote[ADDRESS_TEXT], local_end[ADDRESS_TEXT];
 };
@@ -146,7 +156,8 @@ static const char *read_verdict(int fd, const struct trailer *sent)
 	do
 		error = read_all(fd, &back, sizeof(back));
 	while (!error && back.verdict == VERDICT_ENOUGH);
-	if (!error && (back.verdict != VERDICT_GOOD || back.bytes != sent->bytes || back.checksum != sent->checksum))
+	if (!error &&
+	    (back.verdict != VERDICT_GOOD || back.bytes != sent->bytes || back.checksum != sent->checksum))
 		error = "checksums differ";
 	return error;
 }
@@ -226,6 +237,65 @@ static const char *recv_stream(int fd, const struct request *q, struct result *r
 	return error;
 }
 
+static const char *send_plain(int fd, const struct request *q, struct result *r)
+{
+	static uint8_t buf[PLAIN];
+	const uint64_t start = now_ns();
+	uint64_t pace_from = start;
+	const char *error = NULL;
+	struct trailer t = { 0 };
+
+	while (!error && !tool_stop && !(q->length_ns && now_ns() - start >= q->length_ns)) {
+		size_t n = q->bytes && q->bytes - r->bytes < PLAIN ? q->bytes - r->bytes : PLAIN;
+
+		if (n == 0)
+			break;
+		if (q->mbit)
+			pace(&pace_from, q, r->bytes);
+		error = write_all(fd, buf, n);
+		r->bytes += n;
+	}
+	shutdown(fd, SHUT_WR);
+	if (!error)
+		error = read_all(fd, &t, sizeof(t));
+	if (!error && t.bytes != r->bytes)
+		error = "bytes are missing";
+	r->ns = now_ns() - start;
+	return error;
+}
+
+static void stamp(struct result *r, uint64_t ns, uint64_t bytes)
+{
+	const uint64_t i = r->stamp_ns ? ns / r->stamp_ns : STAMPS_MAX;
+
+	if (i >= STAMPS_MAX)
+		return;
+	r->stamp[i] += bytes;
+	r->stamps = i + 1;
+}
+
+static const char *recv_plain(int fd, struct result *r)
+{
+	static uint8_t buf[PLAIN];
+	const uint64_t start = now_ns();
+	struct timespec wall;
+	ssize_t n;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	r->start_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / NS_PER_MS;
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0 || (n < 0 && errno == EINTR && !tool_stop)) {
+		if (n < 0)
+			continue;
+		r->bytes += (size_t)n;
+		stamp(r, now_ns() - start, (uint64_t)n);
+	}
+	r->ns = now_ns() - start;
+	struct trailer t = { .bytes = r->bytes };
+	const char *error = n < 0 ? strerror(errno) : NULL;
+	write_all(fd, &t, sizeof(t));
+	return error;
+}
+
 static void name_ends(int fd, char local[ADDRESS_TEXT], char remote[ADDRESS_TEXT])
 {
 	struct address a = { .len = sizeof(a.ss) };
@@ -239,7 +309,8 @@ static void name_ends(int fd, char local[ADDRESS_TEXT], char remote[ADDRESS_TEXT
 
 static void set_patience(int fd, uint64_t patience_ms)
 {
-	struct timeval tv = { .tv_sec = (time_t)(patience_ms / 1000), .tv_usec = (long)(patience_ms % 1000) * 1000 };
+	struct timeval tv = { .tv_sec = (time_t)(patience_ms / 1000),
+			      .tv_usec = (long)(patience_ms % 1000) * 1000 };
 	int one = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
@@ -253,27 +324,43 @@ static int report(const struct request *q, bool sender, const struct result *r)
 
 	printf("{\"ok\":%s,\"role\":\"%s\",\"bytes\":%llu,\"seconds\":%.3f,\"mbit_per_s\":%.1f,"
 	       "\"checksum\":\"%016llx\",\"seed\":%llu,\"local\":\"%s\",\"local_at_end\":\"%s\","
-	       "\"remote\":\"%s\",\"error\":\"%s\"}\n",
+	       "\"remote\":\"%s\",\"error\":\"%s\"",
 	       r->error ? "false" : "true", sender ? "send" : "recv", (unsigned long long)r->bytes, s,
 	       s > 0 ? (double)r->bytes * 8 / 1e6 / s : 0, (unsigned long long)r->checksum,
 	       (unsigned long long)q->seed, r->local, r->local_end, r->remote, r->error ? r->error : "");
+	for (size_t i = 0; i < r->stamps; i++)
+		printf("%s%llu", i ? "," : ",\"stamps\":[", (unsigned long long)r->stamp[i]);
+	if (r->stamps)
+		printf("],\"start_ms\":%llu", (unsigned long long)r->start_ms);
+	puts("}");
 	fflush(stdout);
 	return r->error != NULL;
 }
 
 static int transfer(int fd, const struct request *q, bool sender, struct result *r)
 {
-	r->error = sender ? send_stream(fd, q, r) : recv_stream(fd, q, r);
+	if (q->plain)
+		r->error = sender ? send_plain(fd, q, r) : recv_plain(fd, r);
+	else
+		r->error = sender ? send_stream(fd, q, r) : recv_stream(fd, q, r);
 	name_ends(fd, r->local_end, NULL);
 	return report(q, sender, r);
 }
 
+static void set_congestion(int fd, const char *name)
+{
+	if (*name && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)))
+		die("congestion control %s: %s", name, strerror(errno));
+}
+
 static int client(const struct options *o)
 {
-	struct result r = { .error = "could not connect" };
+	static struct result r = { .error = "could not connect" };
 	int fd = open_socket(&o->to, SOCK_STREAM);
 
+	r.stamp_ns = o->stamp_ns;
 	set_patience(fd, o->patience_ms);
+	set_congestion(fd, o->req.congestion);
 	if (connect(fd, address_sa(&o->to), o->to.len) || write_all(fd, &o->req, sizeof(o->req))) {
 		r.error = strerror(errno);
 		return report(&o->req, o->req.send, &r);
@@ -288,14 +375,16 @@ static int client(const struct options *o)
 
 static int serve_one(int fd, const struct options *o)
 {
+	static struct result r;
 	struct request q;
-	struct result r = { 0 };
 
 	set_patience(fd, o->patience_ms);
 	name_ends(fd, r.local, r.remote);
 	r.error = read_all(fd, &q, sizeof(q));
 	if (r.error || q.magic != BULK_MAGIC)
 		return 1;
+	q.congestion[sizeof(q.congestion) - 1] = 0;
+	set_congestion(fd, q.congestion);
 	return transfer(fd, &q, !q.send, &r);
 }
 
@@ -332,10 +421,17 @@ static void usage(void)
 }
 
 static const struct option long_options[] = {
-	{ "to", required_argument, NULL, 't' },	     { "listen", required_argument, NULL, 't' },
-	{ "bytes", required_argument, NULL, 'b' },   { "seconds", required_argument, NULL, 's' },
-	{ "seed", required_argument, NULL, 'S' },    { "mbit", required_argument, NULL, 'm' },
-	{ "patience-ms", required_argument, NULL, 'p' }, { "ready-file", required_argument, NULL, 'R' },
+	{ "to", required_argument, NULL, 't' },
+	{ "listen", required_argument, NULL, 't' },
+	{ "bytes", required_argument, NULL, 'b' },
+	{ "seconds", required_argument, NULL, 's' },
+	{ "seed", required_argument, NULL, 'S' },
+	{ "mbit", required_argument, NULL, 'm' },
+	{ "patience-ms", required_argument, NULL, 'p' },
+	{ "ready-file", required_argument, NULL, 'R' },
+	{ "congestion", required_argument, NULL, 'c' },
+	{ "plain", no_argument, NULL, 'P' },
+	{ "stamp-ms", required_argument, NULL, 'i' },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -356,6 +452,9 @@ int main(int argc, char **argv)
 		case 'm': o.req.mbit = parse_number(optarg); break;
 		case 'p': o.patience_ms = parse_number(optarg); break;
 		case 'R': o.ready_file = optarg; break;
+		case 'c': snprintf(o.req.congestion, sizeof(o.req.congestion), "%s", optarg); break;
+		case 'P': o.req.plain = 1; break;
+		case 'i': o.stamp_ns = parse_number(optarg) * NS_PER_MS; break;
 		default: usage();
 		}
 	}

@@ -1,0 +1,40 @@
+# Benchmarks: tunnels side by side, and instruction counts.
+
+$(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^
+
+# Counts must be the same on every CPU: checksums in one form, not in the widest.
+$(OUT)/obj/tests/bench/checksum.o: src/base/checksum.c $(OUT)/flags build/config.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) -DCHECKSUM_ONE_FORM -c -o $@ $<
+
+MICRO_SRCS := tests/bench/micro.c src/net/offload.c $(filter-out tests/% src/base/checksum.c,$(WORLD_SRCS))
+$(OUT)/tests/bench/micro: $(call obj,$(MICRO_SRCS)) $(OUT)/obj/tests/bench/checksum.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(WORLD_LIBS)
+
+# A sanitizer has its own allocator, and its own instructions.
+ifndef SANITIZE
+tools: $(OUT)/tests/bench/copier $(OUT)/tests/net/alloc.so
+tests: $(OUT)/tests/bench/micro
+endif
+
+$(OUT)/tests/net/alloc.so: tests/net/preload/alloc.c $(OUT)/flags build/config.h
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) -fPIC -shared -o $@ $<
+
+run_micro = tests/bench/micro.sh $(OUT)/tests/bench/micro
+
+.PHONY: bench bench-micro
+bench: deps ## jumpvpnd beside other tunnels, to build/bench/report.md (20 min; QUICK=1: 3; ARGS=-R: into README.md)
+	@$(MAKE) --no-print-directory all tools $(OUT)/tests/bench/micro
+	@env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) BENCH_TOOLS=$(abspath $(OUT)/tests/bench) \
+		tests/bench/bench.sh -o $(OUT)/bench $(if $(filter 1,$(QUICK)),-q) $(ARGS)
+
+bench-micro: $(OUT)/tests/bench/micro ## instructions per packet, jump and timer against the baseline; UPDATE=1 writes it anew
+	@$(run_micro) $(if $(filter 1,$(UPDATE)),--update)
