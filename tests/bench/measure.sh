@@ -232,7 +232,11 @@ compare()
 			continue
 		fi
 		"start_$subject"
-		expect 20000 "$subject carries packets" pings "$subject"
+		if ! wait_until 40000 pings "$subject"; then
+			[ "$subject" != jumpvpnd ] || fail "jumpvpnd carries no packets"
+			say "    $subject: carries no packets, left out"
+			continue
+		fi
 		subjects+=("$subject")
 		printf '%s\t%s\n' "$subject" "${ABOUT[$subject]}" >>"$DATA.about"
 	done

@@ -26,10 +26,12 @@ inner_up()
 	INNER[$1]=10.9.$2.1
 }
 
-# run_both NAME: what stands behind it as the arrays SERVER and CLIENT.
+# run_both NAME [DEVICE]: the commands in the arrays SERVER and CLIENT; the client once the server has that device.
 run_both()
 {
 	spawn "$1-srv" srv "${SERVER[@]}"
+	# Whose first packet finds nobody comes again after seconds.
+	[ -z "${2-}" ] || wait_until 5000 ip -n srv link show dev "$2" || :
 	spawn "$1-cli" cli "${CLIENT[@]}"
 	DAEMONS[$1]="${RIG_PID[$1-srv]} ${RIG_PID[$1-cli]}"
 }
@@ -111,7 +113,7 @@ start_fastd() # NAME NUMBER METHOD
 		"10.1.1.1:520$n" "$3"
 	SERVER=(fastd --config "$TMP/$1-srv.conf")
 	CLIENT=(fastd --config "$TMP/$1-cli.conf")
-	run_both "$1"
+	run_both "$1" "fd$n"
 	inner_up "$1" "$n" "fd$n" "fd$n"
 }
 
@@ -148,7 +150,7 @@ start_nebula()
 	done
 	SERVER=(nebula -config "$TMP/nebula/srv.yaml")
 	CLIENT=(nebula -config "$TMP/nebula/cli.yaml")
-	run_both nebula
+	run_both nebula neb0
 	inner_up nebula 5 neb0 neb0
 }
 
@@ -172,7 +174,7 @@ start_openvpn()
 		--cert "$TMP/ovpn-srv.crt" --key "$TMP/ovpn-srv.key" --peer-fingerprint "$(print_of cli)")
 	CLIENT=(openvpn "${both[@]}" --local 10.1.1.2 --remote 10.1.1.1 --tls-client --ifconfig 10.9.6.2 10.9.6.1
 		--cert "$TMP/ovpn-cli.crt" --key "$TMP/ovpn-cli.key" --peer-fingerprint "$(print_of srv)")
-	run_both openvpn
+	run_both openvpn ovp0
 	inner_up openvpn 6 ovp0 ovp0
 }
 
@@ -193,6 +195,6 @@ start_tinc()
 	cp "$TMP/tinc-cli/hosts/cli" "$TMP/tinc-srv/hosts/"
 	SERVER=(tincd -c "$TMP/tinc-srv" -D --pidfile="$TMP/tinc-srv.pid")
 	CLIENT=(tincd -c "$TMP/tinc-cli" -D --pidfile="$TMP/tinc-cli.pid")
-	run_both tinc
+	run_both tinc tnc0
 	inner_up tinc 7 tnc0 tnc0
 }
