@@ -67,9 +67,11 @@ ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
 
 /* --- the world outside: nothing --- */
 
-static void on_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len)
+static void on_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len,
+		    unsigned int how)
 {
 	(void)to;
+	(void)how;
 	(void)datagram;
 	((struct bench *)ctx)->sent += len;
 }
@@ -288,9 +290,9 @@ static void data_in(struct bench *b)
 		inner_packet(packets[i] + PROTO_HEADER_LEN, PACKET, &far, &near);
 		peer_seal(b, b->s->active, packets[i], PACKET, PACKET_DATA);
 	}
-	engine_datagram(b->engine, &b->s->active->route, packets[0], sizeof(packets[0]), b->now);
+	engine_datagram(b->engine, &b->s->active->route, 0, packets[0], sizeof(packets[0]), b->now);
 	measured("data_in", 999,
-		 for (size_t i = 1; i < TIMES; i++) engine_datagram(b->engine, &b->s->active->route,
+		 for (size_t i = 1; i < TIMES; i++) engine_datagram(b->engine, &b->s->active->route, 0,
 								    packets[i], sizeof(packets[0]), b->now));
 	must(b->delivered - before == TIMES * PACKET, "a packet was not delivered");
 }
@@ -356,7 +358,7 @@ static void jump_once(struct bench *b, uint8_t *packet, size_t len)
 {
 	const uint8_t other = b->s->active->slot == 0;
 
-	engine_datagram(b->engine, &b->route[other], packet, len, b->now);
+	engine_datagram(b->engine, &b->route[other], 0, packet, len, b->now);
 	must(b->s->active->slot == other && b->s->state == STATE_ATTACHED, "the session did not jump");
 }
 

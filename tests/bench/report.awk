@@ -176,11 +176,11 @@ function svg_open(w, h) {
 function class_of(s) { return s == "jumpvpnd" ? "ours" : s == "veth" || s == "copier" ? "limit" : "other" }
 
 # One panel of bars: value(s) of each subject that has it.
-function panel(x, y, w, title, format, m1, m2,    i, s, v, most, n) {
+function panel(x, y, w, title, format, m1, m2,    i, s, v, most, n, length_of) {
 	printf "<text class=\"ink\" x=\"%d\" y=\"%d\" font-weight=\"600\">%s</text>\n", x, y + 14, text(title)
 	for (i = 1; i <= nsubjects; i++) {
 		v = m2 == "" ? median(subject[i], m1) : mean(median(subject[i], m1), median(subject[i], m2))
-		if (v != "" && v + 0 > most) most = v + 0
+		if (v != "" && v + 0 > most && subject[i] != "veth") most = v + 0
 	}
 	for (i = 1; i <= nsubjects; i++) {
 		s = subject[i]
@@ -188,8 +188,9 @@ function panel(x, y, w, title, format, m1, m2,    i, s, v, most, n) {
 		v = m2 == "" ? median(s, m1) : mean(median(s, m1), median(s, m2))
 		n++
 		if (v == "") continue
-		printf "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" rx=\"2\"/>\n", class_of(s), x, y + n * 24, (most > 0 ? (w - 52) * v / most + 1 : 1)
-		printf "<text class=\"ink\" x=\"%.1f\" y=\"%d\" font-size=\"12\">%s</text>\n", x + (most > 0 ? (w - 52) * v / most : 0) + 7, y + n * 24 + 13, sprintf(format, v)
+		length_of = most > 0 && v < most ? (w - 52) * v / most : w - 52
+		printf "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"16\" rx=\"2\"/>\n", class_of(s), x, y + n * 24, length_of + 1
+		printf "<text class=\"ink\" x=\"%.1f\" y=\"%d\" font-size=\"12\">%s</text>\n", x + length_of + 7, y + n * 24 + 13, sprintf(format, v)
 	}
 }
 
@@ -206,7 +207,7 @@ function bars(    i, n, h) {
 	panel(334, 16, 196, "TCP, 8 streams, Gbit/s", "%.2f", "tcp8_up", "tcp8_down")
 	panel(544, 16, 196, "CPU s per GB, both ends", "%.1f", "tcp1_up_cpu", "tcp1_down_cpu")
 	panel(754, 16, 196, "64-byte packets, kpps", "%.0f", "packets64", "")
-	note(h - 44, "Medians of interleaved runs, up and down together. Pale: no tunnel, and one that does nothing.")
+	note(h - 44, "Medians of interleaved runs, up and down together. Pale: no tunnel (its bar may be cut), and one that does nothing.")
 	note(h - 28, "Both ends on one machine: " meta["hardware"] ".")
 	note(h - 12, "Commit " meta["commit"] "; " meta["os"] ", " meta["kernel"] ".")
 	print "</svg>"
