@@ -14,6 +14,7 @@
 #define JOBS_MAX 256    /* key agreements under way; more HELLOs are dropped */
 #define JOBS_BUSY 32    /* from here on a HELLO must prove its address first */
 #define HELLOS_BUSY 200 /* in one second: the same */
+#define BIRTH_LEAST_MS 1000
 
 static bool under_load(struct engine *e, struct jv_time now)
 {
@@ -135,6 +136,12 @@ bool accept_issue(struct session *s, uint8_t slot)
 	return false;
 }
 
+/* Made after the COOKIE that proves its address, by the peer itself: mac2 anybody can make, the payload not. */
+static bool is_fresh(const struct job *j)
+{
+	return j->address_proven && crypto_equal(j->hello_payload.cookie, j->cookie, sizeof(j->cookie));
+}
+
 static struct session *session_birth(struct engine *e, const struct job *j, struct jv_time now)
 {
 	const struct config_peer *peer = &e->config->peers[j->peer];
@@ -157,6 +164,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	e->io.random(e->ctx, s->id, sizeof(s->id));
 	memcpy(s->peer_key, peer->public_key, sizeof(s->peer_key));
 	memcpy(s->hello_e, j->hello.e, sizeof(s->hello_e));
+	s->fresh = is_fresh(j);
 	s->peer_name = peer->name;
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;
@@ -247,29 +255,45 @@ void births_remove(struct session *s)
 	}
 }
 
-/* Made after the COOKIE that proves its address, by the peer itself: mac2 anybody can make, the payload not. */
-static bool is_fresh(const struct job *j)
+/*
+ * Which of the two gives way: one that may be a replay, or else the oldest. But somebody on one network of the peer can
+ * hold fresh HELLOs back and let them go as he likes. So what came by one address does not put out what came by
+ * another while it holds a place itself; nor does it give that up before an answer can have come. NULL: none.
+ */
+static struct session *gives_way(const struct births *b, const struct job *j, struct jv_time now)
 {
-	return j->address_proven && crypto_equal(j->hello_payload.cookie, j->cookie, sizeof(j->cookie));
+	const struct ip *from = &j->from.remote.ip;
+	const bool first = ip_equal(&b->s[0]->path[0].route.remote.ip, from);
+	const bool second = ip_equal(&b->s[1]->path[0].route.remote.ip, from);
+	struct session *own = first ? b->s[0] : b->s[1];
+
+	if (!b->s[0]->fresh || first == second)
+		return b->s[0];
+	return time_since_ms(now, own->born) >= BIRTH_LEAST_MS ? own : NULL;
 }
+
+enum room { ROOM, ROOM_FOR_COOKIE, ROOM_FULL };
 
 /*
  * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth
  * wants a HELLO that repeats a COOKIE of ours under the peer's seal, which no recorded one does: it costs the peer
- * a round trip, and replays never hold more than the first place. A third one puts the oldest out, so that a peer
- * whose WELCOMEs get lost is not locked out by itself. True: there is a place.
+ * a round trip, and replays never hold more than the first place. A third one puts another out, so that a peer
+ * whose WELCOMEs get lost is not locked out by itself.
  */
-static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
+static enum room make_room(struct engine *e, const struct job *j, struct jv_time now)
 {
 	struct births *b = &e->births[j->peer];
+	struct session *out;
 
 	if (b->s[0] && !is_fresh(j))
-		return false;
-	if (b->s[BIRTHS_MAX - 1]) {
-		e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
-		session_end(b->s[0], REASON_SUPERSEDED, now);
-	}
-	return true;
+		return ROOM_FOR_COOKIE;
+	if (!b->s[BIRTHS_MAX - 1])
+		return ROOM;
+	e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
+	out = gives_way(b, j, now);
+	if (out)
+		session_end(out, REASON_SUPERSEDED, now);
+	return out ? ROOM : ROOM_FULL;
 }
 
 /* The very HELLO that something in BIRTH came from: a network that duplicates, or somebody who replays. */
@@ -300,6 +324,7 @@ static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 {
 	const ptrdiff_t peer = config_find_peer(e->config, j->noise.rs);
 	struct session *s;
+	enum room room;
 	uint32_t home;
 
 	if (peer < 0) {
@@ -318,8 +343,9 @@ static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 		e->counters.n[COUNT_HELLO_REPEATED]++;
 		return false;
 	}
-	if (!make_room(e, j, now))
-		return cookie_wanted(e, j);
+	room = make_room(e, j, now);
+	if (room != ROOM)
+		return room == ROOM_FOR_COOKIE && cookie_wanted(e, j);
 	s = session_birth(e, j, now);
 	if (!s) {
 		e->counters.n[COUNT_HELLO_NO_MEMORY]++;

@@ -71,6 +71,7 @@ struct session {
 	const char *peer_name; /* in the configuration in force */
 	uint8_t peer_key[PROTO_KEY_LEN];
 	uint8_t hello_e[PROTO_KEY_LEN]; /* server: of the HELLO it came from */
+	bool fresh;                     /* server: and that was made after a COOKIE of ours */
 	struct policy policy;
 	uint32_t policy_generation;
 	struct policy next_policy; /* taken at the next transition */

@@ -423,6 +423,34 @@ static void test_outrun(void **state)
 	world_free(w);
 }
 
+/*
+ * As above, but he holds back what the client itself sends by his network, made with a COOKIE there, and lets it go
+ * bit by bit: it puts out what came by his network, not what comes by the other one.
+ */
+static void test_outrun_from_one_network(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route his = world_stranger(0);
+	struct packet_hello h;
+	unsigned int ms = 0;
+
+	w->paths = 1;
+	w->client[0].link[0].delay_us = 300000;
+	world_start(w);
+	for (; !world_session(w, 0) && ms < 20000; ms++) {
+		if (ms % 110 == 0) {
+			hello_make(w, &h, &his);
+			world_inject_up(w, &his, &h, sizeof(h));
+		}
+		world_run(w, 1);
+	}
+	world_assert(w, world_until(w, world_all_attached, 1000));
+	assert_true(ms < 2500);
+	world_run(w, 6000);
+	assert_int_equal(engine_session_count(w->engine[0].e), 1);
+	world_free(w);
+}
+
 /* He is where he says, and sends as fast as he can: key agreements at the rate of one source, then silence. */
 static void test_proven_rate(void **state)
 {
@@ -499,6 +527,14 @@ static void test_births(void **state)
 	hello_make(w, &h[4], NULL);
 	hello(w, &h[4], &from[0]);
 	assert_true(born_of(w, 0, &h[2]) && born_of(w, 1, &h[3]));
+	/* Nor does one from an address that holds a place: its own only, and that not at once. */
+	hello_make(w, &h[4], &from[2]);
+	hello(w, &h[4], &from[2]);
+	assert_true(born_of(w, 0, &h[2]) && born_of(w, 1, &h[3]));
+	world_run(w, 1000);
+	hello(w, &h[4], &from[2]);
+	assert_true(born_of(w, 0, &h[2]) && born_of(w, 1, &h[4]));
+	assert_int_equal(world_count(w, 0, COUNT_HELLO_TOO_MANY_BIRTHS), 4);
 	world_run(w, 6000);
 	assert_int_equal(engine_session_count(w->engine[0].e), 0);
 	world_free(w);
@@ -869,6 +905,7 @@ int main(void)
 		cmocka_unit_test(test_thief_no_cooldown),
 		cmocka_unit_test(test_spoofed_hellos),
 		cmocka_unit_test(test_outrun),
+		cmocka_unit_test(test_outrun_from_one_network),
 		cmocka_unit_test(test_proven_rate),
 		cmocka_unit_test(test_births),
 		cmocka_unit_test(test_cookie_of_other_worker),
