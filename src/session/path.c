@@ -288,6 +288,14 @@ bool path_may_send(struct path *p, uint32_t len)
 	return true;
 }
 
+bool path_may_try(struct path *p, uint32_t len)
+{
+	if ((uint64_t)p->trial_tx + len > (uint64_t)p->trial_rx * PROTO_AMPLIFICATION)
+		return false;
+	p->trial_tx += len;
+	return true;
+}
+
 bool path_is_warm(const struct path *p, const struct policy *policy)
 {
 	return p->known && p->proven && p->srtt_us != 0 && p->unanswered < policy->max_consecutive_drops;

@@ -53,6 +53,7 @@ struct path {
 	struct route pending;
 	struct jv_time challenge_sent;
 	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
+	uint32_t trial_rx, trial_tx;   /* the same of `pending`: what one has sent is no credit for another */
 
 	struct jv_time opened;
 
@@ -129,6 +130,8 @@ void path_size_changed(struct path *p);
 void path_void(struct path *p, struct jv_time now);
 /* May `len` bytes go to this address under the 3x rule? Counts them when they may. */
 bool path_may_send(struct path *p, uint32_t len);
+/* The same of `pending`. */
+bool path_may_try(struct path *p, uint32_t len);
 /* Warm: open, proven and answering. */
 bool path_is_warm(const struct path *p, const struct policy *policy);
 /* Is `a` the better candidate: warm, least loss (in steps of 5 %: less is chance), least latency, longest

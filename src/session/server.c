@@ -71,7 +71,7 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		return false;
 	}
 	if (!newest)
-		return true;
+		return p->known;
 	if (p->known && route_equal(&p->route, from)) {
 		if (p->moving)
 			p->challenged = false; /* the trial's nonce is for its address alone */
@@ -83,11 +83,11 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 		 * one. */
 		if (!p->moving || !route_equal(&p->pending, from)) {
 			p->pending = *from;
-			p->credit_rx = p->credit_tx = 0;
+			p->trial_rx = p->trial_tx = 0;
 			p->challenged = false;
 		}
 		p->moving = true;
-		p->credit_rx += (uint32_t)wire_len;
+		p->trial_rx += (uint32_t)wire_len;
 	} else {
 		p->route = *from;
 		p->known = true;
@@ -270,6 +270,13 @@ static void walk(struct session *s, enum reason evidence, struct jv_time now)
 		session_event(s, EVENT_SWITCH_START, switch_reason(evidence), now);
 }
 
+/* The active locator from another address, which is on trial: a JUMP moves us there. (One that is older than what was
+ * heard on its path does not tell where that leads now.) */
+static bool is_elsewhere(const struct path *p, const struct route *from)
+{
+	return p->moving && route_equal(&p->pending, from);
+}
+
 static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch,
 		   struct jv_time now)
 {
@@ -277,10 +284,11 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	const uint8_t left = s->active->number;
 
 	walk(s, f->jump.reason, now);
-	/* The active locator from another address: the jump moves us there. */
-	if (!route_equal(&p->route, from)) {
+	if (is_elsewhere(p, from)) {
 		p->route = *from;
 		p->proven = p->moving = p->challenged = false;
+		p->credit_rx = p->trial_rx;
+		p->credit_tx = p->trial_tx;
 	}
 	session_bind(s, p, is_switch, now);
 	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
@@ -308,7 +316,7 @@ static void send_again(struct session *s, const struct frame *jump, bool dead, s
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const bool is_switch = p != s->active || !route_equal(&p->route, from);
+	const bool is_switch = p != s->active || is_elsewhere(p, from);
 	/* Had it been well, what is older would be reported. */
 	const struct jv_time overdue = time_add_us(now, -path_patience_us(s->active));
 	uint32_t retry_after_ms;

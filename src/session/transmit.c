@@ -48,16 +48,9 @@ void control_begin(struct control *c)
  * is unproven. */
 static bool may_send(struct path *p, const struct route *to, size_t len)
 {
-	const bool proven = p->proven;
-	bool may;
-
 	if (p->session->engine->client)
 		return true;
-	if (to == &p->pending)
-		p->proven = false;
-	may = path_may_send(p, (uint32_t)len);
-	p->proven = proven;
-	return may;
+	return to == &p->pending ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
 }
 
 /* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */

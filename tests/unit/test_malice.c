@@ -1,0 +1,143 @@
+/* What a peer that has all keys, or somebody on its network, makes of the rules' corners. */
+#include "world.h"
+
+#include "base/wire.h"
+#include "proto/packet.h"
+
+#define CLIENT WORLD_WORKERS
+
+static struct frame a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_PING };
+
+	f.ping.id = id;
+	f.ping.path = path;
+	f.ping.age_us = session_age_us(s, now);
+	f.ping.policy_generation = s->policy_generation;
+	f.ping.locators_seq = s->locators_seq;
+	return f;
+}
+
+static struct frame a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_JUMP };
+
+	f.jump.id = id;
+	f.jump.path = path;
+	f.jump.reason = REASON_POLICY_FORCED;
+	f.jump.binding_version = s->binding_version;
+	f.jump.age_us = session_age_us(s, now);
+	return f;
+}
+
+/* As the owner of p's session may: this frame and padding up to `len` bytes, under any counter, from anywhere. */
+static void forge(struct world *w, struct path *p, const struct frame *f, size_t len, uint64_t counter,
+		  const struct route *from)
+{
+	struct session *s = p->session;
+	struct epoch *ep = keys_tx(&s->keys);
+	struct keycache *cache = s->engine->cache;
+	uint8_t packet[PROTO_CONTROL_MAX] = { 0 };
+	struct writer out = writer_init(packet + PROTO_HEADER_LEN, sizeof(packet) - PROTO_OVERHEAD);
+	size_t n;
+
+	frame_write(&out, f);
+	n = packet_seal(packet, len > out.len ? len : out.len, PACKET_CONTROL, (uint8_t)ep->number, counter,
+			p->locator, keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
+			keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+	world_inject_up(w, from, packet, n);
+}
+
+static size_t bytes_to(const struct world *w, const struct route *to)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < w->record.n; i++)
+		if (w->record.list[i].client == WORLD_CLIENTS &&
+		    endpoint_equal(&w->record.list[i].route.remote, &to->remote))
+			sum += w->record.list[i].len;
+	return sum;
+}
+
+static void full_packets(struct world *w, unsigned int n)
+{
+	static uint8_t packet[PROTO_HEADER_LEN + 1400 + PROTO_TAG_LEN];
+
+	while (n-- > 0) {
+		world_packet(packet + PROTO_HEADER_LEN, 1400, "10.8.0.1", "10.8.0.2");
+		engine_inner(w->engine[0].e, packet + PROTO_HEADER_LEN, 1400, w->now);
+		world_run(w, 1);
+	}
+}
+
+/* --- the 3x rule --- */
+
+/*
+ * What one address has sent is no credit for another. He sends much from his own and answers no challenge; then a
+ * JUMP that is older by its number, in the name of somebody else.
+ */
+static void test_credit_of_another(void **state)
+{
+	const struct route own = world_stranger(1), victim = world_stranger(2);
+	struct world *w = world_new(1, 1);
+	struct session *s;
+	struct path *p;
+	struct frame f;
+	uint64_t counter;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	p = session_path_numbered(s, 2);
+	counter = keys_tx(&s->keys)->tx_counter + 100;
+	w->recording = RECORD_SENT;
+	for (uint32_t i = 0; i < 200; i++) {
+		f = a_ping(s, 1000 + i, 2, w->now);
+		forge(w, p, &f, 1100, counter + 1 + i, &own);
+		world_run(w, 1);
+	}
+	f = a_jump(s, 900, 2, w->now);
+	forge(w, p, &f, 0, counter, &victim);
+	full_packets(w, 200);
+	assert_in_range(bytes_to(w, &victim), 0, 3 * 100);
+	w->recording = RECORD_NOTHING;
+	world_free(w);
+}
+
+/* The same with a path that is active at the victim's address, not proven, and on trial at his own. */
+static void test_credit_on_trial(void **state)
+{
+	const struct route own = world_stranger(1), victim = world_stranger(2);
+	struct world *w = world_new(1, 1);
+	struct session *s;
+	struct path *p;
+	struct frame f;
+	uint64_t counter;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	p = session_path_numbered(s, 2);
+	counter = keys_tx(&s->keys)->tx_counter + 100;
+	w->recording = RECORD_SENT;
+	f = a_jump(s, 900, 2, w->now);
+	forge(w, p, &f, 0, counter, &victim);
+	for (uint32_t i = 0; i < 200; i++) {
+		f = a_ping(s, 1000 + i, 2, w->now);
+		forge(w, p, &f, 1100, counter + 1 + i, &own);
+		full_packets(w, 1);
+	}
+	assert_in_range(bytes_to(w, &victim), 0, 3 * 100);
+	w->recording = RECORD_NOTHING;
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_credit_of_another),
+		cmocka_unit_test(test_credit_on_trial),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
