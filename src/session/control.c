@@ -73,6 +73,16 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 		client_path_dead(s, REASON_PEER_REPORTED, now);
 }
 
+/*
+ * Answers overtake each other, but not by far: one that comes long after those to later PINGs tells of a time that is
+ * over. Somebody on the path could hold some back while others come, and let them go when he cuts it: they would pass for
+ * life, and for a round trip that makes us wait as long as he likes.
+ */
+static bool is_held_back(const struct path *p, uint64_t echo_us)
+{
+	return echo_us + p->session->policy.heartbeat_interval_ms * UINT64_C(1000) < p->answered_us;
+}
+
 static void pong_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -85,6 +95,10 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	if (p->ping_id == 0 || p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age ||
 	    (s->void_ping_id != 0 && (int32_t)(f->pong.id - s->void_ping_id) <= 0))
 		return;
+	if (is_held_back(p, f->pong.echo_us))
+		return;
+	if (f->pong.echo_us > p->answered_us)
+		p->answered_us = f->pong.echo_us;
 	/* A client asked the address it was told. A server did not choose the address, and a PING's number
 	 * can be guessed: only a PATH_RESPONSE proves it there. */
 	if (s->engine->client)

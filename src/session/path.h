@@ -61,6 +61,7 @@ struct path {
 	uint32_t sent, received;                /* packets, as reported in PING and PONG */
 	uint32_t ping_id;                       /* of the last PING; 0: none was sent */
 	bool ping_out;                          /* that PING is not answered */
+	uint64_t answered_us;                   /* our age in the latest PING that was answered */
 	uint8_t unanswered;                     /* PINGs in a row */
 	uint8_t unheard;                        /* those of them since which nothing has come */
 	struct jv_time ping_sent, silent_since; /* of the first PING in that row */

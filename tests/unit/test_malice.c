@@ -132,11 +132,56 @@ static void test_credit_on_trial(void **state)
 	world_free(w);
 }
 
+/* --- held back --- */
+
+#define HELD_MAX 32
+
+static struct datagram held[HELD_MAX];
+static unsigned int holds, pongs;
+
+/* Every second answer on path 0, either way. */
+static bool hold_pongs(struct world *w, const struct datagram *d)
+{
+	(void)w;
+	if (d->path != 0 || !(d->frames & FRAME_BIT(FRAME_PONG)) || pongs++ % 2 == 0 || holds == HELD_MAX)
+		return false;
+	held[holds++] = *d;
+	return true;
+}
+
+static bool elsewhere(struct world *w)
+{
+	return world_all_attached(w) && world_session(w, 0)->active->number != 0;
+}
+
+/* Answers come seconds late, all at once, and then the path dies: that is seen all the same. */
+static void test_late_pongs(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	world_attach(w);
+	world_traffic(w, &w->client[0].up, 10000, true);
+	world_run(w, 1000);
+	holds = pongs = 0;
+	w->swallow = hold_pongs;
+	world_run(w, 6000);
+	w->swallow = NULL;
+	assert_in_range(holds, 5, HELD_MAX);
+	for (unsigned int i = 0; i < holds; i++)
+		world_late(w, &held[i]);
+	world_run(w, 10);
+	world_assert(w, world_session(w, 0)->active->number == 0);
+	w->client[0].link[0].cut_down = true;
+	world_assert(w, world_until(w, elsewhere, 1000));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_credit_of_another),
 		cmocka_unit_test(test_credit_on_trial),
+		cmocka_unit_test(test_late_pongs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
