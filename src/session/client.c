@@ -459,14 +459,31 @@ static enum reason denial(enum reason told)
 	return REASON_REATTACH_VALIDATION_FAILED;
 }
 
+/* Bindings only grow: a peer that names now one and now another would have us ask for ever. */
+static bool is_later_binding(const struct session *s, uint32_t told)
+{
+	return (int32_t)(told - s->jump.binding) > 0 && told - s->binding_version <= BINDINGS_MISSED_MAX;
+}
+
+/* When it may be asked again; not at once, or a peer that denies everything would have us ask without end. */
+static uint32_t denied_ms(const struct session *s, uint32_t told)
+{
+	if (told == 0)
+		return s->policy.heartbeat_volatile_ms;
+	if (told < PROTO_RETRY_MIN_MS)
+		return PROTO_RETRY_MIN_MS;
+	return told < LIMIT_WINDOW_MS ? told : LIMIT_WINDOW_MS;
+}
+
 void client_jump_reject(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 	const enum reason why = denial(f->jump_reject.reason);
+	const uint32_t ms = denied_ms(s, f->jump_reject.retry_after_ms);
 
 	if (!s->jump.pending || s->state != STATE_RECOVERING || f->jump_reject.id != s->jump.id)
 		return;
-	if (why == REASON_STALE_BINDING_VERSION && f->jump_reject.binding_version != s->jump.binding) {
+	if (why == REASON_STALE_BINDING_VERSION && is_later_binding(s, f->jump_reject.binding_version)) {
 		s->jump.binding = f->jump_reject.binding_version;
 		jump_to(s, &s->path[s->jump.slot], now);
 		return;
@@ -475,14 +492,11 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 	if ((why == REASON_STALE_REQUEST && f->jump_reject.retry_after_ms > 0) ||
 	    (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
 		s->jump.tries = 0;
-		s->jump.again = time_add_ms(now, f->jump_reject.retry_after_ms);
+		s->jump.again = time_add_ms(now, ms);
 		health_restart(s, now);
 		return;
 	}
-	jump_fails(s, why,
-		   f->jump_reject.retry_after_ms < LIMIT_WINDOW_MS ? f->jump_reject.retry_after_ms
-								   : LIMIT_WINDOW_MS,
-		   now);
+	jump_fails(s, why, ms, now);
 }
 
 void client_deadline(struct session *s, struct jv_time now)

@@ -176,12 +176,46 @@ static void test_late_pongs(void **state)
 	world_free(w);
 }
 
+/* --- a server that means no good --- */
+
+/* It denies every JUMP at once, and names now one binding version and now another. */
+static void test_denied_without_end(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct session *c, *s;
+	size_t from;
+
+	world_attach(w);
+	world_run(w, 1000);
+	c = world_session(w, 0);
+	s = world_peer(w, 0);
+	world_swallow_frame(w, true, FRAME_BIT(FRAME_JUMP), UINT32_MAX);
+	from = w->audits;
+	world_jump(w, 0, 1, 5);
+	for (unsigned int i = 0; i < 20000; i++) {
+		struct frame f = { .type = FRAME_JUMP_REJECT };
+
+		f.jump_reject.id = c->jump.id;
+		f.jump_reject.reason = REASON_STALE_BINDING_VERSION;
+		f.jump_reject.binding_version = c->jump.binding == 7 ? 9 : 7;
+		if (c->jump.pending)
+			control_frame(session_path_numbered(s, c->jump.number), &f, w->now);
+		world_run(w, 1);
+	}
+	assert_in_range(world_audits(w, true, AUDIT_REATTACH_ATTEMPT, REASON_NONE, from), 2, 60);
+	w->swallow = NULL;
+	world_run(w, 5000);
+	world_assert(w, world_all_attached(w));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_credit_of_another),
 		cmocka_unit_test(test_credit_on_trial),
 		cmocka_unit_test(test_late_pongs),
+		cmocka_unit_test(test_denied_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
