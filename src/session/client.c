@@ -408,6 +408,11 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	if (!s->active || ahead < 0 || ahead > BINDINGS_MISSED_MAX || (!ours && ahead == 0) ||
 	    p->number == PATH_NONE)
 		return;
+	/* What we did not ask for we do not follow more often than a minute may have switches, whatever the peer
+	 * says. */
+	if (ahead > 0 && (!ours || p == s->active) &&
+	    switch_limit_left(&s->limit, s->policy.max_switches_per_min, now) == 0)
+		return;
 	overdue = time_add_us(s->jump.first, -path_patience_us(s->active));
 	follow(s, p, f->jump_ack.binding_version, now);
 	rescue_arrived(s, f->jump_ack.epoch, f->jump_ack.highest);

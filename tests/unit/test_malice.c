@@ -209,13 +209,34 @@ static void test_denied_without_end(void **state)
 	world_free(w);
 }
 
+/* It says of its own that it has moved, ever again: the client does not follow more often than a minute allows. */
+static void test_moves_without_end(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct session *c, *s;
+
+	world_attach(w);
+	world_run(w, 1000);
+	c = world_session(w, 0);
+	s = world_peer(w, 0);
+	for (uint32_t i = 0; i < 30; i++) {
+		struct frame f = { .type = FRAME_JUMP_ACK };
+
+		f.jump_ack.id = 1;
+		f.jump_ack.binding_version = c->binding_version + 1;
+		control_frame(session_path_numbered(s, i % 2), &f, w->now);
+		world_run(w, 100);
+	}
+	assert_in_range(world_audits(w, true, AUDIT_TRANSPORT_SWITCH, REASON_NONE, 0), 1, 8);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_credit_of_another),
-		cmocka_unit_test(test_credit_on_trial),
-		cmocka_unit_test(test_late_pongs),
-		cmocka_unit_test(test_denied_without_end),
+		cmocka_unit_test(test_credit_of_another), cmocka_unit_test(test_credit_on_trial),
+		cmocka_unit_test(test_late_pongs),        cmocka_unit_test(test_denied_without_end),
+		cmocka_unit_test(test_moves_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
