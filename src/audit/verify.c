@@ -21,7 +21,7 @@ struct told {
 	uint8_t id[16];
 	uint8_t worker, active;
 	bool client;
-	bool unsure;     /* records are missing: what comes next is taken as it is */
+	uint64_t gaps;   /* of its worker, as far as it has been taken up again behind them */
 	bool taken_over; /* another node has it now (I11) */
 	enum state state;
 	enum reason why; /* of the last transition */
@@ -40,7 +40,8 @@ struct told {
 struct origin {
 	struct list node;
 	uint32_t number;
-	uint64_t missing; /* records that may explain what is not there */
+	uint64_t missing;                 /* records that may explain what is not there */
+	uint64_t gaps[WORKERS], gaps_any; /* how often records were missing; any: of whatever worker */
 	size_t living;
 	struct jv_time last[WORKERS]; /* when each worker was seen to run, in time */
 };
@@ -120,6 +121,18 @@ static void grow(struct verify *v)
 	free(old);
 }
 
+/* A gap costs the same however many sessions there are: each notices by itself. */
+static uint64_t gaps_of(const struct told *t)
+{
+	return t->origin->gaps[t->worker] + t->origin->gaps_any;
+}
+
+/* Records are missing: what comes next is taken as it is. */
+static bool is_unsure(const struct told *t)
+{
+	return t->gaps != gaps_of(t);
+}
+
 static struct told *told_new(struct verify *v, struct origin *o, const struct audit_record *r)
 {
 	struct told *t = calloc(1, sizeof(*t));
@@ -132,6 +145,7 @@ static struct told *told_new(struct verify *v, struct origin *o, const struct au
 	t->origin = o;
 	memcpy(t->id, r->session_id, sizeof(t->id));
 	t->worker = r->worker;
+	t->gaps = gaps_of(t);
 	t->client = r->client;
 	t->active = AUDIT_NO_PATH;
 	t->born = t->left_attached = t->last_switch = t->last_rebound = t->bounds_at = TIME_NEVER;
@@ -444,7 +458,7 @@ static void resume(struct verify *v, struct told *t, const struct audit_record *
 	const uint64_t gone = (uint64_t)(sv - t->state_version) + (bv - t->binding_version);
 	struct origin *o = t->origin;
 
-	t->unsure = false;
+	t->gaps = gaps_of(t);
 	v->totals.resumed++;
 	if ((int32_t)(sv - t->state_version) < 0 || (int32_t)(bv - t->binding_version) < 0 ||
 	    gone > o->missing) {
@@ -552,7 +566,7 @@ static void session_record(struct verify *v, struct origin *o, const struct audi
 		t = adopt(v, o, r);
 	if (!t)
 		return;
-	if (t->unsure)
+	if (is_unsure(t))
 		resume(v, t, r);
 	if (time_before(r->at, t->last))
 		find(v, "order", t, "boot_us goes back by %lld", (long long)time_diff_us(t->last, r->at));
@@ -620,10 +634,10 @@ void verify_gap(struct verify *v, uint32_t number, unsigned int worker, uint64_t
 	if (!o)
 		return;
 	o->missing = lost < VERIFY_UNKNOWN - o->missing ? o->missing + lost : VERIFY_UNKNOWN;
-	for (size_t i = 0; i < v->buckets; i++)
-		for (struct told *t = v->bucket[i]; t; t = t->next)
-			if (t->origin == o && (worker == VERIFY_ANY_WORKER || worker == t->worker))
-				t->unsure = true;
+	if (worker < WORKERS)
+		o->gaps[worker]++;
+	else
+		o->gaps_any++;
 }
 
 static void origin_end(struct verify *v, struct origin *o)
@@ -638,7 +652,7 @@ static void origin_end(struct verify *v, struct origin *o)
 			if (t->origin != o)
 				continue;
 			v->line = t->line;
-			if (!t->unsure)
+			if (!is_unsure(t))
 				check_bounds(v, t, o->last[t->worker], 0);
 			told_forget(v, t);
 		}

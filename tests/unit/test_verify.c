@@ -671,6 +671,30 @@ static void test_many(void **state)
 	verify_free(v);
 }
 
+/* A log that is made to keep us busy: were each gap told to each session, this would take ten minutes. */
+static void test_many_gaps(void **state)
+{
+	struct heard h = { 0 };
+	struct verify *v = verify_new(found, &h);
+	struct verify_totals totals;
+	struct story s = { .n = 0 };
+
+	begin(&s, 1, false);
+	for (unsigned int k = 0; k < 200000; k++) {
+		memcpy(s.r[0].session_id, &k, sizeof(k));
+		verify_record(v, 0, k, &s.r[0]);
+	}
+	gap(&s, 10, 0, 1, 1);
+	for (unsigned int k = 0; k < 200000; k++)
+		verify_record(v, 0, k, &s.r[1]);
+	verify_end(v);
+	verify_totals(v, &totals);
+	assert_int_equal(totals.sessions, 200000);
+	assert_int_equal(totals.lost, 200000);
+	assert_int_equal(h.n, 0);
+	verify_free(v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -693,6 +717,7 @@ int main(void)
 		cmocka_unit_test(test_two_owners),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_many_gaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
