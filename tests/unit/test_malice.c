@@ -99,7 +99,9 @@ static void test_credit_of_another(void **state)
 	f = a_jump(s, 900, 2, w->now);
 	forge(w, p, &f, 0, counter, &victim);
 	full_packets(w, 200);
-	assert_in_range(bytes_to(w, &victim), 0, 3 * 100);
+	assert_int_equal(bytes_to(w, &victim), 0);
+	world_assert(w, world_peer(w, 0)->active->number == 2);
+	world_assert(w, endpoint_equal(&world_peer(w, 0)->active->route.remote, &own.remote));
 	w->recording = RECORD_NOTHING;
 	world_free(w);
 }
@@ -127,8 +129,53 @@ static void test_credit_on_trial(void **state)
 		forge(w, p, &f, 1100, counter + 1 + i, &own);
 		full_packets(w, 1);
 	}
+	assert_in_range(bytes_to(w, &own), 100, 3 * 200 * 1100); /* and he is asked */
 	assert_in_range(bytes_to(w, &victim), 0, 3 * 100);
 	w->recording = RECORD_NOTHING;
+	world_free(w);
+}
+
+/* A JUMP from another address on the active path: what it brought is all that goes there until that is proven. */
+static void test_credit_of_jump(void **state)
+{
+	const struct route own = world_stranger(1);
+	struct world *w = world_new(1, 1);
+	struct session *s;
+	struct frame f;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	w->recording = RECORD_SENT;
+	f = a_jump(s, 900, 0, w->now);
+	forge(w, s->active, &f, 1100, keys_tx(&s->keys)->tx_counter + 100, &own);
+	full_packets(w, 20);
+	assert_in_range(bytes_to(w, &own), 1400, 3 * 1132);
+	w->recording = RECORD_NOTHING;
+	world_free(w);
+}
+
+/* A locator that was heard of, but of no use, leads nowhere: an older JUMP on it is not followed. */
+static void test_jump_to_nowhere(void **state)
+{
+	struct frame f = { .type = FRAME_PATH_RESPONSE };
+	struct world *w = world_new(1, 1);
+	struct path *fresh = NULL;
+	struct session *s;
+	uint64_t counter;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	for (uint8_t i = 0; i < s->slots && !fresh; i++)
+		if (s->path[i].issued && s->path[i].number == PATH_NONE)
+			fresh = &s->path[i];
+	assert_non_null(fresh);
+	counter = keys_tx(&s->keys)->tx_counter + 100;
+	forge(w, fresh, &f, 0, counter + 1, &(struct route){ .remote = world_stranger(1).remote });
+	f = a_jump(s, 900, 3, w->now);
+	forge(w, fresh, &f, 0, counter, &(struct route){ .remote = world_stranger(1).remote });
+	world_assert(w, world_peer(w, 0)->active->number == 0);
 	world_free(w);
 }
 
@@ -235,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_credit_of_another), cmocka_unit_test(test_credit_on_trial),
+		cmocka_unit_test(test_credit_of_jump),    cmocka_unit_test(test_jump_to_nowhere),
 		cmocka_unit_test(test_late_pongs),        cmocka_unit_test(test_denied_without_end),
 		cmocka_unit_test(test_moves_without_end),
 	};

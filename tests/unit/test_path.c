@@ -292,8 +292,12 @@ static void test_amplification(void **state)
 		out += path_may_send(&p, 7) ? 7 : 0;
 	assert_true(out <= 3000 && out > 2990);
 	assert_false(path_may_send(&p, UINT32_MAX));
+	assert_false(path_may_try(&p, 1));
+	p.trial_rx = 10;
+	assert_true(path_may_try(&p, 30));
 	p.proven = true;
 	assert_true(path_may_send(&p, 1000000));
+	assert_false(path_may_try(&p, 1));
 	p.proven = false;
 	assert_false(path_may_send(&p, 1000));
 	path_reset(&p, ms(1));
