@@ -225,11 +225,31 @@ static void test_late_pongs(void **state)
 
 /* --- a server that means no good --- */
 
-/* It denies every JUMP at once, and names now one binding version and now another. */
-static void test_denied_without_end(void **state)
+static void alternate(const struct session *c, struct frame *f)
+{
+	f->jump_reject.reason = REASON_STALE_BINDING_VERSION;
+	f->jump_reject.binding_version = c->jump.binding == 7 ? 9 : 7;
+}
+
+static void count_up(const struct session *c, struct frame *f)
+{
+	f->jump_reject.reason = REASON_STALE_BINDING_VERSION;
+	f->jump_reject.binding_version = c->jump.binding + 1;
+}
+
+static void soon(const struct session *c, struct frame *f)
+{
+	(void)c;
+	f->jump_reject.reason = REASON_SWITCH_RATE_LIMITED;
+	f->jump_reject.retry_after_ms = 1;
+}
+
+/* It denies every JUMP as soon as it is sent, for `ms`: how many attempts does that make? */
+static unsigned int denied(void (*how)(const struct session *c, struct frame *f), unsigned int ms)
 {
 	struct world *w = world_new(1, 1);
 	struct session *c, *s;
+	unsigned int attempts;
 	size_t from;
 
 	world_attach(w);
@@ -239,21 +259,28 @@ static void test_denied_without_end(void **state)
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_JUMP), UINT32_MAX);
 	from = w->audits;
 	world_jump(w, 0, 1, 5);
-	for (unsigned int i = 0; i < 20000; i++) {
+	for (unsigned int i = 0; i < ms; i++) {
 		struct frame f = { .type = FRAME_JUMP_REJECT };
 
 		f.jump_reject.id = c->jump.id;
-		f.jump_reject.reason = REASON_STALE_BINDING_VERSION;
-		f.jump_reject.binding_version = c->jump.binding == 7 ? 9 : 7;
+		how(c, &f);
 		if (c->jump.pending)
 			control_frame(session_path_numbered(s, c->jump.number), &f, w->now);
 		world_run(w, 1);
 	}
-	assert_in_range(world_audits(w, true, AUDIT_REATTACH_ATTEMPT, REASON_NONE, from), 2, 60);
+	attempts = world_audits(w, true, AUDIT_REATTACH_ATTEMPT, REASON_NONE, from);
 	w->swallow = NULL;
 	world_run(w, 5000);
 	world_assert(w, world_all_attached(w));
 	world_free(w);
+	return attempts;
+}
+
+static void test_denied_without_end(void **state)
+{
+	assert_in_range(denied(alternate, 20000), 2, 60);
+	assert_in_range(denied(count_up, 10000), 61, 11 * 61);
+	assert_in_range(denied(soon, 5000), 2, 110);
 }
 
 /* It says of its own that it has moved, ever again: the client does not follow more often than a minute allows. */
