@@ -255,11 +255,25 @@ bool path_latency_exceeded(const struct path *p)
 	return __builtin_popcount(p->latency_above) >= LATENCY_ABOVE;
 }
 
+static uint32_t probe_loss_ppm(const struct path *p)
+{
+	return (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+}
+
 uint32_t path_loss_ppm(const struct path *p)
 {
-	const uint32_t probes = (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+	const uint32_t probes = probe_loss_ppm(p);
 
 	return p->loss_ppm > probes ? p->loss_ppm : probes;
+}
+
+void path_taken(struct path *p)
+{
+	const uint32_t probes = probe_loss_ppm(p);
+
+	p->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
+	if (p->loss_ppm > probes)
+		p->loss_ppm = probes;
 }
 
 void path_size_changed(struct path *p)

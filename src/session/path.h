@@ -129,6 +129,8 @@ uint32_t path_loss_ppm(const struct path *p);
 void path_size_changed(struct path *p);
 /* The machine slept: what was counted before tells nothing about the path now. */
 void path_void(struct path *p, struct jv_time now);
+/* The session moves to it: what a window told when it last carried data counts no more than its own probes do. */
+void path_taken(struct path *p);
 /* May `len` bytes go to this address under the 3x rule? Counts them when they may. */
 bool path_may_send(struct path *p, uint32_t len);
 /* The same of `pending`. */

@@ -96,6 +96,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	if (from == STATE_ATTACHED) {
 		s->left_attached = now;
 		s->instability = why;
+		if (s->active && evidence_is_dead(why))
+			s->active->window_open = false; /* what is lost from now on is lost to a hole */
 	}
 	if (to == STATE_ATTACHED)
 		s->left_attached = TIME_NEVER;
@@ -298,7 +300,7 @@ void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_
 	s->unanswered_since = TIME_NEVER;
 	to->unanswered = 0;
 	to->ping_out = false;
-	to->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
+	path_taken(to);
 	if (!is_switch)
 		return;
 	s->binding_version++;

@@ -179,6 +179,34 @@ static void death(unsigned int traffic, unsigned int dead, uint64_t client_ms, u
 	}
 }
 
+static bool on_path_1(struct world *w)
+{
+	return world_all_attached(w) && world_session(w, 0)->active->number == 1;
+}
+
+/* What a path lost while it was dead is no loss of it: dead again, it is left as quickly. */
+static void test_death_after_death(void **state)
+{
+	struct policy p = defaults();
+	struct world *w;
+
+	p.switch_cooldown_ms = 0;
+	p.max_switches_per_min = 60;
+	w = warm(&p, 2, 1000, 1000, 1000);
+	for (unsigned int i = 0; i < 9; i++) {
+		const unsigned int dead = (const unsigned int[]){ UP | DOWN, UP, DOWN }[i % 3];
+
+		cut(w, 0, dead & UP, dead & DOWN);
+		world_assert(w, world_until(w, on_path_1, 130));
+		cut(w, 0, false, false);
+		world_run(w, 6000);
+		world_jump(w, 0, 0, 1);
+		world_run(w, 100);
+		world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 0);
+	}
+	world_free(w);
+}
+
 static void test_death(void **state)
 {
 	/* 30 ms of silence, then PINGs at 0, 30 and 40: dead at 80; deaf or not is told by the next report. */
@@ -824,31 +852,19 @@ static void test_old_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_small_loss),
-		cmocka_unit_test(test_great_loss),
-		cmocka_unit_test(test_standby_loss),
-		cmocka_unit_test(test_death),
-		cmocka_unit_test(test_latency_spike),
-		cmocka_unit_test(test_latency_lasting),
-		cmocka_unit_test(test_latency_hysteresis),
-		cmocka_unit_test(test_latency_once),
-		cmocka_unit_test(test_death_table),
-		cmocka_unit_test(test_ride_out),
-		cmocka_unit_test(test_hole),
-		cmocka_unit_test(test_bufferbloat),
-		cmocka_unit_test(test_late_answers),
-		cmocka_unit_test(test_no_answers),
-		cmocka_unit_test(test_jitter),
-		cmocka_unit_test(test_delayed_answers),
-		cmocka_unit_test(test_flaps),
-		cmocka_unit_test(test_none_better),
-		cmocka_unit_test(test_sleep),
-		cmocka_unit_test(test_sleep_late_pong),
-		cmocka_unit_test(test_sleep_peer_dead),
-		cmocka_unit_test(test_sleep_deadlines),
-		cmocka_unit_test(test_sleep_lifetime),
-		cmocka_unit_test(test_sleep_recovering),
-		cmocka_unit_test(test_old_address),
+		cmocka_unit_test(test_small_loss),        cmocka_unit_test(test_great_loss),
+		cmocka_unit_test(test_standby_loss),      cmocka_unit_test(test_death),
+		cmocka_unit_test(test_death_after_death), cmocka_unit_test(test_latency_spike),
+		cmocka_unit_test(test_latency_lasting),   cmocka_unit_test(test_latency_hysteresis),
+		cmocka_unit_test(test_latency_once),      cmocka_unit_test(test_death_table),
+		cmocka_unit_test(test_ride_out),          cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_bufferbloat),       cmocka_unit_test(test_late_answers),
+		cmocka_unit_test(test_no_answers),        cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_delayed_answers),   cmocka_unit_test(test_flaps),
+		cmocka_unit_test(test_none_better),       cmocka_unit_test(test_sleep),
+		cmocka_unit_test(test_sleep_late_pong),   cmocka_unit_test(test_sleep_peer_dead),
+		cmocka_unit_test(test_sleep_deadlines),   cmocka_unit_test(test_sleep_lifetime),
+		cmocka_unit_test(test_sleep_recovering),  cmocka_unit_test(test_old_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
