@@ -316,13 +316,23 @@ uint64_t session_age_us(const struct session *s, struct jv_time now)
 	return (uint64_t)time_diff_us(now, s->born);
 }
 
+/* Our age less the one that the peer tells, which can be any number. */
+static int64_t age_difference(const struct session *s, uint64_t peer_age_us, struct jv_time now)
+{
+	const int64_t most = INT64_C(1) << 60;
+	int64_t age = (int64_t)peer_age_us;
+
+	age = age > most ? most : age < -most ? -most : age;
+	return (int64_t)session_age_us(s, now) - age;
+}
+
 /*
  * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can
  * be late, so it may lower the estimate at once but raise it no faster than clocks drift.
  */
 void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now)
 {
-	const int64_t sample = (int64_t)(session_age_us(s, now) - peer_age_us);
+	const int64_t sample = age_difference(s, peer_age_us, now);
 	const int64_t drift = time_diff_us(now, s->age_sampled) / 2000;
 
 	if (!s->age_known || rtt_us >= 0)
@@ -337,7 +347,7 @@ void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us,
 
 int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now)
 {
-	const int64_t sample = (int64_t)(session_age_us(s, now) - peer_age_us);
+	const int64_t sample = age_difference(s, peer_age_us, now);
 
 	return s->age_known ? sample - s->age_offset_us : 0;
 }
