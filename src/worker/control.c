@@ -262,14 +262,20 @@ static void answer_report(struct daemon *d, struct gather *g)
 	free(all);
 }
 
+static const char *done_note(enum message_kind kind)
+{
+	if (kind == MESSAGE_JUMP)
+		return "the session has moved";
+	return kind == MESSAGE_REKEY ? "new keys are being agreed on" : "the session has ended";
+}
+
 /* The worker that has the session speaks for all; that it is nobody's is known when the last has said so. */
 static void answer_order(struct gather *g, const struct message *m)
 {
 	if (!g->req || (m->reason == REASON_UNKNOWN_SESSION && g->waiting > 0))
 		return;
 	if (m->reason == REASON_NONE)
-		ctl_answer_done(g->req,
-				m->kind == MESSAGE_JUMP ? "the session has moved" : "the session has ended");
+		ctl_answer_done(g->req, done_note(m->kind));
 	else
 		ctl_fail(g->req, m->reason, m->retry_after_ms, "%s", reason_text(m->reason));
 	g->req = NULL;

@@ -7,6 +7,9 @@ test_worker_SRCS := src/worker/worker.c src/worker/io.c src/worker/packets.c src
 	src/net/udp.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/addr.c src/base/ring.c \
 	src/base/log.c
 test_worker_LIBS = $(UV_LIBS) -pthread
+# Workers and the control socket are the test's.
+test_control_SRCS := src/worker/control.c src/ctl/notify.c $(filter-out src/worker/% src/ctl/% src/cmd/%,$(SRCS))
+test_control_LIBS = $(ALL_LIBS)
 # The whole of it, in a network namespace.
 test_daemon_SRCS := $(SRCS)
 test_daemon_LIBS = $(ALL_LIBS)
