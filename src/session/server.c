@@ -286,7 +286,7 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	walk(s, f->jump.reason, now);
 	if (is_elsewhere(p, from)) {
 		p->route = *from;
-		p->proven = p->moving = p->challenged = false;
+		p->proven = p->moving = false; /* it has been challenged just now, and its answer counts */
 		p->credit_rx = p->trial_rx;
 		p->credit_tx = p->trial_tx;
 	}

@@ -155,6 +155,49 @@ static void test_credit_of_jump(void **state)
 	world_free(w);
 }
 
+static unsigned int challenges_to(const struct world *w, const struct route *to)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < w->record.n; i++)
+		n += w->record.list[i].frames & FRAME_BIT(FRAME_PATH_CHALLENGE) &&
+		     endpoint_equal(&w->record.list[i].route.remote, &to->remote);
+	return n;
+}
+
+/* The same JUMP: one challenge goes there, as to an address on trial, and its answer counts behind the jump. */
+static void test_challenge_of_jump(void **state)
+{
+	struct frame answer = { .type = FRAME_PATH_RESPONSE }, f;
+	const struct route own = world_stranger(1);
+	struct world *w = world_new(1, 1);
+	struct session *s;
+	struct path *p;
+	uint64_t counter;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	p = world_peer(w, 0)->active;
+	counter = keys_tx(&s->keys)->tx_counter + 100;
+	w->recording = RECORD_SENT;
+	f = a_jump(s, 900, 0, w->now);
+	forge(w, s->active, &f, 0, counter, &own);
+	world_assert(w, route_equal(&p->route, &own) && !p->proven && !p->moving);
+	world_run(w, 20);
+	assert_int_equal(challenges_to(w, &own), 1);
+	memcpy(answer.path_probe.nonce, p->challenge, sizeof(p->challenge));
+	f = a_ping(s, 1000, 0, w->now);
+	world_run(w, 50);
+	forge(w, s->active, &f, 0, counter + 1, &own);
+	world_run(w, 20);
+	assert_in_range(challenges_to(w, &own), 2, 3);
+	forge(w, s->active, &answer, 0, counter + 2, &own);
+	assert_true(p->proven);
+	w->recording = RECORD_NOTHING;
+	world_free(w);
+}
+
 /* A locator that was heard of, but of no use, leads nowhere: an older JUMP on it is not followed. */
 static void test_jump_to_nowhere(void **state)
 {
@@ -309,6 +352,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_credit_of_another), cmocka_unit_test(test_credit_on_trial),
+		cmocka_unit_test(test_challenge_of_jump),
 		cmocka_unit_test(test_credit_of_jump),    cmocka_unit_test(test_jump_to_nowhere),
 		cmocka_unit_test(test_late_pongs),        cmocka_unit_test(test_denied_without_end),
 		cmocka_unit_test(test_moves_without_end),

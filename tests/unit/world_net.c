@@ -218,6 +218,8 @@ static void server_sends(struct world_engine *we, const struct route *to, const 
 		d.route = *to;
 		d.len = len;
 		memcpy(d.data, data, len);
+		for (unsigned int i = 0; w->recording && i < w->clients; i++)
+			d.frames |= frames_of(w->engine[WORLD_WORKERS + i].e, data, len, w->now);
 		if (w->recording == RECORD_SENT)
 			*datagram_add(&w->record) = d;
 		return;
