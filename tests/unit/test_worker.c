@@ -556,6 +556,37 @@ static void test_ecn(void **state)
 	close(fd);
 }
 
+/* One send for a run: only what stands side by side, on its way to the same place and with the same ECN field, joins it. */
+static void test_runs(void **state)
+{
+	static const struct {
+		unsigned int how;
+		size_t tx; /* runs, with this one */
+	} steps[] = {
+		{ 0, 1 }, { 0, 1 }, { 1, 2 }, { 1, 2 }, { 2, 3 }, { 3, 4 }, { 3, 4 }, { 0, 5 },
+		{ SEND_WHOLE, 6 }, { SEND_WHOLE, 7 }, { 0, 8 }, { 0, 8 },
+	};
+	struct daemon *d = daemon_new();
+	struct worker *w = &d->w[0];
+	const struct engine_setup *engine = &d->e[0]->setup;
+	uint8_t data[64] = { 0 };
+	struct route to = { .socket = 0 };
+
+	w->runs = true;
+	to.remote.port = 9;
+	assert_true(ip_parse("127.0.0.1", &to.remote.ip));
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		engine->io.send(engine->ctx, &to, data, sizeof(data), steps[i].how);
+		assert_int_equal(w->ntx, steps[i].tx);
+		assert_int_equal(w->tx[w->ntx - 1].d.ecn, steps[i].how & SEND_ECN);
+		assert_int_equal(w->tx[w->ntx - 1].d.whole, (steps[i].how & SEND_WHOLE) != 0);
+	}
+	to.remote.port = 10;
+	engine->io.send(engine->ctx, &to, data, sizeof(data), 0);
+	assert_int_equal(w->ntx, 9);
+	finish(d);
+}
+
 static void test_delivered(void **state)
 {
 	struct daemon *d = *state;
@@ -820,6 +851,7 @@ int main(void)
 		TEST(test_datagram_too_long),
 		TEST(test_sent_datagrams_are_kept),
 		TEST(test_ecn),
+		cmocka_unit_test(test_runs),
 		TEST(test_delivered),
 		cmocka_unit_test(test_full_receive_buffer_is_counted),
 		cmocka_unit_test(test_full_ring_is_counted),
