@@ -99,6 +99,7 @@ static void sessions_drop(struct engine *e, struct list *sessions)
 	while (!list_is_empty(sessions)) {
 		struct session *s = container_of(sessions->next, struct session, node);
 
+		session_stop_timers(s); /* the rings of others are still among them */
 		keys_clear(&s->keys, e->cache);
 		list_remove(&s->node);
 		list_append(&e->dead, &s->node);

@@ -116,16 +116,23 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	return true;
 }
 
+void session_stop_timers(struct session *s)
+{
+	struct wheel *w = &s->engine->wheel;
+
+	timer_stop(w, &s->health);
+	timer_stop(w, &s->deadline);
+	timer_stop(w, &s->life);
+	timer_stop(w, &s->standby);
+	timer_stop(w, &s->pmtu);
+}
+
 /* Nothing happens to it any more. */
 static void unlink_session(struct session *s)
 {
 	struct engine *e = s->engine;
 
-	timer_stop(&e->wheel, &s->health);
-	timer_stop(&e->wheel, &s->deadline);
-	timer_stop(&e->wheel, &s->life);
-	timer_stop(&e->wheel, &s->standby);
-	timer_stop(&e->wheel, &s->pmtu);
+	session_stop_timers(s);
 	rescue_free(s);
 	if (s->job)
 		s->job->session = NULL;

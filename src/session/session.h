@@ -253,6 +253,7 @@ void session_end(struct session *s, enum reason why, struct jv_time now);
 /* No longer: its keys are wiped, its locators unknown. */
 void session_forget(struct session *s);
 void session_reap(struct engine *e);
+void session_stop_timers(struct session *s);
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN]);
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]); /* or NULL */

@@ -177,7 +177,7 @@ static void test_full_array(void **state)
 	memset(&r, 0x82, sizeof(r)); /* what lies behind the array would go on with the sequence */
 	r.event = clean.event;
 	r.reason = clean.reason;
-	r.has_session = false;
+	r.has_session = r.client = false;
 	r.path_name[0] = '\0';
 	memset(r.peer, 'a', sizeof(r.peer));
 	r.peer[sizeof(r.peer) - 1] = '\xe2';

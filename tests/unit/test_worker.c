@@ -532,7 +532,8 @@ static void test_sent_datagrams_are_kept(void **state)
 static void test_ecn(void **state)
 {
 	struct daemon *d = *state;
-	uint8_t data[16][64], room[64];
+	static uint8_t room[UDP_ROOM];
+	uint8_t data[16][64];
 	struct udp_datagram out[16], in = { .data = room };
 	struct endpoint to;
 	int fd = dial(d, &to), error;
@@ -550,7 +551,7 @@ static void test_ecn(void **state)
 
 		assert_int_equal(poll(&p, 1, 20000), 1);
 		assert_int_equal(udp_receive(fd, &in, 1), 1);
-		assert_int_equal(in.len, sizeof(room));
+		assert_int_equal(in.len, sizeof(data[0]));
 		assert_int_equal(in.ecn, room[2]);
 	}
 	close(fd);
