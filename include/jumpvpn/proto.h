@@ -199,7 +199,7 @@ struct wire_path_report {
 	be32 sent;          /* DATA and CONTROL packets sent, this one included */
 	be32 received;      /* authentic DATA and CONTROL packets received */
 	uint8_t epoch;      /* of the DATA with the highest counter that was accepted in this session */
-	be48 highest;       /* the number behind that counter; 0: no DATA yet */
+	be48 highest;       /* that counter + 1; 0: no DATA yet */
 };
 
 enum ping_flag {

@@ -15,7 +15,7 @@ struct path_report {
 	uint32_t sent;
 	uint32_t received;
 	uint8_t epoch;
-	uint64_t highest; /* of DATA accepted: the number behind its counter */
+	uint64_t highest; /* of DATA accepted: its counter + 1 */
 };
 
 struct locator {

@@ -62,7 +62,7 @@ struct session {
 	uint32_t peer; /* server: index in config->peers */
 	struct keys keys;
 	uint32_t rx_epoch;     /* of the last DATA accepted, by counter */
-	uint64_t rx_highest;   /* the number behind its counter; 0: none yet */
+	uint64_t rx_highest;   /* its counter + 1; 0: none yet */
 	struct rescue *rescue; /* owned; NULL: nothing is kept */
 
 	/* identity and contract */
