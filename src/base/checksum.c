@@ -51,11 +51,13 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t len)
 		memcpy(&w, p, sizeof(w));
 		sum = checksum_carry(sum, w);
 	}
-	if (len > 0) {
-		uint32_t w = 0;
+	if (len >= 2) {
+		uint16_t w;
 
-		memcpy(&w, p, len);
+		memcpy(&w, p, sizeof(w));
 		sum = checksum_carry(sum, w);
+		p += 2;
+		len -= 2;
 	}
-	return sum;
+	return len > 0 ? checksum_add16(sum, (uint16_t)(*p << 8)) : sum;
 }

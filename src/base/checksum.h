@@ -1,6 +1,7 @@
 /* The Internet checksum (RFC 1071) on sums of 64 bits, in the order of this machine's bytes: fold at the end. */
 #pragma once
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,9 +17,7 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
 /* A 16-bit number as it stands in the packet. */
 static inline uint64_t checksum_add16(uint64_t sum, uint16_t host)
 {
-	const uint8_t b[2] = { (uint8_t)(host >> 8), (uint8_t)host };
-
-	return checksum_add(sum, b, sizeof(b));
+	return checksum_carry(sum, htobe16(host));
 }
 
 /* Folded and not complemented: 0xffff over data that carries its right checksum. In the order of memory. */
