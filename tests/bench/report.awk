@@ -94,16 +94,16 @@ function markdown(    i, s, j, w1, w2) {
 	ratio_line("idle RTT, times fastd with its null method", median(j, "rtt_idle"), median("fastd-null", "rtt_idle"), "%.2f")
 	ratio_line("two clients down, two workers against one", median(j, "workers2"), median(j, "workers1"), "%.2f")
 	ratio_line("server CPU per GB, two workers against one", median(j, "workers2_cpu"), median(j, "workers1_cpu"), "%.2f")
-	if ((j, "workers1") in count) {
+	if (count[j, "workers1"] > 0) {
 		print "\nTwo clients, one stream down each: " shown(j, "workers1", "%.2f") " Gbit/s and " shown(j, "workers1_cpu", "%.2f") " CPU s/GB of the server with one worker,"
 		print shown(j, "workers2", "%.2f") " Gbit/s and " shown(j, "workers2_cpu", "%.2f") " with two. The server's workers, two clients and four traffic generators shared the machine's processors:"
 		print "none was free for the second worker where there are two."
-		if ((j, "workers2_capped") in count) {
+		if (count[j, "workers2_capped"] > 0) {
 			print "With each worker of the server held to 15 % of one processor (cpu.cfs_quota_us), so that the rest of the machine is free for a second one:"
 			print shown(j, "workers1_capped", "%.2f") " Gbit/s with one worker, " shown(j, "workers2_capped", "%.2f") " with two: " sprintf("%.2f", ratio(median(j, "workers2_capped"), median(j, "workers1_capped"))) " times."
 		}
 	}
-	if ((j, "jump_before") in count) {
+	if (count[j, "jump_before"] > 0) {
 		print "\nA jump by order under one TCP stream at full rate (median of " count[j, "jump_before"] "): " shown(j, "jump_before", "%.2f") " Gbit/s in the 500 ms before it, " shown(j, "jump_after", "%.2f") " in the 500 ms"
 		print "from it on; lowest 10 ms of these " shown(j, "jump_lowest", "%.2f") " Gbit/s, " shown(j, "jump_empty_ms", "%.0f") " ms with nothing."
 	}
