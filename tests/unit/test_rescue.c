@@ -520,7 +520,7 @@ static void test_pace(void **state)
 	w->swallow = measure_pace;
 	memset(&pace, 0, sizeof(pace));
 	full_packets(w, 4, 300);
-	assert_in_range(pace.most, 8 * 16384, 11 * 16384);
+	assert_in_range(pace.most, 8 * 24576, 11 * 24576);
 	assert_int_equal(w->engine[CLIENT].strange, 4 * 370);
 	nothing_lost(w);
 }
@@ -539,7 +539,7 @@ static void test_pace_after_waiting(void **state)
 	memset(&pace, 0, sizeof(pace));
 	full_packets(w, 4, 2500);
 	assert_false(rescue_queues(world_peer(w, 0)));
-	assert_in_range(pace.most, 8 * 16384, 11 * 16384);
+	assert_in_range(pace.most, 8 * 24576, 11 * 24576);
 	world_free(w);
 }
 
