@@ -69,7 +69,7 @@ int64_t path_wait_us(const struct path *p, int64_t most_us)
 	int64_t us = at_least(srtt_us, PROTO_REPROBE_MIN_MS);
 
 	if (p->unanswered <= 1)
-		return at_least(srtt_us, PROTO_SILENCE_MIN_MS);
+		return at_least(srtt_us, PROTO_FIRST_PROBE_MS);
 	if (p->unanswered <= EVEN_REPROBES && p->srtt_us)
 		return at_least(srtt_us * 3 / 4, PROTO_REPROBE_MIN_MS);
 	for (uint8_t n = EVEN_REPROBES; n < p->unanswered && us < most_us; n++)

@@ -99,7 +99,7 @@ void path_rtt_sample(struct path *p, int64_t rtt_us);
 /* How long an answer may take: max(2 srtt + 4 rttvar, PROTO_SILENCE_MIN_MS). */
 int64_t path_patience_us(const struct path *p);
 /*
- * How long until the next PING of a row, or the verdict: max(srtt, PROTO_SILENCE_MIN_MS), twice max(3/4 srtt,
+ * How long until the next PING of a row, or the verdict: max(srtt, PROTO_FIRST_PROBE_MS), twice max(3/4 srtt,
  * PROTO_REPROBE_MIN_MS), then from twice max(srtt, PROTO_REPROBE_MIN_MS) on twice as long each time, up to `most_us`.
  */
 int64_t path_wait_us(const struct path *p, int64_t most_us);

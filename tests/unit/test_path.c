@@ -55,11 +55,11 @@ static void test_patience(void **state)
 	assert_int_equal(path_patience_us(&p), 140000);
 }
 
-/* The first PING has 30 ms at least, the next two three quarters of a round trip, each further one twice that of
+/* The first PING has 20 ms at least, the next two three quarters of a round trip, each further one twice that of
  * before. */
 static void test_wait(void **state)
 {
-	const int64_t want[] = { 30000, 30000,  10000,  10000,  20000, 40000,
+	const int64_t want[] = { 20000, 20000,  10000,  10000,  20000, 40000,
 				 80000, 160000, 320000, 500000, 500000 };
 	struct path p = { .srtt_us = 1000 };
 
