@@ -81,7 +81,8 @@ bool inner_parse(const uint8_t *packet, size_t len, struct inner *out)
 uint16_t inner_checksum(const void *data, size_t len, uint32_t sum)
 {
 	const be32 partial = put_be32(sum);
-	const uint16_t folded = (uint16_t)~checksum_fold(checksum_add(checksum_add(0, &partial, 4), data, len));
+	const uint16_t folded =
+		(uint16_t)~checksum_fold(checksum_add(checksum_add(0, &partial, 4), data, len));
 	be16 v;
 
 	memcpy(&v, &folded, sizeof(v));
@@ -164,7 +165,10 @@ static size_t error_v4(uint8_t *out, const uint8_t *packet, size_t len, enum inn
 		       const struct ip *self, uint16_t mtu)
 {
 	static const uint8_t codes[] = {
-		[INNER_NO_ROUTE] = 0, [INNER_HOST_DOWN] = 1, [INNER_PROHIBITED] = 13, [INNER_TOO_BIG] = 4,
+		[INNER_NO_ROUTE] = 0,
+		[INNER_HOST_DOWN] = 1,
+		[INNER_PROHIBITED] = 13,
+		[INNER_TOO_BIG] = 4,
 	};
 	struct icmp_header icmp = { .type = 3, .code = codes[why] };
 	struct ipv4_header ip = {
@@ -207,7 +211,10 @@ static size_t error_v6(uint8_t *out, const uint8_t *packet, size_t len, enum inn
 		       const struct ip *self, uint16_t mtu)
 {
 	static const uint8_t codes[] = {
-		[INNER_NO_ROUTE] = 0, [INNER_HOST_DOWN] = 3, [INNER_PROHIBITED] = 1, [INNER_TOO_BIG] = 0,
+		[INNER_NO_ROUTE] = 0,
+		[INNER_HOST_DOWN] = 3,
+		[INNER_PROHIBITED] = 1,
+		[INNER_TOO_BIG] = 0,
 	};
 	struct icmp_header icmp = { .type = why == INNER_TOO_BIG ? 2 : 1, .code = codes[why] };
 	struct ipv6_header ip = {

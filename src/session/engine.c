@@ -27,8 +27,8 @@ static bool server_new(struct engine *e)
 	e->peers_cap = e->config->npeers + 1;
 	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
 	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
-	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit ||
-	    !e->by_peer || !e->births)
+	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit || !e->by_peer ||
+	    !e->births)
 		return false;
 	cookie_jar_init(e->jar);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
@@ -84,7 +84,8 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
-	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit || !(client ? client_new(e, now) : server_new(e))) {
+	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit ||
+	    !(client ? client_new(e, now) : server_new(e))) {
 		engine_free(e);
 		return NULL;
 	}
@@ -272,8 +273,8 @@ size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t l
  * Within the tunnel's MTU, but not the path's. Who may be told is told; what may be fragmented is; an IPv6 packet that
  * every link must take goes as it is, for the network to fragment the outer packet if it can.
  */
-static void too_large(struct engine *e, struct session *s, uint8_t *packet, size_t len, const struct inner *in,
-		      struct jv_time now)
+static void too_large(struct engine *e, struct session *s, uint8_t *packet, size_t len,
+		      const struct inner *in, struct jv_time now)
 {
 	const size_t fits = session_fits(s);
 	const bool v4 = ip_is_v4(&in->src);

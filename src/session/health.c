@@ -34,8 +34,8 @@ static struct jv_time ping_due(const struct session *s, const struct path *p)
 
 	if (p->unanswered < path_drops(p, &s->policy))
 		return at;
-	return time_max(at,
-			time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us / 2 + 4 * p->rttvar_us));
+	return time_max(
+		at, time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us / 2 + 4 * p->rttvar_us));
 }
 
 /* The client's heartbeat keeps both ends sure; the server asks only when that stays out. */

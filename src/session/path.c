@@ -10,9 +10,9 @@
 #define LOSS_STEP_PPM 50000      /* in the ranking */
 #define RECOVERED(threshold) ((threshold) / 4 * 3) /* well again */
 
-#define EVEN_REPROBES 3 /* PINGs of a row before the time between them doubles */
-#define QUIET_PINGS 4   /* so many unanswered, and nothing else came: not a matter of loss */
-#define DEAF_PACKETS 10 /* so many sent, and the peer's count has not moved: it hears nothing */
+#define EVEN_REPROBES 3       /* PINGs of a row before the time between them doubles */
+#define QUIET_PINGS 4         /* so many unanswered, and nothing else came: not a matter of loss */
+#define DEAF_PACKETS 10       /* so many sent, and the peer's count has not moved: it hears nothing */
 #define FALSE_DEATH_PPB 10000 /* of a row of PINGs */
 
 #define LATENCY_ABOVE 4 /* of 32 samples: then their 90th percentile is above */

@@ -142,8 +142,8 @@ static bool joins(const struct worker *w, const struct worker_tx *last, int fd, 
 {
 	const struct udp_datagram *d = &last->d;
 
-	return w->runs && d->ecn == how && !d->whole && last->fd == fd && d->data + d->len == datagram && len <= d->segment &&
-	       d->len % d->segment == 0 && d->len + len <= UDP_RUN_BYTES &&
+	return w->runs && d->ecn == how && !d->whole && last->fd == fd && d->data + d->len == datagram &&
+	       len <= d->segment && d->len % d->segment == 0 && d->len + len <= UDP_RUN_BYTES &&
 	       d->len < (UDP_RUN_SEGMENTS - 1) * d->segment && endpoint_equal(&d->remote, &to->remote) &&
 	       ip_equal(&d->local, &to->local);
 }

@@ -99,8 +99,8 @@ static void run_received(struct worker *w, uint32_t socket, const struct udp_dat
 	if (!w->client)
 		from.local = d->local;
 	for (size_t at = 0; at < d->len; at += segment)
-		datagram_received(w, &from, d->ecn, d->data + at, d->len - at < segment ? d->len - at : segment,
-				  now);
+		datagram_received(w, &from, d->ecn, d->data + at,
+				  d->len - at < segment ? d->len - at : segment, now);
 }
 
 /* An ICMP error proves nothing by itself (anybody can send one): probes find out. */
