@@ -209,13 +209,11 @@ static void recover(struct session *s, struct jv_time now)
 		/* Nothing is known to be better than the same path from a new port. */
 		struct path *again = client_open(s, s->active->number, now);
 
-		if (is_silence(
-			    evidence)) { /* perhaps a hole that ends: whoever answers first has the session */
-			if (again)
-				trail_path(s, AUDIT_REATTACH_ATTEMPT, evidence, s->active->number, again,
-					   now);
+		/* Perhaps a hole that ends: whoever answers first has the session. */
+		if (is_silence(evidence) && again)
+			trail_path(s, AUDIT_REATTACH_ATTEMPT, evidence, s->active->number, again, now);
+		if (is_silence(evidence))
 			return;
-		}
 		p = again ? again : p;
 	}
 	if (!p)

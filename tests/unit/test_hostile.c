@@ -81,18 +81,6 @@ static void test_late_locators(void **state)
 	world_free(w);
 }
 
-static struct frame a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
-{
-	struct frame f = { .type = FRAME_JUMP };
-
-	f.jump.id = id;
-	f.jump.path = path;
-	f.jump.reason = REASON_POLICY_FORCED;
-	f.jump.binding_version = s->binding_version;
-	f.jump.age_us = session_age_us(s, now);
-	return f;
-}
-
 /* Two JUMPs under one binding version: the first is held back until the second has been acknowledged. */
 static void test_late_jump(void **state)
 {
@@ -108,11 +96,11 @@ static void test_late_jump(void **state)
 	s = world_session(w, 0);
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_JUMP), 1);
-	f = a_jump(s, 5, 1, w->now);
+	f = world_a_jump(s, 5, 1, w->now);
 	control_frame(session_path_numbered(s, 1), &f, w->now);
 	assert_int_equal(w->swallowed, 1);
 	held = world_recorded(w, true, FRAME_BIT(FRAME_JUMP));
-	f = a_jump(s, 6, 0, w->now); /* "I am well where I am": binds anew, and is no switch */
+	f = world_a_jump(s, 6, 0, w->now); /* "I am well where I am": binds anew, and is no switch */
 	control_frame(s->active, &f, w->now);
 	s->next_jump_id = 6;
 	world_run(w, 500);
@@ -151,7 +139,7 @@ static void test_peer_has_moved(void **state)
 		world_run(w, 1000);
 		s = world_session(w, 0);
 		s->next_jump_id = 5;
-		f = a_jump(s, 5, 1, w->now);
+		f = world_a_jump(s, 5, 1, w->now);
 		world_swallow_frame(w, false, FRAME_BIT(FRAME_JUMP_ACK), 1);
 		control_frame(session_path_numbered(s, 1), &f, w->now);
 		world_run(w, 20);
@@ -693,7 +681,7 @@ static void test_refused_jumps(void **state)
 	world_view(w, 0, &before, 1);
 	from = w->audits;
 	for (unsigned int i = 0; i < 1000; i++) {
-		struct frame f = a_jump(s, 1000 + i, 2, w->now);
+		struct frame f = world_a_jump(s, 1000 + i, 2, w->now);
 
 		f.jump.binding_version += 3;
 		control_frame(session_path_numbered(s, 2), &f, w->now);
@@ -713,18 +701,6 @@ static void test_refused_jumps(void **state)
 	assert_int_equal(told, 1000);
 	world_assert(w, world_all_attached(w));
 	world_free(w);
-}
-
-static struct frame a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
-{
-	struct frame f = { .type = FRAME_PING };
-
-	f.ping.id = id;
-	f.ping.path = path;
-	f.ping.age_us = session_age_us(s, now);
-	f.ping.policy_generation = s->policy_generation;
-	f.ping.locators_seq = s->locators_seq;
-	return f;
 }
 
 /* In one packet on `p`: refused as a whole, with no answer and nothing learned. */
@@ -767,17 +743,17 @@ static void test_bad_control(void **state)
 	s = world_session(w, 0);
 
 	/* a type twice */
-	ping = a_ping(s, 900, 2, w->now);
+	ping = world_a_ping(s, 900, 2, w->now);
 	refused(w, session_path_numbered(s, 2), &ping, &ping);
-	move = a_jump(s, 900, 2, w->now);
+	move = world_a_jump(s, 900, 2, w->now);
 	refused(w, session_path_numbered(s, 2), &move, &move);
 	/* two path numbers, either way round, and one that is not this path's */
-	other = a_ping(s, 901, 1, w->now);
+	other = world_a_ping(s, 901, 1, w->now);
 	refused(w, session_path_numbered(s, 2), &move, &other);
 	refused(w, session_path_numbered(s, 1), &other, &move);
 	refused(w, session_path_numbered(s, 2), &other, NULL);
 	/* id 0 */
-	other = a_ping(s, 0, 2, w->now);
+	other = world_a_ping(s, 0, 2, w->now);
 	refused(w, session_path_numbered(s, 2), &other, NULL);
 	move.jump.id = 0;
 	refused(w, session_path_numbered(s, 2), &ping, &move);
@@ -793,7 +769,7 @@ static void test_bad_control(void **state)
 	refused(w, fresh, &other, NULL);
 	path_reset(fresh, w->now);
 
-	move = a_jump(s, 900, 2, w->now); /* and with nothing wrong it is done */
+	move = world_a_jump(s, 900, 2, w->now); /* and with nothing wrong it is done */
 	control_frame(session_path_numbered(s, 2), &move, w->now);
 	world_run(w, 20);
 	assert_int_equal(world_peer(w, 0)->active->number, 2);

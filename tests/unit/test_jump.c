@@ -410,8 +410,15 @@ static void test_judgement(void **state)
 	by_hand(w, &f, 2);
 	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_REQUEST, 0) == 1);
 
-	/* On a path of another number than it names: not acted on. */
+	/* An age that can be none. */
+	world_run(w, 1100);
 	f.jump.id = 1003;
+	f.jump.age_us = UINT64_C(1) << 63;
+	by_hand(w, &f, 2);
+	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_REQUEST, 0) == 2);
+
+	/* On a path of another number than it names: not acted on. */
+	f.jump.id = 1004;
 	f.jump.age_us = session_age_us(s, w->now);
 	by_hand(w, &f, 0);
 	world_view(w, 0, &after, 1);

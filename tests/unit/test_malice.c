@@ -6,30 +6,6 @@
 
 #define CLIENT WORLD_WORKERS
 
-static struct frame a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
-{
-	struct frame f = { .type = FRAME_PING };
-
-	f.ping.id = id;
-	f.ping.path = path;
-	f.ping.age_us = session_age_us(s, now);
-	f.ping.policy_generation = s->policy_generation;
-	f.ping.locators_seq = s->locators_seq;
-	return f;
-}
-
-static struct frame a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
-{
-	struct frame f = { .type = FRAME_JUMP };
-
-	f.jump.id = id;
-	f.jump.path = path;
-	f.jump.reason = REASON_POLICY_FORCED;
-	f.jump.binding_version = s->binding_version;
-	f.jump.age_us = session_age_us(s, now);
-	return f;
-}
-
 /* As the owner of p's session may: this frame and padding up to `len` bytes, under any counter, from anywhere. */
 static void forge(struct world *w, struct path *p, const struct frame *f, size_t len, uint64_t counter,
 		  const struct route *from)
@@ -92,11 +68,11 @@ static void test_credit_of_another(void **state)
 	counter = keys_tx(&s->keys)->tx_counter + 100;
 	w->recording = RECORD_SENT;
 	for (uint32_t i = 0; i < 200; i++) {
-		f = a_ping(s, 1000 + i, 2, w->now);
+		f = world_a_ping(s, 1000 + i, 2, w->now);
 		forge(w, p, &f, 1100, counter + 1 + i, &own);
 		world_run(w, 1);
 	}
-	f = a_jump(s, 900, 2, w->now);
+	f = world_a_jump(s, 900, 2, w->now);
 	forge(w, p, &f, 0, counter, &victim);
 	full_packets(w, 200);
 	assert_int_equal(bytes_to(w, &victim), 0);
@@ -122,10 +98,10 @@ static void test_credit_on_trial(void **state)
 	p = session_path_numbered(s, 2);
 	counter = keys_tx(&s->keys)->tx_counter + 100;
 	w->recording = RECORD_SENT;
-	f = a_jump(s, 900, 2, w->now);
+	f = world_a_jump(s, 900, 2, w->now);
 	forge(w, p, &f, 0, counter, &victim);
 	for (uint32_t i = 0; i < 200; i++) {
-		f = a_ping(s, 1000 + i, 2, w->now);
+		f = world_a_ping(s, 1000 + i, 2, w->now);
 		forge(w, p, &f, 1100, counter + 1 + i, &own);
 		full_packets(w, 1);
 	}
@@ -147,7 +123,7 @@ static void test_credit_of_jump(void **state)
 	world_run(w, 1000);
 	s = world_session(w, 0);
 	w->recording = RECORD_SENT;
-	f = a_jump(s, 900, 0, w->now);
+	f = world_a_jump(s, 900, 0, w->now);
 	forge(w, s->active, &f, 1100, keys_tx(&s->keys)->tx_counter + 100, &own);
 	full_packets(w, 20);
 	assert_in_range(bytes_to(w, &own), 1400, 3 * 1132);
@@ -181,13 +157,13 @@ static void test_challenge_of_jump(void **state)
 	p = world_peer(w, 0)->active;
 	counter = keys_tx(&s->keys)->tx_counter + 100;
 	w->recording = RECORD_SENT;
-	f = a_jump(s, 900, 0, w->now);
+	f = world_a_jump(s, 900, 0, w->now);
 	forge(w, s->active, &f, 0, counter, &own);
 	world_assert(w, route_equal(&p->route, &own) && !p->proven && !p->moving);
 	world_run(w, 20);
 	assert_int_equal(challenges_to(w, &own), 1);
 	memcpy(answer.path_probe.nonce, p->challenge, sizeof(p->challenge));
-	f = a_ping(s, 1000, 0, w->now);
+	f = world_a_ping(s, 1000, 0, w->now);
 	world_run(w, 50);
 	forge(w, s->active, &f, 0, counter + 1, &own);
 	world_run(w, 20);
@@ -216,7 +192,7 @@ static void test_jump_to_nowhere(void **state)
 	assert_non_null(fresh);
 	counter = keys_tx(&s->keys)->tx_counter + 100;
 	forge(w, fresh, &f, 0, counter + 1, &(struct route){ .remote = world_stranger(1).remote });
-	f = a_jump(s, 900, 3, w->now);
+	f = world_a_jump(s, 900, 3, w->now);
 	forge(w, fresh, &f, 0, counter, &(struct route){ .remote = world_stranger(1).remote });
 	world_assert(w, world_peer(w, 0)->active->number == 0);
 	world_free(w);

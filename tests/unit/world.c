@@ -335,3 +335,29 @@ void world_free(struct world *w)
 	free(w->key);
 	free(w);
 }
+
+/* --- frames made by hand --- */
+
+struct frame world_a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_PING };
+
+	f.ping.id = id;
+	f.ping.path = path;
+	f.ping.age_us = session_age_us(s, now);
+	f.ping.policy_generation = s->policy_generation;
+	f.ping.locators_seq = s->locators_seq;
+	return f;
+}
+
+struct frame world_a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_JUMP };
+
+	f.jump.id = id;
+	f.jump.path = path;
+	f.jump.reason = REASON_POLICY_FORCED;
+	f.jump.binding_version = s->binding_version;
+	f.jump.age_us = session_age_us(s, now);
+	return f;
+}

@@ -215,6 +215,9 @@ void world_traffic_send(struct world *w);
 struct ip world_server_ip(void);
 extern const struct engine_io world_io;
 
+/* What `s` would tell now in a PING or an ordered JUMP of this id and path. */
+struct frame world_a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now);
+struct frame world_a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now);
 /* A datagram as if the network had brought it, now. */
 void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len);
 void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data,
