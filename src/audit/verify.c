@@ -1,4 +1,4 @@
-/* Sessions in a table, the records of each judged in turn. The rows and reasons are in contract.c. */
+/* The records of each session judged in turn. Sessions are kept in told.c, rows and reasons in contract.c. */
 #include "audit/verify.h"
 
 #include <stdarg.h>
@@ -7,57 +7,15 @@
 #include <string.h>
 
 #include "audit/contract.h"
-#include "base/hash.h"
-#include "base/list.h"
+#include "audit/told.h"
 
 #define WINDOW_US 60000000ll
-#define WORKERS 256
-#define RECENT 4096 /* ended sessions that are remembered, to tell "ended" from "never created" */
-
-/* A session as its records tell it, at one end. */
-struct told {
-	struct told *next; /* of its bucket */
-	struct origin *origin;
-	uint8_t id[16];
-	uint8_t worker, active;
-	bool client;
-	uint64_t gaps;   /* of its worker, as far as it has been taken up again behind them */
-	bool taken_over; /* another node has it now (I11) */
-	enum state state;
-	enum reason why; /* of the last transition */
-	uint32_t state_version, binding_version;
-	uint32_t max_before; /* switches a minute that a switch under way may have been judged by; 0: none */
-	uint32_t cooldown_before;
-	struct audit_bounds bounds;
-	struct jv_time born, since, left_attached, bounds_at; /* TIME_NEVER: not known, or not the case */
-	struct jv_time last, last_switch, last_rebound;
-	uint64_t line;        /* of the last record */
-	struct jv_time *move; /* switches and rebindings of the last minute, oldest first; owned */
-	uint8_t moves, moves_cap;
-};
-
-/* One run of one daemon. */
-struct origin {
-	struct list node;
-	uint32_t number;
-	uint64_t missing;                 /* records that may explain what is not there */
-	uint64_t gaps[WORKERS], gaps_any; /* how often records were missing; any: of whatever worker */
-	size_t living;
-	struct jv_time last[WORKERS]; /* when each worker was seen to run, in time */
-};
 
 struct verify {
 	verify_found *found;
 	void *ctx;
-	struct list origins; /* the one used last in front */
-	struct told **bucket;
-	size_t buckets; /* power of two */
+	struct told_table told;
 	struct verify_totals totals;
-	struct {
-		uint32_t number;
-		uint8_t id[16];
-	} recent[RECENT];
-	size_t ended;
 	/* the record at hand */
 	uint32_t number;
 	uint64_t line;
@@ -79,124 +37,6 @@ __attribute__((format(printf, 4, 5))) static void find(struct verify *v, const c
 	va_end(args);
 	v->totals.findings++;
 	v->found(v->ctx, &f);
-}
-
-/* --- the table --- */
-
-static size_t slot_of(const struct verify *v, const uint8_t id[16])
-{
-	static const struct hash_key key;
-
-	return hash_bytes(&key, id, 16) & (v->buckets - 1);
-}
-
-static struct told *told_find(const struct verify *v, uint32_t number, const uint8_t id[16])
-{
-	for (struct told *t = v->bucket[slot_of(v, id)]; t; t = t->next)
-		if (t->origin->number == number && memcmp(t->id, id, sizeof(t->id)) == 0)
-			return t;
-	return NULL;
-}
-
-static void grow(struct verify *v)
-{
-	struct told **old = v->bucket;
-	const size_t n = v->buckets;
-	struct told **bigger = calloc(2 * n, sizeof(struct told *));
-
-	if (!bigger)
-		return; /* slower, not wrong */
-	v->bucket = bigger;
-	v->buckets = 2 * n;
-	for (size_t i = 0; i < n; i++) {
-		while (old[i]) {
-			struct told *t = old[i];
-			const size_t slot = slot_of(v, t->id);
-
-			old[i] = t->next;
-			t->next = v->bucket[slot];
-			v->bucket[slot] = t;
-		}
-	}
-	free(old);
-}
-
-/* A gap costs the same however many sessions there are: each notices by itself. */
-static uint64_t gaps_of(const struct told *t)
-{
-	return t->origin->gaps[t->worker] + t->origin->gaps_any;
-}
-
-/* Records are missing: what comes next is taken as it is. */
-static bool is_unsure(const struct told *t)
-{
-	return t->gaps != gaps_of(t);
-}
-
-static struct told *told_new(struct verify *v, struct origin *o, const struct audit_record *r)
-{
-	struct told *t = calloc(1, sizeof(*t));
-	size_t slot;
-
-	if (!t)
-		return NULL;
-	if (v->totals.living >= v->buckets)
-		grow(v);
-	t->origin = o;
-	memcpy(t->id, r->session_id, sizeof(t->id));
-	t->worker = r->worker;
-	t->gaps = gaps_of(t);
-	t->client = r->client;
-	t->active = AUDIT_NO_PATH;
-	t->born = t->left_attached = t->last_switch = t->last_rebound = t->bounds_at = TIME_NEVER;
-	t->since = t->last = r->at;
-	slot = slot_of(v, t->id);
-	t->next = v->bucket[slot];
-	v->bucket[slot] = t;
-	o->living++;
-	v->totals.living++;
-	v->totals.sessions++;
-	return t;
-}
-
-static void told_forget(struct verify *v, struct told *t)
-{
-	struct told **at = &v->bucket[slot_of(v, t->id)];
-
-	while (*at != t)
-		at = &(*at)->next;
-	*at = t->next;
-	t->origin->living--;
-	v->totals.living--;
-	free(t->move);
-	free(t);
-}
-
-static bool has_ended(const struct verify *v, uint32_t number, const uint8_t id[16])
-{
-	const size_t n = v->ended < RECENT ? v->ended : RECENT;
-
-	for (size_t i = 0; i < n; i++)
-		if (v->recent[i].number == number && memcmp(v->recent[i].id, id, 16) == 0)
-			return true;
-	return false;
-}
-
-static struct origin *origin_of(struct verify *v, uint32_t number)
-{
-	struct origin *o;
-
-	for (struct list *l = v->origins.next; l != &v->origins; l = l->next) {
-		o = container_of(l, struct origin, node);
-		if (o->number == number)
-			return o;
-	}
-	o = calloc(1, sizeof(*o));
-	if (!o)
-		return NULL;
-	o->number = number;
-	list_append(&v->origins, &o->node);
-	return o;
 }
 
 /* --- bounds --- */
@@ -444,9 +284,7 @@ static void check_end(struct verify *v, struct told *t, const struct audit_recor
 	else if (r->reason != t->why)
 		find(v, "I8", t, "ended for %s, but the transition says %s", reason_name(r->reason),
 		     reason_name(t->why));
-	memcpy(v->recent[v->ended % RECENT].id, t->id, sizeof(t->id));
-	v->recent[v->ended++ % RECENT].number = t->origin->number;
-	told_forget(v, t);
+	told_ended(&v->told, t);
 }
 
 /* Behind a gap: the record is believed, as far as what is missing can explain it. */
@@ -458,7 +296,7 @@ static void resume(struct verify *v, struct told *t, const struct audit_record *
 	const uint64_t gone = (uint64_t)(sv - t->state_version) + (bv - t->binding_version);
 	struct origin *o = t->origin;
 
-	t->gaps = gaps_of(t);
+	t->gaps = told_gaps(t);
 	v->totals.resumed++;
 	if ((int32_t)(sv - t->state_version) < 0 || (int32_t)(bv - t->binding_version) < 0 ||
 	    gone > o->missing) {
@@ -488,16 +326,17 @@ static struct told *adopt(struct verify *v, struct origin *o, const struct audit
 {
 	struct told *t;
 
-	if (o->missing == 0 || has_ended(v, o->number, r->session_id)) {
+	if (o->missing == 0 || told_has_ended(&v->told, o->number, r->session_id)) {
 		find(v, "I2", NULL,
-		     has_ended(v, o->number, r->session_id) ? "%s after the session's end"
-							    : "%s of a session that was never created",
+		     told_has_ended(&v->told, o->number, r->session_id)
+			     ? "%s after the session's end"
+			     : "%s of a session that was never created",
 		     audit_event_name(r->event));
 		return NULL;
 	}
 	if (o->missing != VERIFY_UNKNOWN)
 		o->missing--;
-	t = told_new(v, o, r);
+	t = told_new(&v->told, o, r);
 	if (!t)
 		return NULL;
 	v->totals.adopted++;
@@ -515,7 +354,7 @@ static struct told *adopt(struct verify *v, struct origin *o, const struct audit
 /* I11: whoever had the session is to say no more of it than that it is lost. */
 static void take_over(struct verify *v, const struct told *t)
 {
-	for (struct told *other = v->bucket[slot_of(v, t->id)]; other; other = other->next)
+	for (struct told *other = told_first(&v->told, t->id); other; other = other->next)
 		if (other != t && !other->client && memcmp(other->id, t->id, sizeof(t->id)) == 0)
 			other->taken_over = true;
 }
@@ -533,12 +372,12 @@ static struct told *create(struct verify *v, struct origin *o, const struct audi
 {
 	struct told *t;
 
-	if (has_ended(v, o->number, r->session_id))
+	if (told_has_ended(&v->told, o->number, r->session_id))
 		find(v, "I2", NULL, "created again after its end");
 	if (r->state_version != 0 || r->binding_version != 0 || r->to != STATE_BIRTH)
 		find(v, "I7", NULL, "begins in %s with versions %u and %u", state_name(r->to),
 		     r->state_version, r->binding_version);
-	t = told_new(v, o, r);
+	t = told_new(&v->told, o, r);
 	if (!t)
 		return NULL;
 	t->born = r->at;
@@ -553,7 +392,7 @@ static struct told *create(struct verify *v, struct origin *o, const struct audi
 
 static void session_record(struct verify *v, struct origin *o, const struct audit_record *r)
 {
-	struct told *t = told_find(v, o->number, r->session_id);
+	struct told *t = told_find(&v->told, o->number, r->session_id);
 
 	if (r->event == AUDIT_SESSION_CREATED) {
 		if (t)
@@ -566,7 +405,7 @@ static void session_record(struct verify *v, struct origin *o, const struct audi
 		t = adopt(v, o, r);
 	if (!t)
 		return;
-	if (is_unsure(t))
+	if (told_is_unsure(t))
 		resume(v, t, r);
 	if (time_before(r->at, t->last))
 		find(v, "order", t, "boot_us goes back by %lld", (long long)time_diff_us(t->last, r->at));
@@ -593,7 +432,7 @@ static bool is_refusal(const struct audit_record *r)
 
 void verify_record(struct verify *v, uint32_t number, uint64_t line, const struct audit_record *r)
 {
-	struct origin *o = origin_of(v, number);
+	struct origin *o = told_origin(&v->told, number);
 
 	v->number = number;
 	v->line = line;
@@ -627,14 +466,14 @@ void verify_record(struct verify *v, uint32_t number, uint64_t line, const struc
 
 void verify_gap(struct verify *v, uint32_t number, unsigned int worker, uint64_t lost)
 {
-	struct origin *o = origin_of(v, number);
+	struct origin *o = told_origin(&v->told, number);
 
 	if (lost != VERIFY_UNKNOWN)
 		v->totals.lost += lost;
 	if (!o)
 		return;
 	o->missing = lost < VERIFY_UNKNOWN - o->missing ? o->missing + lost : VERIFY_UNKNOWN;
-	if (worker < WORKERS)
+	if (worker < TOLD_WORKERS)
 		o->gaps[worker]++;
 	else
 		o->gaps_any++;
@@ -644,26 +483,25 @@ static void origin_end(struct verify *v, struct origin *o)
 {
 	v->number = o->number;
 	v->r = NULL;
-	for (size_t i = 0; i < v->buckets; i++) {
+	for (size_t i = 0; i < v->told.buckets; i++) {
 		struct told *next;
 
-		for (struct told *t = v->bucket[i]; t; t = next) {
+		for (struct told *t = v->told.bucket[i]; t; t = next) {
 			next = t->next;
 			if (t->origin != o)
 				continue;
 			v->line = t->line;
-			if (!is_unsure(t))
+			if (!told_is_unsure(t))
 				check_bounds(v, t, o->last[t->worker], 0);
-			told_forget(v, t);
+			told_forget(&v->told, t);
 		}
 	}
-	list_remove(&o->node);
-	free(o);
+	told_origin_free(o);
 }
 
 void verify_origin_end(struct verify *v, uint32_t number)
 {
-	struct origin *o = origin_of(v, number);
+	struct origin *o = told_origin(&v->told, number);
 
 	if (o)
 		origin_end(v, o);
@@ -671,8 +509,8 @@ void verify_origin_end(struct verify *v, uint32_t number)
 
 void verify_end(struct verify *v)
 {
-	while (!list_is_empty(&v->origins))
-		origin_end(v, container_of(v->origins.next, struct origin, node));
+	while (!list_is_empty(&v->told.origins))
+		origin_end(v, container_of(v->told.origins.next, struct origin, node));
 }
 
 struct verify *verify_new(verify_found *found, void *ctx)
@@ -681,13 +519,10 @@ struct verify *verify_new(verify_found *found, void *ctx)
 
 	if (!v)
 		return NULL;
-	v->buckets = 64;
-	v->bucket = calloc(v->buckets, sizeof(struct told *));
-	if (!v->bucket) {
+	if (!told_init(&v->told)) {
 		free(v);
 		return NULL;
 	}
-	list_init(&v->origins);
 	v->found = found;
 	v->ctx = ctx;
 	return v;
@@ -697,27 +532,20 @@ void verify_free(struct verify *v)
 {
 	if (!v)
 		return;
-	for (size_t i = 0; i < v->buckets; i++)
-		while (v->bucket[i])
-			told_forget(v, v->bucket[i]);
-	while (!list_is_empty(&v->origins)) {
-		struct origin *o = container_of(v->origins.next, struct origin, node);
-
-		list_remove(&o->node);
-		free(o);
-	}
-	free(v->bucket);
+	told_free(&v->told);
 	free(v);
 }
 
 void verify_totals(const struct verify *v, struct verify_totals *out)
 {
 	*out = v->totals;
+	out->living = v->told.living;
+	out->sessions = v->told.sessions;
 }
 
 bool verify_session(const struct verify *v, uint32_t number, const uint8_t id[16], struct verify_session *out)
 {
-	const struct told *t = told_find(v, number, id);
+	const struct told *t = told_find(&v->told, number, id);
 
 	if (!t)
 		return false;
@@ -727,7 +555,7 @@ bool verify_session(const struct verify *v, uint32_t number, const uint8_t id[16
 
 size_t verify_living(const struct verify *v, uint32_t number)
 {
-	for (struct list *l = v->origins.next; l != &v->origins; l = l->next) {
+	for (struct list *l = v->told.origins.next; l != &v->told.origins; l = l->next) {
 		const struct origin *o = container_of(l, struct origin, node);
 
 		if (o->number == number)
