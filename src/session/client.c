@@ -12,7 +12,6 @@
 
 #define JUMP_TRIES 3 /* JUMPs to one target before the next */
 #define JUMP_REPEAT_MAX_MS 500
-#define FAILBACK_DOUBT_MAX 5 /* a switch back waits 2^5 times as long at most */
 #define BINDINGS_MISSED_MAX \
 	60 /* a peer that made more switches than a minute can have is not to be followed */
 
@@ -125,9 +124,8 @@ void client_retarget(struct session *s, struct path *p, struct jv_time now)
 		jump_to(s, p, now);
 }
 
-/* VOLATILE or DEGRADED -> RECOVERING, and the JUMP is out. */
-static void recovery_begin(struct session *s, struct path *p, enum reason evidence, enum reason why,
-			   bool dead, struct jv_time now)
+void client_recover(struct session *s, struct path *p, enum reason evidence, enum reason why, bool dead,
+		    struct jv_time now)
 {
 	if (!session_event(s, EVENT_SWITCH_START, why, now))
 		return;
@@ -180,8 +178,7 @@ static bool improves(const struct session *s, const struct path *p)
 	return (uint64_t)p->srtt_us * factor / POLICY_PPM < (uint64_t)a->srtt_us;
 }
 
-/* How long the policy forbids a switch for this evidence; 0: not at all. */
-static uint32_t forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
+uint32_t client_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
 {
 	const uint32_t budget = switch_budget(&s->policy, evidence);
 	uint32_t ms = switch_limit_wait_ms(&s->limit, budget, now);
@@ -218,7 +215,7 @@ static void recover(struct session *s, struct jv_time now)
 	}
 	if (!p)
 		return;
-	wait = forbidden_ms(s, evidence, &why, now);
+	wait = client_forbidden_ms(s, evidence, &why, now);
 	if (wait > 0) {
 		trail_denied(s, why, p, wait, now);
 		s->jump.again = time_add_ms(now, wait);
@@ -227,7 +224,7 @@ static void recover(struct session *s, struct jv_time now)
 		health_restart(s, now);
 		return;
 	}
-	recovery_begin(s, p, evidence, switch_reason(evidence), dead, now);
+	client_recover(s, p, evidence, switch_reason(evidence), dead, now);
 }
 
 void client_path_dead(struct session *s, enum reason why, struct jv_time now)
@@ -254,11 +251,11 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 	if ((p != s->active || refused) && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
 		return;
 	if (p != s->active)
-		wait = forbidden_ms(s, s->instability, &denied, now);
+		wait = client_forbidden_ms(s, s->instability, &denied, now);
 	if (wait > 0)
 		s->jump.again = time_add_ms(now, wait);
 	else
-		recovery_begin(s, p, s->instability, why, p != s->active, now);
+		client_recover(s, p, s->instability, why, p != s->active, now);
 }
 
 /* VOLATILE: another path has answered. */
@@ -341,36 +338,6 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 }
 
 /*
- * A path that is well while idle and bad when it carries would be gone back to for ever. Each time that it is
- * left again before it has carried for as long as it had to be well, that time is doubled; one that holds ends
- * the doubt.
- */
-static void trust(struct session *s, struct jv_time now)
-{
-	const uint64_t wait = (uint64_t)s->policy.failback_after_ms << s->failback_doubt;
-
-	if (time_is_never(s->failed_back) || time_since_ms(now, s->failed_back) < wait)
-		return;
-	s->failed_back = TIME_NEVER;
-	s->failback_doubt = 0;
-}
-
-static void switched(struct session *s, struct path *left, struct jv_time now)
-{
-	const enum reason evidence = s->jump.pending ? s->jump.evidence : REASON_PEER_REPORTED;
-	const bool bad = evidence != REASON_POLICY_FORCED && evidence != REASON_HEALTH_RECOVERED;
-
-	if (left->number == s->active->number)
-		return;
-	trust(s, now);
-	if (bad)
-		left->stable_since = now;
-	if (!time_is_never(s->failed_back) && bad && s->failback_doubt < FAILBACK_DOUBT_MAX)
-		s->failback_doubt++;
-	s->failed_back = evidence == REASON_HEALTH_RECOVERED ? now : TIME_NEVER;
-}
-
-/*
  * The peer has moved to `p`, or stayed there: whatever we did meanwhile, that is the binding now. It may have
  * made a switch more than we have heard of; each of them is told.
  */
@@ -385,7 +352,7 @@ static void follow(struct session *s, struct path *p, uint32_t binding_version, 
 	do
 		session_bind(s, p, binding_version != s->binding_version, now);
 	while (binding_version != s->binding_version);
-	switched(s, left, now);
+	client_switched(s, left, now);
 	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left->number, p, now);
 	jump_ends(s, REASON_NONE, 0);
@@ -516,93 +483,4 @@ void client_deadline(struct session *s, struct jv_time now)
 	if (choose(s, (uint16_t)(1u << s->active->slot)))
 		why = REASON_VOLATILE_PERSISTED;
 	session_event(s, EVENT_DEGRADE, why, now);
-}
-
-/* --- orders, and moves for comfort --- */
-
-static void comfort(struct session *s, struct path *p, enum reason evidence, struct jv_time now)
-{
-	if (!session_event(s, EVENT_INSTABILITY, REASON_POLICY_FORCED, now))
-		return;
-	recovery_begin(s, p, evidence, switch_reason(evidence), false, now);
-}
-
-/* Why this session cannot be moved there now, or REASON_NONE. */
-static enum reason order_denied(struct session *s, uint8_t number, uint32_t *retry_after_ms,
-				struct jv_time now)
-{
-	enum reason why;
-
-	*retry_after_ms = 0;
-	if (s->state != STATE_ATTACHED)
-		return REASON_INVALID_STATE_FOR_REATTACH;
-	if (!candidate_is_up(s, number) || !candidate_is_granted(s, number))
-		return REASON_INVALID_TRANSPORT_CANDIDATE;
-	*retry_after_ms = forbidden_ms(s, REASON_POLICY_FORCED, &why, now);
-	return *retry_after_ms > 0 ? why : REASON_NONE;
-}
-
-void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
-{
-	struct engine *e = s->engine;
-	struct path *p = NULL;
-	uint32_t retry_after_ms;
-	enum reason why = order_denied(s, number, &retry_after_ms, now);
-
-	if (why == REASON_NONE) {
-		p = session_path_numbered(s, number);
-		if (!p || p == s->active)
-			p = client_open(s, number, now);
-		if (!p)
-			why = REASON_INVALID_TRANSPORT_CANDIDATE;
-	}
-	if (why != REASON_NONE) {
-		trail_denied(s, why, p, retry_after_ms, now);
-		if (token)
-			e->io.jump_done(e->ctx, token, why, retry_after_ms);
-		return;
-	}
-	s->jump.ordered = token != 0;
-	s->jump.token = token;
-	comfort(s, p, REASON_POLICY_FORCED, now);
-}
-
-void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now)
-{
-	struct session *s = p->session;
-
-	if (s->state != STATE_ATTACHED || f->jump.binding_version != s->binding_version ||
-	    session_is_stale(s, f->jump.age_us, now))
-		return;
-	client_order(s, f->jump.path, 0, now);
-}
-
-/* Has it been well for so long that it may be gone back to, and would it not be left again at once? */
-static bool is_well(const struct session *s, const struct path *p, struct jv_time now)
-{
-	const struct policy *pol = &s->policy;
-	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->failback_doubt;
-
-	return path_is_warm(p, pol) && p->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
-	       !p->loss_bad && !p->latency_bad && !path_latency_exceeded(p) &&
-	       time_since_ms(now, p->stable_since) >= wait;
-}
-
-/* Back to a path that stands before ours in the configuration and has been well for long enough. */
-void client_fail_back(struct session *s, struct jv_time now)
-{
-	enum reason why;
-
-	if (s->state != STATE_ATTACHED || s->policy.failback_after_ms == 0)
-		return;
-	trust(s, now);
-	for (uint8_t n = 0; n < s->active->number; n++) {
-		struct path *p = session_path_numbered(s, n);
-
-		if (!p || !candidate_is_up(s, n) || !is_well(s, p, now))
-			continue;
-		if (forbidden_ms(s, REASON_HEALTH_RECOVERED, &why, now) == 0)
-			comfort(s, p, REASON_HEALTH_RECOVERED, now);
-		return;
-	}
 }

@@ -399,12 +399,9 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now);
 void client_deadline(struct session *s, struct jv_time now);
 void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now);
 void client_jump_reject(struct path *p, const struct frame *f, struct jv_time now);
-void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now);
 void client_jump_repeat(struct session *s, struct jv_time now);
-void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);
 /* The path of the jump under way was opened anew. */
 void client_retarget(struct session *s, struct path *p, struct jv_time now);
-void client_fail_back(struct session *s, struct jv_time now);
 /* How long an answer on this path may take. */
 int64_t client_patience_us(const struct session *s, const struct path *p);
 /* The candidate that the jump under way leads to is gone. */
@@ -427,6 +424,19 @@ bool ladder_has_more(const struct known_candidate *k);
 void ladder_resolve(struct engine *e, uint8_t number, struct jv_time now);
 /* May this candidate be taken up, or moved, now? Counts it when it may. */
 bool ladder_settled(struct client *c, struct known_candidate *k, struct jv_time now);
+
+/* VOLATILE or DEGRADED -> RECOVERING, and the JUMP is out. `dead`: data follows it at once. */
+void client_recover(struct session *s, struct path *p, enum reason evidence, enum reason why, bool dead,
+		    struct jv_time now);
+/* How long the policy forbids a switch for this evidence; 0: not at all. */
+uint32_t client_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now);
+
+/* comfort.c: moves that no trouble asks for */
+void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);
+void client_fail_back(struct session *s, struct jv_time now);
+void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now);
+/* The session has come from `left` to the active path, for whatever reason. */
+void client_switched(struct session *s, struct path *left, struct jv_time now);
 
 /* candidate.c: the client's paths */
 void candidate_settle(struct timer *t, struct jv_time now);
