@@ -38,6 +38,8 @@ int aead_ipsec_mb_init(void);
 const struct aead_ops *aead_ipsec_mb(enum suite suite);
 /* Which instructions it runs on: "AVX512". */
 const char *aead_ipsec_mb_arch(void);
+/* The round keys of AES-256, where there is a GCM. */
+void aead_ipsec_mb_expand(uint8_t rounds[15][16], const uint8_t key[32]);
 #else
 static inline int aead_ipsec_mb_init(void)
 {
@@ -53,5 +55,11 @@ static inline const struct aead_ops *aead_ipsec_mb(enum suite suite)
 static inline const char *aead_ipsec_mb_arch(void)
 {
 	return "none";
+}
+
+static inline void aead_ipsec_mb_expand(uint8_t rounds[15][16], const uint8_t key[32])
+{
+	(void)rounds;
+	(void)key;
 }
 #endif

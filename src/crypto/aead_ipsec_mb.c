@@ -19,6 +19,7 @@
 static struct {
 	bool has_gcm, has_chacha;
 	const char *arch;
+	keyexp_t round_keys;
 	aes_gcm_pre_t expand[KEY_LEN_COUNT];
 	aes_gcm_enc_dec_t enc[KEY_LEN_COUNT];
 	aes_gcm_enc_dec_t dec[KEY_LEN_COUNT];
@@ -142,6 +143,7 @@ static void take_functions(const IMB_MGR *m)
 	const aes_gcm_enc_dec_t enc[] = { m->gcm128_enc, m->gcm192_enc, m->gcm256_enc };
 	const aes_gcm_enc_dec_t dec[] = { m->gcm128_dec, m->gcm192_dec, m->gcm256_dec };
 
+	lib.round_keys = m->keyexp_256;
 	memcpy(lib.expand, expand, sizeof(expand));
 	memcpy(lib.enc, enc, sizeof(enc));
 	memcpy(lib.dec, dec, sizeof(dec));
@@ -196,6 +198,14 @@ const struct aead_ops *aead_ipsec_mb(enum suite suite)
 const char *aead_ipsec_mb_arch(void)
 {
 	return lib.arch;
+}
+
+void aead_ipsec_mb_expand(uint8_t rounds[15][16], const uint8_t key[32])
+{
+	_Alignas(16) uint8_t unused[15][16]; /* of decryption */
+
+	lib.round_keys(key, rounds, unused);
+	crypto_wipe(unused, sizeof(unused));
 }
 
 #endif
