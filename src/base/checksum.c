@@ -45,11 +45,19 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t len)
 		p += blocks * 32;
 		len %= 32;
 	}
-	for (; len >= 4; len -= 4, p += 4) {
+	for (; len >= 8; len -= 8, p += 8) {
+		uint64_t w;
+
+		memcpy(&w, p, sizeof(w));
+		sum = checksum_carry(sum, w);
+	}
+	if (len >= 4) {
 		uint32_t w;
 
 		memcpy(&w, p, sizeof(w));
 		sum = checksum_carry(sum, w);
+		p += 4;
+		len -= 4;
 	}
 	if (len >= 2) {
 		uint16_t w;
