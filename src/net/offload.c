@@ -87,23 +87,21 @@ static bool is_ip(const uint8_t *packet, size_t len, size_t transport, bool v4, 
 	return packet[0] >> 4 == 6 && v6 && transport >= sizeof(struct ipv6_header);
 }
 
-/* What differs from segment to segment counts as zero here, and is added for each. */
+/* What differs from segment to segment is made zero in the headers, and added for each. */
 static void sum_common(struct split *s)
 {
-	uint8_t headers[OFFLOAD_HEADERS_MAX];
-	uint8_t *transport = headers + s->transport;
+	uint8_t *transport = s->header + s->transport;
 	struct ipv4_header ip;
 	struct tcp_header tcp;
 	struct udp_header udp;
 
-	memcpy(headers, s->packet, s->headers);
-	s->sum = pseudo(headers, s->tcp);
+	s->sum = pseudo(s->header, s->tcp);
 	if (s->v4) {
-		memcpy(&ip, headers, sizeof(ip));
+		memcpy(&ip, s->header, sizeof(ip));
 		s->id = get_be16(ip.id);
 		ip.id = ip.length = ip.checksum = put_be16(0);
-		memcpy(headers, &ip, sizeof(ip));
-		s->ip_sum = checksum_add(0, headers, s->transport);
+		memcpy(s->header, &ip, sizeof(ip));
+		s->ip_sum = checksum_add(0, s->header, s->transport);
 	}
 	if (s->tcp) {
 		memcpy(&tcp, transport, sizeof(tcp));
@@ -121,7 +119,7 @@ static void sum_common(struct split *s)
 	s->sum = checksum_add(s->sum, transport, s->headers - s->transport);
 }
 
-bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *packet, size_t len)
+bool split_begin(struct split *s, const struct vnet_header *v, uint8_t *packet, size_t len)
 {
 	const uint8_t type = v->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	const bool tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
@@ -138,19 +136,19 @@ bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *pa
 		return false;
 	if (tcp)
 		headers = transport + (packet[transport + offsetof(struct tcp_header, offset)] >> 4) * 4u;
-	if (headers >= len ||
+	if (headers >= len || headers > OFFLOAD_HEADERS_MAX ||
 	    headers < transport + (tcp ? sizeof(struct tcp_header) : sizeof(struct udp_header)))
 		return false;
-	*s = (struct split){
-		.packet = packet,
-		.len = len,
-		.transport = transport,
-		.headers = headers,
-		.at = headers,
-		.size = v->gso_size,
-		.v4 = packet[0] >> 4 == 4,
-		.tcp = tcp,
-	};
+	s->packet = packet;
+	s->len = len;
+	s->transport = transport;
+	s->headers = headers;
+	s->at = headers;
+	s->size = v->gso_size;
+	s->number = 0;
+	s->v4 = packet[0] >> 4 == 4;
+	s->tcp = tcp;
+	memcpy(s->header, packet, headers);
 	sum_common(s);
 	return true;
 }
@@ -185,19 +183,19 @@ static uint64_t put_tcp(const struct split *s, uint8_t *transport, bool last)
 	return checksum_add16(checksum_add(0, &seq, sizeof(seq)), flags);
 }
 
-size_t split_next(struct split *s, uint8_t *out)
+uint8_t *split_next(struct split *s, size_t *len)
 {
 	const size_t left = s->len - s->at;
 	const size_t payload = left < s->size ? left : s->size;
-	const size_t len = s->headers + payload, upper = len - s->transport;
-	uint8_t *transport = out + s->transport;
+	const size_t upper = s->headers - s->transport + payload;
+	uint8_t *out = s->packet + s->at - s->headers, *transport = out + s->transport;
 	uint64_t sum;
 
 	if (payload == 0)
-		return 0;
-	memcpy(out, s->packet, s->headers);
-	memcpy(out + s->headers, s->packet + s->at, payload);
-	put_ip(s, out, len);
+		return NULL;
+	*len = s->headers + payload;
+	memcpy(out, s->header, s->headers);
+	put_ip(s, out, *len);
 	sum = checksum_add(checksum_add16(s->sum, (uint16_t)upper), s->packet + s->at, payload);
 	if (s->tcp) {
 		sum = checksum_carry(sum, put_tcp(s, transport, payload == left));
@@ -208,7 +206,7 @@ size_t split_next(struct split *s, uint8_t *out)
 	put_sum(transport + (s->tcp ? TCP_CHECKSUM : UDP_CHECKSUM), sum, !s->tcp);
 	s->at += payload;
 	s->number++;
-	return len;
+	return out;
 }
 
 /* --- to the tunnel device --- */
@@ -294,12 +292,11 @@ static bool same_tcp(const uint8_t *a, const uint8_t *b, size_t headers, uint32_
 
 	memcpy(&x, a, sizeof(x));
 	memcpy(&y, b, sizeof(y));
-	if (get_be32(y.seq) != seq)
-		return false;
-	y.seq = x.seq;
-	y.checksum = x.checksum;
-	y.flags = (uint8_t)((y.flags & ~TCP_PSH) | (x.flags & TCP_PSH));
-	return memcmp(&x, &y, sizeof(x)) == 0 && same(a, b, sizeof(x), headers);
+	return get_be32(y.seq) == seq && same(a, b, 0, offsetof(struct tcp_header, seq)) &&
+	       same(a, b, offsetof(struct tcp_header, ack), offsetof(struct tcp_header, flags)) &&
+	       ((x.flags ^ y.flags) & ~TCP_PSH) == 0 &&
+	       same(a, b, offsetof(struct tcp_header, window), offsetof(struct tcp_header, checksum)) &&
+	       same(a, b, offsetof(struct tcp_header, urgent), headers);
 }
 
 static bool follows(const struct merge *m, const uint8_t *packet, const struct segment *s)

@@ -1,7 +1,7 @@
 /*
  * Super-packets: what the tunnel device gives and takes with a virtio-net header in front (IFF_VNET_HDR).
  *
- * Split turns one TCP or UDP super-packet into the segments that travel, merge turns neighbouring segments of
+ * Split turns one TCP or UDP super-packet into the segments that travel, one at a time and in place; merge turns neighbouring segments of
  * one flow back into a super-packet. Pure functions on buffers: no descriptor, no memory of their own. What is
  * not understood is passed on as it is, never guessed at: IP options, extension headers and fragments travel, they
  * just do not merge.
@@ -30,7 +30,7 @@ struct vnet_header {
 /* --- from the tunnel device --- */
 
 struct split {
-	const uint8_t *packet;
+	uint8_t *packet;
 	size_t len;
 	size_t transport; /* where the TCP or UDP header begins */
 	size_t headers;   /* where the payload begins, the same in every segment */
@@ -43,6 +43,7 @@ struct split {
 	uint32_t seq;
 	uint16_t flags; /* TCP: data offset and flags */
 	bool v4, tcp;
+	uint8_t header[OFFLOAD_HEADERS_MAX]; /* the super-packet's, `headers` bytes of it */
 };
 
 /* Is it more than one packet? */
@@ -57,8 +58,8 @@ static inline bool vnet_is_super(const struct vnet_header *v)
  */
 bool offload_checksum(const struct vnet_header *v, uint8_t *packet, size_t len);
 
-/* Begins to split a super-packet, which must stay where it is meanwhile. False: as above. */
-bool split_begin(struct split *s, const struct vnet_header *v, const uint8_t *packet, size_t len);
+/* Begins to split a super-packet, which must stay where it is meanwhile, and is used up. False: as above. */
+bool split_begin(struct split *s, const struct vnet_header *v, uint8_t *packet, size_t len);
 /* Segments of TCP become no longer than `fits`, if there can be any: where its bytes are cut is no matter. */
 static inline void split_fit(struct split *s, size_t fits)
 {
@@ -72,8 +73,11 @@ static inline size_t split_longest(const struct split *s)
 
 	return s->headers + (payload < s->size ? payload : s->size);
 }
-/* Writes the next segment, complete with checksums; its length, or 0 when all have been dealt out. */
-size_t split_next(struct split *s, uint8_t *out);
+/*
+ * The next segment, complete with checksums and its length, or NULL when all have been dealt out. Its payload stands where
+ * it came; its headers are put before that, over the end of the segment before, which is to be done with by now.
+ */
+uint8_t *split_next(struct split *s, size_t *len);
 
 /* --- to the tunnel device --- */
 

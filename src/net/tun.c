@@ -3,6 +3,7 @@
  */
 #include "net/tun.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -75,21 +76,21 @@ int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got)
 	return 0;
 }
 
-int tun_read(int fd, struct vnet_header *v, uint8_t *buf, size_t cap, uint8_t *spill)
+static_assert(offsetof(struct tun_packet, data) ==
+		      offsetof(struct tun_packet, vnet) + sizeof(struct vnet_header),
+	      "the header stands right before the packet");
+
+int tun_read(int fd, struct tun_packet *p)
 {
-	struct iovec iov[] = {
-		{ .iov_base = v, .iov_len = sizeof(*v) },
-		{ .iov_base = buf, .iov_len = cap },
-		{ .iov_base = spill, .iov_len = OFFLOAD_SUPER_MAX },
-	};
+	const size_t at = offsetof(struct tun_packet, vnet);
 	ssize_t len;
 
 	do {
-		len = readv(fd, iov, 3);
+		len = read(fd, (uint8_t *)p + at, sizeof(*p) - at);
 	} while (len < 0 && errno == EINTR);
 	if (len < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	return (size_t)len > sizeof(*v) ? (int)((size_t)len - sizeof(*v)) : -EIO;
+	return (size_t)len > sizeof(p->vnet) ? (int)((size_t)len - sizeof(p->vnet)) : -EIO;
 }
 
 int tun_write(int fd, const struct iovec *iov, size_t n)

@@ -23,10 +23,13 @@ struct tun_offload {
  * *got: what the kernel agreed to.
  */
 int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got);
-/*
- * One packet or super-packet: its first `cap` bytes go to `buf`, what is beyond to `spill` (room for
- * OFFLOAD_SUPER_MAX). Its whole length, 0 when there is none now, or -errno.
- */
-int tun_read(int fd, struct vnet_header *v, uint8_t *buf, size_t cap, uint8_t *spill);
+/* A packet or super-packet as the device gives it, with its header in front: one piece for one read(2). */
+struct tun_packet {
+	uint8_t pad[6]; /* `data` is aligned */
+	struct vnet_header vnet;
+	uint8_t data[OFFLOAD_SUPER_MAX];
+};
+/* The length of its data, 0 when there is none now, or -errno. */
+int tun_read(int fd, struct tun_packet *p);
 /* One packet, its header first, as merge_finish() answers it. 0, -EAGAIN when the queue is full, or -errno. */
 int tun_write(int fd, const struct iovec *iov, size_t n);

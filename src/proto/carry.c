@@ -93,17 +93,25 @@ static void mss_put(uint8_t *tcp, uint8_t *mss, uint16_t value)
 				get16(word + 2 * i));
 }
 
+bool carry_is_syn(const uint8_t *packet, size_t len)
+{
+	const size_t at = tcp_at(packet, len);
+
+	return at != 0 && packet[at + offsetof(struct tcp_header, flags)] & TCP_SYN;
+}
+
 bool carry_mss(uint8_t *packet, size_t len, size_t mtu)
 {
 	const bool v4 = packet[0] >> 4 == 4;
 	const size_t headers =
 		(v4 ? sizeof(struct ipv4_header) : sizeof(struct ipv6_header)) + sizeof(struct tcp_header);
-	const size_t at = tcp_at(packet, len);
-	uint8_t *tcp = packet + at, *mss;
-	size_t hlen;
+	uint8_t *tcp, *mss;
+	size_t at, hlen;
 
-	if (at == 0 || !(tcp[offsetof(struct tcp_header, flags)] & TCP_SYN) || mtu <= headers)
+	if (!carry_is_syn(packet, len) || mtu <= headers)
 		return false;
+	at = tcp_at(packet, len);
+	tcp = packet + at;
 	hlen = (tcp[offsetof(struct tcp_header, offset)] >> 4) * 4u;
 	if (hlen < sizeof(struct tcp_header) || hlen > len - at)
 		return false;

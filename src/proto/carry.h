@@ -17,6 +17,7 @@ enum ecn { ECN_NOT_ECT = 0, ECN_ECT1 = 1, ECN_ECT0 = 2, ECN_CE = 3 };
  * Whatever is not plain (a later fragment, options that run out of the header) is left as it is.
  */
 bool carry_mss(uint8_t *packet, size_t len, size_t mtu);
+bool carry_is_syn(const uint8_t *packet, size_t len); /* what carry_mss() looks at */
 
 /*
  * RFC 6040 section 4.2: ECN of the packet that came in an outer one with `outer`. False: congestion was marked on

@@ -47,56 +47,66 @@ enum packet_type packet_classify(const uint8_t *datagram, size_t len)
 	return ok ? datagram[0] : 0;
 }
 
-void packet_nonce(uint8_t nonce[PROTO_NONCE_LEN], const uint8_t iv[PROTO_NONCE_LEN], uint8_t epoch,
-		  uint64_t counter)
+/* The first eight bytes of the header as one number: put together in a register, they are written and read in one piece,
+ * for a byte written alone stalls the wide read behind it. */
+static uint64_t word_of(enum packet_type type, uint8_t epoch, uint64_t counter)
+{
+	return (uint64_t)type << 56 | (uint64_t)epoch << 48 | counter;
+}
+
+static uint64_t load(const uint8_t *at)
 {
 	be64 v;
 
-	memcpy(nonce, iv, PROTO_NONCE_LEN);
-	memcpy(&v, nonce + 4, sizeof(v));
-	v = put_be64(get_be64(v) ^ ((uint64_t)epoch << 48 | counter));
-	memcpy(nonce + 4, &v, sizeof(v));
+	memcpy(&v, at, sizeof(v));
+	return get_be64(v);
 }
 
-/* The first eight bytes of the header, the type as it is. */
-static void apply_mask(uint8_t *out, const uint8_t *in, const uint8_t mask[16])
+static void store(uint8_t *at, uint64_t word)
 {
-	be64 v, m;
+	const be64 v = put_be64(word);
 
-	memcpy(&v, in, sizeof(v));
-	memcpy(&m, mask, sizeof(m));
-	v = put_be64(get_be64(v) ^ get_be64(m) >> 8);
-	memcpy(out, &v, sizeof(v));
+	memcpy(at, &v, sizeof(v));
 }
 
-size_t packet_seal(uint8_t *packet, size_t len, enum packet_type type, uint8_t epoch, uint64_t counter,
-		   const uint8_t locator[8], struct aead_key *key, const uint8_t iv[PROTO_NONCE_LEN],
-		   struct mask_key *mask)
+static uint64_t mask_of(struct mask_key *mask, const uint8_t *packet)
 {
-	struct packet_header h = { .type = (uint8_t)type, .epoch = epoch, .counter = put_be48(counter) };
-	uint8_t *body = packet + PROTO_HEADER_LEN;
-	uint8_t nonce[PROTO_NONCE_LEN], m[16];
+	uint8_t m[16];
 
-	memcpy(h.locator, locator, sizeof(h.locator));
-	memcpy(packet, &h, sizeof(h));
-	packet_nonce(nonce, iv, epoch, counter);
-	aead_seal(key, body, nonce, packet, ad_len(type), body, len);
 	mask_make(mask, m, packet + SAMPLE_AT);
-	apply_mask(packet, packet, m);
+	return load(m) >> 8;
+}
+
+void packet_nonce(uint8_t nonce[PROTO_NONCE_LEN], const uint8_t iv[PROTO_NONCE_LEN], uint8_t epoch,
+		  uint64_t counter)
+{
+	memcpy(nonce, iv, 4);
+	store(nonce + 4, load(iv + 4) ^ word_of(0, epoch, counter));
+}
+
+size_t packet_seal(uint8_t *packet, const uint8_t *in, size_t len, enum packet_type type, uint8_t epoch,
+		   uint64_t counter, const uint8_t locator[8], struct aead_key *key,
+		   const uint8_t iv[PROTO_NONCE_LEN], struct mask_key *mask)
+{
+	const uint64_t word = word_of(type, epoch, counter);
+	uint8_t nonce[PROTO_NONCE_LEN];
+
+	store(packet, word);
+	packet_set_locator(packet, locator);
+	packet_nonce(nonce, iv, epoch, counter);
+	aead_seal(key, packet + PROTO_HEADER_LEN, nonce, packet, ad_len(type), in, len);
+	store(packet, word ^ mask_of(mask, packet));
 	return len + PROTO_OVERHEAD;
 }
 
 struct packet_id packet_unmask(const uint8_t *packet, struct mask_key *mask)
 {
-	struct packet_header h;
-	uint8_t m[16];
+	const uint64_t word = load(packet) ^ mask_of(mask, packet);
 
-	mask_make(mask, m, packet + SAMPLE_AT);
-	apply_mask((uint8_t *)&h, packet, m);
 	return (struct packet_id){
-		.type = h.type,
-		.epoch = h.epoch,
-		.counter = get_be48(h.counter),
+		.type = word >> 56,
+		.epoch = (uint8_t)(word >> 48),
+		.counter = word & PROTO_COUNTER_MAX,
 	};
 }
 
@@ -104,16 +114,11 @@ bool packet_open(uint8_t *packet, size_t len, const struct packet_id *id, struct
 		 const uint8_t iv[PROTO_NONCE_LEN])
 {
 	uint8_t *body = packet + PROTO_HEADER_LEN;
-	struct packet_header h;
 	uint8_t nonce[PROTO_NONCE_LEN];
 
 	if (len < PROTO_OVERHEAD)
 		return false;
-	memcpy(&h, packet, sizeof(h));
-	h.type = (uint8_t)id->type;
-	h.epoch = id->epoch;
-	h.counter = put_be48(id->counter);
-	memcpy(packet, &h, sizeof(h));
+	store(packet, word_of(id->type, id->epoch, id->counter));
 	packet_nonce(nonce, iv, id->epoch, id->counter);
 	return aead_open(key, body, nonce, packet, ad_len(id->type), body, len - PROTO_HEADER_LEN);
 }

@@ -11,12 +11,12 @@ void packet_nonce(uint8_t nonce[PROTO_NONCE_LEN], const uint8_t iv[PROTO_NONCE_L
 		  uint64_t counter);
 
 /*
- * Seals `len` bytes of plaintext that stand at packet + PROTO_HEADER_LEN; writes the header before
- * them, the tag behind them, and masks. Room for len + PROTO_OVERHEAD bytes. Returns the datagram's length.
+ * Seals `len` bytes of plaintext from `in`, which may be packet + PROTO_HEADER_LEN and must not overlap otherwise: the
+ * header, masked, the ciphertext and the tag. Room for len + PROTO_OVERHEAD bytes. Returns the datagram's length.
  */
-size_t packet_seal(uint8_t *packet, size_t len, enum packet_type type, uint8_t epoch, uint64_t counter,
-		   const uint8_t locator[8], struct aead_key *key, const uint8_t iv[PROTO_NONCE_LEN],
-		   struct mask_key *mask);
+size_t packet_seal(uint8_t *packet, const uint8_t *in, size_t len, enum packet_type type, uint8_t epoch,
+		   uint64_t counter, const uint8_t locator[8], struct aead_key *key,
+		   const uint8_t iv[PROTO_NONCE_LEN], struct mask_key *mask);
 
 struct packet_id { /* what unmasking tells; trust it only after packet_open() */
 	enum packet_type type;

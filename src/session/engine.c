@@ -181,22 +181,40 @@ static void client_datagram(struct engine *e, enum packet_type type, const struc
 	}
 }
 
-void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
-		     struct jv_time now)
+static void datagram_received(struct engine *e, struct reception *r, uint8_t *datagram, size_t len)
 {
 	const enum packet_type type = packet_classify(datagram, len);
 
-	engine_input(e, now);
 	if (type == PACKET_DATA || type == PACKET_CONTROL)
-		receive_sealed(e, from, ecn, datagram, len, now);
+		receive_sealed(e, r, datagram, len);
 	else if (type == 0)
 		e->counters.n[COUNT_DROP_MALFORMED]++;
 	else if (e->client)
-		client_datagram(e, type, from, datagram, len, now);
+		client_datagram(e, type, r->from, datagram, len, r->now);
 	else if (type == PACKET_HELLO)
-		accept_hello(e, from, datagram, len, now);
+		accept_hello(e, r->from, datagram, len, r->now);
 	else
 		e->counters.n[COUNT_DROP_UNEXPECTED]++;
+}
+
+void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
+		     struct jv_time now)
+{
+	struct reception r = { .from = from, .ecn = ecn, .now = now };
+
+	engine_input(e, now);
+	datagram_received(e, &r, datagram, len);
+}
+
+void engine_datagrams(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *run, size_t len,
+		      size_t segment, struct jv_time now)
+{
+	struct reception r = { .from = from, .ecn = ecn, .now = now };
+
+	engine_input(e, now);
+	for (; len > segment; run += segment, len -= segment)
+		datagram_received(e, &r, run, segment);
+	datagram_received(e, &r, run, len);
 }
 
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len)
@@ -269,6 +287,15 @@ size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t l
 	return s ? session_fits(s) : PROTO_MTU_MAX;
 }
 
+static void transmit_one(struct session *s, const uint8_t *packet, size_t len, const struct inner *in,
+			 struct jv_time now)
+{
+	struct outgoing o;
+
+	transmit_begin(&o, s, len, in->tos & SEND_ECN, now);
+	transmit(&o, packet, len);
+}
+
 /*
  * Within the tunnel's MTU, but not the path's. Who may be told is told; what may be fragmented is; an IPv6 packet that
  * every link must take goes as it is, for the network to fragment the outer packet if it can.
@@ -284,9 +311,9 @@ static void too_large(struct engine *e, struct session *s, uint8_t *packet, size
 	if (carry_may_fragment(packet, len, fits)) {
 		e->counters.n[COUNT_FRAGMENTED]++;
 		while ((n = carry_fragment(out, packet, len, fits, &at)) > 0)
-			session_transmit(s, out, n, in->tos & SEND_ECN, now);
+			transmit_one(s, out, n, in, now);
 	} else if (!v4 && len <= INNER_V6_LEAST) {
-		session_transmit(s, packet, len, in->tos & SEND_ECN, now);
+		transmit_one(s, packet, len, in, now);
 	} else {
 		e->counters.n[COUNT_DROP_TOO_BIG]++;
 		unreachable(e, packet, len, in, INNER_TOO_BIG,
@@ -294,13 +321,12 @@ static void too_large(struct engine *e, struct session *s, uint8_t *packet, size
 	}
 }
 
-void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
+static void inner_received(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
 {
 	enum counter drop = COUNT_DROP_BAD_INNER;
 	struct session *s;
 	struct inner in;
 
-	engine_input(e, now);
 	if (!inner_parse(packet, len, &in)) {
 		e->counters.n[drop]++;
 		return;
@@ -323,7 +349,46 @@ void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time 
 	if (len > session_fits(s))
 		too_large(e, s, packet, len, &in, now);
 	else
-		session_transmit(s, packet, len, in.tos & SEND_ECN, now);
+		transmit_one(s, packet, len, &in, now);
+}
+
+void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
+{
+	engine_input(e, now);
+	inner_received(e, packet, len, now);
+}
+
+/* The session of those that need nothing but to be sealed: what holds for the first holds for all. */
+static struct session *straight(struct engine *e, const uint8_t *packet, size_t len, struct inner *in)
+{
+	enum counter drop;
+	struct session *s;
+
+	if (!inner_parse(packet, len, in) || carry_is_syn(packet, len))
+		return NULL;
+	s = owner(e, in, &drop);
+	return s && len <= s->mtu && len <= session_fits(s) ? s : NULL;
+}
+
+void engine_inner_run(struct engine *e, struct inner_run *r, struct jv_time now)
+{
+	size_t len;
+	uint8_t *packet = r->next(r, &len);
+	struct session *s = NULL;
+	struct outgoing o;
+	struct inner in;
+
+	engine_input(e, now);
+	if (packet)
+		s = straight(e, packet, len, &in);
+	if (s)
+		transmit_begin(&o, s, len, in.tos & SEND_ECN, now);
+	for (; packet; packet = r->next(r, &len)) {
+		if (s)
+			transmit(&o, packet, len);
+		else
+			inner_received(e, packet, len, now);
+	}
 }
 
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now)

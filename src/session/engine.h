@@ -29,13 +29,19 @@ struct net_setup {
 enum send_how {
 	SEND_ECN = 0x03,   /* these two bits */
 	SEND_WHOLE = 0x04, /* a path MTU probe: nobody may fragment it */
+	SEND_STANDS =
+		0x08, /* the datagram stands until flush() is called, and the next may stand right behind it */
 };
 
 struct engine_io {
-	/* A datagram to the network. It stands in a buffer of the input being handled or of the engine, and
-	 * is good until the engine function returns. `how`: ECN of the outer header, and SEND_WHOLE. */
-	void (*send)(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how);
-	/* An inner packet to the tunnel device; same lifetime. */
+	/* A datagram to the network. It stands in a buffer of the engine, and is good until send() returns, or longer
+	 * with SEND_STANDS. `how`: ECN of the outer header, and the other flags above. */
+	void (*send)(void *ctx, const struct route *to, const uint8_t *datagram, size_t len,
+		     unsigned int how);
+	/* What send() was given is about to be overwritten. NULL where send() keeps nothing. */
+	void (*flush)(void *ctx);
+	/* An inner packet to the tunnel device. It stands where the datagram stood that it came in, or in a buffer of the
+	 * engine: good until the engine function returns. */
 	void (*deliver)(void *ctx, const uint8_t *packet, size_t len);
 	void (*audit)(void *ctx, const struct audit_record *r);
 	/* Run it on any thread and give it back to engine_job_done() of the same engine. Owned by the shell
@@ -77,14 +83,24 @@ void engine_free(struct engine *e);
  * needed. */
 void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
 		     struct jv_time now);
+/* A run of them side by side: `segment` bytes each, the last may be shorter. The same as one after the other. */
+void engine_datagrams(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *run, size_t len,
+		      size_t segment, struct jv_time now);
 /* The worker that an inner packet or a datagram belongs to; our own when it does not matter. */
 uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t len);
 /* Longest packet that fits the present path of the session that this one belongs to, if it is ours. */
 size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t len);
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len);
-/* A packet from the tunnel device; PROTO_HEADER_LEN bytes before it and PROTO_TAG_LEN behind it are
- * overwritten. */
+/* A packet from the tunnel device; may be changed. */
 void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now);
+/*
+ * The segments of a super-packet: of one source, destination and class, none longer than the first. The same as one
+ * after the other. next() answers where one stands, which may be changed, until it is called again; NULL: that was all.
+ */
+struct inner_run {
+	uint8_t *(*next)(struct inner_run *r, size_t *len);
+};
+void engine_inner_run(struct engine *e, struct inner_run *r, struct jv_time now);
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now);
 /* Timers. Call it once engine_next() has come, after what the network had waiting was handed in. */
 void engine_tick(struct engine *e, struct jv_time now);

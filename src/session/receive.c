@@ -5,6 +5,8 @@
  */
 #include "session/session.h"
 
+#include <string.h>
+
 #include "proto/carry.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
@@ -24,9 +26,21 @@ static bool takes_data(struct session *s, const struct path *p, struct jv_time n
 	return s->engine->client && s->jump.pending && p->slot == s->jump.slot;
 }
 
-static void data_received(struct path *p, uint8_t ecn, uint8_t *packet, size_t len, struct jv_time now)
+/* Does the peer own the address? Of a run, most packets come from one. */
+static bool owns(struct reception *r, const struct session *s, const struct ip *src)
 {
-	struct session *s = p->session;
+	if (r->owned && ip_equal(&r->src, src))
+		return true;
+	if (lpm_find(s->engine->config->owners, src) != s->peer)
+		return false;
+	r->owned = true;
+	r->src = *src;
+	return true;
+}
+
+static void data_received(struct reception *r, uint8_t *packet, size_t len)
+{
+	struct session *s = r->path->session;
 	struct engine *e = s->engine;
 	struct inner in;
 
@@ -34,17 +48,17 @@ static void data_received(struct path *p, uint8_t ecn, uint8_t *packet, size_t l
 		e->counters.n[COUNT_DROP_BAD_INNER]++;
 		return;
 	}
-	if (!e->client && lpm_find(e->config->owners, &in.src) != s->peer) {
+	if (!e->client && !owns(r, s, &in.src)) {
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;
 	}
-	if (!carry_ecn(packet, ecn)) {
+	if (!carry_ecn(packet, r->ecn)) {
 		e->counters.n[COUNT_DROP_ECN]++;
 		return;
 	}
 	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, session_fits(s)))
 		e->counters.n[COUNT_MSS_CLAMPED]++;
-	s->last_data = now;
+	s->last_data = r->now;
 	s->rx_packets++;
 	s->rx_bytes += len;
 	e->counters.n[COUNT_RX_PACKETS]++;
@@ -83,64 +97,107 @@ static enum counter not_new(struct session *s, const struct packet_id *id, const
 	return COUNT_DROP_REPLAY;
 }
 
-void receive_sealed(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
-		    struct jv_time now)
+/* The path that the locator names, and what its packets are unmasked with. */
+static enum counter find_path(struct engine *e, struct reception *r, uint8_t *datagram, size_t len)
 {
 	struct path *p = session_find_path(e, datagram + offsetof(struct packet_header, locator));
+	struct keys *keys;
+
+	r->path = NULL;
+	if (!p) {
+		if (!e->client)
+			accept_reset(e, r->from, datagram, len, r->now);
+		return COUNT_DROP_UNKNOWN_LOCATOR;
+	}
+	if (e->client && (!p->known || p->route.socket != r->from->socket))
+		return COUNT_DROP_UNEXPECTED;
+	keys = &p->session->keys;
+	r->path = p;
+	r->mask = keycache_mask(e->cache, keys->rx_mask_cache, keys->suite, keys->rx_mask);
+	r->takes_data = takes_data(p->session, p, r->now);
+	r->epoch = NULL;
+	r->owned = false;
+	return COUNTER_COUNT;
+}
+
+static bool find_epoch(struct engine *e, struct reception *r, uint8_t wire_epoch)
+{
+	struct keys *keys = &r->path->session->keys;
+
+	r->epoch = keys_find(keys, wire_epoch, r->now);
+	if (!r->epoch)
+		return false;
+	r->key = keycache_aead(e->cache, r->epoch->rx_cache, keys->suite, r->epoch->rx_key);
+	return true;
+}
+
+static bool is_same_path(const struct reception *r, const uint8_t *datagram)
+{
+	return r->path &&
+	       memcmp(datagram + offsetof(struct packet_header, locator), r->path->locator, 8) == 0;
+}
+
+/* What has been opened is news of the peer. */
+static void heard(struct reception *r, const struct packet_id *id, uint8_t *body, size_t len)
+{
+	struct path *p = r->path;
+	struct session *s = p->session;
+	struct epoch *ep = r->epoch;
+
+	if (ep->number != s->keys.tx_epoch || s->rekey.unconfirmed) {
+		if (ep->number != s->keys.tx_epoch)
+			rekey_peer_uses(s, ep->number, r->now);
+		else
+			rekey_confirmed(s, r->now);
+		r->epoch = NULL;
+	}
+	s->last_rx = p->last_rx = r->now;
+	p->received++;
+	health_heard(s, p);
+	if (id->type == PACKET_DATA) {
+		note_highest(s, ep, id->counter);
+		data_received(r, body, len);
+	} else {
+		r->path = NULL; /* whatever it says, everything may be different behind it */
+		control_received(p, r->from, body, len, len + PROTO_OVERHEAD, is_newest(p, id, ep), r->now);
+	}
+}
+
+void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, size_t len)
+{
+	uint8_t *body = datagram + PROTO_HEADER_LEN;
 	enum counter why;
 	struct session *s;
 	struct packet_id id;
-	struct epoch *ep;
 
-	if (!p) {
-		why = COUNT_DROP_UNKNOWN_LOCATOR;
-		if (!e->client)
-			accept_reset(e, from, datagram, len, now);
-		goto drop;
+	if (!is_same_path(r, datagram)) {
+		why = find_path(e, r, datagram, len);
+		if (!r->path)
+			goto drop;
 	}
-	s = p->session;
-	why = COUNT_DROP_UNEXPECTED;
-	if (e->client && (!p->known || p->route.socket != from->socket))
-		goto drop;
-	id = packet_unmask(datagram,
-			   keycache_mask(e->cache, s->keys.rx_mask_cache, s->keys.suite, s->keys.rx_mask));
+	s = r->path->session;
+	id = packet_unmask(datagram, r->mask);
 	why = COUNT_DROP_UNKNOWN_EPOCH;
-	ep = keys_find(&s->keys, id.epoch, now);
-	if (!ep)
+	if ((!r->epoch || (uint8_t)r->epoch->number != id.epoch) && !find_epoch(e, r, id.epoch))
 		goto drop;
 	why = s->state == STATE_BIRTH ? COUNT_DROP_NOT_ATTACHED : COUNT_DROP_WRONG_PATH;
-	if (id.type == PACKET_DATA ? !takes_data(s, p, now) : s->state == STATE_TERMINATED)
+	if (id.type == PACKET_DATA ? !r->takes_data : s->state == STATE_TERMINATED)
 		goto drop;
-	if (!replay_is_new(&ep->replay, id.counter)) {
-		why = not_new(s, &id, from, now);
+	if (!replay_is_new(&r->epoch->replay, id.counter)) {
+		why = not_new(s, &id, r->from, r->now);
 		goto drop;
 	}
 	why = COUNT_DROP_BAD_TAG;
-	if (!packet_open(datagram, len, &id, keycache_aead(e->cache, ep->rx_cache, s->keys.suite, ep->rx_key),
-			 ep->rx_iv)) {
-		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &from->remote, now);
+	if (!packet_open(datagram, len, &id, r->key, r->epoch->rx_iv)) {
+		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &r->from->remote,
+			      r->now);
 		goto drop;
 	}
-	replay_update(&ep->replay, id.counter);
-	if (s->state == STATE_TERMINATED) {
-		data_received(p, ecn, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
-		return;
-	}
-
-	if (ep->number != s->keys.tx_epoch)
-		rekey_peer_uses(s, ep->number, now);
-	else if (s->rekey.unconfirmed)
-		rekey_confirmed(s, now);
-	s->last_rx = p->last_rx = now;
-	p->received++;
-	health_heard(s, p);
-	if (id.type == PACKET_DATA) {
-		note_highest(s, ep, id.counter);
-		data_received(p, ecn, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, now);
-	} else {
-		control_received(p, from, datagram + PROTO_HEADER_LEN, len - PROTO_OVERHEAD, len,
-				 is_newest(p, &id, ep), now);
-	}
+	replay_update(&r->epoch->replay, id.counter);
+	if (s->state == STATE_TERMINATED)
+		data_received(r, body, len - PROTO_OVERHEAD);
+	else
+		heard(r, &id, body, len - PROTO_OVERHEAD);
 	return;
 drop:
 	e->counters.n[why]++;

@@ -1,8 +1,9 @@
 /*
- * The ring: packets in one piece each, the oldest at `tail`, the next one at `head`; those from `next` on wait.
- * When the next one does not fit behind the last it begins again at 0, and `end` says where the upper part
- * ends. Nothing is sent in a call that has overwritten the ring after sending from it: what was handed out must
- * stand until the engine returns.
+ * The ring: datagrams side by side in `bytes`, each in one piece, and a record of each in `kept`, the oldest at
+ * `tail`; those from `next` on wait. When the next datagram does not fit behind the last, it begins again at 0.
+ *
+ * They are sealed here and sent from here. The shell sends when it is flushed, and so it is before a byte is written
+ * that it may have been handed since the last time: `standing` counts them.
  */
 #include "session/rescue.h"
 
@@ -22,15 +23,19 @@
 #define AGAIN_MAX 4
 #define PROOF_MS 10  /* an unproven address is looked at again after this */
 #define IDLE_MS 5000 /* a session silent for so long has no ring */
-#define ALIGN 8
-#define NO_END UINT32_MAX
+
+/* There is a record for so many bytes. Where datagrams are shorter, on average, the ring is full of records before it is
+ * full of bytes; with the default size and replay window the peer would not take more of them anyway. */
+#define AVERAGE 512
 
 struct kept {
+	struct jv_time born, sent;
+	uint64_t counter;
+	uint32_t at; /* in bytes[] */
 	uint32_t len;
 	uint32_t epoch;
-	uint64_t counter;
-	struct jv_time born, sent;
-	uint32_t era; /* in which it was last sent; 0: never */
+	uint32_t era;  /* in which it was last sent; 0: never */
+	uint32_t turn; /* between which flushes */
 	uint8_t again;
 	uint8_t ecn;
 	bool lost; /* counted as such */
@@ -41,37 +46,43 @@ struct rescue {
 	struct timer timer;
 	struct jv_time last; /* kept */
 	uint32_t asked;      /* policy.rescue_bytes when it was made */
-	uint32_t cap, head, tail, next, end;
+	uint32_t cap, head;  /* of bytes[]: how many, and where the next datagram begins */
+	uint32_t most;       /* records */
+	uint32_t tail, next; /* of them: the oldest, the first that waits */
 	uint32_t count, waiting;
+	uint32_t standing;   /* bytes before `head` that may not be overwritten before the shell is flushed */
+	uint32_t turn;       /* grows with each flush */
 	uint32_t told_epoch; /* what has arrived, as the peer says */
 	uint64_t told;
 	int64_t allowed;  /* bytes that may leave now; less than 0: so many have left too early */
 	uint32_t granted; /* since the last tick */
 	uint32_t era;     /* grows when what was sent must go again */
-	uint8_t bytes[] __attribute__((aligned(ALIGN)));
+	uint8_t *bytes;
+	struct kept kept[];
 };
 
 static void fire(struct timer *t, struct jv_time now);
 
-static struct kept *at(struct rescue *r, uint32_t offset)
+static struct kept *at(struct rescue *r, uint32_t i)
 {
-	return (struct kept *)(void *)(r->bytes + offset);
+	return &r->kept[i];
 }
 
-static uint8_t *datagram_of(struct kept *k)
+static uint8_t *datagram_of(struct rescue *r, const struct kept *k)
 {
-	return (uint8_t *)(k + 1);
+	return r->bytes + k->at;
 }
 
-static uint32_t size_of(size_t len)
+static uint32_t behind(const struct rescue *r, uint32_t i)
 {
-	return (uint32_t)((sizeof(struct kept) + len + ALIGN - 1) & ~(size_t)(ALIGN - 1));
+	return i + 1 == r->most ? 0 : i + 1;
 }
 
-static uint32_t behind(struct rescue *r, uint32_t offset)
+static uint32_t last(const struct rescue *r)
 {
-	offset += size_of(at(r, offset)->len);
-	return offset == r->end ? 0 : offset;
+	const uint32_t i = r->tail + r->count;
+
+	return i < r->most ? i : i - r->most;
 }
 
 static void pass(struct rescue *r)
@@ -80,19 +91,22 @@ static void pass(struct rescue *r)
 	r->waiting--;
 }
 
+/* What is left at the end stays as it is: for the shell it counts as written. */
+static void wrap(struct rescue *r)
+{
+	r->standing += r->cap - r->head;
+	r->head = 0;
+}
+
 static void drop_oldest(struct rescue *r)
 {
-	const uint32_t next = behind(r, r->tail);
-
 	if (r->waiting == r->count)
 		pass(r);
 	r->count--;
-	if (next < r->tail)
-		r->end = NO_END;
-	r->tail = next;
+	r->tail = behind(r, r->tail);
 	if (r->count == 0) { /* a session that sends little touches few pages */
-		r->head = r->tail = r->next = 0;
-		r->end = NO_END;
+		r->tail = r->next = 0;
+		wrap(r);
 	}
 }
 
@@ -102,33 +116,56 @@ static void give_up(struct session *s, struct kept *k)
 	k->lost = true;
 }
 
-/* Room for `size` bytes in one piece; the oldest give way. */
-static uint32_t reserve(struct session *s, uint32_t size)
+/* Is there room for `size` bytes in one piece at `head`, or at 0? */
+static bool fits(struct rescue *r, uint32_t size)
+{
+	if (r->count == r->most)
+		return false;
+	if (r->count == 0 || r->head > at(r, r->tail)->at) {
+		if (r->cap - r->head >= size)
+			return true;
+		wrap(r);
+		if (r->count == 0)
+			return true;
+	}
+	return at(r, r->tail)->at - r->head >= size;
+}
+
+static void flush(struct rescue *r)
+{
+	const struct engine *e = r->session->engine;
+
+	if (e->io.flush)
+		e->io.flush(e->ctx);
+	r->standing = 0;
+	r->turn++;
+}
+
+uint8_t *rescue_room(struct session *s, size_t len)
 {
 	struct rescue *r = s->rescue;
 
-	for (;;) {
-		if (r->end == NO_END) {
-			if (r->cap - r->head >= size)
-				return r->head;
-			r->end = r->head;
-			r->head = 0;
-		} else if (r->tail - r->head >= size) {
-			return r->head;
-		}
-		if (r->waiting == r->count && at(r, r->tail)->era != r->era)
-			give_up(s, at(r, r->tail));
+	while (!fits(r, (uint32_t)len)) {
+		struct kept *oldest = at(r, r->tail);
+
+		if (r->waiting == r->count && oldest->era != r->era)
+			give_up(s, oldest);
 		drop_oldest(r);
 	}
+	if (r->standing + len > r->cap)
+		flush(r);
+	return r->bytes + r->head;
 }
 
 static struct rescue *ring_new(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	const uint32_t bytes = s->policy.rescue_bytes;
+	const uint32_t most = bytes / AVERAGE;
+	const size_t records = sizeof(struct rescue) + most * sizeof(struct kept);
 	struct rescue *r;
 
-	if (bytes < sizeof(*r) + size_of(PROTO_OVERHEAD) || e->rescue_bytes + bytes > RESCUE_ENGINE_BYTES)
+	if (most == 0 || bytes < records + PROTO_OVERHEAD || e->rescue_bytes + bytes > RESCUE_ENGINE_BYTES)
 		return NULL;
 	r = malloc(bytes);
 	if (!r)
@@ -136,8 +173,9 @@ static struct rescue *ring_new(struct session *s, struct jv_time now)
 	memset(r, 0, sizeof(*r));
 	r->session = s;
 	r->asked = bytes;
-	r->cap = (bytes - (uint32_t)sizeof(*r)) & ~(uint32_t)(ALIGN - 1);
-	r->end = NO_END;
+	r->most = most;
+	r->bytes = (uint8_t *)r + records;
+	r->cap = bytes - (uint32_t)records;
 	r->era = 1;
 	r->last = now;
 	timer_init(&r->timer, fire);
@@ -152,6 +190,8 @@ void rescue_free(struct session *s)
 
 	if (!r)
 		return;
+	if (r->standing > 0)
+		flush(r);
 	timer_stop(&s->engine->wheel, &r->timer);
 	s->engine->rescue_bytes -= r->asked;
 	s->rescue = NULL;
@@ -166,7 +206,7 @@ bool rescue_ready(struct session *s, size_t len, struct jv_time now)
 		return false;
 	if (!s->rescue)
 		s->rescue = ring_new(s, now);
-	if (s->rescue && size_of(len) <= s->rescue->cap)
+	if (s->rescue && len <= s->rescue->cap)
 		return true;
 	s->engine->counters.n[COUNT_RESCUE_NO_ROOM]++;
 	return false;
@@ -184,25 +224,26 @@ bool rescue_queues(const struct session *s)
 	return s->rescue && (s->rescue->waiting > 0 || rescue_holds(s));
 }
 
-void rescue_keep(struct session *s, const uint8_t *datagram, size_t len, uint32_t epoch, uint64_t counter,
-		 uint8_t ecn, bool waits, struct jv_time now)
+void rescue_keep(struct session *s, size_t len, uint32_t epoch, uint64_t counter, uint8_t ecn, bool waits,
+		 struct jv_time now)
 {
 	struct rescue *r = s->rescue;
-	const uint32_t where = reserve(s, size_of(len));
-	struct kept *k = at(r, where);
+	const uint32_t i = last(r);
 
-	*k = (struct kept){ .len = (uint32_t)len,
-			    .epoch = epoch,
-			    .counter = counter,
-			    .born = now,
-			    .sent = now,
-			    .ecn = ecn,
-			    .era = waits ? 0 : r->era };
-	memcpy(datagram_of(k), datagram, len);
-	r->head = where + size_of(len);
+	*at(r, i) = (struct kept){ .born = now,
+				   .sent = now,
+				   .counter = counter,
+				   .at = r->head,
+				   .len = (uint32_t)len,
+				   .epoch = epoch,
+				   .era = waits ? 0 : r->era,
+				   .turn = r->turn,
+				   .ecn = ecn };
+	r->head += (uint32_t)len;
+	r->standing += (uint32_t)len;
 	r->count++;
 	if (waits && r->waiting++ == 0)
-		r->next = where;
+		r->next = i;
 	r->last = now;
 }
 
@@ -275,8 +316,11 @@ static bool usable(const struct session *s, const struct kept *k, struct jv_time
 static void send(struct session *s, struct path *p, struct kept *k, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	uint8_t *datagram = datagram_of(k);
+	struct rescue *r = s->rescue;
+	uint8_t *datagram = datagram_of(r, k);
 
+	if (k->era != 0 && k->turn == r->turn)
+		flush(r); /* under the other locator it has not left yet */
 	packet_set_locator(datagram, p->locator);
 	if (k->era == 0) {
 		p->sent++;
@@ -285,9 +329,11 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 		e->counters.n[COUNT_RESCUED_PACKETS]++;
 		e->counters.n[COUNT_RESCUED_BYTES] += k->len - PROTO_OVERHEAD;
 	}
-	k->era = s->rescue->era;
+	k->era = r->era;
+	k->turn = r->turn;
 	k->sent = now;
-	e->io.send(e->ctx, &p->route, datagram, k->len, k->ecn);
+	r->standing = r->cap; /* it may be the next to be overwritten */
+	e->io.send(e->ctx, &p->route, datagram, k->len, k->ecn | SEND_STANDS);
 }
 
 /* What may leave now; answers when to go on. */
@@ -357,23 +403,23 @@ static void fire(struct timer *t, struct jv_time now)
 	r->granted = 0;
 }
 
-static void again_from(struct rescue *r, uint32_t offset, uint32_t passed)
+static void again_from(struct rescue *r, uint32_t i, uint32_t passed)
 {
-	r->next = offset;
+	r->next = i;
 	r->waiting = r->count - passed;
 }
 
 void rescue_at_once(struct session *s, struct jv_time since, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
-	uint32_t offset, passed = 0;
+	uint32_t i, passed = 0;
 
 	if (!r)
 		return;
 	r->era++;
-	for (offset = r->tail; passed < r->count && time_before(at(r, offset)->sent, since); passed++)
-		offset = behind(r, offset);
-	again_from(r, offset, passed);
+	for (i = r->tail; passed < r->count && time_before(at(r, i)->sent, since); passed++)
+		i = behind(r, i);
+	again_from(r, i, passed);
 	rescue_run(s, now);
 }
 

@@ -31,9 +31,12 @@ bool rescue_ready(struct session *s, size_t len, struct jv_time now);
 bool rescue_holds(const struct session *s);
 /* DATA sealed now has to wait: for a path, or for others that are before it. */
 bool rescue_queues(const struct session *s);
-/* Copies a sealed packet into the ring, after rescue_ready(); `waits`: it has not been sent. */
-void rescue_keep(struct session *s, const uint8_t *datagram, size_t len, uint32_t epoch, uint64_t counter,
-		 uint8_t ecn, bool waits, struct jv_time now);
+/* After rescue_ready(): where a datagram of `len` bytes is to be sealed, right behind the last one unless the ring begins
+ * anew. Older ones give way. */
+uint8_t *rescue_room(struct session *s, size_t len);
+/* It stands there; `waits`: it has not been sent. */
+void rescue_keep(struct session *s, size_t len, uint32_t epoch, uint64_t counter, uint8_t ecn, bool waits,
+		 struct jv_time now);
 /* A PING or PONG told what has arrived. What waits stays: behind a gap more may have arrived. */
 void rescue_reported(struct session *s, uint8_t epoch, uint64_t highest);
 /* A JUMP or JUMP_ACK told it, or a PONG while nothing was sent: of what waits, too. */

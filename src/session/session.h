@@ -298,8 +298,23 @@ void control_begin(struct control *c);
 /* Seals and sends on `p`, to `to` if given, else to where p leads. False: nothing went out. */
 bool control_send(struct control *c, struct path *p, const struct route *to, struct jv_time now);
 void control_frame(struct path *p, const struct frame *f, struct jv_time now); /* one frame, one packet */
-/* `ecn`: of the inner packet, for the outer one. */
-void session_transmit(struct session *s, uint8_t *packet, size_t len, uint8_t ecn, struct jv_time now);
+struct sealer { /* what packets in a row are sealed with */
+	struct path *path;
+	struct epoch *epoch;
+	struct aead_key *key;
+	struct mask_key *mask;
+};
+/* Inner packets of one session on their way out, in one input: what they have in common is looked up once. */
+struct outgoing {
+	struct session *session;
+	struct sealer sealer;
+	bool kept;   /* for rescue */
+	uint8_t ecn; /* of the inner packets, for the outer ones */
+	struct jv_time now;
+};
+/* `len`: none will be longer. */
+void transmit_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now);
+void transmit(struct outgoing *o, const uint8_t *packet, size_t len);
 /* PROBE, or its answer, filled up to `size` bytes of datagram; 0: as short as it is. Counted in no report. */
 void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_time now);
 void ping_send(struct path *p, uint8_t flags, struct jv_time now);
@@ -313,8 +328,21 @@ size_t session_fits(struct session *s);
 bool data_may_send(struct path *p, size_t len);
 
 /* receive.c: DATA and CONTROL in */
-void receive_sealed(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *datagram, size_t len,
-		    struct jv_time now);
+/* Datagrams that come in a row. What was found for one holds for the next, if that has the same locator and nothing but DATA
+ * has come since. */
+struct reception {
+	const struct route *from;
+	uint8_t ecn; /* of the outer headers */
+	struct jv_time now;
+	struct path *path; /* of the last one; NULL: look it up, and all that follows */
+	struct mask_key *mask;
+	bool takes_data;
+	struct epoch *epoch; /* NULL: look it up */
+	struct aead_key *key;
+	bool owned; /* `src` belongs to the peer */
+	struct ip src;
+};
+void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, size_t len);
 
 /* control.c: frames in */
 void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,

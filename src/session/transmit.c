@@ -19,24 +19,42 @@ void path_report_now(const struct path *p, struct path_report *r)
 	r->highest = s->rx_highest;
 }
 
-/* Seals what stands behind the header; 0 when the epoch has no counter left. */
-static size_t seal(struct path *p, uint8_t *packet, size_t len, enum packet_type type, struct jv_time now)
+/* Seals what stands at `in`; 0 when the epoch has no counter left. */
+static size_t seal(const struct sealer *k, uint8_t *packet, const uint8_t *in, size_t len,
+		   enum packet_type type, struct jv_time now)
 {
-	struct session *s = p->session;
-	struct keycache *cache = s->engine->cache;
-	struct epoch *ep = keys_tx(&s->keys);
-	struct mask_key *mask;
-	struct aead_key *key;
+	struct session *s = k->path->session;
+	struct epoch *ep = k->epoch;
 
 	if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2) {
 		timer_start_earlier(&s->engine->wheel, &s->life, now);
 		if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH)
 			return 0;
 	}
-	mask = keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask);
-	key = keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key);
-	return packet_seal(packet, len, type, (uint8_t)ep->number, ep->tx_counter++, p->locator, key,
-			   ep->tx_iv, mask);
+	return packet_seal(packet, in, len, type, (uint8_t)ep->number, ep->tx_counter++, k->path->locator,
+			   k->key, ep->tx_iv, k->mask);
+}
+
+static struct sealer sealer_of(struct path *p)
+{
+	struct session *s = p->session;
+	struct keycache *cache = s->engine->cache;
+	struct epoch *ep = keys_tx(&s->keys);
+
+	return (struct sealer){
+		.path = p,
+		.epoch = ep,
+		.key = keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key),
+		.mask = keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask),
+	};
+}
+
+/* What stands behind the header, on `p` and by itself. */
+static size_t seal_one(struct path *p, uint8_t *packet, size_t len, struct jv_time now)
+{
+	const struct sealer k = sealer_of(p);
+
+	return seal(&k, packet, packet + PROTO_HEADER_LEN, len, PACKET_CONTROL, now);
 }
 
 void control_begin(struct control *c)
@@ -76,7 +94,7 @@ bool control_send(struct control *c, struct path *p, const struct route *to, str
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
 		return false;
 	}
-	len = seal(p, c->packet, c->w.len, PACKET_CONTROL, now);
+	len = seal_one(p, c->packet, c->w.len, now);
 	if (len == 0)
 		return false;
 	p->sent++;
@@ -109,7 +127,7 @@ void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_ti
 	}
 	if (!p->known || p->session->state == STATE_TERMINATED || !may_send(p, NULL, len + PROTO_OVERHEAD))
 		return;
-	len = seal(p, packet, len, PACKET_CONTROL, now);
+	len = seal_one(p, packet, len, now);
 	if (len == 0)
 		return;
 	e->counters.n[COUNT_TX_CONTROL]++;
@@ -175,6 +193,20 @@ size_t session_fits(struct session *s)
 	return p ? pmtu_inner(p) : s->mtu;
 }
 
+void transmit_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now)
+{
+	struct path *p = session_data_path(s);
+
+	*o = (struct outgoing){
+		.session = s,
+		.kept = rescue_ready(s, len + PROTO_OVERHEAD, now),
+		.ecn = ecn,
+		.now = now,
+	};
+	if (p)
+		o->sealer = sealer_of(p);
+}
+
 /* Is there a path, and may it carry `len` bytes now? Counts what may not go. */
 static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time now)
 {
@@ -190,39 +222,48 @@ static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time
 	return false;
 }
 
-void session_transmit(struct session *s, uint8_t *packet, size_t len, uint8_t ecn, struct jv_time now)
+static void count_sent(struct session *s, size_t len, struct jv_time now)
 {
+	struct counters *c = &s->engine->counters;
+
+	s->tx_packets++;
+	s->tx_bytes += len;
+	s->last_data = now;
+	c->n[COUNT_TX_PACKETS]++;
+	c->n[COUNT_TX_BYTES] += len;
+	if (time_is_never(s->unanswered_since))
+		health_data_sent(s, now);
+	if (len + PROTO_OVERHEAD > PROTO_PROBE_LEAST && !s->large)
+		pmtu_large(s, now);
+}
+
+void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
+{
+	struct session *s = o->session;
 	struct engine *e = s->engine;
-	struct path *p = session_data_path(s);
-	const struct epoch *ep = keys_tx(&s->keys);
-	const uint64_t counter = ep->tx_counter;
-	uint8_t *datagram = packet - PROTO_HEADER_LEN;
-	const bool kept = rescue_ready(s, len + PROTO_OVERHEAD, now);
-	const bool waits = kept && p && rescue_queues(s);
+	struct path *p = o->sealer.path;
+	const bool waits = o->kept && p && rescue_queues(s);
+	uint8_t *datagram = e->room;
+	uint64_t counter;
 	size_t wire_len;
 
-	if (!waits && !may_go(s, p, len + PROTO_OVERHEAD, now))
+	if (!waits && !may_go(s, p, len + PROTO_OVERHEAD, o->now))
 		return;
-	wire_len = seal(p, datagram, len, PACKET_DATA, now);
+	if (o->kept)
+		datagram = rescue_room(s, len + PROTO_OVERHEAD);
+	counter = o->sealer.epoch->tx_counter;
+	wire_len = seal(&o->sealer, datagram, packet, len, PACKET_DATA, o->now);
 	if (wire_len == 0) {
 		e->counters.n[COUNT_DROP_NO_PATH]++;
 		return;
 	}
-	s->tx_packets++;
-	s->tx_bytes += len;
-	s->last_data = now;
-	e->counters.n[COUNT_TX_PACKETS]++;
-	e->counters.n[COUNT_TX_BYTES] += len;
-	if (time_is_never(s->unanswered_since))
-		health_data_sent(s, now);
-	if (wire_len > PROTO_PROBE_LEAST && !s->large)
-		pmtu_large(s, now);
-	if (kept)
-		rescue_keep(s, datagram, wire_len, ep->number, counter, ecn, waits, now);
+	count_sent(s, len, o->now);
+	if (o->kept)
+		rescue_keep(s, wire_len, o->sealer.epoch->number, counter, o->ecn, waits, o->now);
 	if (waits) {
-		rescue_joined(s, wire_len, now);
+		rescue_joined(s, wire_len, o->now);
 		return;
 	}
 	p->sent++;
-	e->io.send(e->ctx, &p->route, datagram, wire_len, ecn);
+	e->io.send(e->ctx, &p->route, datagram, wire_len, o->ecn | (o->kept ? SEND_STANDS : 0u));
 }

@@ -117,7 +117,6 @@ void worker_flush(struct worker *w)
 {
 	packets_flush(w);
 	flush_datagrams(w);
-	w->tun_used = 0;
 	if (w->audited)
 		daemon_wake(w->daemon);
 	w->audited = false;
@@ -130,22 +129,16 @@ static int socket_of(const struct worker *w, const struct route *to)
 	return to->socket < w->nlisteners ? w->listeners[to->socket].fd : -1;
 }
 
-/* The tunnel's slab keeps what it holds until all has been flushed; anything else is copied. */
-static bool in_tun_slab(const struct worker *w, const uint8_t *p)
-{
-	return p >= w->tun_slab && p < w->tun_slab + TUN_SLAB;
-}
-
 /* Does it stand right behind the last one, on its way to the same place? */
 static bool joins(const struct worker *w, const struct worker_tx *last, int fd, const struct route *to,
 		  const uint8_t *datagram, size_t len, unsigned int how)
 {
 	const struct udp_datagram *d = &last->d;
 
-	return w->runs && d->ecn == how && !d->whole && last->fd == fd && d->data + d->len == datagram &&
-	       len <= d->segment && d->len % d->segment == 0 && d->len + len <= UDP_RUN_BYTES &&
-	       d->len < (UDP_RUN_SEGMENTS - 1) * d->segment && endpoint_equal(&d->remote, &to->remote) &&
-	       ip_equal(&d->local, &to->local);
+	return w->runs && d->ecn == (how & ~(unsigned int)SEND_STANDS) && !d->whole && last->fd == fd &&
+	       d->data + d->len == datagram && len <= d->segment && d->len % d->segment == 0 &&
+	       d->len + len <= UDP_RUN_BYTES && d->len < (UDP_RUN_SEGMENTS - 1) * d->segment &&
+	       endpoint_equal(&d->remote, &to->remote) && ip_equal(&d->local, &to->local);
 }
 
 static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how)
@@ -159,7 +152,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 	}
 	if (w->ntx == WORKER_TX || w->copied + len > COPY_SLAB)
 		flush_datagrams(w);
-	if (!in_tun_slab(w, datagram)) {
+	if (!(how & SEND_STANDS)) {
 		memcpy(w->copy_slab + w->copied, datagram, len);
 		datagram = w->copy_slab + w->copied;
 		w->copied += len;
@@ -178,6 +171,11 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 		       .ecn = how & SEND_ECN,
 		       .whole = how & SEND_WHOLE },
 	};
+}
+
+static void io_flush(void *ctx)
+{
+	flush_datagrams(ctx);
 }
 
 /* --- records and random bytes --- */
@@ -278,6 +276,7 @@ void worker_io(struct engine_io *io)
 {
 	*io = (struct engine_io){
 		.send = io_send,
+		.flush = io_flush,
 		.deliver = packets_deliver,
 		.audit = io_audit,
 		.job = io_job,

@@ -14,10 +14,10 @@
 #include "worker/client.h"
 #include "worker/daemon.h"
 
-#define SOCKET_BATCHES 16   /* receive batches per socket and turn: then the others have theirs, */
-#define TURN_BYTES TUN_SLAB /* or so many bytes, from the tunnel as well: some 0.2 ms */
-#define HANDOVER_SLOTS 4096 /* of all rings to one worker */
-#define HANDOVER_LEAST 32   /* of one ring */
+#define SOCKET_BATCHES 16      /* receive batches per socket and turn: then the others have theirs, */
+#define TURN_BYTES (4 * 65536) /* or so many bytes, from the tunnel as well: some 0.2 ms */
+#define HANDOVER_SLOTS 4096    /* of all rings to one worker */
+#define HANDOVER_LEAST 32      /* of one ring */
 #define HANDOVER_MOST 256
 
 struct handover { /* an element of worker->packets */
@@ -25,10 +25,9 @@ struct handover { /* an element of worker->packets */
 	uint8_t ecn;
 	uint16_t len;
 	struct route from;
-	uint8_t header[PROTO_HEADER_LEN]; /* the engine seals in place */
-	uint8_t data[TUN_PACKET + PROTO_TAG_LEN];
+	uint8_t data[TUN_PACKET];
 };
-static_assert(UDP_BUFFER <= TUN_PACKET + PROTO_TAG_LEN, "whatever comes in fits");
+static_assert(UDP_BUFFER <= TUN_PACKET, "whatever comes in fits");
 
 /* --- from one worker to another --- */
 
@@ -65,7 +64,6 @@ void packets_take(struct worker *w, struct jv_time now)
 				engine_inner(w->engine, h->data, h->len, now);
 			else
 				engine_datagram(w->engine, &h->from, h->ecn, h->data, h->len, now);
-			/* What was sealed in the ring's slot was copied by io_send(). */
 			ring_release(w->packets[i]);
 		}
 		if (h)
@@ -75,32 +73,48 @@ void packets_take(struct worker *w, struct jv_time now)
 
 /* --- sockets --- */
 
-static void datagram_received(struct worker *w, const struct route *from, uint8_t ecn, uint8_t *data,
-			      size_t len, struct jv_time now)
+static uint32_t datagram_home(const struct worker *w, const uint8_t *datagram, size_t len)
 {
-	uint32_t home;
+	return w->client || w->workers == 1 ? w->index : engine_datagram_home(w->engine, datagram, len);
+}
 
-	if (len > UDP_BUFFER) {
-		engine_count(w->engine, COUNT_DROP_MALFORMED, 1);
-		return;
-	}
-	home = w->client ? w->index : engine_datagram_home(w->engine, data, len);
-	if (home == w->index)
-		engine_datagram(w->engine, from, ecn, data, len, now);
-	else
-		hand_over(w, home, false, from, ecn, data, len);
+/* The longest piece of a run that belongs to one worker, from its beginning. */
+static size_t piece_of(const struct worker *w, const uint8_t *run, size_t len, size_t segment, uint32_t *home)
+{
+	size_t at = segment;
+
+	*home = datagram_home(w, run, len < segment ? len : segment);
+	if (w->client || w->workers == 1)
+		return len;
+	while (at < len && datagram_home(w, run + at, len - at < segment ? len - at : segment) == *home)
+		at += segment;
+	return at < len ? at : len;
 }
 
 static void run_received(struct worker *w, uint32_t socket, const struct udp_datagram *d, struct jv_time now)
 {
 	const size_t segment = d->segment ? d->segment : d->len;
 	struct route from = { .socket = socket, .remote = d->remote };
+	size_t at = 0;
 
+	if (segment == 0 || segment > UDP_BUFFER) {
+		engine_count(w->engine, COUNT_DROP_MALFORMED, segment == 0 ? 1 : (d->len + segment - 1) / segment);
+		return;
+	}
 	if (!w->client)
 		from.local = d->local;
-	for (size_t at = 0; at < d->len; at += segment)
-		datagram_received(w, &from, d->ecn, d->data + at,
-				  d->len - at < segment ? d->len - at : segment, now);
+	while (at < d->len) {
+		uint32_t home;
+		const size_t len = piece_of(w, d->data + at, d->len - at, segment, &home);
+
+		if (home == w->index)
+			engine_datagrams(w->engine, &from, d->ecn, d->data + at, len, segment, now);
+		else
+			for (size_t i = 0; i < len; i += segment)
+				hand_over(w, home, false, &from, d->ecn, d->data + at + i,
+					  len - i < segment ? len - i : segment);
+		at += len;
+	}
 }
 
 /* An ICMP error proves nothing by itself (anybody can send one): probes find out. */
@@ -171,61 +185,46 @@ static void tunnel_lost(struct worker *w)
 	daemon_answer(w->daemon, w, &m);
 }
 
-/* Where the next packet can be sealed, so that its datagram stands right behind the one before. */
-static uint8_t *tun_slot(struct worker *w, size_t len)
-{
-	if (w->tun_used + PROTO_OVERHEAD + len > TUN_SLAB)
-		worker_flush(w);
-	return w->tun_slab + w->tun_used + PROTO_HEADER_LEN;
-}
-
-/* `packet` stands in the last tun_slot(). */
-static void inner_read(struct worker *w, uint32_t home, uint8_t *packet, size_t len, struct jv_time now)
-{
-	if (home == w->index) {
-		w->tun_used += PROTO_OVERHEAD + len;
-		engine_inner(w->engine, packet, len, now);
-	} else {
-		hand_over(w, home, true, NULL, 0, packet, len);
-	}
-}
-
 /* What a super-packet holds goes out as if it had been read one by one. */
-static void super_read(struct worker *w, const struct vnet_header *v, const uint8_t *packet, size_t len,
-		       struct jv_time now)
+struct segments {
+	struct inner_run run;
+	struct split split;
+};
+
+static uint8_t *next_segment(struct inner_run *r, size_t *len)
 {
-	const uint32_t home = engine_inner_home(w->engine, packet, len);
-	struct split s;
+	return split_next(&container_of(r, struct segments, run)->split, len);
+}
+
+static void super_read(struct worker *w, uint32_t home, struct tun_packet *p, size_t len, struct jv_time now)
+{
+	struct segments s = { .run = { next_segment } };
+	uint8_t *segment;
 	size_t n;
 
-	if (!split_begin(&s, v, packet, len) || split_longest(&s) > TUN_PACKET) {
+	if (!split_begin(&s.split, &p->vnet, p->data, len) || split_longest(&s.split) > TUN_PACKET) {
 		engine_count(w->engine, COUNT_DROP_BAD_INNER, 1);
-		return;
-	}
-	if (home == w->index)
-		split_fit(&s, engine_inner_fits(w->engine, packet, len));
-	for (;;) {
-		uint8_t *slot = tun_slot(w, split_longest(&s));
-
-		n = split_next(&s, slot);
-		if (n == 0)
-			break;
-		inner_read(w, home, slot, n, now);
+	} else if (home == w->index) {
+		split_fit(&s.split, engine_inner_fits(w->engine, p->data, len));
+		engine_inner_run(w->engine, &s.run, now);
+	} else {
+		while ((segment = split_next(&s.split, &n)))
+			hand_over(w, home, true, NULL, 0, segment, n);
 	}
 }
 
-/* The first `TUN_PACKET` bytes stand in `slot`, the others in their place of w->super. */
-static void tunnel_read(struct worker *w, const struct vnet_header *v, uint8_t *slot, size_t len,
-			struct jv_time now)
+static void tunnel_read(struct worker *w, struct tun_packet *p, size_t len, struct jv_time now)
 {
-	if (vnet_is_super(v)) {
-		memcpy(w->super, slot, len < TUN_PACKET ? len : TUN_PACKET);
-		super_read(w, v, w->super, len, now);
-	} else if (len > TUN_PACKET || !offload_checksum(v, slot, len)) {
+	const uint32_t home = engine_inner_home(w->engine, p->data, len);
+
+	if (vnet_is_super(&p->vnet))
+		super_read(w, home, p, len, now);
+	else if (len > TUN_PACKET || !offload_checksum(&p->vnet, p->data, len))
 		engine_count(w->engine, COUNT_DROP_BAD_INNER, 1);
-	} else {
-		inner_read(w, engine_inner_home(w->engine, slot, len), slot, len, now);
-	}
+	else if (home == w->index)
+		engine_inner(w->engine, p->data, len, now);
+	else
+		hand_over(w, home, true, NULL, 0, p->data, len);
 }
 
 static void tun_readable(uv_poll_t *poll, int status, int events)
@@ -239,13 +238,10 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 	if (status < 0)
 		uv_poll_start(poll, UV_READABLE, tun_readable);
 	for (size_t i = 0; i < TUN_BATCH && bytes < TURN_BYTES; i++) {
-		uint8_t *slot = tun_slot(w, TUN_PACKET);
-		struct vnet_header v;
-
-		n = tun_read(w->tun_fd, &v, slot, TUN_PACKET, w->super + TUN_PACKET);
+		n = tun_read(w->tun_fd, w->inner);
 		if (n <= 0)
 			break;
-		tunnel_read(w, &v, slot, (size_t)n, now);
+		tunnel_read(w, w->inner, (size_t)n, now);
 		bytes += (size_t)n;
 	}
 	worker_flush(w);
@@ -320,9 +316,8 @@ int packets_init(struct worker *w)
 	int rc = rings_init(w);
 
 	w->rx_slab = malloc((size_t)UDP_BATCH * UDP_ROOM);
-	w->super = malloc(TUN_PACKET + OFFLOAD_SUPER_MAX);
-	w->tun_slab = malloc(TUN_SLAB);
-	if (rc < 0 || !w->rx_slab || !w->super || !w->tun_slab)
+	w->inner = malloc(sizeof(*w->inner));
+	if (rc < 0 || !w->rx_slab || !w->inner)
 		return -ENOMEM;
 	for (size_t i = 0; i < UDP_BATCH; i++)
 		w->rx[i].data = w->rx_slab + i * UDP_ROOM;
@@ -349,6 +344,5 @@ void packets_free(struct worker *w)
 		ring_free(w->packets[i]);
 	free(w->packets);
 	free(w->rx_slab);
-	free(w->super);
-	free(w->tun_slab);
+	free(w->inner);
 }

@@ -21,8 +21,9 @@
 #include "session/engine.h"
 #include "worker/share.h"
 
-struct daemon;
 struct client_shell;
+struct daemon;
+struct tun_packet;
 
 /* What the control loop asks of a worker; everything but the job comes back in the answer. */
 enum message_kind {
@@ -61,8 +62,7 @@ enum {
 	WORKER_ASKED = WORKER_BOX - 2,   /* questions not yet answered: the rest is for STOP and LOST */
 	TUN_BATCH = 32,                  /* reads before the sockets have their turn */
 	TUN_PACKET = PROTO_MTU_MAX + 80, /* beyond any MTU: what is too big must be seen to be refused */
-	TUN_SLAB = 4 * 65536, /* sealed packets side by side, so that runs of them go out at once */
-	COPY_SLAB = 65536,    /* the same for those that came from elsewhere */
+	COPY_SLAB = 65536,               /* of datagrams that do not stand anywhere until they are sent */
 };
 
 struct worker_socket { /* a server's listener, or a client's path */
@@ -113,10 +113,8 @@ struct worker {
 	uint8_t *rx_slab;   /* UDP_BATCH * UDP_ROOM */
 	struct merge merge; /* packets in rx_slab on their way to the tunnel */
 	struct merge_kinds merge_kinds;
-	uint8_t *super;    /* TUN_PACKET + OFFLOAD_SUPER_MAX: a super-packet to be split */
-	uint8_t *tun_slab; /* TUN_SLAB bytes */
-	size_t tun_used;
-	bool runs; /* the kernel sends runs of datagrams */
+	struct tun_packet *inner; /* what was read from the tunnel last */
+	bool runs;                /* the kernel sends runs of datagrams */
 	struct worker_tx {
 		int fd;
 		struct udp_datagram d; /* segment: length of the first one */

@@ -317,8 +317,7 @@ static struct sim_engine *inner_entry(struct sim *sim, unsigned int client, enum
 void traffic_goes(struct sim *sim, const struct event_item *ev)
 {
 	struct flow *f = &sim->client[ev->traffic.client].flow[ev->traffic.way];
-	uint8_t buf[PROTO_HEADER_LEN + 1500 + PROTO_TAG_LEN];
-	uint8_t *packet = buf + PROTO_HEADER_LEN;
+	uint8_t packet[1500];
 	struct sim_engine *se;
 
 	if (ev->traffic.serial != f->serial)

@@ -18,8 +18,9 @@ static void forge(struct world *w, struct path *p, const struct frame *f, size_t
 	size_t n;
 
 	frame_write(&out, f);
-	n = packet_seal(packet, len > out.len ? len : out.len, PACKET_CONTROL, (uint8_t)ep->number, counter,
-			p->locator, keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
+	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, PACKET_CONTROL,
+			(uint8_t)ep->number, counter, p->locator,
+			keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
 			keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
 	world_inject_up(w, from, packet, n);
 }
@@ -37,11 +38,11 @@ static size_t bytes_to(const struct world *w, const struct route *to)
 
 static void full_packets(struct world *w, unsigned int n)
 {
-	static uint8_t packet[PROTO_HEADER_LEN + 1400 + PROTO_TAG_LEN];
+	static uint8_t packet[1400];
 
 	while (n-- > 0) {
-		world_packet(packet + PROTO_HEADER_LEN, 1400, "10.8.0.1", "10.8.0.2");
-		engine_inner(w->engine[0].e, packet + PROTO_HEADER_LEN, 1400, w->now);
+		world_packet(packet, sizeof(packet), "10.8.0.1", "10.8.0.2");
+		engine_inner(w->engine[0].e, packet, sizeof(packet), w->now);
 		world_run(w, 1);
 	}
 }

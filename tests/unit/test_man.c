@@ -205,7 +205,8 @@ static void seal(const char *label, const struct keys *k, enum packet_type type,
 	aead_key_init(aead, k->suite, k->epoch[0].tx_key);
 	mask_key_init(mask, k->suite, k->tx_mask);
 	memcpy(packet + PROTO_HEADER_LEN, plain, len);
-	len = packet_seal(packet, len, type, 0, counter, locator, aead, k->epoch[0].tx_iv, mask);
+	len = packet_seal(packet, packet + PROTO_HEADER_LEN, len, type, 0, counter, locator, aead,
+			  k->epoch[0].tx_iv, mask);
 	vector(label, packet, len);
 	aead_key_clear(aead);
 	mask_key_clear(mask);

@@ -60,7 +60,8 @@ static void keys_free(struct keys *k)
 static size_t seal(uint8_t *packet, enum packet_type type, struct keys *k)
 {
 	memcpy(packet + PROTO_HEADER_LEN, text, sizeof(text));
-	return packet_seal(packet, sizeof(text), type, EPOCH, COUNTER, locator, k->aead, iv, k->mask);
+	return packet_seal(packet, packet + PROTO_HEADER_LEN, sizeof(text), type, EPOCH, COUNTER, locator,
+			   k->aead, iv, k->mask);
 }
 
 static bool opens(const uint8_t *packet, size_t len, struct keys *k)
@@ -167,7 +168,8 @@ static void test_too_short(void **state)
 	(void)state;
 	for (size_t len = 0; len < PROTO_OVERHEAD; len++)
 		assert_false(packet_open(packet, len, &id, k.aead, iv));
-	assert_int_equal(packet_seal(packet, 0, PACKET_CONTROL, 0, 0, locator, k.aead, iv, k.mask),
+	assert_int_equal(packet_seal(packet, packet + PROTO_HEADER_LEN, 0, PACKET_CONTROL, 0, 0, locator,
+				     k.aead, iv, k.mask),
 			 PROTO_OVERHEAD);
 	id = packet_unmask(packet, k.mask);
 	assert_true(packet_open(packet, PROTO_OVERHEAD, &id, k.aead, iv));

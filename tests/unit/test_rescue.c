@@ -341,7 +341,7 @@ static void test_same_path_again(void **state)
 
 static void test_waits_without_a_path(void **state)
 {
-	struct world *w = flowing(1);
+	struct world *w = flowing_at(SLOW_US, &policy_defaults, 1);
 
 	(void)state;
 	cut(w, 0, true, true);
@@ -403,16 +403,16 @@ static void test_off(void **state)
 	world_free(w);
 }
 
-/* A ring for 20 packets keeps the last 20. */
+/* A ring for 20 packets, at 512 bytes each, keeps the last 20. */
 static void test_small_ring(void **state)
 {
 	struct policy p = policy_defaults;
 	struct world *w;
 
 	(void)state;
-	p.rescue_bytes = 20 * 200;
+	p.rescue_bytes = 20 * 512;
 	w = flowing_with(&p, 2);
-	assert_int_equal(w->engine[0].e->rescue_bytes, 20 * 200);
+	assert_int_equal(w->engine[0].e->rescue_bytes, 20 * 512);
 	cut(w, 0, true, true);
 	world_run(w, 1000);
 	traffic_ends(w);

@@ -319,6 +319,8 @@ void world_free(struct world *w)
 		if (w->engine[i].e)
 			illegal += world_count(w, i, COUNT_ILLEGAL_TRANSITION);
 		engine_free(w->engine[i].e);
+		assert_int_equal(w->engine[i].nstanding, 0); /* no ring has gone with what was to stand */
+		free(w->engine[i].standing);
 	}
 	assert_int_equal(illegal, 0);
 	for (unsigned int i = 0; i < w->clients; i++) {

@@ -74,6 +74,12 @@ struct world_audit {
 	struct audit_record r;
 };
 
+struct world_standing { /* a datagram that was sent and is to stand where it is */
+	const uint8_t *at;
+	size_t len;
+	uint32_t sum;
+};
+
 struct world_engine {
 	struct world *w;
 	unsigned int index; /* workers first, then clients */
@@ -81,6 +87,8 @@ struct world_engine {
 	struct prng rng;
 	uint32_t icmp; /* ICMP errors delivered, and the last one's type and code */
 	uint8_t icmp_type, icmp_code;
+	struct world_standing *standing;
+	size_t nstanding, standing_cap;
 	uint8_t last[64]; /* the beginning of the last inner packet delivered */
 	uint32_t strange; /* other inner packets that are no traffic of the world's */
 };

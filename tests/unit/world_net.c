@@ -330,13 +330,13 @@ size_t world_packet(uint8_t *out, size_t len, const char *src, const char *dst)
 
 void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, size_t len)
 {
-	uint8_t buf[PROTO_HEADER_LEN + 2000 + PROTO_TAG_LEN];
+	uint8_t buf[2000];
 	unsigned int home = engine;
 
-	memcpy(buf + PROTO_HEADER_LEN, packet, len);
+	memcpy(buf, packet, len);
 	if (engine < WORLD_WORKERS)
-		home = engine_inner_home(w->engine[engine].e, buf + PROTO_HEADER_LEN, len);
-	engine_inner(w->engine[home].e, buf + PROTO_HEADER_LEN, len, w->now);
+		home = engine_inner_home(w->engine[engine].e, buf, len);
+	engine_inner(w->engine[home].e, buf, len, w->now);
 }
 
 static void numbered(struct world *w, unsigned int engine, enum packet_kind kind, unsigned int client,
@@ -448,9 +448,39 @@ static void deliver(void *ctx, const uint8_t *packet, size_t len)
 
 /* --- the rest of what an engine asks for --- */
 
+static uint32_t sum_of(const uint8_t *p, size_t len)
+{
+	uint32_t sum = (uint32_t)len;
+
+	while (len-- > 0)
+		sum = sum * 31 + *p++;
+	return sum;
+}
+
+/* What is said to stand must be as it was when the shell is flushed, which only the engine asks for here. */
+static void stands(struct world_engine *we, const uint8_t *datagram, size_t len)
+{
+	we->standing = grow(we->standing, we->nstanding, &we->standing_cap, sizeof(*we->standing));
+	we->standing[we->nstanding++] =
+		(struct world_standing){ .at = datagram, .len = len, .sum = sum_of(datagram, len) };
+}
+
+static void io_flush(void *ctx)
+{
+	struct world_engine *we = ctx;
+
+	for (size_t i = 0; i < we->nstanding; i++)
+		assert_int_equal(sum_of(we->standing[i].at, we->standing[i].len), we->standing[i].sum);
+	we->nstanding = 0;
+}
+
 static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how)
 {
 	struct world_engine *we = ctx;
+
+	if (how & SEND_STANDS)
+		stands(we, datagram, len);
+	how &= ~(unsigned int)SEND_STANDS;
 
 	assert_true(len <= WORLD_DATAGRAM_MAX);
 	assert_true(len <= PROTO_CONTROL_MAX || datagram[0] != PACKET_CONTROL || how & SEND_WHOLE);
@@ -562,6 +592,7 @@ static void io_net_setup(void *ctx, const struct net_setup *n)
 
 const struct engine_io world_io = {
 	.send = io_send,
+	.flush = io_flush,
 	.deliver = deliver,
 	.audit = io_audit,
 	.job = io_job,
