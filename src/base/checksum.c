@@ -45,12 +45,8 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t len)
 		p += blocks * 32;
 		len %= 32;
 	}
-	for (; len >= 8; len -= 8, p += 8) {
-		uint64_t w;
-
-		memcpy(&w, p, sizeof(w));
-		sum = checksum_carry(sum, w);
-	}
+	for (; len >= 8; len -= 8, p += 8)
+		sum = checksum_add8(sum, p);
 	if (len >= 4) {
 		uint32_t w;
 

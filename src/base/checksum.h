@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint64_t checksum_carry(uint64_t sum, uint64_t more)
 {
@@ -13,6 +14,15 @@ static inline uint64_t checksum_carry(uint64_t sum, uint64_t more)
 
 /* Adds `len` bytes that begin at an even place. */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
+
+/* Eight bytes that begin at an even place. */
+static inline uint64_t checksum_add8(uint64_t sum, const void *data)
+{
+	uint64_t word;
+
+	memcpy(&word, data, sizeof(word));
+	return checksum_carry(sum, word);
+}
 
 /* A 16-bit number as it stands in the packet. */
 static inline uint64_t checksum_add16(uint64_t sum, uint16_t host)

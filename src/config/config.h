@@ -59,6 +59,7 @@ struct config {
 	uint8_t public_key[32]; /* left zero by config_load(); the daemon derives it */
 	uint32_t workers;       /* 0: one per CPU; a client has one */
 	bool cpu_affinity;      /* server: with workers 0, each stays on its CPU */
+	bool cpu_priority;      /* workers run ahead of other programs */
 	char user[32];          /* "" : stay who you are; dropped to after start */
 
 	struct {

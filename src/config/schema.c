@@ -34,6 +34,7 @@ static const struct key config_keys[] = {
 	{ "workers", KEY_WORKERS, FOR_BOTH, .restart = FOR_BOTH, AT(workers), .least = 1,
 	  .most = PROTO_WORKERS_MAX },
 	{ "cpu_affinity", KEY_BOOL, FOR_SERVER, .restart = FOR_SERVER, AT(cpu_affinity), .def = true },
+	{ "cpu_priority", KEY_BOOL, FOR_BOTH, .restart = FOR_BOTH, AT(cpu_priority), .def = true },
 	{ "user", KEY_USER, FOR_BOTH, .restart = FOR_BOTH, AT(user) },
 	{ "tunnel.name", KEY_INTERFACE, FOR_BOTH, .restart = FOR_BOTH, AT(tunnel.name), .text = "jump0" },
 	{ "tunnel.addresses", KEY_ADDRESSES, FOR_BOTH, .restart = FOR_SERVER, AT(tunnel.addresses),

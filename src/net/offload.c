@@ -28,7 +28,7 @@ static uint64_t pseudo(const uint8_t *packet, bool tcp)
 	const uint64_t protocol = checksum_add16(0, tcp ? IP_PROTOCOL_TCP : IP_PROTOCOL_UDP);
 
 	if (packet[0] >> 4 == 4)
-		return checksum_add(protocol, packet + offsetof(struct ipv4_header, src), 8);
+		return checksum_add8(protocol, packet + offsetof(struct ipv4_header, src));
 	return checksum_add(protocol, packet + offsetof(struct ipv6_header, src), 32);
 }
 
@@ -171,16 +171,17 @@ static void put_ip(const struct split *s, uint8_t *out, size_t len)
 /* The sum of what it has put there. */
 static uint64_t put_tcp(const struct split *s, uint8_t *transport, bool last)
 {
-	const be32 seq = put_be32(s->seq + (uint32_t)(s->at - s->headers));
+	const uint32_t seq = s->seq + (uint32_t)(s->at - s->headers);
+	const be32 bytes = put_be32(seq);
 	uint16_t flags = s->flags;
 
 	if (!last)
 		flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
 	if (s->number > 0)
 		flags &= (uint16_t)~TCP_CWR;
-	memcpy(transport + offsetof(struct tcp_header, seq), &seq, sizeof(seq));
+	memcpy(transport + offsetof(struct tcp_header, seq), &bytes, sizeof(bytes));
 	put16(transport + offsetof(struct tcp_header, offset), flags);
-	return checksum_add16(checksum_add(0, &seq, sizeof(seq)), flags);
+	return checksum_add16(checksum_add16(checksum_add16(0, (uint16_t)(seq >> 16)), (uint16_t)seq), flags);
 }
 
 uint8_t *split_next(struct split *s, size_t *len)

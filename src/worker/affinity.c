@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 uint32_t affinity_count(void)
 {
@@ -31,4 +32,17 @@ int affinity_stay(int cpu)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
+}
+
+int affinity_ahead(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) != 0) /* -1 is a nice value, and there is no other error */
+		return 0;
+	return setpriority(PRIO_PROCESS, 0, AFFINITY_NICE) < 0 ? -errno : 0;
+}
+
+void affinity_as_others(void)
+{
+	if (getpriority(PRIO_PROCESS, 0) == AFFINITY_NICE)
+		(void)setpriority(PRIO_PROCESS, 0, 0); /* upwards it is never refused */
 }

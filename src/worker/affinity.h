@@ -1,4 +1,7 @@
-/* CPUs for workers: those the process may run on, for a container or taskset(1) may leave it a part of them. */
+/*
+ * Where workers run: on CPUs that the process may run on, for a container or taskset(1) may leave it a part of them. And
+ * how readily: ahead of programs that nobody waits for in milliseconds, as the kernel's own forwarding is.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -10,3 +13,11 @@ uint32_t affinity_count(void); /* at least 1 */
 void affinity_list(int *cpus, uint32_t n);
 /* The calling thread stays there from now on, and so do the threads it makes. 0 or -errno. */
 int affinity_stay(int cpu);
+
+#define AFFINITY_NICE (-10)
+/*
+ * The calling thread runs at AFFINITY_NICE from now on, and so do the threads it makes, until it runs as others do again.
+ * Needs CAP_SYS_NICE or RLIMIT_NICE. Nothing happens to one with a nice value already: somebody has chosen. 0 or -errno.
+ */
+int affinity_ahead(void);
+void affinity_as_others(void);

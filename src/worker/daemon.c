@@ -402,9 +402,10 @@ static int make_pool(struct daemon *d)
 	return uv_queue_work(&d->loop, &d->first, nothing, NULL);
 }
 
-static int start_threads(struct daemon *d)
+/* The only threads that run ahead of other programs: made while this one does, and before any other. */
+static int create_workers(struct daemon *d)
 {
-	int rc = make_pool(d);
+	int rc = 0;
 
 	choose_cpus(d);
 	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++) {
@@ -413,10 +414,20 @@ static int start_threads(struct daemon *d)
 			log_error("worker %u: %s", i, strerror(-rc));
 	}
 	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++) {
-		rc = worker_start(&d->workers[i]);
+		rc = worker_create(&d->workers[i]);
 		if (rc < 0)
-			log_error("worker %u: cannot start its thread: %s", i, strerror(-rc));
+			log_error("worker %u: cannot make its thread: %s", i, strerror(-rc));
 	}
+	affinity_as_others();
+	return rc;
+}
+
+static int start_threads(struct daemon *d)
+{
+	int rc = make_pool(d);
+
+	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++)
+		worker_start(&d->workers[i]);
 	return rc;
 }
 
@@ -447,6 +458,19 @@ static void announce(struct daemon *d)
 	notify_send("READY=1\nSTATUS=%s, %u workers", server ? "server" : "client", d->nworkers);
 }
 
+/*
+ * A worker that waits for its turn while other programs compute delays every packet, and takes a path for dead that is none.
+ * Those who may not go ahead carry packets all the same.
+ */
+static void go_ahead(const struct config *c)
+{
+	int rc = c->cpu_priority ? affinity_ahead() : 0;
+
+	if (rc < 0)
+		log_info("workers run as other programs do, for nice %d is refused: %s", AFFINITY_NICE,
+			 strerror(-rc));
+}
+
 /* What needs privileges; what fails has been logged. */
 static int start_privileged(struct daemon *d)
 {
@@ -461,6 +485,7 @@ static int start_privileged(struct daemon *d)
 	if (rc < 0)
 		return rc;
 	make_parent(d->config->control_socket, d->config->user);
+	go_ahead(d->config);
 	return privileges_drop(d->config->user);
 }
 
@@ -485,8 +510,11 @@ static int start(struct daemon *d)
 	handle_signals(d); /* from here on there is something to take down */
 	rc = start_privileged(d);
 	/*
-	 * The threads of the audit sinks, too, come after the privileges have gone: these belong to threads.
+	 * All threads come after the privileges have gone, for these belong to threads; and those of the audit sinks after
+	 * the priority of the workers, for the same reason.
 	 */
+	if (rc == 0)
+		rc = create_workers(d);
 	if (rc == 0)
 		rc = open_audit(d);
 	if (rc == 0)
@@ -513,11 +541,13 @@ static void join_workers(struct daemon *d)
 	const struct message m = { .kind = MESSAGE_STOP };
 
 	for (uint32_t i = 0; !d->quitting && i < d->nworkers; i++)
-		if (d->workers[i].running)
+		if (d->workers[i].running) {
 			worker_post(&d->workers[i], &m);
+			worker_start(&d->workers[i]); /* perhaps it has not been */
+		}
 	for (uint32_t i = 0; i < d->nworkers; i++)
 		if (d->workers[i].running)
-			uv_thread_join(&d->workers[i].thread);
+			worker_join(&d->workers[i]);
 }
 
 /* False: see worker_fini(). */

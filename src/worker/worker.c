@@ -185,6 +185,7 @@ static void thread_main(void *arg)
 	struct worker *w = arg;
 	const struct message bye = { .kind = MESSAGE_STOP, .worker = w->index };
 
+	uv_sem_wait(&w->gate);
 	stay_on_cpu(w);
 	if (w->client)
 		client_shell_start(w->client);
@@ -266,12 +267,29 @@ int worker_init(struct worker *w)
 	return rc < 0 ? rc : engine_init(w);
 }
 
-int worker_start(struct worker *w)
+int worker_create(struct worker *w)
 {
-	int rc = uv_thread_create(&w->thread, thread_main, w);
+	int rc = uv_sem_init(&w->gate, 0);
 
+	if (rc < 0)
+		return rc;
+	rc = uv_thread_create(&w->thread, thread_main, w);
 	w->running = rc == 0;
+	if (rc < 0)
+		uv_sem_destroy(&w->gate);
 	return rc;
+}
+
+void worker_start(struct worker *w)
+{
+	uv_sem_post(&w->gate);
+}
+
+void worker_join(struct worker *w)
+{
+	uv_thread_join(&w->thread);
+	uv_sem_destroy(&w->gate);
+	w->running = false;
 }
 
 /* A process handle closes itself once the process has ended. */

@@ -79,6 +79,7 @@ struct worker {
 	struct daemon *daemon;
 	uint32_t index, workers;
 	uv_thread_t thread;
+	uv_sem_t gate;  /* the thread waits behind it to be started */
 	int cpu;        /* to stay on, or AFFINITY_ANY */
 	bool running;   /* control loop: the thread exists and has not been joined */
 	uint32_t asked; /* control loop: questions not yet answered */
@@ -111,6 +112,7 @@ struct worker {
 
 	struct udp_datagram rx[UDP_BATCH];
 	uint8_t *rx_slab;   /* UDP_BATCH * UDP_ROOM */
+	bool short_ones;    /* that is what came last */
 	struct merge merge; /* packets in rx_slab on their way to the tunnel */
 	struct merge_kinds merge_kinds;
 	struct tun_packet *inner; /* what was read from the tunnel last */
@@ -134,7 +136,11 @@ struct worker {
  * done.
  */
 int worker_init(struct worker *w);
-int worker_start(struct worker *w);
+/* The thread, with the priority of the one that calls; it does nothing before it is started. 0 or -errno. */
+int worker_create(struct worker *w);
+void worker_start(struct worker *w);
+/* Once it has been told to stop. */
+void worker_join(struct worker *w);
 /* Control loop: false when as many questions as there may be wait for an answer. STOP always finds room. */
 bool worker_post(struct worker *w, const struct message *m);
 /*

@@ -1,5 +1,6 @@
 #!/bin/bash
-# As many workers as CPUs the daemon may run on, each on its own; every other thread anywhere.
+# As many workers as CPUs the daemon may run on, each on its own and ahead of other programs; every other thread anywhere,
+# as others.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -25,11 +26,19 @@ expect 3000 "each worker has a CPU of its own" single "$cpus"
 # The control loop, and four threads for key agreements.
 [ "$(lists | grep -cxF "$all")" -ge 5 ] || fail "threads stay on a worker's CPU: $(lists | tr '\n' ' ')"
 
+nices() { sed 's/.*) //' /proc/"${RIG_PID[$1]}"/task/*/stat | cut -d' ' -f17; }
+ahead() { [ "$(nices "$1" | grep -cx -- -10)" -eq "$2" ] && nices "$1" | grep -qx 0; }
+if nice -n -10 true 2>/dev/null && [ "$(nice -n -10 nice 2>/dev/null)" = -10 ]; then
+	expect 3000 "the workers of the server run ahead, and nobody else" ahead server "$cpus"
+	expect 3000 "so does the client's" ahead alice 1
+fi
+
 say "  and not, when told so"
 stop server || fail "the server ended with an error"
-SERVER_WORKERS=$'auto\ncpu_affinity: false'
+SERVER_WORKERS=$'auto\ncpu_affinity: false\ncpu_priority: false'
 start_server
 expect 3000 "the threads run anywhere" anywhere
+ahead server 0 || fail "threads run ahead: $(nices server | tr '\n' ' ')"
 single 0 || fail "threads have CPUs: $(lists | tr '\n' ' ')"
 
 say "  a CPU it may not have is not counted"

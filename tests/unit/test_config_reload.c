@@ -157,11 +157,11 @@ static void test_restart(void **state)
 	c = reload(
 		c,
 		"version: \"1.0\"\nnode: { id: 9, name: other }\nprivate_key_file: key2\n"
-		"listen: [ \"udp://0.0.0.0:4434\", \"udp://[::]:1\" ]\nworkers: 7\ncpu_affinity: false\nuser: nobody\n"
+		"listen: [ \"udp://0.0.0.0:4434\", \"udp://[::]:1\" ]\nworkers: 7\ncpu_affinity: false\ncpu_priority: false\nuser: nobody\n"
 		"tunnel: { name: jump9, addresses: [ 10.9.0.1/24, \"fd00::1/64\" ], mtu: 1300 }\n"
 		"control: { socket: /tmp/s }\naudit: { syslog: false }\npeers:\n" PEER_A,
 		2,
-		"node.id, private_key_file, listen, workers, cpu_affinity, user, tunnel.name, tunnel.addresses, "
+		"node.id, private_key_file, listen, workers, cpu_affinity, cpu_priority, user, tunnel.name, tunnel.addresses, "
 		"control.socket");
 	assert_int_equal(c->node_id, 1);
 	assert_int_equal(c->private_key[0], 'C');

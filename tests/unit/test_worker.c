@@ -363,6 +363,12 @@ static struct daemon *daemon_new(void)
 	return d;
 }
 
+static void go(struct worker *w)
+{
+	assert_int_equal(worker_create(w), 0);
+	worker_start(w);
+}
+
 static int set_up(void **state)
 {
 	struct daemon *d = daemon_new();
@@ -370,7 +376,7 @@ static int set_up(void **state)
 	*state = d;
 	jobs_alive = jobs_ran = 0;
 	for (uint32_t i = 0; i < WORKERS; i++)
-		assert_int_equal(worker_start(&d->w[i]), 0);
+		go(&d->w[i]);
 	return 0;
 }
 
@@ -383,7 +389,7 @@ static void halt(struct daemon *d)
 			assert_true(worker_post(&d->w[i], &stop));
 	for (uint32_t i = 0; i < WORKERS; i++)
 		if (d->w[i].running)
-			assert_int_equal(uv_thread_join(&d->w[i].thread), 0);
+			worker_join(&d->w[i]);
 }
 
 static void finish(struct daemon *d)
@@ -662,7 +668,7 @@ static void test_full_receive_buffer_is_counted(void **state)
 		send_to(fd, &to, data, sizeof(data));
 	lost = udp_dropped(d->w[0].listeners[0].fd);
 	assert_true(lost > 0 && lost < SENT);
-	assert_int_equal(worker_start(&d->w[0]), 0);
+	go(&d->w[0]);
 	for (unsigned int i = 0; i < SENT - lost; i++)
 		seen_by(d, 0);
 	for (unsigned int i = 0; i < 2; i++) {
@@ -686,7 +692,7 @@ static void test_full_ring_is_counted(void **state)
 	uint64_t lost;
 	int fd;
 
-	assert_int_equal(worker_start(&d->w[0]), 0); /* and not worker 1 */
+	go(&d->w[0]); /* and not worker 1 */
 	fd = dial(d, &to);
 	for (unsigned int i = 0; i < 300; i++) {
 		fill(data, sizeof(data), 0, 1);
@@ -710,7 +716,7 @@ static void test_ring_of_large_packets(void **state)
 	uint8_t packet[TUN_PACKET];
 	uint32_t sum[20];
 
-	assert_int_equal(worker_start(&d->w[0]), 0);
+	go(&d->w[0]);
 	for (size_t i = 0; i < 20; i++) {
 		fill(packet, sizeof(packet), 0, 1);
 		packet[2] = (uint8_t)i;
@@ -720,7 +726,7 @@ static void test_ring_of_large_packets(void **state)
 		assert_int_equal(tun_send(d, packet, sizeof(packet)), sizeof(packet));
 		seen_by(d, 0);
 	}
-	assert_int_equal(worker_start(&d->w[1]), 0);
+	go(&d->w[1]);
 	uv_async_send(&d->w[1].wake);
 	for (size_t i = 0; i < 20; i++)
 		assert_int_equal(seen_by(d, 1).sum, sum[i]);
@@ -775,8 +781,7 @@ static void test_waiting_order_at_the_end(void **state)
 	assert_int_equal(m.token, 9);
 	assert_int_equal(m.reason, REASON_OPERATOR_TERMINATED);
 	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
-	assert_int_equal(uv_thread_join(&d->w[0].thread), 0);
-	d->w[0].running = false;
+	worker_join(&d->w[0]);
 	assert_int_equal(d->e[0]->shutdowns, 1);
 }
 
@@ -792,9 +797,8 @@ static void test_questions_are_bounded(void **state)
 	assert_int_equal(n, WORKER_ASKED);
 	m.kind = MESSAGE_STOP;
 	assert_true(worker_post(&d->w[0], &m));
-	assert_int_equal(worker_start(&d->w[0]), 0);
-	assert_int_equal(uv_thread_join(&d->w[0].thread), 0);
-	d->w[0].running = false;
+	go(&d->w[0]);
+	worker_join(&d->w[0]);
 	for (unsigned int i = 0; i < n; i++)
 		assert_int_equal(answer_of(d, 0).kind, MESSAGE_TERMINATE);
 	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
@@ -837,8 +841,7 @@ static void test_jobs_run_and_come_back(void **state)
 	/* Stopping waits for the job; what was forwarded is taken or freed. tear_down() counts. */
 	assert_true(worker_post(&d->w[0], &m));
 	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
-	assert_int_equal(uv_thread_join(&d->w[0].thread), 0);
-	d->w[0].running = false;
+	worker_join(&d->w[0]);
 	assert_int_equal(d->e[0]->jobs_done, 1);
 	assert_int_equal(jobs_ran, 1);
 	close(fd);
@@ -855,8 +858,7 @@ static void test_forwarded_to_one_that_ended(void **state)
 
 	assert_true(worker_post(&d->w[1], &m));
 	assert_int_equal(answer_of(d, 1).kind, MESSAGE_STOP);
-	assert_int_equal(uv_thread_join(&d->w[1].thread), 0);
-	d->w[1].running = false;
+	worker_join(&d->w[1]);
 	fd = dial(d, &to);
 	fill(data, sizeof(data), DO_FORWARD, 0);
 	send_to(fd, &to, data, sizeof(data));
