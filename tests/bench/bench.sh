@@ -7,8 +7,9 @@
 # all subjects (A B C A B C), the medians of the rounds are reported. -q is the quick mode: one round of the essential, under three
 # minutes; without it some twenty. -R puts the table and the plot into README.md.
 #
-# Phases: compare (everything below), workers (two clients, one worker against two), jump (a jump in full flow),
-# gaps (tests/bench/gaps.sh), micro (instructions, tests/bench/micro.sh). Subjects: veth copier jumpvpnd wireguard-go fastd-null fastd-aes nebula openvpn tinc.
+# Phases: compare (everything below), workers (two clients, one worker against two), jump (a jump in full flow), profile
+# (where the time goes, and a flame graph; where perf is installed), gaps (tests/bench/gaps.sh), micro (instructions,
+# tests/bench/micro.sh). Subjects: veth copier jumpvpnd wireguard-go fastd-null fastd-aes nebula openvpn tinc.
 # Measures:
 #
 #   rtt          ICMP echo, 300 in 0.6 s, nothing else going on: median and 99th percentile; resident memory
@@ -27,7 +28,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 out=$top/build/bench quick='' readme=''
-ROUNDS=3 SECONDS_EACH=3 TRIAL_MS=700 phases='compare workers jump gaps micro' gaps='jump link blackhole rebind' repetitions=10
+ROUNDS=3 SECONDS_EACH=3 TRIAL_MS=700 phases='compare workers jump profile gaps micro' gaps='jump link blackhole rebind' repetitions=10
 SUBJECTS='veth copier jumpvpnd wireguard-go fastd-null fastd-aes nebula openvpn tinc'
 MEASURES='rtt tcp1_up tcp1_down tcp8_up tcp8_down rtt_load packets64 packets1200'
 
@@ -86,7 +87,7 @@ describe()
 	network|two namespaces on one machine joined by veth pairs: no loss, no delay, no jitter, no churn, no rate limit; queues as the kernel makes them
 	mtu|1500 outside, 1420 inside
 	transport|UDP over IPv4 outside (client's path of the first veth pair); TCP cubic, ICMP and UDP over IPv4 inside
-	concurrency|all daemons run at the same time, one is under load at a time; both ends and the traffic generators share $(nproc) processors; jumpvpnd with one worker each end
+	concurrency|all daemons run at the same time, one is under load at a time; both ends and the traffic generators share $(nproc) processors; jumpvpnd with one worker each end, at nice -10 as it comes, and the copier at the same
 	method|$ROUNDS rounds, interleaved; TCP ${SECONDS_EACH} s each; packets ${TRIAL_MS} ms a trial; medians
 	softirq|$(kernel_has CONFIG_IRQ_TIME_ACCOUNTING && echo "not in the CPU time of the daemons" || echo "in the CPU time of the daemons where it ran on top of them, ksoftirqd is not")
 	load_before|$1
@@ -113,6 +114,13 @@ if phase workers; then
 	run 'Two clients, two workers' timeout -k 10 120 "$here/measure.sh" workers 2
 fi
 if phase jump; then run 'A jump in full flow' timeout -k 10 120 "$here/measure.sh" jump; fi
+if phase profile; then
+	if command -v perf >/dev/null; then
+		run 'Where the time goes' timeout -k 10 120 "$here/measure.sh" profile
+	else
+		echo 'Where the time goes: perf is not installed (Debian: linux-perf)'
+	fi
+fi
 if phase gaps; then
 	# shellcheck disable=SC2086 # a list
 	run 'Gaps' timeout -k 10 600 "$here/gaps.sh" -n "$repetitions" -o "$work/gaps.json" $gaps

@@ -2,7 +2,7 @@
 # The measurements of tests/bench/bench.sh, each phase in namespaces of its own. Every sample is a line
 # "round subject measure value" in the file DATA; what it means is said in bench.sh.
 #
-#     DATA=FILE ROUNDS=N SECONDS_EACH=N TRIAL_MS=N SUBJECTS=... MEASURES=... measure.sh compare|workers N|jump
+#     DATA=FILE ROUNDS=N SECONDS_EACH=N TRIAL_MS=N SUBJECTS=... MEASURES=... measure.sh compare|workers N|jump|profile
 
 # shellcheck source=../net/lib.sh
 . "$(dirname "$0")/../net/lib.sh"
@@ -364,9 +364,32 @@ jump_in_flow()
 	done
 }
 
+# Where the time of both daemons goes under one stream up, by perf(1).
+profile()
+{
+	local pid
+
+	need_daemon
+	ns_setup
+	start_services
+	peer alice 2
+	start_server
+	start_client alice cli a0
+	on cli "$TOOLS/bulk" send --to 10.8.0.1:5001 "${PLAIN[@]}" --seconds 4 >"$TMP/profile.out" &
+	pid=$!
+	sleep 1 # the stream has reached its rate
+	perf record -q -a -g -F 1999 -o "$TMP/perf.data" -- sleep 2 2>"$TMP/perf.log" || fail "perf: $(tail -n 1 "$TMP/perf.log")"
+	wait "$pid"
+	perf script -i "$TMP/perf.data" --comm "$(basename "$JUMPVPND")" -F comm,ip,sym,dso 2>/dev/null |
+		awk -f "$(dirname "$0")/fold.awk" | sort >"$DATA.folded"
+	awk -f "$(dirname "$0")/shares.awk" "$DATA.folded" | sed 's/^/1\tjumpvpnd\t/' >>"$DATA"
+	sample 1 jumpvpnd profile_rate "$(calc "$(result profile mbit_per_s) / 1000")"
+}
+
 case ${1-} in
 compare) compare ;;
 workers) workers "$2" ;;
 jump) jump_in_flow ;;
-*) fail "usage: measure.sh compare|workers N|jump" ;;
+profile) profile ;;
+*) fail "usage: measure.sh compare|workers N|jump|profile" ;;
 esac

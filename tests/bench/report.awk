@@ -107,8 +107,18 @@ function markdown(    i, s, j, w1, w2) {
 		print "\nA jump by order under one TCP stream at full rate (median of " count[j, "jump_before"] "): " shown(j, "jump_before", "%.2f") " Gbit/s in the 500 ms before it, " shown(j, "jump_after", "%.2f") " in the 500 ms"
 		print "from it on; lowest 10 ms of these " shown(j, "jump_lowest", "%.2f") " Gbit/s, " shown(j, "jump_empty_ms", "%.0f") " ms with nothing."
 	}
+	if ((j, "profile_outside") in count) profile(j)
 	if ((j, "instructions_seal") in count) instructions()
 }
+
+function profile(j,    i, k) {
+	print "\nWhere the time of both daemons goes under one stream up (perf, " shown(j, "profile_rate", "%.1f") " Gbit/s), in percent of it. Of user time, " shown(j, "profile_outside", "%.0f") " % is spent outside AEAD and memcpy.\n"
+	print "| | % |"
+	print "|---|---|"
+	k = split("kernel_udp_send kernel_udp_receive kernel_tun_read kernel_tun_write kernel_other user_aead user_memcpy user_checksums user_own user_libraries", part, " ")
+	for (i = 1; i <= k; i++) printf "| %s | %s |\n", label(part[i]), shown(j, "profile_" part[i], "%.1f")
+}
+function label(s) { sub(/_/, ": ", s); gsub(/_/, " ", s); return s }
 
 function instructions(    i, k) {
 	print "\nInstructions of our own code and the C library, without the crypto libraries (tests/bench/micro.sh; 1,400-byte packets, split and merge per segment):\n"
