@@ -185,9 +185,12 @@ static void datagram_received(struct engine *e, struct reception *r, uint8_t *da
 {
 	const enum packet_type type = packet_classify(datagram, len);
 
-	if (type == PACKET_DATA || type == PACKET_CONTROL)
+	if (type == PACKET_DATA || type == PACKET_CONTROL) {
 		receive_sealed(e, r, datagram, len);
-	else if (type == 0)
+		return;
+	}
+	r->path = NULL; /* a handshake may end the session it belongs to */
+	if (type == 0)
 		e->counters.n[COUNT_DROP_MALFORMED]++;
 	else if (e->client)
 		client_datagram(e, type, r->from, datagram, len, r->now);

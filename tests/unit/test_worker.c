@@ -508,6 +508,28 @@ static void test_datagram_at_the_wrong_worker(void **state)
 	close(fd);
 }
 
+/* A run of datagrams may hold some for each worker: each gets its own, in order, and the short one at the end. */
+static void test_run_for_both_workers(void **state)
+{
+	enum { N = 24, LEN = 64 };
+	static const uint8_t home[N] = { 1, 0, 0, 1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1 };
+	struct daemon *d = *state;
+	uint8_t data[N][LEN];
+	struct udp_datagram run = { .data = data[0], .len = sizeof(data) - 10, .segment = LEN };
+	uint32_t sum[N];
+	int fd = dial(d, &run.remote), error;
+
+	for (size_t i = 0; i < N; i++) {
+		fill(data[i], LEN, 0, home[i]);
+		data[i][2] = (uint8_t)i;
+		sum[i] = sum_of(data[i], i == N - 1 ? LEN - 10 : LEN);
+	}
+	assert_int_equal(udp_send(fd, &run, 1, &error), 1);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(seen_by(d, home[i]).sum, sum[i]);
+	close(fd);
+}
+
 /* Longer than any datagram of ours: counted, seen by nobody. */
 static void test_datagram_too_long(void **state)
 {
@@ -889,6 +911,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_inner_packet_at_the_wrong_worker),
 		TEST(test_datagram_at_the_wrong_worker),
+		TEST(test_run_for_both_workers),
 		TEST(test_datagram_too_long),
 		TEST(test_sent_datagrams_are_kept),
 		TEST(test_ecn),
