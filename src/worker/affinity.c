@@ -34,15 +34,27 @@ int affinity_stay(int cpu)
 	return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
 }
 
+static void set_policy(int policy)
+{
+	const struct sched_param none = { .sched_priority = 0 };
+
+	(void)sched_setscheduler(0, policy, &none); /* between these two nobody needs leave */
+}
+
 int affinity_ahead(void)
 {
 	if (getpriority(PRIO_PROCESS, 0) != 0) /* -1 is a nice value, and there is no other error */
 		return 0;
-	return setpriority(PRIO_PROCESS, 0, AFFINITY_NICE) < 0 ? -errno : 0;
+	if (setpriority(PRIO_PROCESS, 0, AFFINITY_NICE) < 0)
+		return -errno;
+	set_policy(SCHED_BATCH);
+	return 0;
 }
 
 void affinity_as_others(void)
 {
-	if (getpriority(PRIO_PROCESS, 0) == AFFINITY_NICE)
-		(void)setpriority(PRIO_PROCESS, 0, 0); /* upwards it is never refused */
+	if (getpriority(PRIO_PROCESS, 0) != AFFINITY_NICE)
+		return;
+	set_policy(SCHED_OTHER);
+	(void)setpriority(PRIO_PROCESS, 0, 0); /* upwards it is never refused */
 }

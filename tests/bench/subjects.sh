@@ -39,16 +39,16 @@ run_both()
 have_veth() { ABOUT[veth]='no tunnel, MTU 1500'; }
 start_veth() { INNER[veth]=10.1.1.1 DAEMONS[veth]=; }
 
-have_copier() { ABOUT[copier]='TUN to UDP with the same offloads, no crypto, no splitting, one thread, nice -10'; }
+have_copier() { ABOUT[copier]='TUN to UDP with the same offloads, no crypto, no splitting, one thread, SCHED_BATCH at nice -10'; }
 start_copier()
 {
-	SERVER=(nice -n -10 "$BENCH_TOOLS/copier" --device cop0 --from 10.1.1.1:5100 --to 10.1.1.2:5100)
-	CLIENT=(nice -n -10 "$BENCH_TOOLS/copier" --device cop0 --from 10.1.1.2:5100 --to 10.1.1.1:5100)
+	SERVER=(nice -n -10 chrt -b 0 "$BENCH_TOOLS/copier" --device cop0 --from 10.1.1.1:5100 --to 10.1.1.2:5100)
+	CLIENT=(nice -n -10 chrt -b 0 "$BENCH_TOOLS/copier" --device cop0 --from 10.1.1.2:5100 --to 10.1.1.1:5100)
 	run_both copier
 	inner_up copier 1 cop0 cop0
 }
 
-have_jumpvpnd() { ABOUT[jumpvpnd]="AES-256-GCM, one worker, which runs at nice -10 as it comes"; }
+have_jumpvpnd() { ABOUT[jumpvpnd]="AES-256-GCM, one worker, SCHED_BATCH at nice -10 as it comes"; }
 start_jumpvpnd()
 {
 	peer alice 2
