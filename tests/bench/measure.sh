@@ -54,6 +54,8 @@ rss_of()
 
 # As distributions have it, whatever this machine's default is.
 PLAIN=(--plain --congestion cubic)
+# shellcheck disable=SC2034 # read by lib.sh
+SINK_OPTIONS=(--congestion cubic)
 
 # --- TCP ---
 

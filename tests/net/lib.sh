@@ -596,10 +596,11 @@ audit_forbid()
 
 # --- traffic inside ------------------------------------------------------------------------------------------------
 
+SINK_OPTIONS=()
 start_services() # probes are echoed on port 7, bulk transfers taken on port 5001, IPv4 and IPv6
 {
 	spawn echo srv "$TOOLS/prober" server --listen '[::]:7' --ready-file "$TMP/echo.ready"
-	spawn sink srv "$TOOLS/bulk" serve --listen '[::]:5001' --ready-file "$TMP/sink.ready"
+	spawn sink srv "$TOOLS/bulk" serve --listen '[::]:5001' --ready-file "$TMP/sink.ready" "${SINK_OPTIONS[@]}"
 	expect 3000 "the echo server runs" test -e "$TMP/echo.ready"
 	expect 3000 "the bulk server runs" test -e "$TMP/sink.ready"
 }

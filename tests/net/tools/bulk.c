@@ -1,7 +1,7 @@
 /*
  * TCP bulk transfer of a stream both ends can compute, so that every byte is checked at the far end.
  *
- *     bulk serve --listen ADDR:PORT [--ready-file F]
+ *     bulk serve --listen ADDR:PORT [--congestion NAME] [--ready-file F]
  *     bulk send|recv --to ADDR:PORT [--bytes N | --seconds N] [--seed S] [--mbit N] [--patience-ms N]
  *                    [--plain] [--stamp-ms N] [--congestion NAME] [--ready-file F]
  *
@@ -394,6 +394,8 @@ static int serve(const struct options *o)
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	bind_to(listener, &o->to);
+	/* What it takes begins with this. One that began with BBR is paced for good, whatever is chosen later. */
+	set_congestion(listener, o->req.congestion);
 	if (listen(listener, 16))
 		die("listen: %s", strerror(errno));
 	tool_catch_signals();
