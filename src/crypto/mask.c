@@ -1,6 +1,6 @@
 /*
- * Header protection masks (RFC 9001 section 5.4): by mbedTLS, and one block of AES a packet also by the instructions
- * themselves, since the way to them through a library costs several times what they do. The round keys come from ipsec-mb.
+ * Header protection masks (RFC 9001 section 5.4): by mbedTLS, and AES, one block a packet, by the instructions
+ * themselves where ipsec-mb expands the key: the way to them through a library costs several times what they do.
  */
 #include "crypto/crypto.h"
 

@@ -1,10 +1,10 @@
 /*
  * Super-packets: what the tunnel device gives and takes with a virtio-net header in front (IFF_VNET_HDR).
  *
- * Split turns one TCP or UDP super-packet into the segments that travel, one at a time and in place; merge turns neighbouring segments of
- * one flow back into a super-packet. Pure functions on buffers: no descriptor, no memory of their own. What is
- * not understood is passed on as it is, never guessed at: IP options, extension headers and fragments travel, they
- * just do not merge.
+ * Split turns one TCP or UDP super-packet into the segments that travel, one at a time and in place; merge turns
+ * neighbouring segments of one flow back into a super-packet. Pure functions on buffers: no descriptor, no memory of
+ * their own. What is not understood is passed on as it is, never guessed at: IP options, extension headers and
+ * fragments travel, they just do not merge.
  */
 #pragma once
 
@@ -74,8 +74,8 @@ static inline size_t split_longest(const struct split *s)
 	return s->headers + (payload < s->size ? payload : s->size);
 }
 /*
- * The next segment, complete with checksums and its length, or NULL when all have been dealt out. Its payload stands where
- * it came; its headers are put before that, over the end of the segment before, which is to be done with by now.
+ * The next segment, complete with checksums and its length, or NULL when all have been dealt out. Its payload stands
+ * where it came; its headers are put before that, over the end of the segment before, which is to be done with by now.
  */
 uint8_t *split_next(struct split *s, size_t *len);
 

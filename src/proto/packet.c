@@ -47,8 +47,8 @@ enum packet_type packet_classify(const uint8_t *datagram, size_t len)
 	return ok ? datagram[0] : 0;
 }
 
-/* The first eight bytes of the header as one number: put together in a register, they are written and read in one piece,
- * for a byte written alone stalls the wide read behind it. */
+/* The first eight bytes of the header as one number: put together in a register, they are written and read in one
+ * piece, for a byte written alone stalls the wide read behind it. */
 static uint64_t word_of(enum packet_type type, uint8_t epoch, uint64_t counter)
 {
 	return (uint64_t)type << 56 | (uint64_t)epoch << 48 | counter;

@@ -24,8 +24,8 @@
 #define PROOF_MS 10  /* an unproven address is looked at again after this */
 #define IDLE_MS 5000 /* a session silent for so long has no ring */
 
-/* There is a record for so many bytes. Where datagrams are shorter, on average, the ring is full of records before it is
- * full of bytes; with the default size and replay window the peer would not take more of them anyway. */
+/* There is a record for so many bytes. Where datagrams are shorter, on average, the ring is full of records before it
+ * is full of bytes; with the default size and replay window the peer would not take more of them anyway. */
 #define AVERAGE 512
 
 struct kept {

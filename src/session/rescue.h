@@ -31,8 +31,8 @@ bool rescue_ready(struct session *s, size_t len, struct jv_time now);
 bool rescue_holds(const struct session *s);
 /* DATA sealed now has to wait: for a path, or for others that are before it. */
 bool rescue_queues(const struct session *s);
-/* After rescue_ready(): where a datagram of `len` bytes is to be sealed, right behind the last one unless the ring begins
- * anew. Older ones give way. */
+/* After rescue_ready(): where a datagram of `len` bytes is to be sealed, right behind the last one unless the ring
+ * begins anew. Older ones give way. */
 uint8_t *rescue_room(struct session *s, size_t len);
 /* It stands there; `waits`: it has not been sent. */
 void rescue_keep(struct session *s, size_t len, uint32_t epoch, uint64_t counter, uint8_t ecn, bool waits,

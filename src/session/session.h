@@ -328,8 +328,8 @@ size_t session_fits(struct session *s);
 bool data_may_send(struct path *p, size_t len);
 
 /* receive.c: DATA and CONTROL in */
-/* Datagrams that come in a row. What was found for one holds for the next, if that has the same locator and nothing but DATA
- * has come since. */
+/* Datagrams that come in a row. What was found for one holds for the next, if that has the same locator and nothing
+ * but DATA has come since. */
 struct reception {
 	const struct route *from;
 	uint8_t ecn; /* of the outer headers */

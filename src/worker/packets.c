@@ -16,7 +16,7 @@
 
 #define SOCKET_BATCHES 16 /* receive batches per socket and turn: then the others have theirs, */
 #define RUN_BATCH 4       /* receives in one, as long as it may be runs that come: they stay in the cache, */
-#define SHORT 2048        /* and UDP_BATCH when it was less than this each, of late */
+#define SHORT 2048        /* and UDP_BATCH when it was less than this each, the last time */
 #define TURN_BYTES (4 * 65536) /* or so many bytes, from the tunnel as well: some 0.2 ms */
 #define HANDOVER_SLOTS 4096    /* of all rings to one worker */
 #define HANDOVER_LEAST 32      /* of one ring */
@@ -75,9 +75,9 @@ void packets_take(struct worker *w, struct jv_time now)
 
 /* --- sockets --- */
 
-static uint32_t datagram_home(const struct worker *w, const uint8_t *datagram, size_t len)
+static uint32_t home_at(const struct worker *w, const uint8_t *run, size_t len, size_t segment, size_t at)
 {
-	return w->client || w->workers == 1 ? w->index : engine_datagram_home(w->engine, datagram, len);
+	return engine_datagram_home(w->engine, run + at, len - at < segment ? len - at : segment);
 }
 
 /* The longest piece of a run that belongs to one worker, from its beginning. */
@@ -85,10 +85,11 @@ static size_t piece_of(const struct worker *w, const uint8_t *run, size_t len, s
 {
 	size_t at = segment;
 
-	*home = datagram_home(w, run, len < segment ? len : segment);
+	*home = w->index;
 	if (w->client || w->workers == 1)
 		return len;
-	while (at < len && datagram_home(w, run + at, len - at < segment ? len - at : segment) == *home)
+	*home = home_at(w, run, len, segment, 0);
+	while (at < len && home_at(w, run, len, segment, at) == *home)
 		at += segment;
 	return at < len ? at : len;
 }
@@ -205,10 +206,11 @@ static uint8_t *next_segment(struct inner_run *r, size_t *len)
 
 static void super_read(struct worker *w, uint32_t home, struct tun_packet *p, size_t len, struct jv_time now)
 {
-	struct segments s = { .run = { next_segment } };
+	struct segments s;
 	uint8_t *segment;
 	size_t n;
 
+	s.run.next = next_segment;
 	if (!split_begin(&s.split, &p->vnet, p->data, len) || split_longest(&s.split) > TUN_PACKET) {
 		engine_count(w->engine, COUNT_DROP_BAD_INNER, 1);
 	} else if (home == w->index) {

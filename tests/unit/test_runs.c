@@ -190,6 +190,31 @@ static void test_short_tail(void **state)
 	world_free(w);
 }
 
+/* A RESET in the middle ends the session: what comes behind it in the run finds none, as it would by itself. */
+static void test_reset_in_the_middle(void **state)
+{
+	struct world *w = attached();
+	struct session *ours = world_session(w, 0), *theirs = world_peer(w, 0);
+	struct engine *e = ours->engine;
+	const struct path *p = ours->active;
+	const struct route from = { .socket = p->route.socket, .remote = p->route.remote };
+	struct packet_reset reset = { .type = PACKET_RESET };
+	uint8_t run[3][sizeof(reset)];
+
+	(void)state;
+	for (int i = 0; i < 3; i += 2) /* DATA with nothing in it */
+		assert_int_equal(seal_as(theirs, keys_tx(&theirs->keys), run[i], 0, PACKET_DATA, p->locator),
+				 sizeof(run[i]));
+	memcpy(reset.locator, p->locator, sizeof(reset.locator));
+	memcpy(reset.token, p->token, sizeof(reset.token));
+	memcpy(run[1], &reset, sizeof(reset));
+	engine_datagrams(e, &from, 0, run[0], sizeof(run), sizeof(run[0]), w->now);
+	assert_int_equal(world_count(w, CLIENT, COUNT_DROP_BAD_INNER), 1);
+	assert_int_equal(world_count(w, CLIENT, COUNT_DROP_UNKNOWN_LOCATOR), 1);
+	assert_null(e->client->session);
+	world_free(w);
+}
+
 /* --- inner packets --- */
 
 struct row {
@@ -286,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_datagrams),
 		cmocka_unit_test(test_short_tail),
+		cmocka_unit_test(test_reset_in_the_middle),
 		cmocka_unit_test(test_inner),
 		cmocka_unit_test(test_small_ring),
 	};

@@ -1,0 +1,16 @@
+/*
+ * What the daemon opens for its workers before it drops its privileges: the tunnel device with a queue for each, the
+ * listening sockets, and the programs that steer packets among them. Main thread; what fails has been logged.
+ */
+#pragma once
+
+#include <stddef.h>
+
+struct daemon;
+
+/* The device and its set-up as the configuration has it. 0 or -errno. */
+int devices_tunnel(struct daemon *d);
+/* Inner packets surface at the worker of their session, if the kernel can. */
+void devices_steer(struct daemon *d);
+/* The first `n` of the configuration's `listen`, one socket for each worker. 0 or -errno. */
+int devices_listen(struct daemon *d, size_t n);
