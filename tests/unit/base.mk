@@ -6,3 +6,4 @@ test_hash_SRCS := src/base/hash.c
 test_ring_SRCS := src/base/ring.c src/base/log.c
 test_ring_LIBS := -pthread
 test_log_SRCS := src/base/log.c
+test_checksum_SRCS :=
