@@ -1,6 +1,7 @@
 /*
- * Split and merge. In both directions the transport header of every segment is rebuilt from the same few fields,
- * so what one does the other undoes: test_net_offload holds them to each other.
+ * Split and merge. What one does the other undoes: test_net_offload holds them to each other. Neither moves a payload:
+ * the headers of a segment stand over the end of the one before, which split is done with by then, and of which merge
+ * keeps what they cover.
  */
 #include "net/offload.h"
 
@@ -302,12 +303,10 @@ static bool same_tcp(const uint8_t *a, const uint8_t *b, size_t headers, uint32_
 
 static bool follows(const struct merge *m, const uint8_t *packet, const struct segment *s)
 {
-	const uint8_t *first = m->iov[1].iov_base;
+	const uint8_t *first = m->first;
 
 	if (s->tcp != m->tcp || s->transport != m->transport || s->headers != m->headers ||
-	    !same_ip(first, packet))
-		return false;
-	if (s->payload > m->size || m->len + s->payload > OFFLOAD_SUPER_MAX || m->n == OFFLOAD_MERGE_MAX)
+	    s->payload > m->size || !same_ip(first, packet))
 		return false;
 	first += s->transport;
 	packet += s->transport;
@@ -320,81 +319,160 @@ static bool is_pushed(const uint8_t *packet, const struct segment *s)
 	return s->tcp && packet[s->transport + offsetof(struct tcp_header, flags)] & TCP_PSH;
 }
 
-static void begin(struct merge *m, const struct segment *s, uint8_t *packet, size_t len)
+/* Of full size another must fit in, and behind that room must be left for one that does not join. */
+static bool is_full(const struct merge *m)
+{
+	const size_t room = (size_t)(m->slab + MERGE_SLAB - MERGE_PACKET_MAX - m->packet);
+
+	return m->n == OFFLOAD_MERGE_MAX ||
+	       m->len + m->size > (room < OFFLOAD_SUPER_MAX ? room : OFFLOAD_SUPER_MAX);
+}
+
+/* The headers at `next` and what they stand over change places. */
+static void uncover(struct merge *m)
+{
+	uint8_t headers[MERGE_HEADERS_MAX];
+
+	memcpy(headers, m->next, m->covered);
+	memcpy(m->next, m->under, m->covered);
+	memcpy(m->under, headers, m->covered);
+}
+
+/* Behind the segment that has been taken last. */
+static void go_on(struct merge *m, const struct segment *s, bool pushed)
+{
+	m->next_seq += (uint32_t)s->payload;
+	m->pushed = pushed;
+	m->closed = pushed || s->payload < m->size || is_full(m);
+	m->covered = 0;
+	if (m->closed)
+		return;
+	m->next = m->packet + m->len - m->headers;
+	m->covered = m->headers;
+	memcpy(m->under, m->next, m->covered);
+}
+
+static void begin(struct merge *m, size_t len, const struct segment *s)
 {
 	be32 seq;
 
+	m->packet = m->next;
 	m->n = 1;
 	m->len = len;
-	m->size = s ? s->payload : 0;
-	m->iov[1] = (struct iovec){ .iov_base = packet, .iov_len = len };
+	m->closed = true;
 	if (!s)
 		return;
 	m->transport = s->transport;
 	m->headers = s->headers;
+	m->size = s->payload;
 	m->tcp = s->tcp;
-	m->closed = is_pushed(packet, s);
-	if (!s->tcp)
-		return;
-	memcpy(&seq, packet + s->transport + offsetof(struct tcp_header, seq), sizeof(seq));
-	m->next_seq = get_be32(seq) + (uint32_t)s->payload;
+	memcpy(m->first, m->packet, s->headers);
+	if (s->tcp) {
+		memcpy(&seq, m->packet + s->transport + offsetof(struct tcp_header, seq), sizeof(seq));
+		m->next_seq = get_be32(seq);
+	}
+	go_on(m, s, is_pushed(m->packet, s));
 }
 
-bool merge_add(struct merge *m, struct merge_kinds kinds, uint8_t *packet, size_t len)
+/* Nobody has looked at the checksum of the first segment before there was a second. */
+static bool uncover_first(struct merge *m)
 {
-	struct segment s, first;
-	const bool plain = segment_of(packet, len, kinds, &s);
+	const struct segment first = { .transport = m->transport, .tcp = m->tcp };
 
-	if (m->n == 0) {
-		begin(m, plain ? &s : NULL, packet, len);
+	uncover(m);
+	if (is_intact(m->packet, m->len, &first))
 		return true;
-	}
-	if (!plain || m->size == 0 || m->closed || !follows(m, packet, &s) || !is_intact(packet, len, &s))
+	uncover(m);
+	m->closed = true;
+	return false;
+}
+
+static bool join(struct merge *m, size_t len, const struct segment *s)
+{
+	const bool pushed = is_pushed(m->next, s);
+
+	if (!follows(m, m->next, s) || !is_intact(m->next, len, s))
 		return false;
-	if (m->n == 1) { /* now somebody wants to know */
-		first = (struct segment){ .transport = m->transport, .headers = m->headers, .tcp = m->tcp };
-		if (!is_intact(m->iov[1].iov_base, m->len, &first)) {
-			m->closed = true;
-			return false;
-		}
-	}
+	if (m->n > 1)
+		memcpy(m->next, m->under, m->covered);
+	else if (!uncover_first(m))
+		return false;
 	m->n++;
-	m->iov[m->n] = (struct iovec){ .iov_base = packet + s.headers, .iov_len = s.payload };
-	m->len += s.payload;
-	m->next_seq += (uint32_t)s.payload;
-	m->closed = s.payload < m->size || is_pushed(packet, &s);
-	if (is_pushed(packet, &s))
-		((uint8_t *)m->iov[1].iov_base)[m->transport + offsetof(struct tcp_header, flags)] |= TCP_PSH;
+	m->len += s->payload;
+	go_on(m, s, pushed);
 	return true;
 }
 
-const struct iovec *merge_finish(struct merge *m, size_t *n)
+void merge_init(struct merge *m, uint8_t *slab)
 {
-	uint8_t *packet = m->iov[1].iov_base, *transport = packet + m->transport;
-	const size_t upper = m->len - m->transport;
-
-	m->vnet = (struct vnet_header){ .gso_type = VIRTIO_NET_HDR_GSO_NONE };
-	if (m->n > 1) {
-		/* The kernel wants the sum of the pseudo header where the checksum will be. */
-		uint16_t sum = checksum_fold(checksum_add16(pseudo(packet, m->tcp), (uint16_t)upper));
-
-		m->vnet = (struct vnet_header){
-			.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-			.gso_type = !m->tcp               ? GSO_UDP_L4
-				    : packet[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
-							  : VIRTIO_NET_HDR_GSO_TCPV6,
-			.hdr_len = (uint16_t)m->headers,
-			.gso_size = (uint16_t)m->size,
-			.csum_start = (uint16_t)m->transport,
-			.csum_offset = m->tcp ? TCP_CHECKSUM : UDP_CHECKSUM,
-		};
-		put_ip_length(packet, m->len, m->transport);
-		if (!m->tcp)
-			put16(transport + offsetof(struct udp_header, length), (uint16_t)upper);
-		memcpy(transport + m->vnet.csum_offset, &sum, sizeof(sum));
-	}
-	m->iov[0] = (struct iovec){ .iov_base = &m->vnet, .iov_len = sizeof(m->vnet) };
-	*n = 1 + m->n;
+	m->slab = slab;
 	m->n = 0;
-	return m->iov;
+	m->closed = false;
+	merge_room(m);
+}
+
+uint8_t *merge_room(struct merge *m)
+{
+	if (m->n == 0) {
+		m->next = m->slab + MERGE_AT;
+		m->covered = 0;
+	}
+	return m->next;
+}
+
+bool merge_add(struct merge *m, struct merge_kinds kinds, size_t len)
+{
+	struct segment s;
+	bool plain;
+
+	if (m->n == 0) { /* its headers stand over nothing any more */
+		memcpy(m->next, m->under, m->covered);
+		m->covered = 0;
+	}
+	plain = segment_of(m->next, len, kinds, &s);
+	if (m->n > 0)
+		return plain && join(m, len, &s);
+	begin(m, len, plain ? &s : NULL);
+	return true;
+}
+
+/* One for all: the kernel wants the sum of the pseudo header where the checksum will be. */
+static struct vnet_header put_super(struct merge *m)
+{
+	uint8_t *transport = m->packet + m->transport;
+	const size_t upper = m->len - m->transport;
+	const uint16_t sum = checksum_fold(checksum_add16(pseudo(m->packet, m->tcp), (uint16_t)upper));
+	const struct vnet_header v = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = !m->tcp                  ? GSO_UDP_L4
+			    : m->packet[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
+						     : VIRTIO_NET_HDR_GSO_TCPV6,
+		.hdr_len = (uint16_t)m->headers,
+		.gso_size = (uint16_t)m->size,
+		.csum_start = (uint16_t)m->transport,
+		.csum_offset = m->tcp ? TCP_CHECKSUM : UDP_CHECKSUM,
+	};
+
+	put_ip_length(m->packet, m->len, m->transport);
+	if (!m->tcp)
+		put16(transport + offsetof(struct udp_header, length), (uint16_t)upper);
+	else if (m->pushed)
+		transport[offsetof(struct tcp_header, flags)] |= TCP_PSH;
+	memcpy(transport + v.csum_offset, &sum, sizeof(sum));
+	return v;
+}
+
+const uint8_t *merge_finish(struct merge *m, size_t *len)
+{
+	struct vnet_header v = { .gso_type = VIRTIO_NET_HDR_GSO_NONE };
+	uint8_t *at = m->packet - sizeof(v);
+
+	uncover(m);
+	if (m->n > 1)
+		v = put_super(m);
+	memcpy(at, &v, sizeof(v)); /* where a packet ended that has been written */
+	*len = sizeof(v) + m->len;
+	m->n = 0;
+	m->closed = false;
+	return at;
 }

@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/uio.h>
 
 #define OFFLOAD_SUPER_MAX 65535 /* bytes of the largest super-packet */
 #define OFFLOAD_HEADERS_MAX 512 /* beyond what the kernel makes of IP options and extension headers */
@@ -81,15 +80,23 @@ uint8_t *split_next(struct split *s, size_t *len);
 
 /* --- to the tunnel device --- */
 
+#define MERGE_PACKET_MAX 9216       /* the longest packet that may be put into the room */
+#define MERGE_HEADERS_MAX (40 + 60) /* IPv6 and TCP with options */
+#define MERGE_SLAB (2 * 65536)      /* a super-packet, and behind it others that do not join it */
+#define MERGE_AT (64 - 20 - 32) /* the payload of TCP over IPv4, with timestamps, begins on a cache line */
+
 struct merge {
-	struct vnet_header vnet;
-	struct iovec iov[1 + OFFLOAD_MERGE_MAX]; /* [0] is the header, [1] the whole first segment */
-	size_t n;                                /* segments */
-	size_t len;                              /* of the packet to be */
-	size_t transport, headers;               /* of the first segment */
-	size_t size;                             /* its payload; 0: nothing can join it */
+	uint8_t *slab, *packet; /* in there: the first segment, and with the others the packet to be */
+	uint8_t *next;  /* where the next one is put: if it joins, its payload stands where it belongs, */
+	size_t covered; /* and so much of its headers over the end of what is there */
+	size_t n;       /* segments */
+	size_t len;     /* of the packet to be */
+	size_t transport, headers; /* of the first segment */
+	size_t size;               /* its payload */
 	uint32_t next_seq;
-	bool tcp, closed;
+	bool tcp, pushed, closed;
+	uint8_t first[MERGE_HEADERS_MAX]; /* headers of the first segment */
+	uint8_t under[MERGE_HEADERS_MAX]; /* what is covered */
 };
 
 /* What the device takes: without TCP or UDP nothing of that kind is merged. */
@@ -97,14 +104,19 @@ struct merge_kinds {
 	bool tcp, udp;
 };
 
-static inline void merge_init(struct merge *m)
+/* `slab`: MERGE_SLAB bytes. */
+void merge_init(struct merge *m, uint8_t *slab);
+/* Nothing can join what is there: it is to be finished and written before there is room for another. */
+static inline bool merge_is_closed(const struct merge *m)
 {
-	m->n = 0;
+	return m->closed;
 }
+/* Where the next packet is to be put, be it taken then or not. */
+uint8_t *merge_room(struct merge *m);
 /*
- * Takes one packet, which must stay where it is until merge_finish() and may be changed by it. False: it does not
- * follow on what is there, which is to be finished and written first.
+ * Takes the packet that has been put there. False: it does not follow on what is there, which is to be finished and
+ * written first; then the packet, which stays where it is, is taken.
  */
-bool merge_add(struct merge *m, struct merge_kinds kinds, uint8_t *packet, size_t len);
-/* Completes the headers: iov[0] .. iov[*n - 1] is one packet to write, and `m` is empty again. */
-const struct iovec *merge_finish(struct merge *m, size_t *n);
+bool merge_add(struct merge *m, struct merge_kinds kinds, size_t len);
+/* One packet to write, its virtio-net header in front. It stands until there is room for another, or one is taken. */
+const uint8_t *merge_finish(struct merge *m, size_t *len);

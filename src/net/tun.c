@@ -93,12 +93,12 @@ int tun_read(int fd, struct tun_packet *p)
 	return (size_t)len > sizeof(p->vnet) ? (int)((size_t)len - sizeof(p->vnet)) : -EIO;
 }
 
-int tun_write(int fd, const struct iovec *iov, size_t n)
+int tun_write(int fd, const uint8_t *packet, size_t len)
 {
 	ssize_t written;
 
 	do {
-		written = writev(fd, iov, (int)n);
+		written = write(fd, packet, len);
 	} while (written < 0 && errno == EINTR);
 	return written < 0 ? -errno : 0;
 }

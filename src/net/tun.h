@@ -32,4 +32,4 @@ struct tun_packet {
 /* The length of its data, 0 when there is none now, or -errno. */
 int tun_read(int fd, struct tun_packet *p);
 /* One packet, its header first, as merge_finish() answers it. 0, -EAGAIN when the queue is full, or -errno. */
-int tun_write(int fd, const struct iovec *iov, size_t n);
+int tun_write(int fd, const uint8_t *packet, size_t len);

@@ -110,17 +110,17 @@ struct packet_id packet_unmask(const uint8_t *packet, struct mask_key *mask)
 	};
 }
 
-bool packet_open(uint8_t *packet, size_t len, const struct packet_id *id, struct aead_key *key,
+bool packet_open(uint8_t *out, uint8_t *packet, size_t len, const struct packet_id *id, struct aead_key *key,
 		 const uint8_t iv[PROTO_NONCE_LEN])
 {
-	uint8_t *body = packet + PROTO_HEADER_LEN;
+	const uint8_t *body = packet + PROTO_HEADER_LEN;
 	uint8_t nonce[PROTO_NONCE_LEN];
 
 	if (len < PROTO_OVERHEAD)
 		return false;
 	store(packet, word_of(id->type, id->epoch, id->counter));
 	packet_nonce(nonce, iv, id->epoch, id->counter);
-	return aead_open(key, body, nonce, packet, ad_len(id->type), body, len - PROTO_HEADER_LEN);
+	return aead_open(key, out, nonce, packet, ad_len(id->type), body, len - PROTO_HEADER_LEN);
 }
 
 void packet_set_locator(uint8_t *packet, const uint8_t locator[8])

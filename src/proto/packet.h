@@ -27,10 +27,10 @@ struct packet_id { /* what unmasking tells; trust it only after packet_open() */
 /* Unmasks a copy of the header; the datagram is unchanged. len >= PROTO_OVERHEAD. */
 struct packet_id packet_unmask(const uint8_t *packet, struct mask_key *mask);
 /*
- * Opens in place: the plaintext (len - PROTO_OVERHEAD bytes) is at packet + PROTO_HEADER_LEN. False: not
- * authentic; header and ciphertext may be overwritten, no plaintext is left.
+ * The plaintext (len - PROTO_OVERHEAD bytes) goes to `out`: apart from the packet, or in place at its
+ * PROTO_HEADER_LEN. False: not authentic; header and ciphertext may be overwritten, no plaintext is left.
  */
-bool packet_open(uint8_t *packet, size_t len, const struct packet_id *id, struct aead_key *key,
+bool packet_open(uint8_t *out, uint8_t *packet, size_t len, const struct packet_id *id, struct aead_key *key,
 		 const uint8_t iv[PROTO_NONCE_LEN]);
 /* A sealed DATA packet goes out again on another path: same bytes, another locator. */
 void packet_set_locator(uint8_t *packet, const uint8_t locator[8]);

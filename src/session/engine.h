@@ -40,8 +40,11 @@ struct engine_io {
 		     unsigned int how);
 	/* What send() was given is about to be overwritten. NULL where send() keeps nothing. */
 	void (*flush)(void *ctx);
-	/* An inner packet to the tunnel device. It stands where the datagram stood that it came in, or in a buffer of the
-	 * engine: good until the engine function returns. */
+	/* Where the next inner packet is to be opened, be it delivered then or not: as much room as the longest takes. NULL
+	 * where they are opened in place. */
+	uint8_t *(*room)(void *ctx);
+	/* An inner packet to the tunnel device. It stands in the room it was given, where the datagram stood that it came
+	 * in, or in a buffer of the engine: good until this returns. */
 	void (*deliver)(void *ctx, const uint8_t *packet, size_t len);
 	void (*audit)(void *ctx, const struct audit_record *r);
 	/* Run it on any thread and give it back to engine_job_done() of the same engine. Owned by the shell

@@ -188,7 +188,9 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 		goto drop;
 	}
 	why = COUNT_DROP_BAD_TAG;
-	if (!packet_open(datagram, len, &id, r->key, r->epoch->rx_iv)) {
+	if (id.type == PACKET_DATA && e->io.room)
+		body = e->io.room(e->ctx);
+	if (!packet_open(body, datagram, len, &id, r->key, r->epoch->rx_iv)) {
 		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &r->from->remote,
 			      r->now);
 		goto drop;

@@ -277,6 +277,7 @@ void worker_io(struct engine_io *io)
 	*io = (struct engine_io){
 		.send = io_send,
 		.flush = io_flush,
+		.room = packets_room,
 		.deliver = packets_deliver,
 		.audit = io_audit,
 		.job = io_job,

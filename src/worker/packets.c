@@ -30,6 +30,7 @@ struct handover { /* an element of worker->packets */
 	uint8_t data[TUN_PACKET];
 };
 static_assert(UDP_BUFFER <= TUN_PACKET, "whatever comes in fits");
+static_assert(UDP_BUFFER <= MERGE_PACKET_MAX, "and has room to be opened");
 
 /* --- from one worker to another --- */
 
@@ -261,10 +262,10 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 static void merge_write(struct worker *w)
 {
 	const size_t packets = w->merge.n;
-	size_t n;
-	const struct iovec *iov = merge_finish(&w->merge, &n);
+	size_t len;
+	const uint8_t *packet = merge_finish(&w->merge, &len);
 
-	if (tun_write(w->tun_fd, iov, n) < 0)
+	if (tun_write(w->tun_fd, packet, len) < 0)
 		engine_count(w->engine, COUNT_DROP_TUN_FULL, packets);
 }
 
@@ -274,28 +275,25 @@ void packets_flush(struct worker *w)
 		merge_write(w);
 }
 
-static bool in_rx_slab(const struct worker *w, const uint8_t *p)
+uint8_t *packets_room(void *ctx)
 {
-	return p >= w->rx_slab && p < w->rx_slab + (size_t)UDP_BATCH * UDP_ROOM;
+	struct worker *w = ctx;
+
+	if (merge_is_closed(&w->merge))
+		merge_write(w);
+	return merge_room(&w->merge);
 }
 
 void packets_deliver(void *ctx, const uint8_t *packet, size_t len)
 {
-	const struct merge_kinds none = { false, false };
 	struct worker *w = ctx;
-	uint8_t *p = (uint8_t *)(uintptr_t)packet;
 
-	/* What was opened in the slab stays there until the next receive, and may wait for its neighbours. */
-	if (in_rx_slab(w, packet)) {
-		if (!merge_add(&w->merge, w->merge_kinds, p, len)) {
-			merge_write(w);
-			merge_add(&w->merge, w->merge_kinds, p, len);
-		}
-		return;
+	if (packet != w->merge.next) /* from a buffer of the engine */
+		memcpy(packets_room(w), packet, len);
+	if (!merge_add(&w->merge, w->merge_kinds, len)) {
+		merge_write(w);
+		merge_add(&w->merge, w->merge_kinds, len);
 	}
-	packets_flush(w);
-	merge_add(&w->merge, none, p, len);
-	merge_write(w);
 }
 
 /* --- life --- */
@@ -326,8 +324,10 @@ int packets_init(struct worker *w)
 
 	w->rx_slab = malloc((size_t)UDP_BATCH * UDP_ROOM);
 	w->inner = malloc(sizeof(*w->inner));
-	if (rc < 0 || !w->rx_slab || !w->inner)
+	w->merge_slab = malloc(MERGE_SLAB);
+	if (rc < 0 || !w->rx_slab || !w->inner || !w->merge_slab)
 		return -ENOMEM;
+	merge_init(&w->merge, w->merge_slab);
 	for (size_t i = 0; i < UDP_BATCH; i++)
 		w->rx[i].data = w->rx_slab + i * UDP_ROOM;
 	rc = uv_poll_init(&w->loop, &w->tun_poll, w->tun_fd);
@@ -354,4 +354,5 @@ void packets_free(struct worker *w)
 	free(w->packets);
 	free(w->rx_slab);
 	free(w->inner);
+	free(w->merge_slab);
 }

@@ -113,7 +113,8 @@ struct worker {
 	struct udp_datagram rx[UDP_BATCH];
 	uint8_t *rx_slab;   /* UDP_BATCH * UDP_ROOM */
 	bool short_ones;    /* that is what came last */
-	struct merge merge; /* packets in rx_slab on their way to the tunnel */
+	struct merge merge; /* packets on their way to the tunnel, in merge_slab */
+	uint8_t *merge_slab;
 	struct merge_kinds merge_kinds;
 	struct tun_packet *inner; /* what was read from the tunnel last */
 	bool runs;                /* the kernel sends runs of datagrams */
@@ -166,7 +167,8 @@ void worker_socket_count(struct worker *w, struct worker_socket *s);
 void worker_io(struct engine_io *io);
 int packets_init(struct worker *w); /* the rings between workers, and the polls; 0 or -errno */
 void packets_free(struct worker *w);
-/* engine_io's deliver. */
+/* engine_io's room and deliver. */
+uint8_t *packets_room(void *ctx);
 void packets_deliver(void *ctx, const uint8_t *packet, size_t len);
 /* Writes what waits to be joined by the packets behind it. */
 void packets_flush(struct worker *w);

@@ -346,7 +346,7 @@ static void seal_open(struct bench *b)
 	measured(
 		"open", 1000, for (size_t i = 0; i < TIMES; i++) {
 			const struct packet_id id = packet_unmask(packets[i], mask);
-			good += packet_open(packets[i], sizeof(packets[0]), &id, key, tx->tx_iv);
+			good += packet_open(packets[i] + PROTO_HEADER_LEN, packets[i], sizeof(packets[0]), &id, key, tx->tx_iv);
 		});
 	must(good == TIMES, "a packet does not open");
 	keycache_free(cache);
@@ -364,8 +364,9 @@ static void split_merge(void)
 				       .csum_start = 20,
 				       .csum_offset = 16 };
 	struct split s;
-	static struct merge m;
-	size_t n = 0, len, iovs;
+	static uint8_t slab[MERGE_SLAB];
+	struct merge m;
+	size_t n = 0, len;
 
 	inner_packet(super, LEN, &(struct ip){ .b = { 0 } }, &(struct ip){ .b = { 0 } });
 	super[9] = 6;
@@ -380,15 +381,16 @@ static void split_merge(void)
 	must(n == SEGMENTS && split_begin(&s, &v, spare, LEN), "not all segments");
 	for (n = 0; (segment = split_next(&s, &len)); n++)
 		memcpy(segments[n], segment, len);
-	merge_init(&m);
+	merge_init(&m, slab);
 	n = 0;
-	measured("merge", 45, {
-		for (size_t i = 0; i < SEGMENTS; i++)
-			n += merge_add(&m, (struct merge_kinds){ true, true }, segments[i],
-				       sizeof(segments[i]));
-		merge_finish(&m, &iovs);
+	measured("merge", 45, { /* memcpy() is where a packet is opened */
+		for (size_t i = 0; i < SEGMENTS; i++) {
+			memcpy(merge_room(&m), segments[i], sizeof(segments[i]));
+			n += merge_add(&m, (struct merge_kinds){ true, true }, sizeof(segments[i]));
+		}
+		merge_finish(&m, &len);
 	});
-	must(n == SEGMENTS && iovs == SEGMENTS + 1, "segments do not merge");
+	must(n == SEGMENTS && len == sizeof(v) + LEN, "segments do not merge");
 }
 
 static void jump_once(struct bench *b, uint8_t *packet, size_t len)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -30,6 +31,7 @@ struct super {
 static struct super super, other;
 static uint8_t segments[OFFLOAD_MERGE_MAX + 1][2048];
 static size_t lengths[OFFLOAD_MERGE_MAX + 1];
+static uint8_t slab[MERGE_SLAB];
 
 /* RFC 1071, two bytes at a time: the check on the fast one. */
 static uint16_t plain_sum(const uint8_t *p, size_t len, uint32_t sum)
@@ -150,36 +152,24 @@ static size_t split_all(const struct super *s)
 	return n;
 }
 
-/* Puts a super-packet together again from what is to be written. */
-static size_t gather(struct merge *m, struct super *out)
+/* As a caller has to: puts a packet into the room there is. Is it taken? */
+static bool offer(struct merge *m, struct merge_kinds kinds, const uint8_t *packet, size_t len)
 {
-	size_t len = 0, n;
-	const struct iovec *iov = merge_finish(m, &n);
-
-	assert_int_equal(iov[0].iov_len, sizeof(out->vnet));
-	memcpy(&out->vnet, iov[0].iov_base, sizeof(out->vnet));
-	for (size_t i = 1; i < n; i++) {
-		memcpy(out->packet + len, iov[i].iov_base, iov[i].iov_len);
-		len += iov[i].iov_len;
-	}
-	return out->len = len;
+	if (merge_is_closed(m))
+		return false;
+	memcpy(merge_room(m), packet, len);
+	return merge_add(m, kinds, len);
 }
 
-static void test_checksum(void **state)
+/* What is to be written, taken apart from its header. */
+static size_t gather(struct merge *m, struct super *out)
 {
-	struct prng rng = { 1 };
-	uint8_t data[300];
+	const uint8_t *at = merge_finish(m, &out->len);
 
-	prng_fill(&rng, data, sizeof(data));
-	for (size_t len = 0; len <= sizeof(data); len++) {
-		const uint16_t folded = checksum_fold(checksum_add(0, data, len));
-		uint8_t bytes[2];
-
-		memcpy(bytes, &folded, 2);
-		assert_int_equal(bytes[0] << 8 | bytes[1], plain_sum(data, len, 0));
-	}
-	memset(data, 0xff, sizeof(data));
-	assert_int_equal(checksum_fold(checksum_add(UINT64_MAX, data, sizeof(data))), 0xffff);
+	out->len -= sizeof(out->vnet);
+	memcpy(&out->vnet, at, sizeof(out->vnet));
+	memcpy(out->packet, at + sizeof(out->vnet), out->len);
+	return out->len;
 }
 
 /* The path carries less than the sender's segments: TCP is cut otherwise, and all of it comes; UDP is as it is. */
@@ -198,8 +188,8 @@ static void test_split_to_fit(void **state)
 		make(&s, &rng, v4, tcp, 0, 1500, 1340);
 		assert_true(split_begin(&sp, &s.vnet, spare(&s), s.len));
 		split_fit(&sp, fits[i / 4]);
-		assert_int_equal(split_longest(&sp), tcp && fits[i / 4] < s.headers + 1340 ? fits[i / 4]
-											   : s.headers + 1340);
+		assert_int_equal(split_longest(&sp),
+				 tcp && fits[i / 4] < s.headers + 1340 ? fits[i / 4] : s.headers + 1340);
 		while ((segment = split_next(&sp, &n))) {
 			assert_whole(segment, n, s.transport, tcp);
 			assert_memory_equal(segment + s.headers, s.packet + s.headers + sum, n - s.headers);
@@ -229,10 +219,10 @@ static void test_there_and_back(void **state)
 		make(&super, &rng, v4, tcp, options, payload, size);
 		n = split_all(&super);
 		assert_int_equal(n, (payload + size - 1) / size);
-		merge_init(&m);
+		merge_init(&m, slab);
 		for (k = 0; k < n; k++) {
 			assert_whole(segments[k], lengths[k], super.transport, tcp);
-			assert_true(merge_add(&m, all_kinds, segments[k], lengths[k]));
+			assert_true(offer(&m, all_kinds, segments[k], lengths[k]));
 		}
 		assert_int_equal(gather(&m, &other), super.len);
 		if (n == 1) {
@@ -370,9 +360,9 @@ static bool joins(bool v4, bool tcp, void (*change)(uint8_t *ip, uint8_t *t))
 		put16(t + (tcp ? 16 : 6), 0);
 		put16(t + (tcp ? 16 : 6), (uint16_t)~upper_sum(p, lengths[1], transport, tcp ? 6 : 17));
 	}
-	merge_init(&m);
-	assert_true(merge_add(&m, all_kinds, segments[0], lengths[0]));
-	return merge_add(&m, all_kinds, p, lengths[1]);
+	merge_init(&m, slab);
+	assert_true(offer(&m, all_kinds, segments[0], lengths[0]));
+	return offer(&m, all_kinds, p, lengths[1]);
 }
 
 static void change_tos(uint8_t *ip, uint8_t *t)
@@ -488,9 +478,9 @@ static void test_merge_keeps_errors(void **state)
 		make(&super, &rng, true, true, 0, 3000, 1000);
 		split_all(&super);
 		segments[broken][500] ^= 1;
-		merge_init(&m);
-		assert_true(merge_add(&m, all_kinds, segments[0], lengths[0]));
-		assert_false(merge_add(&m, all_kinds, segments[1], lengths[1]));
+		merge_init(&m, slab);
+		assert_true(offer(&m, all_kinds, segments[0], lengths[0]));
+		assert_false(offer(&m, all_kinds, segments[1], lengths[1]));
 		assert_int_equal(gather(&m, &other), lengths[0]);
 		assert_memory_equal(other.packet, segments[0], lengths[0]);
 		assert_int_equal(other.vnet.flags, 0);
@@ -502,22 +492,21 @@ static void test_merge_ends(void **state)
 {
 	struct prng rng = { 10 };
 	struct merge m;
-	size_t n;
 
 	make(&super, &rng, true, true, 0, 2500, 1000);
 	assert_int_equal(split_all(&super), 3);
-	merge_init(&m);
+	merge_init(&m, slab);
 	for (int i = 0; i < 3; i++)
-		assert_true(merge_add(&m, all_kinds, segments[i], lengths[i]));
+		assert_true(offer(&m, all_kinds, segments[i], lengths[i]));
 	memcpy(segments[3], segments[2], lengths[2]);
-	assert_false(merge_add(&m, all_kinds, segments[3], lengths[2]));
-	merge_finish(&m, &n);
-	assert_int_equal(n, 4);
+	assert_false(offer(&m, all_kinds, segments[3], lengths[2]));
+	assert_int_equal(m.n, 3);
+	assert_int_equal(gather(&m, &other), super.len);
 
 	split_all(&super);
-	merge_init(&m);
-	assert_true(merge_add(&m, all_kinds, segments[2], lengths[2]));
-	assert_false(merge_add(&m, all_kinds, segments[0], lengths[0]));
+	merge_init(&m, slab);
+	assert_true(offer(&m, all_kinds, segments[2], lengths[2]));
+	assert_false(offer(&m, all_kinds, segments[0], lengths[0]));
 }
 
 /* Fragments, options, other protocols and kinds switched off travel alone. */
@@ -530,27 +519,205 @@ static void test_merge_alone(void **state)
 
 	make(&super, &rng, true, true, 0, 3000, 1000);
 	split_all(&super);
-	merge_init(&m);
-	assert_true(merge_add(&m, none, segments[0], lengths[0]));
-	assert_false(merge_add(&m, none, segments[1], lengths[1]));
+	merge_init(&m, slab);
+	assert_true(offer(&m, none, segments[0], lengths[0]));
+	assert_false(offer(&m, none, segments[1], lengths[1]));
 	for (size_t len = 0; len < sizeof(scrap); len++) {
 		memcpy(scrap, segments[1], sizeof(scrap));
-		merge_init(&m);
-		assert_true(merge_add(&m, all_kinds, scrap, len));
-		assert_false(merge_add(&m, all_kinds, segments[1], lengths[1]));
+		merge_init(&m, slab);
+		assert_true(offer(&m, all_kinds, scrap, len));
+		assert_false(offer(&m, all_kinds, segments[1], lengths[1]));
 	}
+}
+
+/* One segment of an endless stream. */
+static size_t make_one(uint32_t seq, size_t size, uint8_t flags)
+{
+	struct prng rng = { 12 };
+
+	make(&super, &rng, true, true, 0, size, 1);
+	put16(super.packet + 24, seq >> 16);
+	put16(super.packet + 26, seq & 0xffff);
+	super.packet[20 + 13] = flags;
+	super.vnet.gso_type = 0;
+	assert_true(offload_checksum(&super.vnet, super.packet, super.len));
+	return super.len;
+}
+
+/* How many of a stream come together, the `pushed`th with PSH. */
+static size_t run_of(size_t size, size_t pushed)
+{
+	struct merge m;
+	size_t n = 0;
+
+	merge_init(&m, slab);
+	for (bool taken = true; taken; n += taken)
+		taken = offer(
+			&m, all_kinds, super.packet,
+			make_one((uint32_t)(n * size), size, n + 1 == pushed ? TCP_ACK | TCP_PSH : TCP_ACK));
+	assert_in_range(gather(&m, &other), 40, OFFLOAD_SUPER_MAX);
+	assert_int_equal(other.packet[20 + 13], n == pushed ? TCP_ACK | TCP_PSH : TCP_ACK);
+	return n;
+}
+
+static void test_merge_bounds(void **state)
+{
+	assert_int_equal(run_of(100, 0), OFFLOAD_MERGE_MAX);
+	assert_int_equal(run_of(1380, 0), (65535 - 40) / 1380);
+	assert_int_equal(run_of(8960, 0), (65535 - 40) / 8960);
+	for (size_t pushed = 1; pushed < 10; pushed++)
+		assert_int_equal(run_of(500, pushed), pushed);
+}
+
+/* Two streams in turn: nothing joins, and each packet begins where the last one ended, until there is no more room. */
+static void test_merge_stays_in(void **state)
+{
+	struct merge m;
+	size_t most = 0;
+
+	merge_init(&m, slab);
+	for (uint32_t i = 0; i < 500; i++) {
+		const size_t at = (size_t)(merge_room(&m) - slab), len = make_one(i % 2 << 20, 5000, TCP_ACK);
+
+		assert_in_range(at, sizeof(super.vnet), MERGE_SLAB - MERGE_PACKET_MAX);
+		most = at > most ? at : most;
+		if (!offer(&m, all_kinds, super.packet, len)) {
+			assert_int_equal(gather(&m, &other), len);
+			assert_true(merge_add(&m, all_kinds, len));
+		}
+		if (merge_is_closed(&m))
+			gather(&m, &other);
+	}
+	assert_in_range(most, MERGE_SLAB - 4 * MERGE_PACKET_MAX, MERGE_SLAB);
+}
+
+/* What the kernel makes of a super-packet has its short segment at the end, and nowhere else. */
+static void test_merge_ends_short(void **state)
+{
+	static const size_t sizes[] = { 1000, 1000, 999, 1000 };
+	struct merge m;
+	uint32_t seq = 0;
+
+	merge_init(&m, slab);
+	for (int i = 0; i < 4; i++) {
+		const size_t len = make_one(seq, sizes[i], TCP_ACK);
+
+		assert_int_equal(offer(&m, all_kinds, super.packet, len), i < 3);
+		seq += (uint32_t)sizes[i];
+	}
+}
+
+#define FLOWS 3
+#define MIXED 600
+
+/* What came, in its order: packets of some flows, mixed, and what is no segment. */
+struct mixed {
+	struct prng rng;
+	struct super flow[FLOWS];
+	struct split split[FLOWS + 1];
+	uint8_t packet[MIXED][2048];
+	size_t len[MIXED], n, seen, alone;
+};
+
+static void next_of(struct mixed *x, unsigned int flow)
+{
+	const bool tcp = flow != 1, v4 = flow != 2;
+	struct split *sp = &x->split[flow];
+	uint8_t *segment;
+
+	if (flow == FLOWS) { /* ICMP, or a fragment of whatever */
+		x->len[x->n] = 21 + prng_below(&x->rng, 1400);
+		prng_fill(&x->rng, x->packet[x->n], x->len[x->n]);
+		put_ip(x->packet[x->n], true, prng_below(&x->rng, 2), x->len[x->n]);
+		x->packet[x->n][6] = 0x20;
+		x->n++;
+		x->alone++;
+		return;
+	}
+	segment = sp->packet ? split_next(sp, &x->len[x->n]) : NULL;
+	if (!segment) {
+		make(&x->flow[flow], &x->rng, v4, tcp, tcp ? prng_below(&x->rng, 11) * 4 : 0,
+		     1 + prng_below(&x->rng, 60000), (uint16_t)(1000 + prng_below(&x->rng, 400)));
+		assert_true(split_begin(sp, &x->flow[flow].vnet, x->flow[flow].packet, x->flow[flow].len));
+		segment = split_next(sp, &x->len[x->n]);
+	}
+	memcpy(x->packet[x->n], segment, x->len[x->n]);
+	if (prng_below(&x->rng, 20) == 0)
+		x->packet[x->n][x->len[x->n] - 1] ^= 1; /* broken: to be passed on as it is */
+	x->n++;
+}
+
+/* What is written is what came, one by one or together. */
+static void see(struct mixed *x, struct merge *m)
+{
+	size_t n = 1;
+
+	gather(m, &super);
+	if (!vnet_is_super(&super.vnet)) {
+		memcpy(segments[0], super.packet, super.len);
+		lengths[0] = super.len;
+	} else {
+		n = split_all(&super);
+	}
+	for (size_t i = 0; i < n; i++, x->seen++) {
+		assert_in_range(x->seen, 0, x->n - 1);
+		assert_int_equal(lengths[i], x->len[x->seen]);
+		assert_memory_equal(segments[i], x->packet[x->seen], lengths[i]);
+	}
+}
+
+/* Flows that take turns, packets that do not come to be (another tag than they should have), pauses: nothing is lost,
+ * changed or out of order, and what belongs together still finds together. */
+static void test_merge_mixed(void **state)
+{
+	static struct mixed x;
+	uint8_t *exact = malloc(MERGE_SLAB); /* nobody leaves it unnoticed */
+
+	assert_non_null(exact);
+	for (unsigned int seed = 0; seed < 20; seed++) {
+		size_t written = 0;
+		struct merge m;
+
+		memset(&x, 0, sizeof(x));
+		x.rng = (struct prng){ seed };
+		merge_init(&m, exact);
+		for (unsigned int flow = 0; x.n < MIXED;) {
+			if (prng_below(&x.rng, seed % 2 ? 4 : 40) == 0)
+				flow = prng_below(&x.rng, FLOWS + 1);
+			next_of(&x, flow);
+			if (merge_is_closed(&m) || prng_below(&x.rng, 50) == 0) {
+				written += m.n > 0;
+				if (m.n > 0)
+					see(&x, &m);
+			}
+			if (prng_below(&x.rng, 10) == 0)
+				prng_fill(&x.rng, merge_room(&m), 1 + prng_below(&x.rng, MERGE_PACKET_MAX));
+			if (!offer(&m, all_kinds, x.packet[x.n - 1], x.len[x.n - 1])) {
+				x.n--; /* it is not there yet */
+				see(&x, &m);
+				x.n++;
+				written++;
+				assert_true(merge_add(&m, all_kinds, x.len[x.n - 1]));
+			}
+		}
+		see(&x, &m);
+		assert_int_equal(x.seen, MIXED);
+		assert_in_range(written, x.alone, x.alone + (seed % 2 ? MIXED / 2 : MIXED / 5));
+	}
+	free(exact);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_checksum),           cmocka_unit_test(test_there_and_back),
-		cmocka_unit_test(test_split_to_fit),
+		cmocka_unit_test(test_there_and_back),     cmocka_unit_test(test_split_to_fit),
 		cmocka_unit_test(test_split_fields),       cmocka_unit_test(test_split_refuses),
 		cmocka_unit_test(test_split_odd_headers),  cmocka_unit_test(test_lone_checksum),
 		cmocka_unit_test(test_udp_zero),           cmocka_unit_test(test_merge_refuses),
 		cmocka_unit_test(test_merge_keeps_errors), cmocka_unit_test(test_merge_ends),
-		cmocka_unit_test(test_merge_alone),
+		cmocka_unit_test(test_merge_alone),        cmocka_unit_test(test_merge_bounds),
+		cmocka_unit_test(test_merge_stays_in),     cmocka_unit_test(test_merge_ends_short),
+		cmocka_unit_test(test_merge_mixed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,7 +71,7 @@ static bool opens(const uint8_t *packet, size_t len, struct keys *k)
 	bool ok;
 
 	memcpy(copy, packet, len);
-	ok = packet_open(copy, len, &id, k->aead, iv);
+	ok = packet_open(copy + PROTO_HEADER_LEN, copy, len, &id, k->aead, iv);
 	/* it opens as what was sealed, or shows nothing of it */
 	assert_int_equal(memcmp(copy + PROTO_HEADER_LEN, text, sizeof(text)) == 0, ok);
 	return ok;
@@ -128,7 +128,7 @@ static void test_round_trip(void **state)
 		assert_int_equal(id.type, types[i % 2]);
 		assert_int_equal(id.epoch, EPOCH);
 		assert_true(id.counter == COUNTER);
-		assert_true(packet_open(packet, len, &id, k.aead, iv));
+		assert_true(packet_open(packet + PROTO_HEADER_LEN, packet, len, &id, k.aead, iv));
 		assert_string_equal((char *)packet + PROTO_HEADER_LEN, text);
 		keys_free(&k);
 	}
@@ -167,12 +167,12 @@ static void test_too_short(void **state)
 
 	(void)state;
 	for (size_t len = 0; len < PROTO_OVERHEAD; len++)
-		assert_false(packet_open(packet, len, &id, k.aead, iv));
+		assert_false(packet_open(packet + PROTO_HEADER_LEN, packet, len, &id, k.aead, iv));
 	assert_int_equal(packet_seal(packet, packet + PROTO_HEADER_LEN, 0, PACKET_CONTROL, 0, 0, locator,
 				     k.aead, iv, k.mask),
 			 PROTO_OVERHEAD);
 	id = packet_unmask(packet, k.mask);
-	assert_true(packet_open(packet, PROTO_OVERHEAD, &id, k.aead, iv));
+	assert_true(packet_open(packet + PROTO_HEADER_LEN, packet, PROTO_OVERHEAD, &id, k.aead, iv));
 	free(packet);
 	keys_free(&k);
 }

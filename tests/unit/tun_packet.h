@@ -17,13 +17,15 @@ static inline int tun_read_packet(int fd, uint8_t *buf, size_t cap)
 	return len;
 }
 
-static inline int tun_write_packet(int fd, uint8_t *packet, size_t len)
+static inline int tun_write_packet(int fd, const uint8_t *packet, size_t len)
 {
+	static uint8_t slab[MERGE_SLAB];
 	struct merge m;
-	size_t n;
+	const uint8_t *p;
 
-	merge_init(&m);
-	merge_add(&m, (struct merge_kinds){ false, false }, packet, len);
-	merge_finish(&m, &n);
-	return tun_write(fd, m.iov, n);
+	merge_init(&m, slab);
+	memcpy(merge_room(&m), packet, len);
+	merge_add(&m, (struct merge_kinds){ false, false }, len);
+	p = merge_finish(&m, &len);
+	return tun_write(fd, p, len);
 }

@@ -89,7 +89,8 @@ struct world_engine {
 	uint8_t icmp_type, icmp_code;
 	struct world_standing *standing;
 	size_t nstanding, standing_cap;
-	uint8_t last[64]; /* the beginning of the last inner packet delivered */
+	uint8_t room[PROTO_MTU_MAX]; /* where inner packets are opened */
+	uint8_t last[64];            /* the beginning of the last one delivered */
 	uint32_t strange; /* other inner packets that are no traffic of the world's */
 };
 

@@ -95,7 +95,7 @@ static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len,
 					       p->session->keys.suite, p->session->keys.rx_mask));
 	ep = keys_find(&p->session->keys, id.epoch, now);
 	memcpy(copy, data, len);
-	if (!ep || !packet_open(copy, len, &id,
+	if (!ep || !packet_open(copy + PROTO_HEADER_LEN, copy, len, &id,
 				keycache_aead(e->cache, ep->rx_cache, p->session->keys.suite, ep->rx_key),
 				ep->rx_iv))
 		return 0;
@@ -409,6 +409,14 @@ void world_traffic_send(struct world *w)
 	}
 }
 
+static uint8_t *io_room(void *ctx)
+{
+	struct world_engine *we = ctx;
+
+	memset(we->room, 0xee, sizeof(we->room));
+	return we->room;
+}
+
 static void deliver(void *ctx, const uint8_t *packet, size_t len)
 {
 	struct world_engine *we = ctx;
@@ -436,6 +444,7 @@ static void deliver(void *ctx, const uint8_t *packet, size_t len)
 		c->up.echoed += is_client(we);
 		return;
 	}
+	assert_ptr_equal(packet, we->room);
 	assert_int_equal(packet[32], is_client(we) ? KIND_DOWN : KIND_UP);
 	mark(w, is_client(we) ? &c->down : &c->up, seq);
 	if (!is_client(we) && c->up.echo) {
@@ -593,6 +602,7 @@ static void io_net_setup(void *ctx, const struct net_setup *n)
 const struct engine_io world_io = {
 	.send = io_send,
 	.flush = io_flush,
+	.room = io_room,
 	.deliver = deliver,
 	.audit = io_audit,
 	.job = io_job,
