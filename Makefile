@@ -49,7 +49,7 @@ ifdef SANITIZE
 MODE_CFLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_LDFLAGS := -fsanitize=$(SANITIZE)
 else
-MODE_CFLAGS = $(HARDEN_CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+MODE_CFLAGS = $(HARDEN_CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(LTO_CFLAGS)
 MODE_LDFLAGS = $(HARDEN_LDFLAGS)
 endif
 
@@ -81,9 +81,10 @@ $(OUT)/libjumpvpn.a: $(call obj,$(SRCS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# What is built from few objects, as the tests are, is linked from their machine code, which stands in them as well.
 $(OUT)/jumpvpnd: $(call obj,src/main.c) $(OUT)/libjumpvpn.a
 	$(call say,LINK,$@)
-	$(Q)$(LINK) -o $@ $^ $(ALL_LIBS)
+	$(Q)$(LINK) $(MODE_CFLAGS) -o $@ $^ $(ALL_LIBS)
 
 # -- tests -------------------------------------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ __attribute__((target("avx512f,avx512bw"))) static uint64_t sum_avx512(const uin
 {
 	__m512i whole = _mm512_setzero_si512(), upper = whole, w;
 
+#pragma GCC unroll 4
 	for (; len >= sizeof(w); len -= sizeof(w), p += sizeof(w)) {
 		w = _mm512_loadu_si512(p);
 		KEEP(w);
@@ -63,6 +64,7 @@ __attribute__((target("avx2"))) static uint64_t sum_avx2(const uint8_t *p, size_
 	__m256i whole = _mm256_setzero_si256(), upper = whole;
 	uint64_t lane[4];
 
+#pragma GCC unroll 4
 	for (; blocks > 0; blocks--, p += BLOCK) {
 		__m256i w = _mm256_loadu_si256((const __m256i *)(const void *)p);
 

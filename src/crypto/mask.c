@@ -90,6 +90,7 @@ __attribute__((target("aes,sse2"))) static void mask_instructions(const uint8_t 
 	const __m128i *key = (const __m128i *)(const void *)rounds;
 	__m128i block = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)sample), key[0]);
 
+#pragma GCC unroll 16
 	for (int i = 1; i < ROUND_KEYS - 1; i++)
 		block = _mm_aesenc_si128(block, key[i]);
 	_mm_storeu_si128((__m128i *)(void *)mask, _mm_aesenclast_si128(block, key[ROUND_KEYS - 1]));

@@ -215,8 +215,11 @@ void engine_datagrams(struct engine *e, const struct route *from, uint8_t ecn, u
 	struct reception r = { .from = from, .ecn = ecn, .now = now };
 
 	engine_input(e, now);
-	for (; len > segment; run += segment, len -= segment)
+	for (; len > segment; run += segment, len -= segment) {
+		r.next = len - segment >= PROTO_OVERHEAD ? run + segment : NULL;
 		datagram_received(e, &r, run, segment);
+	}
+	r.next = NULL;
 	datagram_received(e, &r, run, len);
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "proto/packet.h"
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/limit.h"
@@ -336,6 +337,9 @@ struct reception {
 	struct jv_time now;
 	struct path *path; /* of the last one; NULL: look it up, and all that follows */
 	struct mask_key *mask;
+	const uint8_t *next; /* the datagram behind this one, if it is long enough to be sealed, */
+	const uint8_t *ahead; /* or NULL: `next` of which the header is known already */
+	struct packet_id id;  /* of `ahead` */
 	bool takes_data;
 	struct epoch *epoch; /* NULL: look it up */
 	struct aead_key *key;
