@@ -17,9 +17,12 @@
 #define SOCKET_BATCHES 16 /* receive batches per socket and turn: then the others have theirs, */
 #define RUN_BATCH 4       /* receives in one, as long as it may be runs that come: they stay in the cache, */
 #define SHORT 2048        /* and UDP_BATCH when it was less than this each, the last time */
-#define TURN_BYTES (4 * 65536) /* or so many bytes, from the tunnel as well: some 0.2 ms */
-#define HANDOVER_SLOTS 4096    /* of all rings to one worker */
-#define HANDOVER_LEAST 32      /* of one ring */
+#define SOCKET_BYTES (4 * 65536) /* or so many bytes: some 0.2 ms */
+/* Twice as many from the tunnel. Super-packets, sealed, are a little more than runs can be, and are cut anew: the
+ * shorter the turn, the more often a run is sent that is only what was left. */
+#define TUNNEL_BYTES (8 * 65536)
+#define HANDOVER_SLOTS 4096 /* of all rings to one worker */
+#define HANDOVER_LEAST 32   /* of one ring */
 #define HANDOVER_MOST 256
 
 struct handover { /* an element of worker->packets */
@@ -139,7 +142,7 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 	/* libuv stops polling a socket with a pending error (an ICMP message, say); reading clears it. */
 	if (status < 0 && s->open)
 		uv_poll_start(poll, UV_READABLE, socket_readable);
-	for (int turn = 0; turn < SOCKET_BATCHES && bytes < TURN_BYTES && s->open; turn++) {
+	for (int turn = 0; turn < SOCKET_BATCHES && bytes < SOCKET_BYTES && s->open; turn++) {
 		const uint32_t id = s->id;
 		const int most = w->short_ones ? UDP_BATCH : RUN_BATCH;
 		const size_t before = bytes;
@@ -247,7 +250,7 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (status < 0)
 		uv_poll_start(poll, UV_READABLE, tun_readable);
-	for (size_t i = 0; i < TUN_BATCH && bytes < TURN_BYTES; i++) {
+	for (size_t i = 0; i < TUN_BATCH && bytes < TUNNEL_BYTES; i++) {
 		n = tun_read(w->tun_fd, w->inner);
 		if (n <= 0)
 			break;

@@ -87,7 +87,7 @@ describe()
 	network|two namespaces on one machine joined by veth pairs: no loss, no delay, no jitter, no churn, no rate limit; queues as the kernel makes them
 	mtu|1500 outside, 1420 inside
 	transport|UDP over IPv4 outside (client's path of the first veth pair); TCP cubic, ICMP and UDP over IPv4 inside
-	concurrency|all daemons run at the same time, one is under load at a time; both ends and the traffic generators share $(nproc) processors; jumpvpnd with one worker each end, SCHED_BATCH at nice -10 as it comes, and the copier the same
+	concurrency|all daemons run at the same time, one is under load at a time; each end, with its traffic generators, has half of the $(nproc) processors (the two workers: all share them); jumpvpnd with one worker each end, SCHED_BATCH at nice -10 as it comes, and the copier the same
 	method|$ROUNDS rounds, interleaved; TCP ${SECONDS_EACH} s each; packets ${TRIAL_MS} ms a trial; medians
 	softirq|$(kernel_has CONFIG_IRQ_TIME_ACCOUNTING && echo "not in the CPU time of the daemons" || echo "in the CPU time of the daemons where it ran on top of them, ksoftirqd is not")
 	load_before|$1

@@ -20,7 +20,7 @@ function take(    i, line, library) {
 /^[^ \t]/ { take(); next }
 /^[ \t]+[0-9a-f]+ / {
 	symbol[++depth] = $2
-	sub(/\+0x.*|\.(isra|part|constprop|cold|arch).*/, "", symbol[depth])
+	sub(/\+0x.*|\.(isra|part|constprop|cold|lto_priv).*/, "", symbol[depth])
 	dso[depth] = $NF
 	gsub(/[()]/, "", dso[depth])
 }

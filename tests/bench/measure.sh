@@ -52,6 +52,29 @@ rss_of()
 	calc "$most / 1024"
 }
 
+# What this process may run on, one by one.
+processors()
+{
+	local list part
+
+	list=$(taskset -cp $$) && list=${list##*: }
+	for part in ${list//,/ }; do
+		seq "${part%-*}" "${part#*-}"
+	done
+}
+
+# Each end, its daemon and its traffic generators, has half of the processors, as if it were a machine by itself. Left to
+# the scheduler both daemons share one for seconds on end, or do not, and that decides more than anything they do.
+place_ends()
+{
+	local all=()
+
+	mapfile -t all < <(processors)
+	[ ${#all[@]} -gt 1 ] || return 0
+	PROCESSORS[cli]=$(IFS=, && say "${all[*]:0:${#all[@]}/2}")
+	PROCESSORS[srv]=$(IFS=, && say "${all[*]:${#all[@]}/2}")
+}
+
 # As distributions have it, whatever this machine's default is.
 PLAIN=(--plain --congestion cubic)
 # shellcheck disable=SC2034 # read by lib.sh
@@ -223,6 +246,7 @@ compare()
 	local subject subjects=() measure round
 
 	need_daemon
+	place_ends
 	ns_setup
 	start_services
 	spawn flood srv "$TOOLS/flood" serve --listen '[::]:9' --ready-file "$TMP/flood.ready"
@@ -343,24 +367,29 @@ workers()
 	fi
 }
 
-# One stream as fast as it goes, and an order to jump in the middle of it: bytes of each 10 ms.
+# One stream as fast as it goes, and an order to jump in the middle of it: bytes of each 10 ms. Whether the session has
+# moved is asked when the stream is over, for asking costs more than moving.
 jump_in_flow()
 {
-	local round pid at
+	local round pid at to id
 
 	need_daemon
+	place_ends
 	ns_setup
 	start_services
 	peer alice 2
 	start_server
 	start_client alice cli a0 b0
+	id=$(field alice id)
 	for ((round = 1; round <= ROUNDS; round++)); do
+		to=$([ $((round % 2)) = 1 ] && say b || say a)
 		on cli "$TOOLS/bulk" recv --to 10.8.0.1:5001 "${PLAIN[@]}" --seconds 3 --stamp-ms 10 >"$TMP/flow.out" &
 		pid=$!
 		sleep 1.5 # the stream has reached its rate
 		at=$(now_ms)
-		jump alice "$([ $((round % 2)) = 1 ] && say b || say a)"
+		"$JUMPVPND" jump -s "$TMP/alice.sock" "$id" "$to" >/dev/null || fail "the order to jump to path $to was refused"
 		wait "$pid"
+		carries_on alice "$to" || fail "the session has not jumped to path $to"
 		sample "$round" jumpvpnd jump_at $((at - $(result flow start_ms)))
 		"$TOOLS/jget" "$TMP/flow.out" stamps | tr -d '[]' | tr ',' '\n' | sed "s/^/$round\t/" >>"$DATA.flow"
 	done
@@ -372,6 +401,7 @@ profile()
 	local pid
 
 	need_daemon
+	place_ends
 	ns_setup
 	start_services
 	peer alice 2

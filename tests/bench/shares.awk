@@ -5,11 +5,11 @@
 	total += n
 	if (/^kernel/) {
 		kind = /;__x64_sys_sendmmsg/ ? "kernel_udp_send" : /;__x64_sys_recvmmsg/ ? "kernel_udp_receive" : \
-			/;ksys_read/ ? "kernel_tun_read" : /;do_writev/ ? "kernel_tun_write" : "kernel_other"
+			/;ksys_read/ ? "kernel_tun_read" : /;ksys_write/ ? "kernel_tun_write" : "kernel_other"
 	} else {
 		user += n
 		kind = /;lib(IPSec_MB|mbedcrypto|sodium);/ ? "user_aead" : /;(__)?mem(move|cpy)/ ? "user_memcpy" : \
-			/;(sum_blocks|checksum_add|is_intact) / ? "user_checksums" : /;jumpvpnd;/ ? "user_own" : "user_libraries"
+			/;(sum_(words|avx2|avx512)|checksum_add|is_intact) / ? "user_checksums" : /;jumpvpnd;/ ? "user_own" : "user_libraries"
 	}
 	share[kind] += n
 }

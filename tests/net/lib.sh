@@ -164,7 +164,9 @@ expect()
 	wait_until "$bound" "$@" || fail "within $bound ms: $text"
 }
 
-on() { ip netns exec "$@"; }
+declare -A PROCESSORS=() # namespace -> where what runs in it stays, as taskset(1) takes it; none: anywhere
+
+on() { ${PROCESSORS[$1]:+taskset -c "${PROCESSORS[$1]}"} ip netns exec "$@"; }
 
 # spawn NAME NAMESPACE COMMAND...: in the background, output to NAME.out, messages to NAME.log.
 spawn()
@@ -172,7 +174,7 @@ spawn()
 	local name=$1 ns=$2
 
 	shift 2
-	ip netns exec "$ns" "$@" >"$TMP/$name.out" 2>>"$TMP/$name.log" &
+	${PROCESSORS[$ns]:+taskset -c "${PROCESSORS[$ns]}"} ip netns exec "$ns" "$@" >"$TMP/$name.out" 2>>"$TMP/$name.log" &
 	RIG_PID[$name]=$!
 }
 
