@@ -49,13 +49,15 @@ ifdef SANITIZE
 MODE_CFLAGS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 MODE_LDFLAGS := -fsanitize=$(SANITIZE)
 else
-MODE_CFLAGS = $(HARDEN_CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(LTO_CFLAGS)
+MODE_CFLAGS = $(HARDEN_CFLAGS) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+MODE_LTO = $(LTO_CFLAGS)
 MODE_LDFLAGS = $(HARDEN_LDFLAGS)
 endif
 
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -Ibuild -Itests $(WARNINGS) -fno-strict-overflow $(MODE_CFLAGS) \
 	$(DEP_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-LINK = $(CC) $(CFLAGS) -pthread $(MODE_LDFLAGS) $(LDFLAGS)
+LINK = $(CC) $(CFLAGS) $(LINK_LTO) -pthread $(MODE_LDFLAGS) $(LDFLAGS)
+LINK_LTO = -fno-lto
 ALL_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS) $(UV_LIBS) $(YAML_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) \
 	$(CAPNG_LIBS) $(LIBS)
 
@@ -67,7 +69,7 @@ obj = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 all: $(OUT)/jumpvpnd $(OUT)/tests/vectors ## build build/jumpvpnd
 
 # Rewritten only when compiler or flags differ from the last time, and then everything is compiled again.
-$(OUT)/flags: private export FLAGS = $(COMPILE) / $(LINK)
+$(OUT)/flags: private export FLAGS = $(COMPILE) $(MODE_LTO) / $(LINK)
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
@@ -75,16 +77,17 @@ $(OUT)/flags: FORCE
 $(OUT)/obj/%.o: %.c $(OUT)/flags build/config.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(COMPILE) $(if $(filter tests/%,$<),$(TEST_WARNINGS)) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(filter tests/%,$<),$(TEST_WARNINGS),$(MODE_LTO)) -MMD -MP -c -o $@ $<
 
 $(OUT)/libjumpvpn.a: $(call obj,$(SRCS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# What is built from few objects, as the tests are, is linked from their machine code, which stands in them as well.
+# Optimized as a whole. The tests are linked from the machine code that stands in the objects as well.
+$(OUT)/jumpvpnd: private LINK_LTO = $(MODE_CFLAGS) $(MODE_LTO)
 $(OUT)/jumpvpnd: $(call obj,src/main.c) $(OUT)/libjumpvpn.a
 	$(call say,LINK,$@)
-	$(Q)$(LINK) $(MODE_CFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(ALL_LIBS)
 
 # -- tests -------------------------------------------------------------------------------------------------------
 

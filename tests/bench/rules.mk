@@ -9,9 +9,11 @@ $(OUT)/tests/bench/%: $(OUT)/obj/tests/bench/%.o
 $(OUT)/obj/tests/bench/checksum.o: src/base/checksum.c $(OUT)/flags build/config.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
-	$(Q)$(COMPILE) -DCHECKSUM_ONE_FORM -c -o $@ $<
+	$(Q)$(COMPILE) $(MODE_LTO) -DCHECKSUM_ONE_FORM -c -o $@ $<
 
 MICRO_SRCS := tests/bench/micro.c src/net/offload.c $(filter-out tests/% src/base/checksum.c,$(WORLD_SRCS))
+# Put together as the daemon is.
+$(OUT)/tests/bench/micro: private LINK_LTO = $(MODE_CFLAGS) $(MODE_LTO)
 $(OUT)/tests/bench/micro: $(call obj,$(MICRO_SRCS)) $(OUT)/obj/tests/bench/checksum.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
