@@ -104,6 +104,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 	struct keys *keys;
 
 	r->path = NULL;
+	r->ahead = false;
 	if (!p) {
 		if (!e->client)
 			accept_reset(e, r->from, datagram, len, r->now);
@@ -116,7 +117,6 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 	r->mask = keycache_mask(e->cache, keys->rx_mask_cache, keys->suite, keys->rx_mask);
 	r->takes_data = takes_data(p->session, p, r->now);
 	r->epoch = NULL;
-	r->ahead = NULL;
 	r->owned = false;
 	return COUNTER_COUNT;
 }
@@ -138,15 +138,15 @@ static bool is_same_path(const struct reception *r, const uint8_t *datagram)
 	       memcmp(datagram + offsetof(struct packet_header, locator), r->path->locator, 8) == 0;
 }
 
-/* A mask takes long to come by and little to compute: the next one does while this packet is opened. */
+/* A mask takes long to come by and little to compute: the next one does while this packet is opened. That it is of the
+ * same path is likely, and will be seen. */
 static struct packet_id unmask(struct reception *r, const uint8_t *datagram)
 {
-	const struct packet_id id = r->ahead == datagram ? r->id : packet_unmask(datagram, r->mask);
+	const struct packet_id id = r->ahead ? r->id : packet_unmask(datagram, r->mask);
 
-	if (r->next && is_same_path(r, r->next)) {
+	r->ahead = r->next != NULL;
+	if (r->next)
 		r->id = packet_unmask(r->next, r->mask);
-		r->ahead = r->next;
-	}
 	return id;
 }
 

@@ -337,9 +337,9 @@ struct reception {
 	struct jv_time now;
 	struct path *path; /* of the last one; NULL: look it up, and all that follows */
 	struct mask_key *mask;
-	const uint8_t *next; /* the datagram behind this one, if it is long enough to be sealed, */
-	const uint8_t *ahead; /* or NULL: `next` of which the header is known already */
-	struct packet_id id;  /* of `ahead` */
+	const uint8_t *next; /* the datagram behind this one, if there is one that may be sealed, or NULL */
+	bool ahead;          /* of this one the header was unmasked before, as one of the same path: */
+	struct packet_id id;
 	bool takes_data;
 	struct epoch *epoch; /* NULL: look it up */
 	struct aead_key *key;

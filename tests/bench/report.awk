@@ -112,7 +112,7 @@ function markdown(    i, s, j, w1, w2) {
 }
 
 function profile(j,    i, k) {
-	print "\nWhere the time of both daemons goes under one stream up (perf, " shown(j, "profile_rate", "%.1f") " Gbit/s), in percent of it. Of user time, " shown(j, "profile_outside", "%.0f") " % is spent outside AEAD and memcpy.\n"
+	print "\nWhere the time of both daemons goes under one stream up (perf, " shown(j, "profile_rate", "%.1f") " Gbit/s), in percent of it. Of user time, " shown(j, "profile_outside", "%.1f") " % is spent outside AEAD and memcpy.\n"
 	print "| | % |"
 	print "|---|---|"
 	k = split("kernel_udp_send kernel_udp_receive kernel_tun_read kernel_tun_write kernel_other user_aead user_memcpy user_checksums user_own user_libraries", part, " ")
@@ -136,7 +136,7 @@ function readme(    i, s) {
 	for (i = 1; i <= nsubjects; i++) {
 		s = subject[i]
 		if (!present(s)) continue
-		print "| " s " | " shown(s, "tcp1_up", "%.2f") " / " shown(s, "tcp1_down", "%.2f") " | " shown(s, "tcp1_up_cpu", "%.1f") \
+		print "| " s " | " shown(s, "tcp1_up", "%.2f") " / " shown(s, "tcp1_down", "%.2f") " | " shown(s, "tcp1_up_cpu", "%.2f") \
 			" | " shown(s, "packets64", "%.0f") " (" shown(s, "packets64_cpu", "%.1f") ") | " shown(s, "rtt_idle", "%.2f") " / " \
 			shown(s, "rtt_load", "%.2f") " | " shown(s, "rss_load", "%.0f") " |"
 	}
@@ -215,7 +215,7 @@ function bars(    i, n, h) {
 			printf "<text class=\"ink\" x=\"112\" y=\"%d\" text-anchor=\"end\"%s>%s</text>\n", 16 + 24 * ++k + 13, subject[i] == "jumpvpnd" ? " font-weight=\"600\"" : "", text(subject[i])
 	panel(124, 16, 196, "TCP, 1 stream, Gbit/s", "%.2f", "tcp1_up", "tcp1_down")
 	panel(334, 16, 196, "TCP, 8 streams, Gbit/s", "%.2f", "tcp8_up", "tcp8_down")
-	panel(544, 16, 196, "CPU s per GB, both ends", "%.1f", "tcp1_up_cpu", "tcp1_down_cpu")
+	panel(544, 16, 196, "CPU s per GB, both ends", "%.2f", "tcp1_up_cpu", "tcp1_down_cpu")
 	panel(754, 16, 196, "64-byte packets, kpps", "%.0f", "packets64", "")
 	note(h - 44, "Medians of interleaved runs, up and down together. Pale: no tunnel (its bar may be cut), and one that does nothing.")
 	note(h - 28, "Both ends on one machine: " meta["hardware"] ".")
