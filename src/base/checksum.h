@@ -30,12 +30,14 @@ static inline uint64_t checksum_add16(uint64_t sum, uint16_t host)
 	return checksum_carry(sum, htobe16(host));
 }
 
-/* Folded and not complemented: 0xffff over data that carries its right checksum. In the order of memory. */
+/* Folded and not complemented: 0xffff over data that carries its right checksum. In the order of memory. A number added
+ * to itself with its halves exchanged has their sum, with the carry around the end, in the upper one. */
 static inline uint16_t checksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t half;
+
+	sum += sum << 32 | sum >> 32;
+	half = (uint32_t)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (uint16_t)(half >> 16);
 }
