@@ -93,12 +93,18 @@ expect 3000 "the capture runs" test -e "$TMP/record.ready"
 probes source 1000 10.1.1.1:7
 finish record 3000 || fail "the capture failed"
 for path in b c d e; do
+	all=() # what has been delayed is waited for: of that link none may be missing
+	[ "$path" != e ] || all=(--count 1000)
 	[ "$path" = e ] || path_impair "$path" up loss 10% dup 10% >/dev/null
-	spawn "fate-$path" srv "$TOOLS/capture" --interface "s$path" --to-port 9 --out "$TMP/fate-$path" \
+	spawn "fate-$path" srv "$TOOLS/capture" --interface "s$path" --to-port 9 "${all[@]}" --out "$TMP/fate-$path" \
 		--ready-file "$TMP/fate-$path.ready"
 	expect 3000 "the capture runs" test -e "$TMP/fate-$path.ready"
 	on cli "$TOOLS/dgram" replay --to "10.1.${PATH_NUMBER[$path]}.1:9" --file "$TMP/recorded" >/dev/null || :
-	stop "fate-$path" || fail "the capture failed"
+	if [ "$path" = e ]; then
+		finish "fate-$path" 3000 || fail "jitter alone has lost datagrams"
+	else
+		stop "fate-$path" || fail "the capture failed"
+	fi
 	cut -d' ' -f3 "$TMP/fate-$path" >"$TMP/fate-$path.hex"
 	lines=$(wc -l <"$TMP/fate-$path.hex")
 	between "$lines" 900 1080 || fail "path $path: $lines of 1000 datagrams with 10 % lost and 10 % twice"
@@ -106,7 +112,7 @@ done
 cmp -s "$TMP/fate-b.hex" "$TMP/fate-c.hex" || fail "two links of the same seed differ"
 ! cmp -s "$TMP/fate-b.hex" "$TMP/fate-d.hex" || fail "two links of different seeds are the same"
 
-cut -d' ' -f3 "$TMP/recorded" | cmp -s - "$TMP/fate-e.hex" || fail "jitter alone has lost or moved datagrams"
+cut -d' ' -f3 "$TMP/recorded" | cmp -s - "$TMP/fate-e.hex" || fail "jitter alone has moved datagrams"
 
 say "  words that are none"
 for words in "both delay" "both delay 5" "up loss 3" "sideways loss 3%" "both fast" "carrier maybe" "both rate 10" "both clear mtu 1000" "down mtu 99999"; do
