@@ -387,7 +387,7 @@ jump_in_flow()
 		pid=$!
 		sleep 1.5 # the stream has reached its rate
 		at=$(now_ms)
-		"$JUMPVPND" jump -s "$TMP/alice.sock" "$id" "$to" >/dev/null || fail "the order to jump to path $to was refused"
+		order_jump alice "$id" "$to"
 		wait "$pid"
 		carries_on alice "$to" || fail "the session has not jumped to path $to"
 		sample "$round" jumpvpnd jump_at $((at - $(result flow start_ms)))

@@ -346,7 +346,8 @@ static void seal_open(struct bench *b)
 	measured(
 		"open", 1000, for (size_t i = 0; i < TIMES; i++) {
 			const struct packet_id id = packet_unmask(packets[i], mask);
-			good += packet_open(packets[i] + PROTO_HEADER_LEN, packets[i], sizeof(packets[0]), &id, key, tx->tx_iv);
+			good += packet_open(packets[i] + PROTO_HEADER_LEN, packets[i], sizeof(packets[0]),
+					    &id, key, tx->tx_iv);
 		});
 	must(good == TIMES, "a packet does not open");
 	keycache_free(cache);

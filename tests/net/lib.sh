@@ -568,11 +568,16 @@ path_is_warm()
 	esac
 }
 
+# order_jump NAME ID PATH: on the client, without waiting for what comes of it.
+order_jump()
+{
+	"$JUMPVPND" jump -s "$TMP/$1.sock" "$2" "$3" >/dev/null || fail "the order to jump to path $3 was refused"
+}
+
 # jump NAME PATH: by order on the client, and waits until the session is there on both ends.
 jump()
 {
-	"$JUMPVPND" jump -s "$TMP/$1.sock" "$(field "$1" id)" "$2" >/dev/null ||
-		fail "the order to jump to path $2 was refused"
+	order_jump "$1" "$(field "$1" id)" "$2"
 	expect 5000 "the session is on path $2 after the order" carries_on "$1" "$2"
 	expect 5000 "the server says ATTACHED" peer_is "$1" state ATTACHED
 }

@@ -72,8 +72,8 @@ static size_t tell_control(struct sim_engine *se, struct session *s, const struc
 	struct frame f;
 
 	memcpy(copy, data, len);
-	if (!packet_open(copy + PROTO_HEADER_LEN, copy, len, id, keycache_aead(se->e->cache, ep->tx_cache, s->keys.suite, ep->tx_key),
-			 ep->tx_iv))
+	if (!packet_open(copy + PROTO_HEADER_LEN, copy, len, id,
+			 keycache_aead(se->e->cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv))
 		return tell(out, cap, at, " (does not open)");
 	r = reader_init(copy + PROTO_HEADER_LEN, len - PROTO_OVERHEAD);
 	while (frame_next(&r, &f))
