@@ -67,3 +67,25 @@ unsigned int link_send(struct link *l, size_t len, struct jv_time now, struct jv
 		at[copies++] = arrival(l, leaves);
 	return copies;
 }
+
+static bool fits(const struct link_rule *r, const struct link_packet *p)
+{
+	return (r->kinds == 0 || r->kinds & p->kinds) && p->len >= r->least && p->len <= r->most;
+}
+
+bool link_meets(struct link *l, const struct link_packet *packet, struct link_fate *fate)
+{
+	*fate = (struct link_fate){ .copies = 1 };
+	for (uint8_t i = 0; i < l->profile.rules; i++) {
+		const struct link_rule *r = &l->profile.rule[i];
+
+		if (!fits(r, packet))
+			continue;
+		if (chance(l, r->drop_ppm))
+			return false;
+		fate->copies += chance(l, r->double_ppm);
+		fate->delay_us += r->delay_us;
+		fate->ce = fate->ce || r->ce;
+	}
+	return true;
+}

@@ -161,6 +161,73 @@ static bool set_rate(struct link_profile *p, const char **line)
 	return true;
 }
 
+static const char *const kinds[LINK_KINDS] = {
+#define X(NAME, name) #name,
+	LINK_KIND_LIST(X)
+#undef X
+};
+
+static bool kind(const char *word, size_t len, uint32_t *out)
+{
+	for (unsigned int i = 0; i < LINK_KINDS; i++)
+		if (word_is(word, len, kinds[i])) {
+			*out = 1u << i;
+			return true;
+		}
+	*out = 0;
+	return word_is(word, len, "any");
+}
+
+/* "200-1500", when there is one. */
+static bool lengths(const char **line, struct link_rule *r)
+{
+	const char *word, *rest = *line, *dash;
+	const size_t len = word_next(&rest, &word);
+	uint64_t least, most;
+
+	r->most = UINT16_MAX;
+	if (len == 0 || *word < '0' || *word > '9')
+		return true;
+	dash = memchr(word, '-', len);
+	if (!dash || !word_number(word, (size_t)(dash - word), UINT16_MAX, &least) ||
+	    !word_number(dash + 1, (size_t)(word + len - dash - 1), UINT16_MAX, &most) || least > most)
+		return false;
+	r->least = (uint16_t)least;
+	r->most = (uint16_t)most;
+	*line = rest;
+	return true;
+}
+
+static bool add_rule(struct link_profile *p, const char **line)
+{
+	struct link_rule r = { 0 };
+	const char *word;
+	size_t len = word_next(line, &word);
+
+	if (word_is(word, len, "none"))
+		return p->rules = 0, true;
+	if (p->rules == LINK_RULES || !kind(word, len, &r.kinds) || !lengths(line, &r))
+		return false;
+	len = word_next(line, &word);
+	if (word_is(word, len, "ce"))
+		r.ce = true;
+	else if (!(word_is(word, len, "drop")     ? share(line, &r.drop_ppm)
+		   : word_is(word, len, "double") ? share(line, &r.double_ppm)
+		   : word_is(word, len, "delay")  ? time32(line, &r.delay_us)
+						  : false))
+		return false;
+	p->rule[p->rules++] = r;
+	return true;
+}
+
+bool profile_wants_kinds(const struct link_profile *p)
+{
+	for (uint8_t i = 0; i < p->rules; i++)
+		if (p->rule[i].kinds)
+			return true;
+	return false;
+}
+
 /* What follows the word: 1 it is taken, 0 it is not of that kind, -1 the word is none of ours. */
 static int take(struct link_profile *p, const char *word, size_t len, const char **line)
 {
@@ -182,6 +249,8 @@ static int take(struct link_profile *p, const char *word, size_t len, const char
 		return count(line, 1u << 30, &p->queue_bytes);
 	if (word_is(word, len, "mtu"))
 		return count(line, 65535, &p->mtu);
+	if (word_is(word, len, "actor"))
+		return add_rule(p, line);
 	if (word_is(word, len, "blackhole"))
 		return p->blackhole = true;
 	if (word_is(word, len, "none"))
@@ -201,7 +270,8 @@ const char *profile_parse(struct link_profile *p, const char *line, char error[P
 		if (taken == 0) {
 			snprintf(error, PROFILE_ERROR_MAX,
 				 "%.*s: wants delay|jitter TIME, loss|dup SHARE, burst|reorder SHARE TIME, "
-				 "rate N(k|m|g)bit, queue BYTES, mtu BYTES (TIME: 5ms, SHARE: 3%%)",
+				 "rate N(k|m|g)bit, queue BYTES, mtu BYTES, actor none, or actor KIND "
+				 "[LEAST-MOST] drop|double SHARE, delay TIME or ce (TIME: 5ms, SHARE: 3%%)",
 				 (int)(len < 16 ? len : 16), word);
 			return NULL;
 		}

@@ -42,9 +42,11 @@ static bool read_profile(struct parser *p, struct link_profile *profile, char wo
 	rest = profile_parse(profile, line, error);
 	if (!rest)
 		return wrong(p, "%s", error);
+	if (p->runner == SCN_NET && profile_wants_kinds(profile))
+		return wrong(p, "with real daemons nobody knows what a packet is: say \"actor any\", or \"sim:\"");
 	return !*rest ||
 	       wrong(p,
-		     "\"%s\": delay, jitter, loss, burst, dup, reorder, rate, queue, mtu, blackhole or "
+		     "\"%s\": delay, jitter, loss, burst, dup, reorder, rate, queue, mtu, blackhole, actor or "
 		     "none is wanted",
 		     rest);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "proto/carry.h"
 
 /* --- before and after --- */
 
@@ -77,7 +78,7 @@ static void inject(struct sim *sim, struct sim_engine *se, const struct route *f
 	mem_counting(false);
 	before = view_of(se);
 	memset(&sim->attacked, 0, sizeof(sim->attacked));
-	deliver_datagram(sim, se, from, data, len);
+	deliver_datagram(sim, se, from, ECN_NOT_ECT, data, len);
 	after = view_of(se);
 	grown = after.bytes - before.bytes;
 	if (handshake && after.jobs == before.jobs + 1)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "audit/verify.h"
+#include "proto/packet.h"
 #include "sim/sim.h"
 #include "unit/make.h"
 
@@ -10,6 +11,7 @@
 #define RELICS 64 /* datagrams of one client and way that the network remembers */
 #define STRANGERS 64
 #define WATCH_US 250000
+#define TALLIES 8
 
 /* --- events: a binary heap, first by time, then by order of coming --- */
 
@@ -62,6 +64,7 @@ struct parcel {
 	unsigned int client, path;
 	struct endpoint from, to; /* of the client: where it left, where it goes to */
 	size_t len;
+	uint8_t ecn; /* of the outer header */
 	uint8_t data[SIM_DATAGRAM_MAX];
 };
 
@@ -94,15 +97,29 @@ struct sim_path {
 	struct jv_time dead_since; /* nothing of one way has arrived since; TIME_NEVER */
 };
 
+/* Of the packets that were offered in one second. */
+struct tally {
+	uint32_t second, offered, in_time;
+};
+
 struct flow {
 	struct sim_flow told;
 	int64_t interval_us;
 	size_t len;
 	uint32_t serial;
 	uint32_t highest; /* + 1 */
-	uint8_t *seen;
+	struct numbered {
+		uint32_t at_ms; /* when it was sent */
+		bool seen;
+	} *packet;
 	uint32_t cap;
 	struct jv_time waits_since; /* sent since, and nothing arrived; TIME_NEVER */
+	struct tally tally[TALLIES];
+	struct jv_time bad_since;            /* most of what was offered since does not come in time; TIME_NEVER */
+	struct {
+		uint8_t id[16], path;
+		struct jv_time attached, since; /* by its own clock; bad, while it said ATTACHED there */
+	} claim[2];                          /* of the client, and of the server */
 };
 
 struct sim_client {
@@ -215,8 +232,8 @@ struct sim_socket *socket_by_id(struct sim_client *c, uint32_t id);
 void path_new_address(struct sim *sim, unsigned int client, unsigned int path);
 void io_trace_datagram(struct sim *sim, struct sim_engine *se, const uint8_t *data, size_t len,
 		       const char *how);
-bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route *from, const uint8_t *data,
-		      size_t len);
+bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route *from, uint8_t ecn,
+		      const uint8_t *data, size_t len);
 
 /* check.c: the rules */
 void check_new(struct sim *sim);
@@ -228,6 +245,26 @@ void check_step(struct sim_engine *se);
 void check_ticked(struct sim_engine *se); /* its timers have just run */
 void check_memory(struct sim *sim);
 void check_ended(struct sim *sim); /* after the engines were shut down, and before they are freed */
+
+/* actor.c */
+struct opened {
+	struct path *path;
+	struct packet_id id;
+	bool opens;           /* CONTROL: its frames are to be read */
+	struct reader frames; /* in `bytes` */
+	uint8_t bytes[SIM_DATAGRAM_MAX];
+};
+/* Opens what this engine has sealed, with its own keys; false: it is none of DATA and CONTROL. */
+bool datagram_open(struct sim_engine *se, const uint8_t *data, size_t len, struct opened *out);
+/* What the actor on this link makes of a datagram of this engine; false: it is lost. */
+bool actor_meets(struct sim_engine *se, struct link *l, const uint8_t *data, size_t len,
+		 struct link_fate *fate);
+
+/* data.c: I12 */
+void data_offered(struct sim *sim, unsigned int client, enum sim_way way);
+void data_arrived(struct sim *sim, unsigned int client, enum sim_way way, uint32_t seq);
+void data_watch(struct sim *sim, unsigned int client, struct jv_time good_since);
+void data_disturbed(struct sim *sim, unsigned int client);
 
 /* trace.c: a datagram being sent, with what is in it */
 void trace_sent(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len);

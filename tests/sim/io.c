@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/carry.h"
 #include "proto/packet.h"
 
 #define MAGIC 0x4a56544du
@@ -109,17 +110,26 @@ void parcel_free(struct sim *sim, struct parcel *p)
 	sim->free_parcels = p;
 }
 
-static void launch(struct sim *sim, const struct parcel *like, const uint8_t *data)
+static void launch(struct sim_engine *se, const struct parcel *like, const uint8_t *data)
 {
+	struct sim *sim = se->sim;
 	struct sim_path *path = &sim->client[like->client].path[like->path];
-	struct jv_time at[LINK_COPIES_MAX];
-	const unsigned int n = link_send(&path->link[like->way], like->len, sim->now, at);
+	struct link *link = &path->link[like->way];
+	struct jv_time at[LINK_COPIES_MAX * (1 + LINK_RULES)];
+	struct link_fate fate;
+	unsigned int n = 0;
 
+	if (!actor_meets(se, link, data, like->len, &fate))
+		return;
+	for (unsigned int i = 0; i < fate.copies; i++)
+		n += link_send(link, like->len, sim->now, at + n);
 	for (unsigned int i = 0; i < n; i++) {
 		struct event_item item = { .kind = EV_DATAGRAM, .parcel = parcel_new(sim) };
 
 		memcpy(item.parcel, like, offsetof(struct parcel, data));
 		memcpy(item.parcel->data, data, like->len);
+		item.parcel->ecn = fate.ce ? ECN_CE : ECN_NOT_ECT;
+		at[i] = time_add_us(at[i], fate.delay_us);
 		if (path->hold_ppm && prng_below(&sim->rng, 1000000) < path->hold_ppm)
 			at[i] = time_add_ms(at[i], prng_below(&sim->rng, path->hold_ms + 1ull));
 		sim_push(sim, at[i], item);
@@ -159,7 +169,7 @@ static void client_sends(struct sim_engine *se, const struct route *to, const ui
 	mapping_used(sim, &c->path[s->path], s);
 	like.from = client_endpoint(sim, like.client, s);
 	if (!s->swallows[SIM_UP])
-		launch(sim, &like, data);
+		launch(se, &like, data);
 }
 
 static void server_sends(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len,
@@ -183,7 +193,7 @@ static void server_sends(struct sim_engine *se, const struct route *to, const ui
 		sim_violate(sim, "address", "the server sends to an address that nobody has");
 		return;
 	}
-	launch(sim, &like, data);
+	launch(se, &like, data);
 }
 
 static void io_send(void *ctx, const struct route *to, const uint8_t *data, size_t len, unsigned int how)
@@ -207,8 +217,8 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *data, size
 }
 
 /* True: it was accepted. */
-bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route *from, const uint8_t *data,
-		      size_t len)
+bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route *from, uint8_t ecn,
+		      const uint8_t *data, size_t len)
 {
 	const struct counters *c = engine_counters(se->e);
 	const uint64_t before = c->n[COUNT_RX_PACKETS] + c->n[COUNT_RX_CONTROL] + c->n[COUNT_DROP_BAD_FRAME] +
@@ -218,7 +228,7 @@ bool deliver_datagram(struct sim *sim, struct sim_engine *se, const struct route
 	memcpy(copy, data, len);
 	if (is_stranger(&from->remote))
 		sim->stranger[from->remote.ip.b[15]].got += len;
-	WITH_ENGINE(se, engine_datagram(se->e, from, 0, copy, len, engine_clock(se)));
+	WITH_ENGINE(se, engine_datagram(se->e, from, ecn, copy, len, engine_clock(se)));
 	return c->n[COUNT_RX_PACKETS] + c->n[COUNT_RX_CONTROL] + c->n[COUNT_DROP_BAD_FRAME] +
 		       c->n[COUNT_DROP_BAD_SOURCE] + c->n[COUNT_DROP_BAD_INNER] !=
 	       before;
@@ -260,7 +270,7 @@ void parcel_arrives(struct sim *sim, struct parcel *p)
 			route.socket = s->id;
 	}
 	if (se)
-		remember(sim, p, &route, deliver_datagram(sim, se, &route, p->data, p->len));
+		remember(sim, p, &route, deliver_datagram(sim, se, &route, p->ecn, p->data, p->len));
 	parcel_free(sim, p);
 }
 
@@ -326,11 +336,12 @@ void traffic_goes(struct sim *sim, const struct event_item *ev)
 	if (!end_is_awake(sim, ev->traffic.way == SIM_UP ? ev->traffic.client : SIM_SERVER))
 		return;
 	if (f->told.sent == f->cap) {
-		f->seen = must(realloc(f->seen, f->cap + 8192));
-		memset(f->seen + f->cap, 0, 8192);
+		f->packet = must(realloc(f->packet, (f->cap + 8192) * sizeof(*f->packet)));
+		memset(f->packet + f->cap, 0, 8192 * sizeof(*f->packet));
 		f->cap += 8192;
 	}
 	f->waits_since = time_min(f->waits_since, sim->now);
+	data_offered(sim, ev->traffic.client, ev->traffic.way);
 	numbered(packet, ev->traffic.client, ev->traffic.way, f->told.sent++, f->len);
 	se = inner_entry(sim, ev->traffic.client, ev->traffic.way, packet, f->len);
 	WITH_ENGINE(se, engine_inner(se->e, packet, f->len, engine_clock(se)));
@@ -345,11 +356,13 @@ static void arrived(struct sim *sim, unsigned int client, enum sim_way way, uint
 		sim_violate(sim, "inner", "packet %u arrives, but %u were sent", seq, f->told.sent);
 		return;
 	}
-	if (f->seen[seq]++) {
+	if (f->packet[seq].seen) {
 		sim_violate(sim, "duplicate", "inner packet %u of client%u %s arrives twice", seq, client,
 			    way == SIM_UP ? "up" : "down");
 		return;
 	}
+	f->packet[seq].seen = true;
+	data_arrived(sim, client, way, seq);
 	if (gap > f->told.gap_us) {
 		f->told.gap_us = gap;
 		f->told.gap_at = f->told.last_got;

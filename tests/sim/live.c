@@ -47,7 +47,7 @@ static bool profile_is_usable(const struct link_profile *l)
 {
 	return !l->blackhole && l->loss_ppm <= LOSS_USABLE_PPM && l->burst_ppm == 0 &&
 	       l->delay_us + l->jitter_us <= DELAY_USABLE_US &&
-	       (l->rate_bps == 0 || l->rate_bps >= RATE_USABLE) && l->mtu == 0;
+	       (l->rate_bps == 0 || l->rate_bps >= RATE_USABLE) && l->mtu == 0 && l->rules == 0;
 }
 
 bool path_is_usable(const struct sim *sim, unsigned int client, unsigned int path)
@@ -65,8 +65,10 @@ void live_disturbed(struct sim *sim, unsigned int end)
 {
 	for (unsigned int i = 0; i < sim->setup.clients; i++)
 		for (unsigned int n = 0; n < sim->setup.paths; n++)
-			if (end == SIM_SERVER || end == i)
+			if (end == SIM_SERVER || end == i) {
 				sim->client[i].path[n].good_since = TIME_NEVER;
+				data_disturbed(sim, i);
+			}
 }
 
 /* Since when the longest usable of its paths has been so; TIME_NEVER: there is none. */
@@ -154,6 +156,7 @@ static void watch_client(struct sim *sim, unsigned int client)
 	too_late(sim, client, good, c->flow[SIM_UP].waits_since, "flow", "nothing arrives upward");
 	too_late(sim, client, good, c->flow[SIM_DOWN].waits_since, "flow", "nothing arrives downward");
 	check_false(sim, client);
+	data_watch(sim, client, good);
 }
 
 void live_watch(struct sim *sim)

@@ -17,9 +17,10 @@
 
 struct options {
 	uint64_t first, last;
-	bool one, datagrams;
-	unsigned int jobs, seconds, twice;
+	bool one;
+	unsigned int jobs, twice;
 	const char *trace;
+	struct script_options script;
 };
 
 struct outcome {
@@ -30,12 +31,13 @@ struct outcome {
 
 static void usage(void)
 {
-	fputs("usage: sim --seeds N|A..B [--jobs J] [--seconds S] [--twice N]\n"
-	      "       sim --seed N [--trace FILE] [--datagrams] [--seconds S]\n"
+	fputs("usage: sim --seeds N|A..B [--jobs J] [--seconds S] [--twice N] [--actor]\n"
+	      "       sim --seed N [--trace FILE] [--datagrams] [--seconds S] [--actor]\n"
 	      "  --seconds S   of trouble, before the calm end (300)\n"
 	      "  --twice N     every Nth seed is run again, and must do the same (16; 0: none)\n"
 	      "  --trace FILE  what happens goes there, else to the standard output\n"
-	      "  --datagrams   every datagram, too\n",
+	      "  --datagrams   every datagram, too\n"
+	      "  --actor       somebody without keys sits on some or all paths\n",
 	      stderr);
 	exit(2);
 }
@@ -55,12 +57,17 @@ static uint64_t number(const char *text, char **rest)
 static struct options options(int argc, char **argv)
 {
 	static const struct option list[] = {
-		{ "seeds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'o' },
-		{ "jobs", required_argument, NULL, 'j' },  { "seconds", required_argument, NULL, 't' },
-		{ "twice", required_argument, NULL, '2' }, { "trace", required_argument, NULL, 'T' },
-		{ "datagrams", no_argument, NULL, 'd' },   { 0 },
+		{ "seeds", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'o' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "twice", required_argument, NULL, '2' },
+		{ "trace", required_argument, NULL, 'T' },
+		{ "datagrams", no_argument, NULL, 'd' },
+		{ "actor", no_argument, NULL, 'a' },
+		{ 0 },
 	};
-	struct options o = { .jobs = 2, .seconds = SCRIPT_SECONDS, .twice = 16 };
+	struct options o = { .jobs = 2, .twice = 16, .script.seconds = SCRIPT_SECONDS };
 	char *rest;
 	int c;
 
@@ -84,7 +91,7 @@ static struct options options(int argc, char **argv)
 			o.jobs = (unsigned int)number(optarg, NULL);
 			break;
 		case 't':
-			o.seconds = (unsigned int)number(optarg, NULL);
+			o.script.seconds = (unsigned int)number(optarg, NULL);
 			break;
 		case '2':
 			o.twice = (unsigned int)number(optarg, NULL);
@@ -93,14 +100,17 @@ static struct options options(int argc, char **argv)
 			o.trace = optarg;
 			break;
 		case 'd':
-			o.datagrams = true;
+			o.script.datagrams = true;
+			break;
+		case 'a':
+			o.script.actor = SCRIPT_ACTOR;
 			break;
 		default:
 			usage();
 		}
 	}
 	if (optind != argc || o.last < o.first || o.last == 0 || o.jobs < 1 || o.jobs > JOBS_MAX ||
-	    o.seconds < 1)
+	    o.script.seconds < 1)
 		usage();
 	return o;
 }
@@ -115,11 +125,13 @@ static void tell(const struct outcome *o)
 /* I9: the same seed, the same outputs. */
 static void run_again(const struct options *opt, struct outcome *o)
 {
+	struct script_options quiet = opt->script;
 	struct script_result again;
 
 	if (opt->twice == 0 || o->seed % opt->twice || !o->good)
 		return;
-	script_run(o->seed, opt->seconds, NULL, false, &again);
+	quiet.trace = NULL;
+	script_run(&quiet, o->seed, &again);
 	if (again.digest == o->r.digest)
 		return;
 	o->good = false;
@@ -131,18 +143,17 @@ static void run_again(const struct options *opt, struct outcome *o)
 static int run_one(const struct options *opt)
 {
 	struct outcome o = { .seed = opt->first };
-	FILE *trace = stdout;
+	struct script_options script = opt->script;
 
-	if (opt->trace)
-		trace = fopen(opt->trace, "w");
-	if (!trace) {
+	script.trace = opt->trace ? fopen(opt->trace, "w") : stdout;
+	if (!script.trace) {
 		perror(opt->trace);
 		return 2;
 	}
-	o.good = script_run(o.seed, opt->seconds, trace, opt->datagrams, &o.r);
+	o.good = script_run(&script, o.seed, &o.r);
 	if (o.good && opt->twice)
-		run_again(&(struct options){ .twice = 1, .seconds = opt->seconds }, &o);
-	fflush(trace);
+		run_again(&(struct options){ .twice = 1, .script = script }, &o);
+	fflush(script.trace);
 	if (!o.good)
 		tell(&o);
 	printf("seed %llu: %.1f s, %u troubles, %u attacks, %u sessions, %u switches, %u denials, %u inner packets, calm "
@@ -182,7 +193,7 @@ static struct child child_start(const struct options *opt, unsigned int k, uint6
 
 		memset(&o, 0, sizeof(o));
 		o.seed = running[k] = seed;
-		o.good = script_run(seed, opt->seconds, NULL, false, &o.r);
+		o.good = script_run(&opt->script, seed, &o.r);
 		run_again(opt, &o);
 		if (write(fds[1], &o, sizeof(o)) != (ssize_t)sizeof(o))
 			_exit(2);

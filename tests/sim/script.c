@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/programme.h"
 #include "unit/prng.h"
 
 #define FLOW_US 20000 /* the packets that show, at the end, that all is well */
@@ -16,6 +17,8 @@ struct script {
 	uint64_t pace_ms;   /* between two of them */
 	uint32_t at_hand;   /* bit for each trouble that this seed knows */
 	uint32_t hold_until;
+	bool has_actor;
+	struct programme actor;
 	struct script_result *result;
 };
 
@@ -133,6 +136,20 @@ static void some_access(struct script *s, struct sim_path_setup *p)
 	p->nat_idle_ms = one_in(s, 3) ? (uint32_t)between(s, 30000, 180000) : 0;
 }
 
+/* Who sits on a path can be left where there is another, the server grants it, and the policy calls it loss. */
+static void some_actor(struct script *s, uint64_t seed)
+{
+	struct sim_setup *u = &s->setup;
+
+	u->clients = 1;
+	u->paths = u->paths > 1 ? u->paths : 2;
+	if (u->policy[0].max_candidates < u->paths)
+		u->policy[0].max_candidates = u->paths;
+	if (u->policy[0].loss_volatile_threshold > POLICY_PPM / 2)
+		u->policy[0].loss_volatile_threshold = POLICY_PPM / 2;
+	programme_new(&s->actor, seed, u->paths, s->end);
+}
+
 static void some_setup(struct script *s, uint64_t seed)
 {
 	struct sim_setup *u = &s->setup;
@@ -152,6 +169,10 @@ static void some_setup(struct script *s, uint64_t seed)
 		for (unsigned int n = 0; n < u->paths; n++)
 			some_access(s, &u->path[c][n]);
 	}
+	if (s->has_actor && u->paths == 1)
+		some_access(s, &u->path[0][1]);
+	if (s->has_actor)
+		some_actor(s, seed);
 }
 
 /* --- things that come and go: each undoes itself --- */
@@ -189,15 +210,24 @@ static void later(struct episode *e, uint64_t ms, void (*act)(struct sim *sim, v
 	sim_at(e->s->sim, time_min(at, e->s->end), act, e);
 }
 
-/* The link as it was set up. */
+/* As it was set up; who sits there stays. */
+static void link_reset(struct script *s, unsigned int client, unsigned int path, enum sim_way way)
+{
+	struct link_profile *l = sim_link(s->sim, client, path, way);
+	struct link_profile next = s->setup.path[client][path].link[way];
+
+	next.rules = l->rules;
+	memcpy(next.rule, l->rule, sizeof(next.rule));
+	*l = next;
+}
+
 static void link_mends(struct sim *sim, void *arg)
 {
 	struct episode *e = arg;
 
 	for (unsigned int way = 0; way < 2; way++)
 		if (has_way(e, way))
-			*sim_link(sim, e->client, e->path, way) =
-				e->s->setup.path[e->client][e->path].link[way];
+			link_reset(e->s, e->client, e->path, way);
 	sim_trace(sim, e->client, "path %u: link as before (%s)", e->path,
 		  e->way == 2        ? "both ways"
 		  : e->way == SIM_UP ? "up"
@@ -497,14 +527,21 @@ static void holds(struct script *s)
 	later(e, spread(s, 1000, 60000), let_go);
 }
 
+#define TROUBLE_LIST(X)                                                                               \
+	X(dies, 12)                                                                                   \
+	X(loses, 6) X(slows, 4) X(bursts, 4) X(runs_wild, 4) X(narrows, 2) X(swallows, 1) X(flaps, 4) \
+		X(blacks_out, 4) X(unplugs, 6) X(moves, 2) X(rebinds, 5) X(poisons, 4) X(sleeps, 3)   \
+			X(leaps, 1) X(restarts, 3) X(jumps, 5) X(ends, 1) X(reloads, 3) X(expels, 1)  \
+				X(attacks, 8) X(holds, 3)
+
 static const struct {
 	void (*happens)(struct script *s);
+	const char *name;
 	unsigned int weight;
 } trouble[] = {
-	{ dies, 12 },    { loses, 6 },  { slows, 4 },      { bursts, 4 },   { runs_wild, 4 }, { narrows, 2 },
-	{ swallows, 1 }, { flaps, 4 },  { blacks_out, 4 }, { unplugs, 6 },  { moves, 2 },     { rebinds, 5 },
-	{ poisons, 4 },  { sleeps, 3 }, { leaps, 1 },      { restarts, 3 }, { jumps, 5 },     { ends, 1 },
-	{ reloads, 3 },  { expels, 1 }, { attacks, 8 },    { holds, 3 },
+#define X(name, weight) { name, #name, weight },
+	TROUBLE_LIST(X)
+#undef X
 };
 
 #define TROUBLES (sizeof(trouble) / sizeof(trouble[0]))
@@ -553,8 +590,11 @@ static void talk(struct sim *sim, void *arg)
 	}
 	t->talks = !t->talks;
 	ms = t->talks ? spread(s, 200, 10000) : spread(s, 500, 40000);
+	if (s->has_actor) /* whether data passes is seen where there is some */
+		ms = t->talks ? spread(s, 60000, 240000) : spread(s, 200, 5000);
 	if (t->talks)
-		sim_traffic(sim, t->client, t->way, (int64_t)spread(s, 20000, 400000),
+		sim_traffic(sim, t->client, t->way,
+			    (int64_t)spread(s, s->has_actor ? 50000 : 20000, s->has_actor ? 200000 : 400000),
 			    one_in(s, 8) ? 1300 : (size_t)between(s, 60, 200));
 	else
 		sim_traffic(sim, t->client, t->way, 0, 100);
@@ -646,6 +686,63 @@ static void calm(struct script *s)
 	s->result->calm = (double)time_diff_us(sim_now(s->sim), begin) / 1e6;
 }
 
+/* --- what a seed expands to --- */
+
+static void tell_link(FILE *f, const struct link_profile *l)
+{
+	fprintf(f, " %u+%u us", l->delay_us, l->jitter_us);
+	if (l->loss_ppm)
+		fprintf(f, ", loss %u ppm", l->loss_ppm);
+	if (l->rate_bps)
+		fprintf(f, ", rate %llu", (unsigned long long)l->rate_bps);
+	if (l->reorder_ppm)
+		fprintf(f, ", reorder %u ppm %u us", l->reorder_ppm, l->reorder_us);
+	if (l->dup_ppm)
+		fprintf(f, ", dup %u ppm", l->dup_ppm);
+}
+
+static void tell_client(FILE *f, const struct sim_setup *u, unsigned int c)
+{
+	static const char *const keys[] = {
+#define X(section, key, KIND, def, least, most) #section "." #key,
+		POLICY_LIST(X)
+#undef X
+	};
+	uint32_t v[POLICY_KEYS];
+
+	memcpy(v, &u->policy[c], sizeof(v));
+	for (unsigned int i = 0; i < POLICY_KEYS; i++)
+		if (v[i] != policy_bounds[i].def)
+			fprintf(f, "client%u: %s %u\n", c, keys[i], v[i]);
+	for (unsigned int n = 0; n < u->paths; n++) {
+		const struct sim_path_setup *p = &u->path[c][n];
+
+		fprintf(f, "client%u: path %u: %s%s, idle for %u ms; up", c, n, p->v6 ? "IPv6" : "IPv4",
+			p->nat ? " behind a NAT" : "", p->nat_idle_ms);
+		tell_link(f, &p->link[SIM_UP]);
+		fprintf(f, "; down");
+		tell_link(f, &p->link[SIM_DOWN]);
+		fputc('\n', f);
+	}
+}
+
+static void tell(const struct script *s, FILE *f)
+{
+	const struct sim_setup *u = &s->setup;
+
+	fprintf(f,
+		"%u clients, %u workers, %u paths, key agreements of %u us, a trouble every %llu ms or so:",
+		u->clients, u->workers, u->paths, u->job_us, (unsigned long long)s->pace_ms);
+	for (unsigned int i = 0; i < TROUBLES; i++)
+		if (s->at_hand >> i & 1)
+			fprintf(f, " %s", trouble[i].name);
+	fputc('\n', f);
+	for (unsigned int c = 0; c < u->clients; c++)
+		tell_client(f, u, c);
+	if (s->has_actor)
+		programme_tell(&s->actor, f);
+}
+
 static void count_record(void *ctx, unsigned int end, const struct audit_record *r)
 {
 	struct script_result *out = ctx;
@@ -656,25 +753,40 @@ static void count_record(void *ctx, unsigned int end, const struct audit_record 
 	out->denials += r->event == AUDIT_TRANSPORT_SWITCH_DENIED;
 }
 
-bool script_run(uint64_t seed, unsigned int seconds, FILE *trace, bool datagrams, struct script_result *out)
+/* Does the seed have an actor, and, where it has one, other troubles beside it? */
+static bool has_actor(uint64_t seed, enum script_actor actor)
+{
+	(void)seed;
+	return actor == SCRIPT_ACTOR;
+}
+
+bool script_run(const struct script_options *o, uint64_t seed, struct script_result *out)
 {
 	struct script s = { .rng = { seed * 2 + 1 }, .result = out };
 
 	memset(out, 0, sizeof(*out));
+	s.end = time_add_ms(TIME_ZERO, o->seconds * 1000ull);
+	s.has_actor = has_actor(seed, o->actor);
 	some_setup(&s, seed);
-	s.setup.trace = trace;
-	s.setup.trace_datagrams = datagrams;
+	s.setup.trace = o->trace;
+	s.setup.trace_datagrams = o->datagrams;
 	s.setup.hooks.record = count_record;
 	s.setup.hooks.ctx = out;
-	s.end = time_add_ms(TIME_ZERO, seconds * 1000ull);
 	s.pace_ms = spread(&s, 800, 30000);
 	/* A seed knows some troubles and not all: what they do by themselves must be seen, too. */
 	do
 		s.at_hand = (uint32_t)(prng_next(&s.rng) | prng_next(&s.rng)) & ((1u << TROUBLES) - 1);
 	while (s.at_hand == 0);
+	if (s.has_actor && one_in(&s, 2))
+		s.at_hand = 0;
+	if (o->trace)
+		tell(&s, o->trace);
 	s.sim = sim_new(&s.setup);
 	traffic_begins(&s);
-	sim_at(s.sim, time_add_ms(TIME_ZERO, between(&s, 1, 4000)), next_trouble, &s);
+	if (s.at_hand)
+		sim_at(s.sim, time_add_ms(TIME_ZERO, between(&s, 1, 4000)), next_trouble, &s);
+	if (s.has_actor)
+		programme_begins(&s.actor, s.sim);
 	sim_at(s.sim, time_add_us(s.end, 1), calm_begins, &s);
 	if (sim_run(s.sim, time_add_us(s.end, 1)))
 		calm(&s);

@@ -13,5 +13,14 @@ struct script_result {
 	uint32_t troubles, attacks, switches, sessions, denials, got;
 };
 
-/* Everything that happens for this seed goes to `trace` (or NULL). False: a rule is broken. */
-bool script_run(uint64_t seed, unsigned int seconds, FILE *trace, bool datagrams, struct script_result *out);
+enum script_actor { SCRIPT_NO_ACTOR, SCRIPT_ACTOR };
+
+struct script_options {
+	unsigned int seconds; /* of trouble */
+	enum script_actor actor;
+	FILE *trace; /* what the seed expands to, and everything that happens; NULL: none */
+	bool datagrams;
+};
+
+/* False: a rule is broken. */
+bool script_run(const struct script_options *o, uint64_t seed, struct script_result *out);

@@ -93,6 +93,7 @@ static void client_new(struct sim *sim, unsigned int i)
 	for (unsigned int way = 0; way < 2; way++) {
 		c->relic[way] = must(calloc(RELICS, sizeof(struct relic)));
 		c->flow[way].waits_since = TIME_NEVER;
+		data_disturbed(sim, i);
 	}
 	for (unsigned int n = 0; n < sim->setup.paths; n++) {
 		struct sim_path *p = &c->path[n];
@@ -376,7 +377,7 @@ static void world_free(struct sim *sim)
 	for (unsigned int i = 0; i < sim->setup.clients; i++) {
 		for (unsigned int way = 0; way < 2; way++) {
 			free(sim->client[i].relic[way]);
-			free(sim->client[i].flow[way].seen);
+			free(sim->client[i].flow[way].packet);
 		}
 	}
 	check_free(sim);

@@ -100,7 +100,8 @@ struct jv_time sim_clock(const struct sim *sim, unsigned int end);
 
 /* --- troubles --- */
 
-/* May be changed at any time; what is on its way arrives as it was going to. */
+/* May be changed at any time; what is on its way arrives as it was going to. Its rules (link/link.h) are an actor's,
+ * who sits there without keys. */
 struct link_profile *sim_link(struct sim *sim, unsigned int client, unsigned int path, enum sim_way way);
 /* A candidate as the client's system sees it: its link or address is gone (TRANSPORT_DEAD, ADDRESS_CHANGED) or
  * back. While it is down, nothing leaves or arrives there. */
@@ -175,6 +176,12 @@ uint64_t sim_count(const struct sim *sim, unsigned int end, enum counter c); /* 
  * is in live.c.
  */
 uint64_t sim_liveness_bound_ms(const struct sim *sim, unsigned int client);
+/*
+ * How long an end may say ATTACHED at most though data, offered all the time, does not pass (I12); and how long it may
+ * take until it passes on another path that is usable. The derivation is in data.c.
+ */
+uint64_t sim_data_bound_ms(const struct sim *sim, unsigned int client);
+uint64_t sim_escape_bound_ms(const struct sim *sim, unsigned int client);
 /* Reports a broken rule of the caller's, as the simulator does its own. */
 void sim_violate(struct sim *sim, const char *rule, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -63,46 +63,26 @@ static size_t tell_frame(char *out, size_t cap, size_t at, const struct frame *f
 	}
 }
 
-static size_t tell_control(struct sim_engine *se, struct session *s, const struct packet_id *id,
-			   const uint8_t *data, size_t len, char *out, size_t cap, size_t at)
-{
-	const struct epoch *ep = &s->keys.epoch[id->epoch & 1];
-	uint8_t copy[SIM_DATAGRAM_MAX];
-	struct reader r;
-	struct frame f;
-
-	memcpy(copy, data, len);
-	if (!packet_open(copy + PROTO_HEADER_LEN, copy, len, id,
-			 keycache_aead(se->e->cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv))
-		return tell(out, cap, at, " (does not open)");
-	r = reader_init(copy + PROTO_HEADER_LEN, len - PROTO_OVERHEAD);
-	while (frame_next(&r, &f))
-		at = tell_frame(out, cap, at, &f);
-	return at;
-}
-
 void trace_sent(struct sim_engine *se, const struct route *to, const uint8_t *data, size_t len)
 {
-	struct path *p = NULL;
+	static struct opened o;
 	char text[400], address[ENDPOINT_STRLEN];
+	struct frame f;
 	size_t at;
 
 	if (!se->sim->setup.trace || !se->sim->setup.trace_datagrams)
 		return;
 	at = tell(text, sizeof(text), 0, "  sends %s, %zu bytes, by socket %u to %s", type_name(data[0]), len,
 		  to->socket, endpoint_format(&to->remote, address));
-	if (len >= PROTO_OVERHEAD && (data[0] == PACKET_DATA || data[0] == PACKET_CONTROL))
-		p = session_find_path(se->e, data + offsetof(struct packet_header, locator));
-	if (p) {
-		struct session *s = p->session;
-		const struct packet_id id =
-			packet_unmask(data, keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite,
-							  s->keys.tx_mask));
+	if (datagram_open(se, data, len, &o)) {
+		const struct session *s = o.path->session;
 
 		at = tell(text, sizeof(text), at, ", %02x%02x path %u, %u/%llu", s->id[0], s->id[1],
-			  p->number, id.epoch, (unsigned long long)id.counter);
-		if (data[0] == PACKET_CONTROL)
-			at = tell_control(se, s, &id, data, len, text, sizeof(text), at);
+			  o.path->number, o.id.epoch, (unsigned long long)o.id.counter);
+		if (o.id.type == PACKET_CONTROL && !o.opens)
+			at = tell(text, sizeof(text), at, " (does not open)");
+		while (o.opens && frame_next(&o.frames, &f))
+			at = tell_frame(text, sizeof(text), at, &f);
 	}
 	sim_trace(se->sim, se->end, "%s", text);
 }

@@ -138,6 +138,40 @@ static void test_one_seed_one_history(void **state)
 	}
 }
 
+static struct link_fate fate_of(struct link *l, size_t len, uint32_t kinds)
+{
+	struct link_fate fate;
+
+	if (!link_meets(l, &(struct link_packet){ .len = len, .kinds = kinds }, &fate))
+		fate.copies = 0;
+	return fate;
+}
+
+/* Rules pick by length and by kind, all that fit are applied, and what none picks passes as it is. */
+static void test_actor(void **state)
+{
+	const uint32_t data = 1u << LINK_KIND_DATA, ping = 1u << LINK_KIND_PING | 1u << LINK_KIND_CONTROL;
+	struct link l = make((struct link_profile){
+		.rules = 3,
+		.rule = { { .least = 200, .most = 1500, .drop_ppm = 1000000 },
+			  { .kinds = data, .most = UINT16_MAX, .delay_us = 7000, .ce = true },
+			  { .kinds = 1u << LINK_KIND_PING, .most = 60, .double_ppm = 1000000 } },
+	});
+	struct link_fate fate = fate_of(&l, 199, data);
+
+	(void)state;
+	assert_int_equal(fate_of(&l, 200, data).copies, 0);
+	assert_int_equal(fate_of(&l, 1500, ping).copies, 0);
+	assert_int_equal(fate.copies, 1);
+	assert_int_equal(fate.delay_us, 7000);
+	assert_true(fate.ce);
+	fate = fate_of(&l, 60, ping);
+	assert_int_equal(fate.copies, 2);
+	assert_false(fate.ce);
+	assert_int_equal(fate_of(&l, 61, ping).copies, 1);
+	assert_int_equal(fate_of(&l, 61, 0).delay_us, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +182,7 @@ int main(void)
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_mtu),
 		cmocka_unit_test(test_one_seed_one_history),
+		cmocka_unit_test(test_actor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

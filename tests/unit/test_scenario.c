@@ -151,6 +151,10 @@ static void test_refused_events_and_checks(void **state)
 	refuses(HEAD "at 1s nat a rebind" TAIL, 6, "has no nat");
 	refuses(HEAD "at 1s nat b forget" TAIL, 6, "rebind|poison");
 	refuses(HEAD "at 1s link a blackhole" TAIL, 6, "both, up");
+	refuses(HEAD "at 1s link a up actor data drop 100%" TAIL, 6, "actor any");
+	refuses(HEAD "at 1s link a up actor any 300-200 drop 100%" TAIL, 6, "LEAST-MOST");
+	refuses(HEAD "at 1s link a up actor any drop 1s" TAIL, 6, "drop|double SHARE");
+	takes(HEAD "at 1s link a up loss 1% actor any 200-300 drop 50% actor any delay 2s actor any ce" TAIL);
 	refuses(HEAD "at 1s link a both" TAIL, 6, "WORDS|clear");
 	refuses(HEAD "at 1s link a both clear loss 3%" TAIL, 6, "nothing more");
 	refuses(HEAD "at 1s replay 5 for 1s" TAIL, 6, "N/s for TIME");

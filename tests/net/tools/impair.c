@@ -15,7 +15,7 @@
  * Answers are "ok US", the boot clock when it was done (as boot_us of audit records), or "error: ...". What neighbours
  * say to each other (ARP, ND) passes untouched and at once: the first hop of a dead path still answers. With the same
  * seed the same packets meet the same fate, as far as it does not hang on the time they come. The model sees IP
- * packets: "mtu" and "rate" count no Ethernet header.
+ * packets: "mtu" and "rate" count no Ethernet header. An actor (see profile.h) meets UDP alone, and knows its length.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -139,6 +139,56 @@ static bool is_neighbourly(const uint8_t *frame, size_t len)
 	return next == IPPROTO_ICMPV6 && ((frame[at] >= 130 && frame[at] <= 137) || frame[at] == 143);
 }
 
+/* The length of a UDP datagram; false: it is something else. */
+static bool datagram_len(const uint8_t *frame, size_t len, size_t *out)
+{
+	const uint8_t *ip = frame + ETH_HLEN;
+	const bool v6 = ether_type(frame) == ETHERTYPE_IPV6;
+	size_t headers = v6 ? 40 : (ip[0] & 15) * 4u;
+
+	if (len < ETH_HLEN + 20 || (!v6 && ether_type(frame) != ETHERTYPE_IP) ||
+	    ip[v6 ? 6 : 9] != IPPROTO_UDP || len < ETH_HLEN + headers + 8)
+		return false;
+	ip += headers;
+	*out = (size_t)(ip[4] << 8 | ip[5]) - 8;
+	return true;
+}
+
+/* Congestion experienced: in IPv4 the header's checksum covers it. */
+static void mark_ce(uint8_t *frame)
+{
+	uint8_t *ip = frame + ETH_HLEN;
+	uint32_t sum = 0;
+
+	if (ether_type(frame) == ETHERTYPE_IPV6) {
+		ip[1] |= 0x30;
+		return;
+	}
+	ip[1] |= 3;
+	ip[10] = ip[11] = 0;
+	for (unsigned int i = 0; i < (ip[0] & 15) * 4u; i += 2)
+		sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~(sum + (sum >> 16));
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+}
+
+/* What the actor of the link makes of it; false: it is lost. */
+static bool meets(struct way *w, uint8_t *frame, size_t len, struct link_fate *fate)
+{
+	struct link_packet packet = { 0 };
+
+	*fate = (struct link_fate){ .copies = 1 };
+	if (w->link.profile.rules == 0 || !datagram_len(frame, len, &packet.len))
+		return true;
+	if (!link_meets(&w->link, &packet, fate))
+		return false;
+	if (fate->ce)
+		mark_ce(frame);
+	return true;
+}
+
 static void hold(struct impair *m, uint8_t way, const uint8_t *frame, size_t len, struct jv_time at)
 {
 	uint32_t slot;
@@ -158,11 +208,12 @@ static void write_frame(struct way *w, const uint8_t *frame, size_t len)
 		w->refused++; /* the other end is down */
 }
 
-static void take_frame(struct impair *m, uint8_t way, const uint8_t *frame, size_t len, struct jv_time now)
+static void take_frame(struct impair *m, uint8_t way, uint8_t *frame, size_t len, struct jv_time now)
 {
 	struct way *w = &m->way[way];
-	struct jv_time at[LINK_COPIES_MAX];
-	unsigned int copies;
+	struct jv_time at[LINK_COPIES_MAX * (1 + LINK_RULES)];
+	unsigned int copies = 0;
+	struct link_fate fate;
 
 	if (len < ETH_HLEN)
 		return;
@@ -172,10 +223,12 @@ static void take_frame(struct impair *m, uint8_t way, const uint8_t *frame, size
 		return;
 	}
 	w->sent++;
-	copies = link_send(&w->link, len - ETH_HLEN, now, at);
+	if (meets(w, frame, len, &fate))
+		for (unsigned int i = 0; i < fate.copies; i++)
+			copies += link_send(&w->link, len - ETH_HLEN, now, at + copies);
 	w->lost += copies == 0;
 	for (unsigned int i = 0; i < copies; i++)
-		hold(m, way, frame, len, at[i]);
+		hold(m, way, frame, len, time_add_us(at[i], fate.delay_us));
 }
 
 static bool take_frames(struct impair *m, uint8_t way)
@@ -265,9 +318,11 @@ static bool set_profile(struct impair *m, unsigned int ways, const char *line, c
 	for (unsigned int i = 0; i < WAYS; i++) {
 		p[i] = clear ? m->way[i].first : m->way[i].link.profile;
 		rest = clear ? rest + strspn(rest, " ") : profile_parse(&p[i], line, error);
-		if (!rest || *rest) {
+		if (!rest || *rest || profile_wants_kinds(&p[i])) {
 			snprintf(answer, ANSWER_MAX, "error: %s",
-				 rest ? "wants words of a link profile, or clear" : error);
+				 !rest   ? error
+				 : *rest ? "wants words of a link profile, or clear"
+					 : "an actor knows lengths alone here: actor any ...");
 			return false;
 		}
 	}
