@@ -161,10 +161,9 @@ int lpm_add(struct lpm *l, const struct prefix *p, uint32_t value, uint32_t *oth
 	return 0;
 }
 
-uint32_t lpm_find(const struct lpm *l, const struct ip *ip)
+static uint32_t find(const struct lpm *l, const struct ip *ip, uint8_t shortest)
 {
 	struct bits128 b = load(ip);
-	uint8_t shortest = ip_is_v4(ip) ? 96 : 0; /* ::/0 holds no IPv4 */
 
 	for (unsigned int i = 0; i < l->nlengths && l->length[i] >= shortest; i++) {
 		const struct entry *e = probe(l->entry, l->slots, masked(b, l->length[i]), l->length[i]);
@@ -173,6 +172,22 @@ uint32_t lpm_find(const struct lpm *l, const struct ip *ip)
 			return e->value;
 	}
 	return LPM_NONE;
+}
+
+/* ::/0 holds no IPv4. */
+static uint8_t shortest_of(const struct ip *ip)
+{
+	return ip_is_v4(ip) ? 96 : 0;
+}
+
+uint32_t lpm_find(const struct lpm *l, const struct ip *ip)
+{
+	return find(l, ip, shortest_of(ip));
+}
+
+uint32_t lpm_find_special(const struct lpm *l, const struct ip *ip)
+{
+	return find(l, ip, shortest_of(ip) + 1);
 }
 
 void lpm_free(struct lpm *l)

@@ -18,4 +18,6 @@ struct lpm *lpm_new(size_t expected);
 int lpm_add(struct lpm *l, const struct prefix *p, uint32_t value, uint32_t *other);
 /* The number of the longest prefix that holds `ip`, or LPM_NONE. */
 uint32_t lpm_find(const struct lpm *l, const struct ip *ip);
+/* The same among the prefixes that are no default: 0.0.0.0/0 and ::/0 say of no address where it is. */
+uint32_t lpm_find_special(const struct lpm *l, const struct ip *ip);
 void lpm_free(struct lpm *l);

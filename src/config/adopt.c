@@ -115,7 +115,7 @@ static bool address_taken(const struct config *c)
 {
 	for (size_t i = 0; c->owners && i < c->tunnel.naddresses; i++) {
 		const struct ip *own = &c->tunnel.addresses[i].ip;
-		uint32_t owner = lpm_find(c->owners, own);
+		uint32_t owner = config_owner(c, own);
 
 		for (size_t j = 0; owner != LPM_NONE && j < c->peers[owner].naddresses; j++) {
 			const struct prefix *a = &c->peers[owner].addresses[j];
@@ -125,6 +125,19 @@ static bool address_taken(const struct config *c)
 		}
 	}
 	return false;
+}
+
+/* From here on they are nobody else's. */
+static int reserve_own(struct config *c)
+{
+	int err = 0;
+
+	for (size_t i = 0; c->owners && i < c->tunnel.naddresses && err != -ENOMEM; i++) {
+		const struct prefix own = { c->tunnel.addresses[i].ip, 128 };
+
+		err = lpm_add(c->owners, &own, OWNER_SELF, NULL); /* -EEXIST: it stands twice */
+	}
+	return err == -ENOMEM ? err : 0;
 }
 
 /* --- peers --- */
@@ -187,6 +200,8 @@ int config_adopt(struct config *next, const struct config *running, uint32_t wor
 		err = keep_all(next, running, restart);
 	if (!err && address_taken(next))
 		err = -EINVAL;
+	if (!err)
+		err = reserve_own(next);
 	if (!err) {
 		follow_peers(next, running, workers, load);
 		house_peers(next, workers, load);

@@ -15,6 +15,7 @@
 #include "base/lpm.h"
 #include "jumpvpn/policy.h"
 
+#define OWNER_SELF (LPM_NONE - 1) /* tunnel.addresses: no peer's, however wide its networks */
 #define CONFIG_NAME_MAX 64   /* of nodes, peers, transports; with the NUL */
 #define CONFIG_IFNAME_MAX 16 /* IFNAMSIZ */
 
@@ -80,7 +81,7 @@ struct config {
 	struct config_peer *peers;
 	size_t npeers;
 	char *peers_dir;           /* NULL: none */
-	struct lpm *owners;        /* inner address -> index in peers */
+	struct lpm *owners;        /* inner address -> index in peers, or OWNER_SELF; see config_owner() */
 	struct peer_index *by_key; /* public key -> index in peers */
 	struct policy policy;
 	struct {                       /* what clients get unless their peer says otherwise */
@@ -137,6 +138,14 @@ char *config_error_format(const struct config_error *e);
 
 /* All values in force, defaults included and keys left out, one "KEY  VALUE" a line; newly allocated. */
 char *config_effective(const struct config *c);
+
+/* Whose inner address it is: an index in peers, or LPM_NONE. O(1). */
+static inline uint32_t config_owner(const struct config *c, const struct ip *inner)
+{
+	const uint32_t owner = lpm_find(c->owners, inner);
+
+	return owner == OWNER_SELF ? LPM_NONE : owner;
+}
 
 /* Index in peers, or -1. O(1). */
 ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32]);

@@ -152,6 +152,28 @@ static void check_twice(struct parse *p, const char *path, const struct node *li
 	keypath_reset(p);
 }
 
+/* The outside of the tunnel would lie inside of it. */
+static void check_outside(struct parse *p, const struct node *root)
+{
+	const struct config *c = p->config;
+	const struct node *list = node_get(root, "transports");
+	const struct node *n = list && list->kind == NODE_LIST ? list->first : NULL;
+
+	for (size_t i = 0; n && i < c->ntransports; i++, n = n->next) {
+		const struct config_transport *t = &c->transports[i];
+		const struct node *at = node_get(n, "interface");
+
+		if (!at || strcmp(t->interface, c->tunnel.name) != 0)
+			continue;
+		keypath_push(p, "transports");
+		path_push_index(p, i);
+		keypath_push(p, "interface");
+		parse_error(p, at->at, "\"%s\" is the tunnel itself (tunnel.name), which cannot travel inside of itself",
+			    t->interface);
+		keypath_reset(p);
+	}
+}
+
 static void check_client(struct parse *p, const struct node *root)
 {
 	struct config *c = p->config;
@@ -164,6 +186,7 @@ static void check_client(struct parse *p, const struct node *root)
 	}
 	c->workers = 1;
 	check_twice(p, "transports", node_get(root, "transports"), "name");
+	check_outside(p, root);
 	check_twice(p, "server.endpoints", node_get(node_get(root, "server"), "endpoints"), NULL);
 	if (c->ntransports)
 		return;

@@ -223,28 +223,40 @@ static void tell_address(struct parse *p, size_t i, size_t index, size_t other)
 			    n->at.line, n->at.column);
 }
 
-/* A peer that owns this address could speak for the server. Networks wider than the tunnel's own are
- * let through: what is more specific wins. */
+/* Networks wider than the tunnel's own are let through: the address in them stays the server's. */
 static bool takes_own(const struct prefix *a, const struct prefix *own)
 {
 	return prefix_contains(a, &own->ip) && a->len >= own->len;
 }
 
+static void tell_own(struct parse *p, size_t i, size_t index, const struct prefix *own)
+{
+	const struct prefix *a = &p->config->peers[i].addresses[index];
+	const struct mark at = address_node(&p->places[i], index)->at;
+	char text[PREFIX_STRLEN], own_text[IP_STRLEN];
+
+	prefix_format(a, text);
+	ip_format(&own->ip, own_text);
+	stand_at(p, i, "addresses");
+	path_push_index(p, index);
+	if (takes_own(a, own))
+		parse_error(p, at, "%s %s this server's own address %s (tunnel.addresses)", text,
+			    a->len == 128 ? "is" : "holds", own_text);
+	else
+		parse_note(p, at,
+			   "%s holds this server's own address %s (tunnel.addresses), which stays the server's: "
+			   "what the peer sends from it is dropped",
+			   text, own_text);
+}
+
 static void check_own(struct parse *p, size_t i, size_t index)
 {
 	const struct config *c = p->config;
-	const struct prefix *a = &c->peers[i].addresses[index];
 
 	for (size_t t = 0; t < c->tunnel.naddresses; t++) {
-		char text[PREFIX_STRLEN], own[IP_STRLEN];
-
-		if (!takes_own(a, &c->tunnel.addresses[t]))
+		if (!prefix_contains(&c->peers[i].addresses[index], &c->tunnel.addresses[t].ip))
 			continue;
-		stand_at(p, i, "addresses");
-		path_push_index(p, index);
-		parse_error(p, address_node(&p->places[i], index)->at,
-			    "%s %s this server's own address %s (tunnel.addresses)", prefix_format(a, text),
-			    a->len == 128 ? "is" : "holds", ip_format(&c->tunnel.addresses[t].ip, own));
+		tell_own(p, i, index, &c->tunnel.addresses[t]);
 		return;
 	}
 }

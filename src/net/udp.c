@@ -309,6 +309,7 @@ static void take_control_v4(const struct cmsghdr *cm, struct udp_datagram *d)
 		memcpy(&info, CMSG_DATA(cm), sizeof(info));
 		/* Not ipi_addr: that may be a broadcast address, and nothing can be sent from it. */
 		d->local = ip_from_in(&info.ipi_spec_dst);
+		d->interface = info.ipi_ifindex;
 	} else if (cm->cmsg_type == IP_TOS && cm->cmsg_len >= CMSG_LEN(1)) {
 		d->ecn = *CMSG_DATA(cm) & ECN_MASK;
 	}
@@ -322,6 +323,7 @@ static void take_control_v6(const struct cmsghdr *cm, struct udp_datagram *d)
 	if (cm->cmsg_type == IPV6_PKTINFO && cm->cmsg_len >= CMSG_LEN(sizeof(info))) {
 		memcpy(&info, CMSG_DATA(cm), sizeof(info));
 		memcpy(d->local.b, &info.ipi6_addr, 16);
+		d->interface = (int)info.ipi6_ifindex;
 	} else if (cm->cmsg_type == IPV6_TCLASS && cm->cmsg_len >= CMSG_LEN(sizeof(tclass))) {
 		memcpy(&tclass, CMSG_DATA(cm), sizeof(tclass));
 		d->ecn = (uint8_t)(tclass & ECN_MASK);
@@ -346,6 +348,7 @@ static void take_datagram(struct mmsghdr *m, const union any_address *from, stru
 	d->len = m->msg_len;
 	d->remote = endpoint_from_address(from);
 	d->local = (struct ip){ .b = { 0 } };
+	d->interface = 0;
 	d->segment = 0;
 	d->ecn = 0;
 	d->whole = false;

@@ -29,6 +29,7 @@ struct udp_datagram {
 	size_t segment; /* of each datagram in the run; 0: it is one */
 	struct endpoint remote;
 	struct ip local; /* the address it came to or must leave from; zero: the kernel's choice */
+	int interface;   /* it came by, or 0 */
 	uint8_t ecn;     /* two bits of the outer header */
 	bool whole;      /* to be sent: nobody may fragment it (DF), be it lost */
 };

@@ -68,6 +68,9 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	bool proven, busy;
 
 	e->counters.n[COUNT_HELLO_RECEIVED]++;
+	why = COUNT_DROP_INSIDE;
+	if (server_is_inside(e, &from->remote.ip))
+		goto drop;
 	why = COUNT_DROP_MALFORMED;
 	if (len != sizeof(h))
 		goto drop;

@@ -19,6 +19,7 @@
 	X(RX_CONTROL, rx_control, "CONTROL packets accepted")                                      \
 	X(TX_CONTROL, tx_control, "CONTROL packets sent")                                          \
 	X(DROP_MALFORMED, drop_malformed, "datagrams that no packet of this version can be")       \
+	X(DROP_INSIDE, drop_inside, "datagrams that came through our own tunnel, or from an address inside") \
 	X(DROP_UNEXPECTED, drop_unexpected, "packet types this role does not take")                \
 	X(DROP_UNKNOWN_LOCATOR, drop_unknown_locator, "DATA or CONTROL for no session here")       \
 	X(DROP_UNKNOWN_EPOCH, drop_unknown_epoch, "packets of an epoch without keys")              \

@@ -239,7 +239,7 @@ uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t
 
 	if (e->workers == 1 || e->client || !inner_parse(packet, len, &in))
 		return e->worker;
-	peer = lpm_find(e->config->owners, &in.dst);
+	peer = config_owner(e->config, &in.dst);
 	return peer == LPM_NONE ? e->worker : e->config->peers[peer].home % e->workers;
 }
 
@@ -270,7 +270,7 @@ static struct session *owner(struct engine *e, const struct inner *in, enum coun
 	*drop = COUNT_DROP_NO_SESSION;
 	if (e->client)
 		return e->client->session;
-	peer = lpm_find(e->config->owners, &in->dst);
+	peer = config_owner(e->config, &in->dst);
 	if (peer == LPM_NONE) {
 		*drop = COUNT_DROP_NO_OWNER;
 		return NULL;
@@ -287,7 +287,7 @@ size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t l
 	if (e->client) {
 		s = e->client->session;
 	} else if (inner_parse(packet, len, &in)) {
-		peer = lpm_find(e->config->owners, &in.dst);
+		peer = config_owner(e->config, &in.dst);
 		s = peer == LPM_NONE ? NULL : e->by_peer[peer];
 	}
 	return s ? session_fits(s) : PROTO_MTU_MAX;

@@ -31,7 +31,7 @@ static bool owns(struct reception *r, const struct session *s, const struct ip *
 {
 	if (r->owned && ip_equal(&r->src, src))
 		return true;
-	if (lpm_find(s->engine->config->owners, src) != s->peer)
+	if (config_owner(s->engine->config, src) != s->peer)
 		return false;
 	r->owned = true;
 	r->src = *src;

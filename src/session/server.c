@@ -66,6 +66,10 @@ bool server_heard(struct path *p, const struct route *from, uint8_t number, size
 {
 	struct session *s = p->session;
 
+	if (server_is_inside(s->engine, &from->remote.ip)) {
+		s->engine->counters.n[COUNT_DROP_INSIDE]++;
+		return false;
+	}
 	if (!take_number(p, number, now)) {
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		return false;

@@ -408,6 +408,12 @@ bool evidence_is_dead(enum reason evidence);     /* the path carries nothing */
 uint32_t switch_budget(const struct policy *pol,
 		       enum reason evidence); /* switches a minute for this evidence */
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now);
+/* Is this address inside of the tunnel? Then nobody calls from there, and nothing is sent to it: what a session carries
+ * would travel in a session. */
+static inline bool server_is_inside(const struct engine *e, const struct ip *remote)
+{
+	return lpm_find_special(e->config->owners, remote) != LPM_NONE;
+}
 /* Learns where the path leads, if this is the newest packet heard on it. False: it does not fit the path and
  * is not to be acted on. */
 bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,

@@ -237,7 +237,7 @@ static bool find_interface(struct client_shell *c, const struct path_candidate *
 		index = netlink_route_interface(c->ask, &r->at.ip, tunnel_index(c->tunnel));
 		name = index > 0 ? links_name(c->links, index) : NULL;
 	}
-	if (!name)
+	if (!name || strcmp(name, daemon_tunnel_name(c->worker->daemon)) == 0)
 		return false;
 	snprintf(r->interface, sizeof(r->interface), "%s", name);
 	return true;

@@ -178,6 +178,7 @@ static int make_workers(struct daemon *d)
 		w->workers = d->nworkers;
 		w->config = d->config;
 		w->tun_fd = d->tun_fds[i];
+		w->tun_index = tunnel_index(d->tunnel);
 		w->merge_kinds = (struct merge_kinds){ .tcp = true, .udp = d->tun_offload.uso };
 		w->runs = d->udp_offload.gso;
 		w->nlisteners = n;

@@ -109,6 +109,11 @@ static void run_received(struct worker *w, uint32_t socket, const struct udp_dat
 			     segment == 0 ? 1 : (d->len + segment - 1) / segment);
 		return;
 	}
+	/* A session that travelled inside of another, or of itself, would carry what it carries for ever. */
+	if (d->interface == w->tun_index) {
+		engine_count(w->engine, COUNT_DROP_INSIDE, (d->len + segment - 1) / segment);
+		return;
+	}
 	if (!w->client)
 		from.local = d->local;
 	while (at < d->len) {

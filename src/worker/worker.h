@@ -91,7 +91,7 @@ struct worker {
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_poll_t tun_poll;
-	int tun_fd;
+	int tun_fd, tun_index; /* of the interface */
 	struct worker_socket *listeners;
 	size_t nlisteners;
 	struct engine *engine;

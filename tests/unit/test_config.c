@@ -326,6 +326,28 @@ static void test_check_notes(void **state)
 	config_errors_free(&notes);
 }
 
+/* A network around the server's own address is allowed, and means less than it says. */
+static void test_check_own_address(void **state)
+{
+	struct config_errors e, notes;
+	struct config *c;
+	char buf[1024];
+
+	put_file("wide.yaml",
+		 SERVER "tunnel: { addresses: [ 10.8.0.1/24 ] }\n"
+			"peers:\n  - { name: a, public_key: " KEY_A ", addresses: [ 10.9.0.2, 10.0.0.0/8 ] }\n",
+		 0644);
+	c = config_check("wide.yaml", &e, &notes);
+	assert_non_null(c);
+	assert_string_equal(messages(&notes, buf, sizeof(buf)),
+			    "wide.yaml:7:97: peers[0].addresses[1]: 10.0.0.0/8 holds this server's own address "
+			    "10.8.0.1 (tunnel.addresses), which stays the server's: what the peer sends from it is "
+			    "dropped\n");
+	config_free(c);
+	config_errors_free(&e);
+	config_errors_free(&notes);
+}
+
 static char source_dir[512];
 
 /* The examples, as they are shipped; their key files may be there or not. */
@@ -425,7 +447,9 @@ int main(void)
 		cmocka_unit_test(test_server_minimal), cmocka_unit_test(test_client_minimal),
 		cmocka_unit_test(test_server_full),    cmocka_unit_test(test_client_full),
 		cmocka_unit_test(test_policy_bounds),  cmocka_unit_test(test_peers_dir),
-		cmocka_unit_test(test_check_notes),    cmocka_unit_test(test_effective),
+		cmocka_unit_test(test_check_notes),
+		cmocka_unit_test(test_check_own_address),
+		cmocka_unit_test(test_effective),
 		cmocka_unit_test(test_many_peers),     cmocka_unit_test(test_examples),
 	};
 

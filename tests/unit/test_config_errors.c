@@ -481,6 +481,10 @@ static const struct bad peers[] = {
 	  "(tunnel.addresses)\n"
 	  "t:8:87: peers[1].addresses[0]: 10.0.0.0/24 holds this server's own address "
 	  "10.0.0.1 (tunnel.addresses)\n" },
+	{ CLIENT "tunnel: { name: vpn }\n"
+		 "transports: [ { name: a, interface: jump0 }, { name: b, interface: vpn } ]\n",
+	  "t:6:68: transports[1].interface: \"vpn\" is the tunnel itself (tunnel.name), which cannot "
+	  "travel inside of itself\n" },
 	{ SERVER "peers_dir: nowhere\n",
 	  "t:5:12: peers_dir: nowhere cannot be read: No such file or directory\n" },
 };

@@ -52,6 +52,36 @@ static void test_mtu_generation(void **state)
 	config_free(c);
 }
 
+static uint32_t owner(const struct config *c, const char *address)
+{
+	struct ip ip;
+
+	assert_true(ip_parse(address, &ip));
+	return config_owner(c, &ip);
+}
+
+/* Whatever lies behind a peer, the server's own addresses are the server's: those in force, not those of the file. */
+static void test_own_address_is_reserved(void **state)
+{
+	static const char peers[] = "peers:\n  - { name: a, public_key: " KEY_A
+				    ", addresses: [ 10.0.0.0/8, \"fd00::/16\" ] }\n";
+	char text[512], next[512];
+	struct config *c;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s%s", SERVER,
+		 "tunnel: { addresses: [ 10.8.0.1/24, \"fd00:8::1/64\" ] }\n", peers);
+	snprintf(next, sizeof(next), "%s%s%s", SERVER, "tunnel: { addresses: [ 10.9.0.1/24 ] }\n", peers);
+	c = start(text, 1);
+	assert_int_equal(owner(c, "10.8.0.1"), LPM_NONE);
+	assert_int_equal(owner(c, "fd00:8::1"), LPM_NONE);
+	assert_int_equal(owner(c, "10.8.0.2"), 0);
+	c = reload(c, next, 1, "tunnel.addresses");
+	assert_int_equal(owner(c, "10.8.0.1"), LPM_NONE);
+	assert_int_equal(owner(c, "10.9.0.1"), 0);
+	config_free(c);
+}
+
 static void refused(struct config *running, const char *text, const char *expect)
 {
 	struct config *c = parse_good(text);
@@ -219,7 +249,8 @@ static void test_client(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mtu_generation), cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_mtu_generation),
+		cmocka_unit_test(test_own_address_is_reserved), cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_homes),          cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_role_refused),   cmocka_unit_test(test_address_refused),
 		cmocka_unit_test(test_client),

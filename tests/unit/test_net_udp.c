@@ -101,6 +101,7 @@ static void batch_goes_round(const char *address)
 		assert_int_equal(in->d[i].len, i * 20);
 		assert_memory_equal(in->d[i].data, out->d[i].data, i * 20);
 		assert_true(ip_equal(&in->d[i].local, &at.ip));
+		assert_int_equal(in->d[i].interface, if_nametoindex("lo"));
 		assert_true(ip_equal(&in->d[i].remote.ip, &at.ip)); /* loopback: both ends are one address */
 		assert_int_equal(in->d[i].remote.port, from.port);
 		assert_int_equal(in->d[i].remote.scope, 0);
