@@ -74,6 +74,19 @@ $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" >$@
 
+# The commit that is built; in a tarball the one that it was made from, which "git archive" wrote into the file. Rewritten
+# only when it has changed.
+COMMIT_FORMAT := %h %cs
+build/commit.h: FORCE
+	@mkdir -p $(@D)
+	@set -- $$(git log -1 --format='$(COMMIT_FORMAT)' 2>/dev/null || sed -n '/Format/!p' src/cmd/commit.txt); \
+	if [ $$# -ne 2 ]; then set -- unknown unknown; fi; \
+	if [ "$$2" != unknown ] && ! git diff --quiet HEAD 2>/dev/null && [ -e .git ]; then set -- "$$1-dirty" "$$2"; fi; \
+	printf '#define COMMIT "%s"\n#define COMMIT_DATE "%s"\n' "$$1" "$$2" >$@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(OUT)/obj/src/cmd/version.o: build/commit.h
+
 $(OUT)/obj/%.o: %.c $(OUT)/flags build/config.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include <mbedtls/aes.h> /* for the library's configuration */
+#include <mbedtls/version.h>
 #include "config.h"
 #ifdef HAVE_SODIUM
 #include <sodium.h>
+#endif
+#ifdef HAVE_IPSEC_MB
+#include <intel-ipsec-mb.h>
 #endif
 #ifdef __aarch64__
 #include <sys/auxv.h>
@@ -73,4 +77,33 @@ int crypto_init(void)
 const char *crypto_describe(void)
 {
 	return description;
+}
+
+static const char *mbedtls_version(void)
+{
+	static char text[18]; /* the library writes no more; always the same */
+
+	mbedtls_version_get_string(text);
+	return text;
+}
+
+const char *crypto_library(unsigned int n, const char **name)
+{
+	static const struct library {
+		const char *name;
+		const char *(*version)(void);
+	} libraries[] = {
+		{ "mbedTLS", mbedtls_version },
+#ifdef HAVE_SODIUM
+		{ "libsodium", sodium_version_string },
+#endif
+#ifdef HAVE_IPSEC_MB
+		{ "ipsec-mb", imb_get_version_str },
+#endif
+	};
+
+	if (n >= sizeof(libraries) / sizeof(*libraries))
+		return NULL;
+	*name = libraries[n].name;
+	return libraries[n].version();
 }

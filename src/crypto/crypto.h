@@ -17,6 +17,8 @@
 int crypto_init(void);
 /* "AES-256-GCM by ipsec-mb (AVX512), ChaCha20-Poly1305 by ..., X25519 by ...": for logs and status. */
 const char *crypto_describe(void);
+/* The version of the nth library behind this room as it runs, and its name; NULL behind the last. Any time. */
+const char *crypto_library(unsigned int n, const char **name);
 /* Does this CPU have AES instructions (which decides the suite a client asks for)? */
 bool crypto_has_aes(void);
 
