@@ -18,6 +18,7 @@ struct audit {
 	struct sink *jsonl; /* NULL until first wanted; a thread once started stays */
 	struct sink *syslog;
 	bool to_jsonl, to_syslog; /* fed now */
+	struct jsonl_held held;
 	audit_digest *digest;
 	uint8_t run[AUDIT_RUN_LEN];
 	uint64_t seq; /* of the last record handed on */
@@ -66,14 +67,18 @@ static int syslog_configure(struct audit *a, const struct audit_config *cfg)
 /* All that can fail comes before the first change of what is fed. */
 int audit_reopen(struct audit *a, const struct audit_config *cfg, const char **error)
 {
+	const struct jsonl_held held = a->held;
 	struct jsonl_file *f = NULL;
 	int err = 0;
 
-	*error = "cannot open the audit file";
 	if (cfg->jsonl || a->jsonl) {
-		f = jsonl_open(cfg->jsonl);
+		f = jsonl_open(cfg->jsonl, &a->held);
+		err = f ? 0 : -errno;
+		*error = err == -ELOOP         ? "the audit file is a link, and links are not followed"
+			 : err == -EWOULDBLOCK ? "another process writes the audit file"
+					       : "cannot open the audit file";
 		if (!f)
-			return -errno;
+			return err;
 	}
 	*error = "cannot start the audit thread";
 	if (cfg->syslog)
@@ -82,6 +87,7 @@ int audit_reopen(struct audit *a, const struct audit_config *cfg, const char **e
 		err = jsonl_configure(a, f);
 	if (err) {
 		jsonl_close(f);
+		a->held = held;
 		return err;
 	}
 	a->to_syslog = cfg->syslog;

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,8 +22,9 @@
 #include "base/log.h"
 
 struct jsonl_file {
-	int fd;    /* -1: takes nothing */
-	bool torn; /* the file does not end with a newline */
+	int fd;      /* -1: takes nothing */
+	bool torn;   /* the file does not end with a newline */
+	bool locked; /* or it is no regular file */
 	char path[];
 };
 
@@ -59,27 +61,64 @@ static bool ends_torn(int fd)
 	       pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
 }
 
-struct jsonl_file *jsonl_open(const char *path)
+/*
+ * Non-blocking, and readable too: opening a FIFO must not wait for a reader. A link is not followed: whoever may write
+ * to the directory could point it at any file of ours. The mode of a new file is for a log shipper in our group, whatever umask
+ * there is.
+ */
+static int open_or_make(const char *path)
+{
+	const int flags = O_RDWR | O_APPEND | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = open(path, flags | O_CREAT | O_EXCL, 0640);
+
+	if (fd < 0)
+		return errno == EEXIST ? open(path, flags) : -1;
+	if (fchmod(fd, 0640) < 0)
+		log_warn("audit: cannot set the mode of %s: %s", path, strerror(errno));
+	return fd;
+}
+
+/*
+ * Two writers would break each other's chain. The lock belongs to an open file: at a reload the one that is still in use
+ * keeps it, and the new one gets it when that is closed.
+ */
+static bool lock(struct jsonl_file *f, struct jsonl_held *held)
+{
+	struct stat st;
+	bool ours;
+
+	if (fstat(f->fd, &st) < 0)
+		return false;
+	ours = held->dev == st.st_dev && held->ino == st.st_ino;
+	f->locked = !S_ISREG(st.st_mode) || flock(f->fd, LOCK_EX | LOCK_NB) == 0;
+	*held = (struct jsonl_held){ st.st_dev, st.st_ino };
+	return f->locked || ours || errno != EWOULDBLOCK;
+}
+
+struct jsonl_file *jsonl_open(const char *path, struct jsonl_held *held)
 {
 	struct jsonl_file *f = malloc(sizeof(*f) + (path ? strlen(path) : 0) + 1);
+	struct jsonl_held before = *held;
+	int err;
 
 	if (!f)
 		return NULL;
-	f->fd = -1;
-	f->torn = false;
+	*f = (struct jsonl_file){ .fd = -1, .locked = true };
 	strcpy(f->path, path ? path : "");
+	*held = (struct jsonl_held){ 0 };
 	if (!path)
 		return f;
-	/* Non-blocking, and readable too: opening a FIFO must not wait for a reader. */
-	f->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
-	if (f->fd < 0) {
-		int err = errno;
-
-		free(f);
-		errno = err;
-		return NULL;
-	}
-	return f;
+	*held = before;
+	f->fd = open_or_make(path);
+	if (f->fd >= 0 && lock(f, held))
+		return f;
+	err = errno;
+	*held = before;
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f);
+	errno = err;
+	return NULL;
 }
 
 void jsonl_close(struct jsonl_file *f)
@@ -143,6 +182,8 @@ static void jsonl_take_next(struct jsonl *j)
 		return;
 	jsonl_close(j->file);
 	j->file = next;
+	if (!next->locked && flock(next->fd, LOCK_EX | LOCK_NB) < 0)
+		log_warn("audit: another process writes %s, too: %s", next->path, strerror(errno));
 	jsonl_take_up(j);
 }
 

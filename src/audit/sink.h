@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "audit/audit.h"
 
@@ -41,8 +42,14 @@ void sink_join(struct sink *s, uint64_t deadline_ms);
 extern const struct sink_type sink_jsonl;
 struct jsonl_file;
 
-/* NULL and errno; a NULL path makes a file that takes nothing. */
-struct jsonl_file *jsonl_open(const char *path);
+/* Which file was opened last: one that is opened again is no other writer's. Begins as zero. */
+struct jsonl_held {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* NULL and errno: ELOOP for a link, EWOULDBLOCK where another process writes. A NULL path makes a file that takes nothing. */
+struct jsonl_file *jsonl_open(const char *path, struct jsonl_held *held);
 void jsonl_close(struct jsonl_file *f);
 /* The state of a sink_jsonl; takes `f` unless it answers NULL. Without a digest the lines have no chain. */
 void *jsonl_new(struct jsonl_file *f, audit_digest *digest, const uint8_t run[AUDIT_RUN_LEN]);

@@ -60,6 +60,10 @@ static int backlog(struct client_options *o, json_t *request)
 		json_dumpf(record, stdout, JSON_COMPACT);
 		putchar('\n');
 	}
+	if (code == EXIT_DONE && o->session && json_array_size(json_object_get(answer, "events")) == 0) {
+		fprintf(stderr, "jumpvpnd events: no record of a session or peer \"%s\"\n", o->session);
+		code = EXIT_NO;
+	}
 	json_decref(answer);
 	return code;
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ static const char usage[] =
 	"usage: jumpvpnd timeline [--session ID] [--from TIME] [--to TIME] [-o FILE.svg] LOG...\n\n"
 	"Tells from audit logs what happened to sessions: as text, and with -o as a picture. Give the logs of both\n"
 	"ends to see both. \"jumpvpnd verify\" tells whether the logs are whole and right; this does not.\n\n"
-	"  --session ID  only the session with this id, or the beginning of one\n"
+	"  --session ID  only the session with this id, or the beginning of one, or those of this peer\n"
 	"  --from TIME   not what was before: 2026-11-22T17:01:02Z, or seconds behind the first record\n"
 	"  --to TIME     not what comes after\n"
 	"  -o FILE.svg   write the picture there (\"-\": to standard output), and no text\n\n" CMD_EXIT_CODES;
@@ -46,12 +47,19 @@ struct reading {
 
 /* --- lanes --- */
 
-static bool is_wanted(const struct options *o, const uint8_t id[16])
+/* By ID or peer; or it is the other end of a session that is: the client's log has no name for its peer but "server". */
+static bool is_wanted(const struct reading *rd, const struct audit_record *r)
 {
+	const char *wanted = rd->o->session;
 	char hex[33];
 
-	hex_encode(hex, id, 16);
-	return !o->session || strncmp(hex, o->session, strlen(o->session)) == 0;
+	hex_encode(hex, r->session_id, 16);
+	if (!wanted || strncasecmp(hex, wanted, strlen(wanted)) == 0 || strcmp(r->peer, wanted) == 0)
+		return true;
+	for (size_t i = 0; i < rd->t.lanes; i++)
+		if (memcmp(rd->t.lane[i].id, r->session_id, sizeof(r->session_id)) == 0)
+			return true;
+	return false;
 }
 
 static struct tl_lane *lane_of(struct reading *rd, unsigned int daemon, const struct audit_record *r)
@@ -123,9 +131,25 @@ static bool lane_add(struct tl_lane *l, const struct audit_record *r, int64_t us
 
 /* --- time --- */
 
-static int64_t time_of(struct clock *c, const struct audit_read *read)
+/* A new run of this daemon: what an older one had not ended ended with it, at its last word. */
+static void run_ends(struct reading *rd, unsigned int daemon)
 {
+	for (size_t i = 0; i < rd->t.lanes; i++) {
+		struct tl_lane *l = &rd->t.lane[i];
+
+		if (l->daemon != daemon || l->cut)
+			continue;
+		l->cut = true;
+		l->until = rd->clock[daemon].last_us;
+	}
+}
+
+static int64_t time_of(struct reading *rd, unsigned int daemon, const struct audit_read *read)
+{
+	struct clock *c = &rd->clock[daemon];
+
 	if (!c->known || memcmp(c->run, read->run, sizeof(c->run)) != 0) {
+		run_ends(rd, daemon);
 		memcpy(c->run, read->run, sizeof(c->run));
 		c->known = true;
 		c->offset_us = (int64_t)(read->r.ts_ms % (UINT64_C(1) << 50)) * 1000 - read->r.at.us;
@@ -160,8 +184,8 @@ static bool parse_time(const char *text, int64_t first_us, int64_t *out)
 static bool take(struct reading *rd, const struct logs_line *line)
 {
 	const struct audit_record *r = &line->read.r;
+	const int64_t us = time_of(rd, line->daemon, &line->read);
 	struct clock *c = &rd->clock[line->daemon];
-	const int64_t us = time_of(c, &line->read);
 	struct tl_lane *l;
 
 	if (!rd->any)
@@ -171,7 +195,7 @@ static bool take(struct reading *rd, const struct logs_line *line)
 		c->last_us = us;
 	if (r->event == AUDIT_AUDIT_GAP)
 		rd->t.lost += r->count;
-	if (!r->has_session || !is_wanted(rd->o, r->session_id))
+	if (!r->has_session || !is_wanted(rd, r))
 		return true;
 	l = lane_of(rd, line->daemon, r);
 	if (!l || rd->events == EVENTS_MAX)
@@ -292,7 +316,10 @@ static bool finish(struct reading *rd)
 		struct tl_lane *l = &t->lane[i];
 		const struct tl_event *last = &l->event[l->events - 1];
 
-		l->until = last->to == STATE_TERMINATED ? last->us : rd->clock[l->daemon].last_us;
+		if (last->to == STATE_TERMINATED)
+			l->until = last->us;
+		else if (!l->cut)
+			l->until = rd->clock[l->daemon].last_us;
 		t->from = l->event[0].us < t->from ? l->event[0].us : t->from;
 		t->to = l->until > t->to ? l->until : t->to;
 	}

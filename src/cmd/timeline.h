@@ -32,7 +32,8 @@ struct tl_lane {
 	char path_name[PROTO_PATHS_MAX][AUDIT_PATH_NAME_MAX + 1];
 	struct tl_event *event; /* owned, by time */
 	size_t events, cap;
-	int64_t until; /* the last record of its daemon: so long nothing else has happened */
+	int64_t until; /* the last record of its daemon's run: so long nothing else has happened */
+	bool cut;      /* that run is over, and had not ended the session: it was killed */
 };
 
 struct tl_episode {

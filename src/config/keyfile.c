@@ -39,11 +39,34 @@ static bool is_future_user(const struct parse *p, uid_t uid)
 	return pw && pw->pw_uid == uid;
 }
 
+/*
+ * Root checks the file of a daemon which the service manager starts as another user (User= of a unit): who that is only
+ * the unit knows.
+ */
+static bool is_anothers(struct parse *p, const struct node *n, const char *file, const struct stat *st)
+{
+	const struct passwd *pw;
+
+	if (!p->notes || geteuid() != 0 || st->st_uid == 0 || is_future_user(p, st->st_uid))
+		return false;
+	pw = getpwuid(st->st_uid);
+	if (pw)
+		parse_note(p, n->at, "%s belongs to %s: only a daemon that is started as %s takes it", file,
+			   pw->pw_name, pw->pw_name);
+	else
+		parse_note(p, n->at,
+			   "%s belongs to user %u: only a daemon that is started as that user takes it", file,
+			   (unsigned int)st->st_uid);
+	return true;
+}
+
 static bool is_safe(struct parse *p, const struct node *n, const char *file, const struct stat *st)
 {
+	const bool owned = st->st_uid == 0 || st->st_uid == geteuid() || is_future_user(p, st->st_uid);
+
 	if (!S_ISREG(st->st_mode))
 		parse_error(p, n->at, "%s is not a regular file", file);
-	else if (st->st_uid != 0 && st->st_uid != geteuid() && !is_future_user(p, st->st_uid))
+	else if (!owned && !is_anothers(p, n, file, st))
 		parse_error(p, n->at,
 			    "%s belongs to user %u; allowed: root, or the user that runs this; "
 			    "mend it with: chown root %s",

@@ -462,8 +462,21 @@ static void policy_reloaded(struct daemon *d)
 	audit_push(audit_ring(d->audit, d->nworkers), &r);
 }
 
+/* Whoever has moved the audit file away (logrotate) needs a new one, whatever became of the configuration. */
+static void rotate(struct daemon *d)
+{
+	const struct audit_config audit = control_audit_config(d->config);
+	const char *error = NULL;
+	int rc = audit_reopen(d->audit, &audit, &error);
+
+	if (rc < 0)
+		log_warn("audit: the file cannot be opened anew, and the old one stays: %s: %s",
+			 error ? error : "cannot open it", strerror(-rc));
+}
+
 static void refuse(struct daemon *d, struct ctl_request *req, const char *why)
 {
+	rotate(d);
 	snprintf(d->last_reload, sizeof(d->last_reload), "refused: %s", why);
 	log_error("reload refused, the old configuration stays: %s", why);
 	notify_send("READY=1");

@@ -69,6 +69,7 @@ struct fixture {
 	char dir[32];
 	char path[64];
 	struct audit *audit;
+	struct jsonl_held held;
 };
 
 static int setup(void **state)
@@ -365,7 +366,8 @@ static void write_versions(void *sink, uint32_t from, uint32_t to)
 
 static void *open_sink(const char *path)
 {
-	void *sink = jsonl_new(jsonl_open(path), NULL, (const uint8_t[AUDIT_RUN_LEN]){ 0 });
+	struct jsonl_held held = { 0 };
+	void *sink = jsonl_new(jsonl_open(path, &held), NULL, (const uint8_t[AUDIT_RUN_LEN]){ 0 });
 
 	assert_non_null(sink);
 	sink_jsonl.start(sink);
@@ -390,7 +392,7 @@ static void test_disk_full(void **state)
 	sink_jsonl.write(sink, NULL,
 			 0); /* tried again, and again in vain: the gap is not lost, nor counted */
 	assert_int_equal(sink_jsonl.lost(sink), 4);
-	jsonl_replace(sink, jsonl_open(f->path));
+	jsonl_replace(sink, jsonl_open(f->path, &f->held));
 	sink_jsonl.write(sink, NULL, 0);
 	assert_false(sink_jsonl.behind(sink));
 	write_versions(sink, 5, 6);
@@ -431,7 +433,7 @@ static void test_lost_gap(void **state)
 	sink_jsonl.write(sink, &gap, 1);
 	write_versions(sink, 1, 1);
 	assert_int_equal(sink_jsonl.lost(sink), 1); /* the ten were counted where they were lost */
-	jsonl_replace(sink, jsonl_open(f->path));
+	jsonl_replace(sink, jsonl_open(f->path, &f->held));
 	write_versions(sink, 2, 2);
 	close_sink(sink);
 	EXPECT_LINES(f->path, -11, 2);
@@ -466,10 +468,62 @@ static void test_file_left_torn(void **state)
 	expect_torn_line_ended(f->path);
 	assert_int_equal(unlink(f->path), 0);
 	make_torn(f->path);
-	jsonl_replace(sink, jsonl_open(f->path));
+	jsonl_replace(sink, jsonl_open(f->path, &f->held));
 	write_versions(sink, 7, 7);
 	expect_torn_line_ended(f->path);
 	close_sink(sink);
+}
+
+/* A link in a directory that others may write to would have us append to any file of ours. */
+static void test_link_is_not_followed(void **state)
+{
+	const struct audit_config cfg = { .jsonl = ((struct fixture *)*state)->path, .ident = "test" };
+	struct fixture *f = *state;
+	const char *error;
+
+	assert_int_equal(symlink("elsewhere", f->path), 0);
+	assert_int_equal(audit_open(&f->audit, &cfg, 1, 64, &error), -ELOOP);
+	assert_non_null(strstr(error, "link"));
+}
+
+/* Two daemons with one file would break each other's chain; a reload of one is no second writer. */
+static void test_one_writer(void **state)
+{
+	const struct audit_config cfg = { .jsonl = ((struct fixture *)*state)->path, .ident = "test" };
+	struct fixture *f = *state;
+	struct audit *other;
+	const char *error;
+
+	start(f, f->path, false);
+	assert_int_equal(audit_open(&other, &cfg, 1, 64, &error), -EWOULDBLOCK);
+	assert_non_null(strstr(error, "another process"));
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(reopen(f, f->path), 0);
+	push(f, 0, 1);
+	audit_drain(f->audit, NULL, NULL);
+	assert_int_equal(audit_open(&other, &cfg, 1, 64, &error), -EWOULDBLOCK);
+	audit_close(f->audit, 1000);
+	assert_int_equal(audit_open(&other, &cfg, 1, 64, &error), 0);
+	audit_close(other, 1000);
+	EXPECT_LINES(f->path, 1);
+}
+
+/* The mode is for a log shipper in the group, whatever umask the service manager gives. */
+static void test_mode(void **state)
+{
+	struct fixture *f = *state;
+	const mode_t old = umask(077);
+	struct stat st;
+
+	start(f, f->path, false);
+	umask(old);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(chmod(f->path, 0600), 0);
+	assert_int_equal(reopen(f, f->path), 0); /* what an administrator has set stays */
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	audit_close(f->audit, 1000);
 }
 
 static size_t read_some(int fd, char *text, size_t len, size_t cap)
@@ -637,6 +691,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_gap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_writer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mode, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_left_torn, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_torn_pipe, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_chain, setup, teardown),

@@ -15,6 +15,8 @@
 #include <jansson.h>
 
 #include "cmd/cmd.h"
+#include "config.h"
+#include "jumpvpn/proto.h"
 
 static char dir[] = "/tmp/test_client.XXXXXX";
 static char path[64];
@@ -190,6 +192,39 @@ static void test_events(void **state)
 	assert_string_equal(r.err, "jumpvpnd events: no\n");
 }
 
+static void test_events_of_nobody(void **state)
+{
+	struct result r = ask(cmd_events, "events --session nobody",
+			      "{\"command\":\"events\",\"follow\":false,\"session\":\"nobody\"}",
+			      "{\"ok\":true,\"events\":[]}\n");
+
+	assert_int_equal(r.code, 1);
+	assert_string_equal(r.err, "jumpvpnd events: no record of a session or peer \"nobody\"\n");
+	r = ask(cmd_events, "events", "{\"command\":\"events\",\"follow\":false}",
+		"{\"ok\":true,\"events\":[]}\n");
+	assert_int_equal(r.code, 0);
+}
+
+static void test_version(void **state)
+{
+	struct result r = run(cmd_version, "version --json");
+	json_t *o = json_loads(r.out, 0, NULL);
+
+	assert_int_equal(r.code, 0);
+	assert_string_equal(json_string_value(json_object_get(o, "version")), PACKAGE_VERSION);
+	assert_string_equal(json_string_value(json_object_get(o, "protocol")), PROTO_PROLOGUE);
+	assert_non_null(json_object_get(o, "commit"));
+	assert_int_equal(json_is_string(json_object_get(json_object_get(o, "libraries"), "mbedTLS")), 1);
+	json_decref(o);
+	r = run(cmd_version, "version");
+	assert_int_equal(
+		strncmp(r.out, "jumpvpnd " PACKAGE_VERSION "\n", strlen("jumpvpnd " PACKAGE_VERSION "\n")),
+		0);
+	assert_non_null(strstr(r.out, "mbedTLS"));
+	assert_int_equal(run(cmd_version, "version now").code, 2);
+	assert_int_equal(run(cmd_version, "version --help").code, 0);
+}
+
 static void test_unreachable(void **state)
 {
 	struct result r = run(cmd_status, "status");
@@ -238,6 +273,7 @@ int main(void)
 		cmocka_unit_test(test_orders),      cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_reading),     cmocka_unit_test(test_events),
 		cmocka_unit_test(test_unreachable), cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_version),     cmocka_unit_test(test_events_of_nobody),
 	};
 	int failed;
 

@@ -262,6 +262,57 @@ static void test_choice(void **state)
 	unlink(s.path);
 }
 
+/* As the other commands take it: the name of its peer. The other end's log knows no name, and is drawn all the same. */
+static void test_choice_of_peer(void **state)
+{
+	char arg0[] = "timeline", session[] = "--session", peer[] = "a<&\"b", nobody[] = "nobody";
+	struct story s, c;
+	char *text, *by_peer[] = { arg0, session, peer, s.path, c.path, NULL };
+
+	story_begin(&s, "s.jsonl", false);
+	born(&s);
+	ends(&s, 10000000);
+	story_begin(&c, "c.jsonl", true);
+	born(&c);
+	ends(&c, 10000000);
+	text = output_of(EXIT_DONE, 5, by_peer);
+	assert_non_null(strstr(text, "server (node 1)"));
+	assert_non_null(strstr(text, "  client "));
+	free(text);
+	by_peer[2] = nobody;
+	free(output_of(EXIT_NO, 5, by_peer));
+	unlink(s.path);
+	unlink(c.path);
+}
+
+/* A daemon that was killed has not ended its session; what its next run says is no life of it. */
+static void test_killed(void **state)
+{
+	char arg0[] = "timeline", *argv[] = { arg0, NULL, NULL };
+	struct story s;
+	char *text, *strip;
+
+	story_begin(&s, "s.jsonl", false);
+	argv[1] = s.path;
+	born(&s);
+	s.chain.run[0] = 7;
+	s.seq = 0;
+	memset(s.now.session_id, 0xcd, sizeof(s.now.session_id));
+	s.now.state_version = 0;
+	set(&s, AUDIT_SESSION_CREATED, REASON_NONE);
+	say(&s, 60000000);
+	set(&s, AUDIT_SESSION_STATE_CHANGE, REASON_ATTACHED_TO_TRANSPORT);
+	s.now.from = STATE_BIRTH;
+	s.now.to = STATE_ATTACHED;
+	say(&s, 120000000);
+	fclose(s.log);
+	text = output_of(EXIT_DONE, 2, argv);
+	strip = strchr(strstr(text, "server (node 1)"), '|') + 1;
+	assert_int_equal(strip[71], ' ');
+	free(text);
+	unlink(s.path);
+}
+
 static void test_steps(void **state)
 {
 	assert_int_equal(tl_step(8000, 8), 1000);
@@ -277,10 +328,9 @@ static void test_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_picture),
-		cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_text),   cmocka_unit_test(test_picture),
+		cmocka_unit_test(test_choice), cmocka_unit_test(test_choice_of_peer),
+		cmocka_unit_test(test_killed), cmocka_unit_test(test_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,30 @@ static void test_key_owner(void **state)
 		   "user that runs this; mend it with: chown root theirs\n");
 }
 
+/* The documented steps: root checks what the service's own user will read. */
+static void test_key_owner_checked(void **state)
+{
+	struct config_errors errors, notes;
+	struct config *config;
+
+	if (geteuid() != 0)
+		skip();
+	put_file("key2", KEY_A "\n", 0600);
+	assert_int_equal(chown("key2", 12345, 0), 0);
+	put_file(
+		"t",
+		"version: \"1.0\"\nrole: server\nprivate_key_file: key2\nlisten: [ \"udp://0.0.0.0:4433\" ]\ntunnel: { addresses: [ 10.8.0.1/24 ] }\n",
+		0644);
+	config = config_check("t", &errors, &notes);
+	assert_non_null(config);
+	assert_int_equal(notes.count, 1);
+	assert_non_null(
+		strstr(notes.list[0].text, "key2 belongs to user 12345: only a daemon that is started as"));
+	config_free(config);
+	config_errors_free(&errors);
+	config_errors_free(&notes);
+}
+
 /* --- across files --- */
 
 static void test_peers_dir(void **state)
@@ -134,7 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unreadable),  cmocka_unit_test(test_key_mode),
 		cmocka_unit_test(test_key_content), cmocka_unit_test(test_key_kind),
-		cmocka_unit_test(test_key_owner),   cmocka_unit_test(test_peers_dir),
+		cmocka_unit_test(test_key_owner),   cmocka_unit_test(test_key_owner_checked),
+		cmocka_unit_test(test_peers_dir),
 	};
 
 	return cmocka_run_group_tests(tests, enter_dir, leave_dir);
