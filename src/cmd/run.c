@@ -19,7 +19,8 @@ static const char help[] =
 	"  -v, --verbose       log debug messages too\n"
 	"      --journal       prefix log lines with their severity, for systemd's journal\n"
 	"  -h, --help          this text\n"
-	"\n" CMD_EXIT_CODES;
+	"\n"
+	"Exit codes: 0 done, 1 it could not start or failed, 2 usage, 78 the configuration is wrong.\n";
 
 /* Key material must not end in a core file; a daemon that holds keys of thousands is no place to debug. */
 static void no_core_files(void)

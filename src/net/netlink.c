@@ -189,13 +189,34 @@ static void put_ip(struct nlmsghdr *nlh, uint16_t type, const struct ip *ip)
 		mnl_attr_put(nlh, type, 16, ip->b);
 }
 
-int netlink_link_up(struct netlink *nl, int ifindex, uint16_t mtu)
+static struct nlmsghdr *change_link(struct netlink *nl, int ifindex, struct ifinfomsg **link)
 {
 	struct nlmsghdr *nlh = new_request(nl, RTM_NEWLINK, NLM_F_ACK);
-	struct ifinfomsg *link = mnl_nlmsg_put_extra_header(nlh, sizeof(*link));
 
-	link->ifi_family = AF_UNSPEC;
-	link->ifi_index = ifindex;
+	*link = mnl_nlmsg_put_extra_header(nlh, sizeof(**link));
+	(*link)->ifi_family = AF_UNSPEC;
+	(*link)->ifi_index = ifindex;
+	return nlh;
+}
+
+int netlink_no_link_local(struct netlink *nl, int ifindex)
+{
+	struct ifinfomsg *link;
+	struct nlmsghdr *nlh = change_link(nl, ifindex, &link);
+	struct nlattr *families = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
+
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(nlh, inet6);
+	mnl_attr_nest_end(nlh, families);
+	return exchange(nl, nlh, NULL, NULL);
+}
+
+int netlink_link_up(struct netlink *nl, int ifindex, uint16_t mtu)
+{
+	struct ifinfomsg *link;
+	struct nlmsghdr *nlh = change_link(nl, ifindex, &link);
+
 	link->ifi_flags = IFF_UP;
 	link->ifi_change = IFF_UP;
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);

@@ -19,6 +19,11 @@ struct netlink *netlink_open(void);
 void netlink_close(struct netlink *nl);
 
 int netlink_ifindex(const char *name); /* or -errno */
+/*
+ * The kernel makes no link-local address of its own on this interface, and so sends no router solicitations and multicast
+ * reports into it. Before it is brought up. Fails where the kernel has no IPv6.
+ */
+int netlink_no_link_local(struct netlink *nl, int ifindex);
 int netlink_link_up(struct netlink *nl, int ifindex, uint16_t mtu);
 int netlink_address(struct netlink *nl, int ifindex, const struct prefix *address, bool add);
 /*

@@ -12,6 +12,7 @@
 #include "ctl/ctl.h"
 #include "ctl/metrics.h"
 #include "net/tun.h"
+#include "worker/standing.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -50,7 +51,9 @@ struct daemon {
 	struct jv_time started;
 	char last_reload[512];
 	char offloads[256]; /* for status */
+	struct standing standing;
 	bool steered, quitting, failed;
+	bool misconfigured; /* it could not start for its configuration */
 	bool reloading, reload_again; /* SIGHUP while one was under way */
 };
 

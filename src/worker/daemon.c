@@ -1,6 +1,7 @@
 #include "worker/daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,7 @@ static void event_tap(void *ctx, const struct audit_record *r)
 	struct daemon *d = ctx;
 
 	d->recent[d->nrecent++ % DAEMON_RECENT] = *r;
+	standing_note(&d->standing, r);
 	d->events[r->event] += r->count > 0 && r->event != AUDIT_AUDIT_GAP ? r->count : 1;
 	ctl_event(d->ctl, r);
 }
@@ -97,9 +99,24 @@ static void woken(uv_async_t *a)
 	drain(container_of(a, struct daemon, wake));
 }
 
+static void tell_standing(struct daemon *d)
+{
+	uint64_t sessions = 0;
+	const char *news;
+
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		sessions += atomic_load_explicit(&d->workers[i].sessions, memory_order_relaxed);
+	news = standing_news(&d->standing, d->config->role == ROLE_SERVER, sessions, worker_now());
+	if (news && !d->quitting)
+		notify_send("STATUS=%s", news);
+}
+
 static void drain_due(uv_timer_t *t)
 {
-	drain(container_of(t, struct daemon, drain));
+	struct daemon *d = container_of(t, struct daemon, drain);
+
+	drain(d);
+	tell_standing(d);
 }
 
 /* --- signals and the watchdog --- */
@@ -338,7 +355,7 @@ static void announce(struct daemon *d)
 		log_info("listening on udp://%s", endpoint_format(&d->config->listen[i], text));
 	if (d->metrics)
 		log_info("metrics on http://%s/metrics", endpoint_format(&d->config->metrics.listen, text));
-	notify_send("READY=1\nSTATUS=%s, %u workers", server ? "server" : "client", d->nworkers);
+	notify_send("READY=1");
 }
 
 /*
@@ -372,6 +389,16 @@ static int start_privileged(struct daemon *d)
 	return privileges_drop(d->config->user);
 }
 
+/* Without any, no file can be read, however right the configuration is. */
+static bool has_descriptors(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* Reads as the start-up order; what fails has been logged. */
 static int start(struct daemon *d)
 {
@@ -383,6 +410,7 @@ static int start(struct daemon *d)
 		return rc;
 	}
 	d->config = control_load(d, NULL);
+	d->misconfigured = !d->config && has_descriptors();
 	if (!d->config)
 		return -EINVAL;
 	d->nworkers = worker_count(d->config);
@@ -492,7 +520,7 @@ static bool stop(struct daemon *d)
 static _Noreturn void leave(struct daemon *d)
 {
 	ctl_stop(d->ctl);
-	_Exit(1);
+	_Exit(DAEMON_FAILED);
 }
 
 int daemon_run(const char *config_file)
@@ -501,7 +529,7 @@ int daemon_run(const char *config_file)
 	int code;
 
 	if (!d)
-		return 1;
+		return DAEMON_FAILED;
 	d->config_file = config_file;
 	d->started = worker_now();
 	list_init(&d->gathers);
@@ -514,7 +542,7 @@ int daemon_run(const char *config_file)
 		if (d->stopped < d->nworkers)
 			leave(d);
 	}
-	code = d->failed;
+	code = d->misconfigured ? DAEMON_MISCONFIGURED : d->failed ? DAEMON_FAILED : DAEMON_DONE;
 	if (!stop(d))
 		_Exit(code); /* exit() would wait for a thread of libuv's that hangs in a look-up */
 	free(d);

@@ -17,7 +17,15 @@ struct daemon;
 struct message;
 struct worker;
 
-/* Runs until a signal ends it; an exit code (0, or 1 when it could not start: the reason has been logged). */
+/* What becomes of it, as exit codes. */
+enum daemon_end {
+	DAEMON_DONE = 0,
+	DAEMON_FAILED = 1, /* it could not start, or could not go on */
+	DAEMON_MISCONFIGURED =
+		78, /* it could not start, and will not with this configuration: EX_CONFIG of sysexits.h */
+};
+
+/* Runs until a signal ends it. What went wrong has been logged. */
 int daemon_run(const char *config_file);
 
 /* For workers, on their threads. */

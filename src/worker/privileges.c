@@ -3,6 +3,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -36,18 +37,19 @@ void privileges_give(const char *path, const char *user)
 
 int privileges_drop(const char *user)
 {
+	bool may_bound;
 	int rc;
 
+	/* The bounding set can only be cleared with CAP_SETPCAP, which a service need not have; libcap-ng would log an error. */
+	capng_get_caps_process();
+	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_warn("cannot set no_new_privs: %s", strerror(errno));
 	capng_clear(CAPNG_SELECT_BOTH);
 	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (user[0])
 		return become(user);
-	/* The bounding set can only be cleared with CAP_SETPCAP, which a service need not have. */
-	rc = capng_apply(CAPNG_SELECT_BOTH);
-	if (rc != 0)
-		rc = capng_apply(CAPNG_SELECT_CAPS);
+	rc = capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
 	if (rc != 0)
 		log_error("cannot drop capabilities (capng_apply: %d): is CAP_NET_ADMIN there?", rc);
 	return rc ? -EPERM : 0;

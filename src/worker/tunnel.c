@@ -43,6 +43,8 @@ struct tunnel *tunnel_new(const char *name, uv_loop_t *loop)
 		free(t);
 		return NULL;
 	}
+	/* Nobody routes link-local addresses through the tunnel: what the kernel would say from one is noise to both ends. */
+	(void)netlink_no_link_local(t->nl, t->ifindex);
 	return t;
 }
 

@@ -150,6 +150,7 @@ static void before_poll(uv_prepare_t *p)
 	struct worker *w = container_of(p, struct worker, prepare);
 
 	atomic_fetch_add_explicit(&w->beats, 1, memory_order_relaxed);
+	atomic_store_explicit(&w->sessions, engine_session_count(w->engine), memory_order_relaxed);
 	w->due = engine_next(w->engine);
 	timer_arm(w);
 }

@@ -100,10 +100,11 @@ struct worker {
 	struct audit_ring *audit;
 	bool audited; /* something was pushed since the control loop was woken */
 	bool stopping;
-	size_t jobs;            /* under way in the thread pool */
-	_Atomic uint64_t beats; /* turns of the loop, for the watchdog */
-	struct jv_time due;     /* engine_next(), as of the last prepare */
-	struct jv_time armed;   /* when the timer will fire, or TIME_NEVER */
+	size_t jobs;               /* under way in the thread pool */
+	_Atomic uint64_t beats;    /* turns of the loop, for the watchdog */
+	_Atomic uint64_t sessions; /* as counted at the last turn */
+	struct jv_time due;        /* engine_next(), as of the last prepare */
+	struct jv_time armed;      /* when the timer will fire, or TIME_NEVER */
 
 	struct ring *inbox;    /* from the control loop */
 	struct ring *outbox;   /* to the control loop */

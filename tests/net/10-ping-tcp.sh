@@ -19,6 +19,11 @@ done
 on srv "$TOOLS/prober" ping 10.8.0.2 >/dev/null || fail "the client does not answer ping"
 on srv "$TOOLS/prober" ping fd00:8::2 >/dev/null || fail "the client does not answer ping over IPv6"
 
+say "  neither kernel has an address of its own there to speak from"
+for ns in srv cli; do
+	[ -z "$(ip -n $ns -6 addr show dev jump0 scope link)" ] || fail "jump0 of $ns has a link-local address"
+done
+
 say "  200 MB of TCP each way"
 tcp_whole up cli send --to 10.8.0.1:5001 --bytes 200000000 --seed 1
 tcp_whole down cli recv --to 10.8.0.1:5001 --bytes 200000000 --seed 2

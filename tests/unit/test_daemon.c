@@ -149,7 +149,7 @@ static void nothing_left(void)
 	assert_false(run("ip link show dev jump9 >/dev/null 2>&1"));
 }
 
-static void refuses(const char *change, const char *what)
+static void refuses_with(int expected, const char *change, const char *what)
 {
 	int code;
 
@@ -157,7 +157,12 @@ static void refuses(const char *change, const char *what)
 	code = end_of(launch("log"));
 	if (!said(what))
 		fail_msg("said not \"%s\" but:\n%s", what, world.said);
-	assert_int_equal(code, 1);
+	assert_int_equal(code, expected);
+}
+
+static void refuses(const char *change, const char *what)
+{
+	refuses_with(DAEMON_FAILED, change, what);
 }
 
 static void start(const char *change)
@@ -181,12 +186,12 @@ static void test_what_is_written_wrong(void **state)
 	char conf[128];
 
 	require_tun(state);
-	refuses("workerz: 3", "workerz");
-	refuses("private_key_file: DIR/nowhere.key", "nowhere.key");
+	refuses_with(DAEMON_MISCONFIGURED, "workerz: 3", "workerz");
+	refuses_with(DAEMON_MISCONFIGURED, "private_key_file: DIR/nowhere.key", "nowhere.key");
 	nothing_left();
 	snprintf(conf, sizeof(conf), "%s", path_of("conf"));
 	unlink(conf);
-	assert_int_equal(end_of(launch("log")), 1);
+	assert_int_equal(end_of(launch("log")), DAEMON_MISCONFIGURED);
 	assert_true(said("conf"));
 }
 
@@ -234,7 +239,7 @@ static void test_control_socket_taken(void **state)
 		char text[256];
 
 		configure("listen: [ \"udp://127.0.0.1:4434\" ]");
-		snprintf(text, sizeof(text), "sed -i s/jump9/jump8/ %s", path_of("conf"));
+		snprintf(text, sizeof(text), "sed -i -e s/jump9/jump8/ -e s,/audit,/audit2, %s", path_of("conf"));
 		assert_true(run(text));
 		assert_int_equal(end_of(launch("log")), 1);
 		assert_true(said("another daemon answers"));
@@ -362,6 +367,22 @@ static void test_reload(void **state)
 	stop(0);
 }
 
+/* logrotate moves the audit file away and sends SIGHUP; a typo in the configuration is no reason to write on into it. */
+static void test_rotation_with_wrong_file(void **state)
+{
+	char from[128], to[128];
+
+	require_tun(state);
+	start(NULL);
+	snprintf(from, sizeof(from), "%s", path_of("audit"));
+	snprintf(to, sizeof(to), "%s", path_of("audit.1"));
+	assert_int_equal(rename(from, to), 0);
+	reload("workerz: 3", "reload refused");
+	assert_int_equal(access(from, F_OK), 0);
+	stop(0);
+	unlink(to);
+}
+
 /* Signals in a row: the last file is in force in the end. */
 static void test_reloads_in_a_row(void **state)
 {
@@ -421,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_no_permission),
 		cmocka_unit_test(test_start_and_stop),
 		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_rotation_with_wrong_file),
 		cmocka_unit_test(test_reloads_in_a_row),
 		cmocka_unit_test(test_tunnel_taken_away),
 	};

@@ -144,6 +144,23 @@ static void test_link_up_sets_mtu(void **state)
 	remove_cables();
 }
 
+/* Brought up without one, and with its own addresses later all the same. */
+static void test_no_link_local(void **state)
+{
+	struct netlink *nl;
+
+	require_cables(state);
+	nl = open_requests();
+	assert_true(run("ip link set jv0 down && ip link set jv1 up"));
+	assert_int_equal(netlink_no_link_local(nl, index_of("jv0")), 0);
+	assert_int_equal(netlink_link_up(nl, index_of("jv0"), 1420), 0);
+	assert_false(run("ip -6 addr show dev jv0 scope link | grep -q fe80"));
+	assert_true(run("ip -6 addr add fd00:8::2/128 dev jv0"));
+	assert_int_equal(netlink_no_link_local(nl, 99999), -ENODEV);
+	netlink_close(nl);
+	remove_cables();
+}
+
 static void address_twice(struct netlink *nl, const char *address, const char *grep)
 {
 	struct prefix p = prefix_of(address);
@@ -593,6 +610,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_index),
 		cmocka_unit_test(test_link_up_sets_mtu),
+		cmocka_unit_test(test_no_link_local),
 		cmocka_unit_test(test_addresses_are_idempotent),
 		cmocka_unit_test(test_address_works_at_once),
 		cmocka_unit_test(test_routes_are_idempotent),

@@ -13,3 +13,4 @@ test_control_LIBS = $(ALL_LIBS)
 # The whole of it, in a network namespace.
 test_daemon_SRCS := $(SRCS)
 test_daemon_LIBS = $(ALL_LIBS)
+test_standing_SRCS := src/worker/standing.c src/proto/names.c src/base/addr.c src/base/text.c src/base/log.c
