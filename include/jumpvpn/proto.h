@@ -17,8 +17,7 @@ enum packet_type { /* first byte of a datagram; the high nibble is the version *
 	PACKET_HELLO = 0x11,
 	PACKET_WELCOME = 0x12,
 	PACKET_COOKIE = 0x13,
-	PACKET_DATA = 0x14,
-	PACKET_CONTROL = 0x15,
+	PACKET_SEALED = 0x14, /* DATA or CONTROL: which of them, enum sealed_kind tells under the mask */
 	PACKET_RESET = 0x16,
 };
 
@@ -37,8 +36,10 @@ enum proto_sizes {
 	PROTO_TOKEN_LEN = 16,
 	PROTO_HEADER_LEN = 16,
 	PROTO_OVERHEAD = PROTO_HEADER_LEN + PROTO_TAG_LEN,
-	PROTO_HELLO_LEN = 1200,       /* exactly: a WELCOME is never longer than its HELLO */
-	PROTO_CONTROL_MAX = 1200,     /* longest CONTROL that is not a path MTU probe */
+	PROTO_HELLO_LEN = 1200,       /* exactly, and so a WELCOME, which is never longer than its HELLO */
+	PROTO_WELCOME_LEN = PROTO_HELLO_LEN,
+	PROTO_CONTROL_SMALL = 128,    /* CONTROL is filled up to this length, */
+	PROTO_CONTROL_MAX = 1200,     /* or to this; only a path MTU probe has any other */
 	PROTO_AMPLIFICATION = 3,      /* bytes sent to an unproven address per byte received */
 	PROTO_PATHS_MAX = 8,          /* candidate paths of a session; numbers 0..7 */
 	PROTO_SPARE_LOCATORS = 2,     /* issued beyond one for each candidate path */
@@ -93,6 +94,8 @@ struct packet_hello {
 static_assert(sizeof(struct hello_payload) == 1056, "hello_payload");
 static_assert(sizeof(struct packet_hello) == PROTO_HELLO_LEN, "packet_hello");
 
+#define PROTO_WELCOME_PAYLOAD 1136 /* in clear; always, so that its length tells nothing */
+
 /* WELCOME, server to client: Noise_IKpsk2 message 2. What does not fit follows in POLICY frames. */
 struct packet_welcome {
 	uint8_t type;
@@ -100,9 +103,9 @@ struct packet_welcome {
 	uint8_t zero[6];
 	uint8_t handshake_id[8];
 	uint8_t e[PROTO_KEY_LEN];
-	uint8_t payload[]; /* struct welcome_payload and its lists, and a tag */
+	uint8_t payload[PROTO_WELCOME_PAYLOAD + PROTO_TAG_LEN]; /* struct welcome_payload, its lists, zeroes; a tag */
 };
-static_assert(sizeof(struct packet_welcome) == 48, "packet_welcome");
+static_assert(sizeof(struct packet_welcome) == PROTO_WELCOME_LEN, "packet_welcome");
 
 struct wire_policy {
 	be32 value[23]; /* in the order of POLICY_LIST */
@@ -110,7 +113,7 @@ struct wire_policy {
 
 struct wire_locator {
 	uint8_t slot;      /* 0..PROTO_SLOTS_MAX-1: replaces what the slot held */
-	uint8_t locator[8]; /* node, worker, 6 random bytes */
+	uint8_t locator[8]; /* node, 7 random bytes */
 	uint8_t token[PROTO_TOKEN_LEN]; /* what a RESET for this locator will carry */
 };
 
@@ -132,7 +135,7 @@ struct welcome_payload {
 	be16 mtu;           /* of the inner device */
 	uint8_t zero[2];
 	struct wire_policy policy;
-	/* struct wire_locator[locators]; struct wire_net_item[items] */
+	/* struct wire_locator[locators]; struct wire_net_item[items]; zeroes, ignored on receipt */
 };
 static_assert(sizeof(struct wire_policy) == 92, "wire_policy");
 static_assert(sizeof(struct wire_locator) == 25, "wire_locator");
@@ -150,18 +153,24 @@ struct packet_cookie {
 };
 static_assert(sizeof(struct packet_cookie) == 64, "packet_cookie");
 
-/* DATA and CONTROL: this header, ciphertext, tag. Bytes 1..7 are masked (RFC 9001 section 5.4). */
+/* DATA and CONTROL: this header, ciphertext, tag. Bytes 1..7 are masked (RFC 9001 section 5.4), so that nobody on the
+ * way can tell one from the other but by its length. */
 struct packet_header {
 	uint8_t type;
-	uint8_t epoch;
+	uint8_t kind_epoch; /* enum sealed_kind, and the low bits of the epoch's number */
 	be48 counter;
 	uint8_t locator[8];
 };
 static_assert(sizeof(struct packet_header) == PROTO_HEADER_LEN, "packet_header");
 
-enum locator_offset { LOCATOR_NODE = 0, LOCATOR_WORKER = 1, LOCATOR_RANDOM = 2 };
-/* Where the steering program finds the worker in a DATA or CONTROL datagram. */
-#define PROTO_WORKER_OFFSET 9
+enum sealed_kind {
+	SEALED_DATA = 0x00,    /* binds the first eight bytes of its header */
+	SEALED_CONTROL = 0x80, /* binds all sixteen */
+};
+#define PROTO_EPOCH_MASK 0x7fu /* the other bits of that byte; two epochs live at a time */
+
+/* Behind the node all is random; the server knows its worker by it (locator.h). */
+enum locator_offset { LOCATOR_NODE = 0, LOCATOR_RANDOM = 1 };
 
 /* RESET, server to client: "I do not know this session." Never longer than what provoked it. */
 struct packet_reset {

@@ -128,6 +128,16 @@ static inline void write_bytes(struct writer *w, const void *data, size_t len)
 	w->len += len;
 }
 
+static inline void write_zeroes(struct writer *w, size_t len)
+{
+	if (w->error || w->cap - w->len < len) {
+		w->error = true;
+		return;
+	}
+	memset(w->start + w->len, 0, len);
+	w->len += len;
+}
+
 static inline void write_u8(struct writer *w, uint8_t v)
 {
 	write_bytes(w, &v, 1);

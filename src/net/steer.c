@@ -1,5 +1,5 @@
 /*
- * Steering in the kernel: of datagrams by the worker byte of the locator, of inner packets by destination.
+ * Steering in the kernel: of datagrams by the locator, of inner packets by destination.
  *
  * The first program sees the UDP payload from offset 0, in IPv4 and IPv6 alike. What it returns is the position
  * of a socket in the group, in bind order; a position that does not exist leaves the choice to the kernel's
@@ -20,28 +20,67 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "jumpvpn/proto.h"
+#include "base/log.h"
+#include "jumpvpn/locator.h"
 
 #define NO_SOCKET 0xffff
+#define CODE_MAX 32
 
-int steer_reuseport(int fd, unsigned int workers)
+struct code {
+	struct sock_filter insn[CODE_MAX];
+	unsigned short n;
+};
+
+static void put(struct code *c, uint16_t op, uint32_t k)
 {
-	struct sock_filter code[] = {
-		/* A load beyond the end would answer 0, worker 0: look at the length first. */
-		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
-		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, PROTO_WORKER_OFFSET, 0, 6),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_DATA, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_CONTROL, 0, 3),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTO_WORKER_OFFSET),
-		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, workers, 1, 0),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-		BPF_STMT(BPF_RET | BPF_K, NO_SOCKET),
-	};
-	const struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	if (c->n == CODE_MAX)
+		bug("a steering program of more than %d instructions", CODE_MAX);
+	c->insn[c->n++] = (struct sock_filter)BPF_STMT(op, k);
+}
+
+/* Begins a rule for datagrams of this type and `least` bytes or more; answers what rule_ends() needs. */
+static unsigned short rule_begins(struct code *c, uint8_t type, uint32_t least)
+{
+	const unsigned short at = c->n;
+
+	/* A load beyond the end would answer socket 0: look at the length first. */
+	put(c, BPF_LD | BPF_W | BPF_LEN, 0);
+	put(c, BPF_JMP | BPF_JGE | BPF_K, least);
+	put(c, BPF_LD | BPF_B | BPF_ABS, 0);
+	put(c, BPF_JMP | BPF_JEQ | BPF_K, type);
+	return at;
+}
+
+/* Other datagrams go on here. */
+static void rule_ends(struct code *c, unsigned short at)
+{
+	c->insn[at + 1].jf = (uint8_t)(c->n - (at + 2));
+	c->insn[at + 3].jf = (uint8_t)(c->n - (at + 4));
+}
+
+/* As locator_worker(). */
+static void rule_sealed(struct code *c, unsigned int workers, uint32_t key)
+{
+	const unsigned short rule = rule_begins(c, PACKET_SEALED, PROTO_HASHED_OFFSET + 4);
+
+	put(c, BPF_LD | BPF_W | BPF_ABS, PROTO_HASHED_OFFSET);
+	put(c, BPF_ALU | BPF_MUL | BPF_K, key);
+	put(c, BPF_ALU | BPF_RSH | BPF_K, LOCATOR_SHIFT);
+	put(c, BPF_ALU | BPF_MOD | BPF_K, workers);
+	put(c, BPF_RET | BPF_A, 0);
+	rule_ends(c, rule);
+}
+
+int steer_reuseport(int fd, unsigned int workers, uint32_t key)
+{
+	struct code c = { .n = 0 };
+	struct sock_fprog program = { .filter = c.insn };
 
 	if (workers == 0 || workers > PROTO_WORKERS_MAX)
 		return -EINVAL;
+	rule_sealed(&c, workers, key);
+	put(&c, BPF_RET | BPF_K, NO_SOCKET);
+	program.len = c.n;
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0)
 		return -errno;
 	return 0;

@@ -1,8 +1,8 @@
 /*
  * Which worker a packet surfaces at.
  *
- * Outside: a classic BPF program on the SO_REUSEPORT group returns the worker byte of DATA and CONTROL; for
- * other types it returns a number out of range, so that the kernel's hash decides.
+ * Outside: a classic BPF program on the SO_REUSEPORT group answers for DATA and CONTROL the worker of the locator
+ * (jumpvpn/locator.h); for other types a number out of range, so that the kernel's hash decides.
  *
  * Inside: an eBPF program on the tunnel device looks the destination up in a map from addresses and networks
  * to workers, the longest prefix first, so that both directions of a session meet on one core. A destination
@@ -15,8 +15,9 @@
 
 #include "base/addr.h"
 
-/* Attaches to the group that `fd` belongs to (one member is enough). 0 or -errno. */
-int steer_reuseport(int fd, unsigned int workers);
+/* Attaches to the group that `fd` belongs to (one member is enough); `key` is that of locator_worker(). 0 or
+ * -errno. */
+int steer_reuseport(int fd, unsigned int workers, uint32_t key);
 
 struct steer; /* of one tunnel device; belongs to one thread */
 

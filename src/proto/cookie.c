@@ -164,13 +164,27 @@ bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,
 	return ok;
 }
 
-void reset_key_derive(uint8_t key[32], const uint8_t server_private[32])
+/* What must be the same in every worker, and after a restart. */
+static void derive(void *key, size_t len, const uint8_t server_private[32], const char *label)
 {
 	uint8_t prk[32];
 
 	hkdf_extract(prk, "", 0, server_private, 32);
-	hkdf_expand(key, 32, prk, "JumpVPN/1 reset");
+	hkdf_expand(key, len, prk, label);
 	crypto_wipe(prk, sizeof(prk));
+}
+
+void reset_key_derive(uint8_t key[32], const uint8_t server_private[32])
+{
+	derive(key, 32, server_private, "JumpVPN/1 reset");
+}
+
+uint32_t steer_key_derive(const uint8_t server_private[32])
+{
+	be32 key;
+
+	derive(&key, sizeof(key), server_private, "JumpVPN/1 steer");
+	return get_be32(key) | 1;
 }
 
 void reset_token(uint8_t token[PROTO_TOKEN_LEN], const uint8_t key[32], const uint8_t locator[8])

@@ -49,4 +49,6 @@ bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,
 		    const uint8_t mac1[PROTO_MAC_LEN], uint8_t cookie[PROTO_MAC_LEN]);
 
 void reset_key_derive(uint8_t key[32], const uint8_t server_private[32]);
+/* What locator_worker() takes; odd. */
+uint32_t steer_key_derive(const uint8_t server_private[32]);
 void reset_token(uint8_t token[PROTO_TOKEN_LEN], const uint8_t key[32], const uint8_t locator[8]);

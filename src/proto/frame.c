@@ -500,8 +500,10 @@ bool frame_next(struct reader *r, struct frame *f)
 {
 	const struct format *format;
 
-	while (!r->error && r->left > 0 && *r->at == FRAME_PAD)
-		read_u8(r);
+	while (r->left > 0 && *r->at == FRAME_PAD) {
+		r->at++;
+		r->left--;
+	}
 	if (r->error || r->left == 0)
 		return false;
 	f->type = read_u8(r);
@@ -526,14 +528,17 @@ void welcome_write(struct writer *w, const struct welcome *in)
 
 	if (in->locators > PROTO_SLOTS_MAX || in->items > POLICY_ITEMS_MAX)
 		bug("welcome_write: %u locators, %u net items", in->locators, in->items);
-	if (!fits(w, sizeof(wire) + in->locators * sizeof(struct wire_locator) +
-			     in->items * sizeof(struct wire_net_item)))
+	w->error |= sizeof(wire) + in->locators * sizeof(struct wire_locator) +
+			    in->items * sizeof(struct wire_net_item) >
+		    PROTO_WELCOME_PAYLOAD;
+	if (!fits(w, PROTO_WELCOME_PAYLOAD))
 		return;
 	memcpy(wire.session_id, in->session_id, sizeof(wire.session_id));
 	policy_to_wire(&wire.policy, &in->policy);
 	write_bytes(w, &wire, sizeof(wire));
 	write_locators(w, in->locator, in->locators);
 	write_items(w, in->item, in->items);
+	write_zeroes(w, PROTO_WELCOME_PAYLOAD - w->len);
 }
 
 static bool welcome_header_is_valid(const struct welcome_payload *wire)
@@ -561,5 +566,5 @@ bool welcome_read(const uint8_t *data, size_t len, struct welcome *out)
 	if (!policy_from_wire(&out->policy, &wire.policy))
 		return false;
 	return read_locators(&r, out->locator, wire.locators) && read_items(&r, out->item, wire.items) &&
-	       !r.error && r.left == 0;
+	       !r.error;
 }

@@ -137,8 +137,7 @@ struct welcome {
 	struct net_item item[POLICY_ITEMS_MAX];
 };
 
-/* Longest payload: PROTO_HELLO_LEN less header, e and tag. */
-#define WELCOME_PAYLOAD_MAX (PROTO_HELLO_LEN - sizeof(struct packet_welcome) - PROTO_TAG_LEN)
+/* PROTO_WELCOME_PAYLOAD bytes, at the beginning of the writer's room; its error when the lists do not fit. */
 void welcome_write(struct writer *w, const struct welcome *in);
-/* False: too short, values out of their bounds, no locator, or bytes left over. */
+/* False: too short, values out of their bounds, or no locator. What stands behind the lists is for later versions. */
 bool welcome_read(const uint8_t *data, size_t len, struct welcome *out);

@@ -6,21 +6,21 @@
 /* 0 for a datagram that no version-1 packet can be, by its type byte and length alone. */
 enum packet_type packet_classify(const uint8_t *datagram, size_t len);
 
-/* The AEAD nonce: iv XOR (0 (5 bytes) || epoch || counter). */
+/* The AEAD nonce: iv XOR (0 (5 bytes) || epoch, as the header tells it || counter). DATA and CONTROL share the counter. */
 void packet_nonce(uint8_t nonce[PROTO_NONCE_LEN], const uint8_t iv[PROTO_NONCE_LEN], uint8_t epoch,
 		  uint64_t counter);
 
 /*
  * Seals `len` bytes of plaintext from `in`, which may be packet + PROTO_HEADER_LEN and must not overlap otherwise: the
- * header, masked, the ciphertext and the tag. Room for len + PROTO_OVERHEAD bytes. Returns the datagram's length.
+ * header, masked, the ciphertext and the tag. Of the epoch's number the header tells the low bits. Room for len + PROTO_OVERHEAD bytes. Returns the datagram's length.
  */
-size_t packet_seal(uint8_t *packet, const uint8_t *in, size_t len, enum packet_type type, uint8_t epoch,
+size_t packet_seal(uint8_t *packet, const uint8_t *in, size_t len, enum sealed_kind kind, uint8_t epoch,
 		   uint64_t counter, const uint8_t locator[8], struct aead_key *key,
 		   const uint8_t iv[PROTO_NONCE_LEN], struct mask_key *mask);
 
 struct packet_id { /* what unmasking tells; trust it only after packet_open() */
-	enum packet_type type;
-	uint8_t epoch;
+	enum sealed_kind kind;
+	uint8_t epoch; /* PROTO_EPOCH_MASK of its number */
 	uint64_t counter;
 };
 

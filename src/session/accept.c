@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "jumpvpn/locator.h"
 #include "proto/cookie.h"
 
 #define JOBS_MAX 256    /* key agreements under way; more HELLOs are dropped */
@@ -129,9 +130,9 @@ bool accept_issue(struct session *s, uint8_t slot)
 	uint8_t locator[8], token[PROTO_TOKEN_LEN];
 
 	locator[LOCATOR_NODE] = e->config->node_id;
-	locator[LOCATOR_WORKER] = (uint8_t)e->worker;
 	for (int tries = 0; tries < 4; tries++) {
 		e->io.random(e->ctx, locator + LOCATOR_RANDOM, sizeof(locator) - LOCATOR_RANDOM);
+		locator_of_worker(locator, e->steer_key, e->worker, e->workers);
 		reset_token(token, e->reset_key, locator);
 		if (session_issue(s, slot, locator, token))
 			return true;
@@ -185,13 +186,14 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 }
 
 /* What a WELCOME has room for; the rest, if any, follows in POLICY frames once the session is attached. */
-static size_t welcome_compose(struct session *s, enum suite suite, uint8_t *out, size_t cap)
+static void welcome_compose(struct session *s, enum suite suite, uint8_t out[PROTO_WELCOME_PAYLOAD])
 {
 	struct net_item items[POLICY_ITEMS_MAX];
 	const size_t n = server_items(s->engine, s, items, POLICY_ITEMS_MAX);
-	const size_t room = (cap - sizeof(struct welcome_payload) - s->slots * sizeof(struct wire_locator)) /
+	const size_t room = (PROTO_WELCOME_PAYLOAD - sizeof(struct welcome_payload) -
+			     s->slots * sizeof(struct wire_locator)) /
 			    sizeof(struct wire_net_item);
-	struct writer w = writer_init(out, cap);
+	struct writer w = writer_init(out, PROTO_WELCOME_PAYLOAD);
 	struct welcome in = { .suite = suite };
 
 	memcpy(in.session_id, s->id, sizeof(in.session_id));
@@ -212,20 +214,15 @@ static size_t welcome_compose(struct session *s, enum suite suite, uint8_t *out,
 		in.parts = (uint8_t)((n + POLICY_ITEMS_MAX - 1) /
 				     POLICY_ITEMS_MAX); /* the schema allows no more than fit */
 	welcome_write(&w, &in);
-	return w.error ? 0 : w.len;
 }
 
-static void welcome_start(struct engine *e, struct session *s, struct job *j, struct jv_time now)
+static void welcome_start(struct engine *e, struct session *s, struct job *j)
 {
 	const struct config_peer *peer = &e->config->peers[s->peer];
-	struct packet_welcome *w = (struct packet_welcome *)j->welcome;
+	struct packet_welcome *w = &j->welcome;
 
 	s->keys.suite = choose_suite(e, j);
-	j->payload_len = welcome_compose(s, s->keys.suite, j->payload, sizeof(j->payload));
-	if (j->payload_len == 0) {
-		session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
-		return;
-	}
+	welcome_compose(s, s->keys.suite, j->payload);
 	w->type = PACKET_WELCOME;
 	w->suite = j->hello.suite;
 	memcpy(w->handshake_id, j->hello.handshake_id, sizeof(w->handshake_id));
@@ -354,8 +351,8 @@ static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
 		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
 		return false;
 	}
-	welcome_start(e, s, j, now);
-	return s->job == j;
+	welcome_start(e, s, j);
+	return true;
 }
 
 static void welcome_created(struct engine *e, struct job *j)
@@ -366,8 +363,7 @@ static void welcome_created(struct engine *e, struct job *j)
 	keys_start(&s->keys, false, s->keys.suite, &j->split, s->policy.replay_window, s->replay_bits,
 		   &e->cache_next);
 	e->counters.n[COUNT_WELCOME_SENT]++;
-	e->io.send(e->ctx, &j->from, j->welcome,
-		   sizeof(struct packet_welcome) + j->payload_len + PROTO_TAG_LEN, 0);
+	e->io.send(e->ctx, &j->from, (const uint8_t *)&j->welcome, sizeof(j->welcome), 0);
 }
 
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
@@ -421,12 +417,11 @@ void accept_reset(struct engine *e, const struct route *from, const uint8_t *dat
 	struct packet_reset r = { .type = PACKET_RESET };
 
 	const uint8_t *locator = datagram + offsetof(struct packet_header, locator);
-	const uint8_t worker = locator[LOCATOR_WORKER];
 
-	/* Only for locators this worker could have issued (or none of them: the daemon may have had more
-	 * workers once), and never longer than what asked for it. */
+	/* Only for locators that are this worker's (the daemon may have had more workers once, or fewer: that one
+	 * answers whose it would be now), and never longer than what asked for it. */
 	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
-	    (worker != e->worker && worker < e->workers))
+	    locator_worker(locator, e->steer_key, e->workers) != e->worker)
 		return;
 	if (!source_limit_take(e->reset_limit, &from->remote.ip, now))
 		return;

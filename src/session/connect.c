@@ -258,12 +258,11 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 		     struct jv_time now)
 {
 	const struct packet_welcome *w = (const struct packet_welcome *)datagram;
-	const size_t least = sizeof(*w) + sizeof(struct welcome_payload) + PROTO_TAG_LEN;
 	struct greeting *g = NULL;
 	struct attempt *a;
 	struct job *j;
 
-	if (len >= least && len <= PROTO_HELLO_LEN)
+	if (len == sizeof(*w))
 		g = find_greeting(e->client, from, w->handshake_id, &a);
 	if (g && g->consuming >= CONSUMING_MAX)
 		g = NULL;
@@ -275,8 +274,7 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 	g->consuming++;
 	j->noise = g->noise;
 	j->from = *from;
-	memcpy(j->welcome, datagram, len);
-	j->payload_len = len - sizeof(*w) - PROTO_TAG_LEN;
+	memcpy(&j->welcome, datagram, sizeof(j->welcome));
 	e->io.job(e->ctx, j);
 }
 
@@ -337,7 +335,7 @@ static void welcomed(struct engine *e, struct attempt *a, const struct greeting 
 	struct session *s;
 	struct path *p;
 
-	s = welcome_read(j->payload, j->payload_len, &w) ? session_birth(e, &w, j, now) : NULL;
+	s = welcome_read(j->payload, sizeof(j->payload), &w) ? session_birth(e, &w, j, now) : NULL;
 	if (!s) {
 		e->counters.n[COUNT_WELCOME_BAD]++;
 		return;

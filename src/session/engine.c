@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "jumpvpn/locator.h"
 #include "proto/carry.h"
 #include "proto/cookie.h"
 #include "proto/inner.h"
@@ -36,6 +37,7 @@ static bool server_new(struct engine *e)
 	source_limit_init(e->proven_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
 	source_limit_init(e->reset_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
 	reset_key_derive(e->reset_key, e->config->private_key);
+	e->steer_key = steer_key_derive(e->config->private_key);
 	return true;
 }
 
@@ -185,7 +187,7 @@ static void datagram_received(struct engine *e, struct reception *r, uint8_t *da
 {
 	const enum packet_type type = packet_classify(datagram, len);
 
-	if (type == PACKET_DATA || type == PACKET_CONTROL) {
+	if (type == PACKET_SEALED) {
 		receive_sealed(e, r, datagram, len);
 		return;
 	}
@@ -225,11 +227,9 @@ void engine_datagrams(struct engine *e, const struct route *from, uint8_t ecn, u
 
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len)
 {
-	const enum packet_type type = packet_classify(datagram, len);
-
-	if ((type != PACKET_DATA && type != PACKET_CONTROL) || datagram[PROTO_WORKER_OFFSET] >= e->workers)
+	if (e->workers == 1 || packet_classify(datagram, len) != PACKET_SEALED)
 		return e->worker;
-	return datagram[PROTO_WORKER_OFFSET];
+	return locator_worker(datagram + offsetof(struct packet_header, locator), e->steer_key, e->workers);
 }
 
 uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t len)

@@ -29,6 +29,7 @@ struct net_setup {
 enum send_how {
 	SEND_ECN = 0x03,   /* these two bits */
 	SEND_WHOLE = 0x04, /* a path MTU probe: nobody may fragment it */
+	SEND_DATA = 0x10,  /* an inner packet: where a socket is full, it may be dropped */
 	SEND_STANDS =
 		0x08, /* the datagram stands until flush() is called, and the next may stand right behind it */
 };

@@ -4,18 +4,17 @@
 
 static bool welcome_create(struct job *j)
 {
-	struct packet_welcome *w = (struct packet_welcome *)j->welcome;
+	struct packet_welcome *w = &j->welcome;
 
 	return noise_create_welcome(&j->noise, j->e_priv, j->psk, w->e, w->payload, j->payload,
-				    j->payload_len, &j->split);
+				    sizeof(j->payload), &j->split);
 }
 
 static bool welcome_consume(struct job *j)
 {
-	const struct packet_welcome *w = (const struct packet_welcome *)j->welcome;
+	const struct packet_welcome *w = &j->welcome;
 
-	return noise_consume_welcome(&j->noise, w->e, w->payload, j->payload_len + PROTO_TAG_LEN, j->payload,
-				     &j->split);
+	return noise_consume_welcome(&j->noise, w->e, w->payload, sizeof(w->payload), j->payload, &j->split);
 }
 
 void job_run(struct job *j)

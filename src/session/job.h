@@ -42,9 +42,8 @@ struct job {
 	uint8_t cookie[PROTO_MAC_LEN]; /* server: what it was made with */
 	struct packet_hello hello;
 	struct hello_payload hello_payload;
-	size_t payload_len;                   /* of the WELCOME, without tag */
-	uint8_t welcome[PROTO_HELLO_LEN];     /* the WELCOME datagram */
-	uint8_t payload[WELCOME_PAYLOAD_MAX]; /* its payload in clear */
+	struct packet_welcome welcome;
+	uint8_t payload[PROTO_WELCOME_PAYLOAD]; /* of the WELCOME, in clear */
 
 	/* rekey */
 	uint8_t e_pub[PROTO_KEY_LEN], peer_pub[PROTO_KEY_LEN], shared[PROTO_KEY_LEN];

@@ -103,7 +103,7 @@ struct epoch *keys_find(struct keys *k, uint8_t wire_epoch, struct jv_time now)
 {
 	struct epoch *e = &k->epoch[wire_epoch & 1];
 
-	if (!e->live || (uint8_t)e->number != wire_epoch || !time_before(now, e->dies))
+	if (!e->live || (e->number & PROTO_EPOCH_MASK) != wire_epoch || !time_before(now, e->dies))
 		return NULL;
 	return e;
 }

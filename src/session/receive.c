@@ -90,7 +90,7 @@ static bool is_newest(struct path *p, const struct packet_id *id, const struct e
 static enum counter not_new(struct session *s, const struct packet_id *id, const struct route *from,
 			    struct jv_time now)
 {
-	if (id->type == PACKET_DATA && rescue_doubles(s, now))
+	if (id->kind == SEALED_DATA && rescue_doubles(s, now))
 		return COUNT_DROP_DUPLICATE;
 	trail_refused(s->engine, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote,
 		      now);
@@ -167,7 +167,7 @@ static void heard(struct reception *r, const struct packet_id *id, uint8_t *body
 	s->last_rx = p->last_rx = r->now;
 	p->received++;
 	health_heard(s, p);
-	if (id->type == PACKET_DATA) {
+	if (id->kind == SEALED_DATA) {
 		note_highest(s, ep, id->counter);
 		data_received(r, body, len);
 	} else {
@@ -191,17 +191,17 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	s = r->path->session;
 	id = unmask(r, datagram);
 	why = COUNT_DROP_UNKNOWN_EPOCH;
-	if ((!r->epoch || (uint8_t)r->epoch->number != id.epoch) && !find_epoch(e, r, id.epoch))
+	if ((!r->epoch || (r->epoch->number & PROTO_EPOCH_MASK) != id.epoch) && !find_epoch(e, r, id.epoch))
 		goto drop;
 	why = s->state == STATE_BIRTH ? COUNT_DROP_NOT_ATTACHED : COUNT_DROP_WRONG_PATH;
-	if (id.type == PACKET_DATA ? !r->takes_data : s->state == STATE_TERMINATED)
+	if (id.kind == SEALED_DATA ? !r->takes_data : s->state == STATE_TERMINATED)
 		goto drop;
 	if (!replay_is_new(&r->epoch->replay, id.counter)) {
 		why = not_new(s, &id, r->from, r->now);
 		goto drop;
 	}
 	why = COUNT_DROP_BAD_TAG;
-	if (id.type == PACKET_DATA && e->io.room)
+	if (id.kind == SEALED_DATA && e->io.room)
 		body = e->io.room(e->ctx);
 	if (!packet_open(body, datagram, len, &id, r->key, r->epoch->rx_iv)) {
 		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &r->from->remote,

@@ -229,6 +229,7 @@ struct engine {
 	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];
+	uint32_t steer_key; /* by which locators tell their worker */
 	struct source_limit *hello_limit, *proven_limit, *reset_limit;
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
@@ -316,7 +317,7 @@ struct outgoing {
 /* `len`: none will be longer. */
 void transmit_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now);
 void transmit(struct outgoing *o, const uint8_t *packet, size_t len);
-/* PROBE, or its answer, filled up to `size` bytes of datagram; 0: as short as it is. Counted in no report. */
+/* PROBE, or its answer, filled up to `size` bytes of datagram; 0: as any other CONTROL. Counted in no report. */
 void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_time now);
 void ping_send(struct path *p, uint8_t flags, struct jv_time now);
 void close_send(struct session *s, enum reason why, struct jv_time now);

@@ -7,7 +7,7 @@
 #include "proto/packet.h"
 
 /* Of the credit of an unproven address, what DATA leaves: two PINGs with a PATH_CHALLENGE. */
-#define CONTROL_CREDIT 240
+#define CONTROL_CREDIT (2 * PROTO_CONTROL_SMALL)
 
 void path_report_now(const struct path *p, struct path_report *r)
 {
@@ -21,7 +21,7 @@ void path_report_now(const struct path *p, struct path_report *r)
 
 /* Seals what stands at `in`; 0 when the epoch has no counter left. */
 static size_t seal(const struct sealer *k, uint8_t *packet, const uint8_t *in, size_t len,
-		   enum packet_type type, struct jv_time now)
+		   enum sealed_kind kind, struct jv_time now)
 {
 	struct session *s = k->path->session;
 	struct epoch *ep = k->epoch;
@@ -31,7 +31,7 @@ static size_t seal(const struct sealer *k, uint8_t *packet, const uint8_t *in, s
 		if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH)
 			return 0;
 	}
-	return packet_seal(packet, in, len, type, (uint8_t)ep->number, ep->tx_counter++, k->path->locator,
+	return packet_seal(packet, in, len, kind, (uint8_t)ep->number, ep->tx_counter++, k->path->locator,
 			   k->key, ep->tx_iv, k->mask);
 }
 
@@ -54,7 +54,20 @@ static size_t seal_one(struct path *p, uint8_t *packet, size_t len, struct jv_ti
 {
 	const struct sealer k = sealer_of(p);
 
-	return seal(&k, packet, packet + PROTO_HEADER_LEN, len, PACKET_CONTROL, now);
+	return seal(&k, packet, packet + PROTO_HEADER_LEN, len, SEALED_CONTROL, now);
+}
+
+/*
+ * Frames are not to be told by their length: most that one packet holds fit into the small size, the lists of LOCATORS
+ * and POLICY go by the large one. A path that is known to carry less gets no more than that, if the frames fit.
+ */
+static size_t control_size(const struct path *p, size_t len)
+{
+	const size_t carries = pmtu_size(p);
+
+	if (len <= PROTO_CONTROL_SMALL)
+		return PROTO_CONTROL_SMALL;
+	return len <= carries && carries < PROTO_CONTROL_MAX ? carries : PROTO_CONTROL_MAX;
 }
 
 void control_begin(struct control *c)
@@ -84,18 +97,18 @@ bool data_may_send(struct path *p, size_t len)
 bool control_send(struct control *c, struct path *p, const struct route *to, struct jv_time now)
 {
 	struct engine *e = p->session->engine;
-	size_t len;
+	const size_t len = control_size(p, c->w.len + PROTO_OVERHEAD);
 
 	if (c->w.error)
 		bug("CONTROL frames beyond %zu bytes", c->w.cap);
 	if (c->w.len == 0 || !p->known || p->session->state == STATE_TERMINATED)
 		return false;
-	if (!may_send(p, to, c->w.len + PROTO_OVERHEAD)) {
+	if (!may_send(p, to, len)) {
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
 		return false;
 	}
-	len = seal_one(p, c->packet, c->w.len, now);
-	if (len == 0)
+	write_zeroes(&c->w, len - PROTO_OVERHEAD - c->w.len); /* FRAME_PAD */
+	if (seal_one(p, c->packet, c->w.len, now) == 0)
 		return false;
 	p->sent++;
 	e->counters.n[COUNT_TX_CONTROL]++;
@@ -117,18 +130,12 @@ void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_ti
 	struct engine *e = p->session->engine;
 	uint8_t *packet = e->room;
 	struct writer w = writer_init(packet + PROTO_HEADER_LEN, sizeof(e->room) - PROTO_OVERHEAD);
-	size_t len;
+	const size_t len = size ? size : PROTO_CONTROL_SMALL;
 
 	frame_write(&w, f);
-	len = w.len;
-	if (size > len + PROTO_OVERHEAD) {
-		len = size - PROTO_OVERHEAD;
-		memset(packet + PROTO_HEADER_LEN + w.len, FRAME_PAD, len - w.len);
-	}
-	if (!p->known || p->session->state == STATE_TERMINATED || !may_send(p, NULL, len + PROTO_OVERHEAD))
-		return;
-	len = seal_one(p, packet, len, now);
-	if (len == 0)
+	write_zeroes(&w, len - PROTO_OVERHEAD - w.len); /* FRAME_PAD */
+	if (!p->known || p->session->state == STATE_TERMINATED || !may_send(p, NULL, len) ||
+	    seal_one(p, packet, w.len, now) == 0)
 		return;
 	e->counters.n[COUNT_TX_CONTROL]++;
 	e->io.send(e->ctx, &p->route, packet, len, size ? SEND_WHOLE : 0);
@@ -252,7 +259,7 @@ void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
 	if (o->kept)
 		datagram = rescue_room(s, len + PROTO_OVERHEAD);
 	counter = o->sealer.epoch->tx_counter;
-	wire_len = seal(&o->sealer, datagram, packet, len, PACKET_DATA, o->now);
+	wire_len = seal(&o->sealer, datagram, packet, len, SEALED_DATA, o->now);
 	if (wire_len == 0) {
 		e->counters.n[COUNT_DROP_NO_PATH]++;
 		return;
@@ -265,5 +272,5 @@ void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
 		return;
 	}
 	p->sent++;
-	e->io.send(e->ctx, &p->route, datagram, wire_len, o->ecn | (o->kept ? SEND_STANDS : 0u));
+	e->io.send(e->ctx, &p->route, datagram, wire_len, o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u));
 }

@@ -9,6 +9,7 @@
 #include "net/steer.h"
 #include "net/tun.h"
 #include "net/udp.h"
+#include "proto/cookie.h"
 #include "worker/control.h"
 
 /* --- the tunnel --- */
@@ -108,7 +109,7 @@ static int open_listener(struct daemon *d, size_t i)
 		d->workers[k].listeners[i].fd = fd;
 		d->workers[k].listeners[i].id = (uint32_t)i;
 	}
-	rc = d->nworkers > 1 ? steer_reuseport(fd, d->nworkers) : 0;
+	rc = d->nworkers > 1 ? steer_reuseport(fd, d->nworkers, steer_key_derive(d->config->private_key)) : 0;
 	if (rc < 0) {
 		d->steered = false;
 		log_warn(

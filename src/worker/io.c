@@ -98,10 +98,11 @@ static void flush_datagrams(struct worker *w)
 
 		for (; i < w->ntx && w->tx[i].fd == fd && n < BATCH; i++) {
 			const struct udp_datagram *d = &w->tx[i].d;
+			const bool data = w->tx[i].how & SEND_DATA;
 
 			share_offer(&w->share, &d->remote, (uint32_t)d->len);
 			w->unasked += d->len;
-			if (full && d->data[0] == PACKET_DATA && share_exceeded(&w->share, &d->remote))
+			if (full && data && share_exceeded(&w->share, &d->remote))
 				engine_count(w->engine, COUNT_DROP_SOCKET_FULL, datagrams_of(d, 1));
 			else
 				batch[n++] = *d;
@@ -135,7 +136,7 @@ static bool joins(const struct worker *w, const struct worker_tx *last, int fd, 
 {
 	const struct udp_datagram *d = &last->d;
 
-	return w->runs && d->ecn == (how & ~(unsigned int)SEND_STANDS) && !d->whole && last->fd == fd &&
+	return w->runs && last->how == how && !d->whole && last->fd == fd &&
 	       d->data + d->len == datagram && len <= d->segment && d->len % d->segment == 0 &&
 	       d->len + len <= UDP_RUN_BYTES && d->len < (UDP_RUN_SEGMENTS - 1) * d->segment &&
 	       endpoint_equal(&d->remote, &to->remote) && ip_equal(&d->local, &to->local);
@@ -157,12 +158,14 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 		datagram = w->copy_slab + w->copied;
 		w->copied += len;
 	}
+	how &= ~(unsigned int)SEND_STANDS;
 	if (w->ntx > 0 && joins(w, &w->tx[w->ntx - 1], fd, to, datagram, len, how)) {
 		w->tx[w->ntx - 1].d.len += len;
 		return;
 	}
 	w->tx[w->ntx++] = (struct worker_tx){
 		.fd = fd,
+		.how = how,
 		.d = { .data = (uint8_t *)(uintptr_t)datagram,
 		       .len = len,
 		       .segment = len,

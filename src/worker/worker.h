@@ -121,6 +121,7 @@ struct worker {
 	bool runs;                /* the kernel sends runs of datagrams */
 	struct worker_tx {
 		int fd;
+		unsigned int how; /* enum send_how, but for SEND_STANDS */
 		struct udp_datagram d; /* segment: length of the first one */
 	} tx[WORKER_TX];
 	size_t ntx;

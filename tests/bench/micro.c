@@ -193,14 +193,14 @@ static void bench_start(struct bench *b, size_t sessions)
 
 /* Seals as the session's client would. */
 static size_t peer_seal(struct bench *b, const struct path *p, uint8_t *packet, size_t len,
-			enum packet_type type)
+			enum sealed_kind kind)
 {
 	struct keycache *cache = b->peer_cache;
 	struct epoch *ep = keys_tx(&b->peer);
 	struct mask_key *mask = keycache_mask(cache, b->peer.tx_mask_cache, b->peer.suite, b->peer.tx_mask);
 	struct aead_key *key = keycache_aead(cache, ep->tx_cache, b->peer.suite, ep->tx_key);
 
-	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, type, (uint8_t)ep->number,
+	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, kind, (uint8_t)ep->number,
 			   ep->tx_counter++, p->locator, key, ep->tx_iv, mask);
 }
 
@@ -287,7 +287,7 @@ static void data_in(struct bench *b)
 
 	for (size_t i = 0; i < TIMES; i++) {
 		inner_packet(packets[i] + PROTO_HEADER_LEN, PACKET, &far, &near);
-		peer_seal(b, b->s->active, packets[i], PACKET, PACKET_DATA);
+		peer_seal(b, b->s->active, packets[i], PACKET, SEALED_DATA);
 	}
 	engine_datagram(b->engine, &b->s->active->route, 0, packets[0], sizeof(packets[0]), b->now);
 	measured("data_in", 999,
@@ -322,7 +322,7 @@ static void runs(struct bench *b)
 	must(b->sent == sizeof(packets), "a packet was not sent");
 	for (size_t i = 0; i < TIMES; i++) {
 		inner_packet(packets[i] + PROTO_HEADER_LEN, PACKET, &far, &near);
-		peer_seal(b, b->s->active, packets[i], PACKET, PACKET_DATA);
+		peer_seal(b, b->s->active, packets[i], PACKET, SEALED_DATA);
 	}
 	measured("run_in", 1000,
 		 engine_datagrams(b->engine, &b->s->active->route, 0, packets[0], sizeof(packets),
@@ -341,7 +341,7 @@ static void seal_open(struct bench *b)
 	struct aead_key *key = keycache_aead(cache, 1, b->peer.suite, tx->tx_key);
 	measured("seal", 1000,
 		 for (size_t i = 0; i < TIMES; i++)
-			 packet_seal(packets[i], packets[i] + PROTO_HEADER_LEN, PACKET, PACKET_DATA, 0, i,
+			 packet_seal(packets[i], packets[i] + PROTO_HEADER_LEN, PACKET, SEALED_DATA, 0, i,
 				     b->s->active->locator, key, tx->tx_iv, mask));
 	measured(
 		"open", 1000, for (size_t i = 0; i < TIMES; i++) {
@@ -405,7 +405,7 @@ static void jump_once(struct bench *b, uint8_t *packet, size_t len)
 /* JUMP in: found, opened, judged, committed, audited and acknowledged. */
 static void jumps(struct bench *b, bool many)
 {
-	static uint8_t packet[SWITCHES + 1][PROTO_CONTROL_MAX];
+	static uint8_t packet[SWITCHES + 1][PROTO_CONTROL_SMALL];
 	size_t len[SWITCHES + 1];
 
 	for (uint32_t i = 0; i <= SWITCHES; i++) {
@@ -420,7 +420,8 @@ static void jumps(struct bench *b, bool many)
 		f.jump.binding_version = b->s->binding_version + i;
 		f.jump.age_us = session_age_us(b->s, b->now);
 		frame_write(&w, &f);
-		len[i] = peer_seal(b, to, packet[i], w.len, PACKET_CONTROL);
+		write_zeroes(&w, w.cap - w.len);
+		len[i] = peer_seal(b, to, packet[i], w.len, SEALED_CONTROL);
 	}
 	jump_once(b, packet[0], len[0]);
 	if (many)

@@ -268,7 +268,7 @@ static void act_again(struct world *w, struct input *in)
 	if (d.client >= w->clients)
 		return;
 	if (flip) /* a byte behind the locator of a sealed packet: else only the path would be another */
-		d.data[d.data[0] == PACKET_DATA || d.data[0] == PACKET_CONTROL ? 16 + at % (d.len - 16)
+		d.data[d.data[0] == PACKET_SEALED ? 16 + at % (d.len - 16)
 									       : at % d.len] ^= flip;
 	from = which & 0x80 ? source(w, at, d.up) : d.route;
 	if (!flip && d.up) /* it may not have arrived yet: the second time counts */

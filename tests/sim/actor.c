@@ -14,7 +14,7 @@ bool datagram_open(struct sim_engine *se, const uint8_t *data, size_t len, struc
 	const struct epoch *ep;
 
 	memset(out, 0, offsetof(struct opened, bytes));
-	if (len < PROTO_OVERHEAD || (data[0] != PACKET_DATA && data[0] != PACKET_CONTROL))
+	if (len < PROTO_OVERHEAD || data[0] != PACKET_SEALED)
 		return false;
 	out->path = session_find_path(se->e, data + offsetof(struct packet_header, locator));
 	if (!out->path)
@@ -22,7 +22,7 @@ bool datagram_open(struct sim_engine *se, const uint8_t *data, size_t len, struc
 	s = out->path->session;
 	out->id = packet_unmask(
 		data, keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
-	if (out->id.type == PACKET_DATA)
+	if (out->id.kind == SEALED_DATA)
 		return true;
 	ep = &s->keys.epoch[out->id.epoch & 1];
 	memcpy(out->bytes, data, len);
@@ -50,7 +50,7 @@ static uint32_t kinds_of(struct sim_engine *se, const uint8_t *data, size_t len)
 
 	if (!datagram_open(se, data, len, &o))
 		return 1u << LINK_KIND_HANDSHAKE;
-	if (o.id.type == PACKET_DATA)
+	if (o.id.kind == SEALED_DATA)
 		return 1u << LINK_KIND_DATA;
 	while (o.opens && frame_next(&o.frames, &f))
 		kinds |= LINK_KIND_OF_FRAME(f.type);

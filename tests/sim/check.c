@@ -79,7 +79,7 @@ static const struct epoch *epoch_of(const struct keys *k, uint8_t wire)
 {
 	const struct epoch *e = &k->epoch[k->tx_epoch & 1];
 
-	return (uint8_t)e->number == wire ? e : &k->epoch[~k->tx_epoch & 1];
+	return (e->number & PROTO_EPOCH_MASK) == wire ? e : &k->epoch[~k->tx_epoch & 1];
 }
 
 static struct seal *seal_of(struct sim *sim, const struct epoch *ep, uint64_t counter)
@@ -115,16 +115,14 @@ static uint32_t sum_of(const uint8_t *data, size_t len)
 	return (uint32_t)(h >> 32) | 1;
 }
 
-static void check_nonce(struct sim_engine *se, const struct session *s, const uint8_t *data, size_t len)
+static void check_nonce(struct sim_engine *se, const struct session *s, const uint8_t *data, size_t len,
+			struct packet_id id)
 {
-	struct mask_key *mask =
-		keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask);
-	const struct packet_id id = packet_unmask(data, mask);
 	const struct epoch *ep = epoch_of(&s->keys, id.epoch);
 	const uint32_t sum = sum_of(data + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
 	struct seal *seal;
 
-	if ((uint8_t)ep->number != id.epoch || id.counter > COUNTER_JUMP_MAX) {
+	if ((ep->number & PROTO_EPOCH_MASK) != id.epoch || id.counter > COUNTER_JUMP_MAX) {
 		sim_violate(se->sim, "nonce", "sealed with epoch %u, counter %llu: there is no such key",
 			    id.epoch, (unsigned long long)id.counter);
 		return;
@@ -132,7 +130,7 @@ static void check_nonce(struct sim_engine *se, const struct session *s, const ui
 	seal = seal_of(se->sim, ep, id.counter);
 	if (seal->sum[id.counter] == 0)
 		seal->sum[id.counter] = sum;
-	else if (seal->sum[id.counter] != sum || data[0] != PACKET_DATA)
+	else if (seal->sum[id.counter] != sum || id.kind != SEALED_DATA)
 		sim_violate(se->sim, "nonce", "epoch %u, counter %llu: sealed twice", id.epoch,
 			    (unsigned long long)id.counter);
 }
@@ -158,6 +156,16 @@ static void check_locator(struct sim_engine *se, const struct sim_socket *socket
 	l->uid = socket->uid;
 }
 
+/* Is it of a length that tells nothing of what is in it? */
+static bool control_fits(const struct path *p, size_t len, unsigned int how)
+{
+	const size_t carries = pmtu_size(p);
+
+	if (how & SEND_WHOLE)
+		return len <= p->session->mtu + (size_t)PROTO_OVERHEAD;
+	return len == PROTO_CONTROL_SMALL || len == PROTO_CONTROL_MAX || (len == carries && len < PROTO_CONTROL_MAX);
+}
+
 static void check_sealed(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *data,
 			 size_t len,
 			 unsigned int how)
@@ -165,20 +173,22 @@ static void check_sealed(struct sim_engine *se, const struct sim_socket *socket,
 	const uint8_t *locator = data + offsetof(struct packet_header, locator);
 	struct path *p = session_find_path(se->e, locator);
 	const struct session *s;
+	struct packet_id id;
 
 	if (!p || len < PROTO_OVERHEAD) {
 		sim_violate(se->sim, "path", "a packet of %zu bytes with a locator of no session", len);
 		return;
 	}
 	s = p->session;
-	check_nonce(se, s, data, len);
+	id = packet_unmask(data, keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+	check_nonce(se, s, data, len, id);
 	if (socket)
 		check_locator(se, socket, locator);
-	if (data[0] == PACKET_DATA && p != s->active &&
+	if (id.kind == SEALED_DATA && p != s->active &&
 	    !(se->e->client && s->jump.pending && s->jump.dead && p->slot == s->jump.slot))
 		sim_violate(se->sim, "path", "DATA leaves on path %u (slot %u), which is not the active one",
 			    p->number, p->slot);
-	if (data[0] == PACKET_CONTROL && len > (how & SEND_WHOLE ? s->mtu + (size_t)PROTO_OVERHEAD : PROTO_CONTROL_MAX))
+	if (id.kind == SEALED_CONTROL && !control_fits(p, len, how))
 		sim_violate(se->sim, "size", "CONTROL of %zu bytes", len);
 }
 
@@ -187,11 +197,11 @@ void check_sent(struct sim_engine *se, const struct sim_socket *socket, const ui
 {
 	const uint8_t type = len > 0 ? data[0] : 0;
 
-	if (type == PACKET_DATA || type == PACKET_CONTROL)
+	if (type == PACKET_SEALED)
 		check_sealed(se, socket, data, len, how);
 	else if (se->e->client ? type != PACKET_HELLO || len != PROTO_HELLO_LEN
 			       : (type != PACKET_WELCOME && type != PACKET_COOKIE && type != PACKET_RESET) ||
-					 len > PROTO_HELLO_LEN)
+					 len > PROTO_HELLO_LEN || (type == PACKET_WELCOME && len != PROTO_WELCOME_LEN))
 		sim_violate(se->sim, "size", "a packet of type %02x and %zu bytes", type, len);
 }
 

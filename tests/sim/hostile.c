@@ -149,7 +149,7 @@ static size_t changed(struct sim *sim, const struct relic *r, enum sim_attack at
 		len = prng_below(&sim->rng, len);
 		break;
 	case SIM_FORGE:
-		data[0] = prng_below(&sim->rng, 2) ? PACKET_DATA : PACKET_CONTROL;
+		data[0] = PACKET_SEALED;
 		prng_fill(&sim->rng, data + 1, 7);
 		len = 16 + prng_below(&sim->rng, 200);
 		prng_fill(&sim->rng, data + 16, len - 16);
@@ -181,7 +181,7 @@ bool sim_attack(struct sim *sim, unsigned int client, enum sim_way way, enum sim
 	r = &c->relic[way][pick % n];
 	/* What its receiver would not take then, it may take now: a late packet is no replay. */
 	if ((attack == SIM_REPLAY || attack == SIM_REPLAY_ELSEWHERE) && !r->taken &&
-	    (r->data[0] == PACKET_DATA || r->data[0] == PACKET_CONTROL))
+	    r->data[0] == PACKET_SEALED)
 		return false;
 	len = changed(sim, r, attack, data);
 	from = attack == SIM_REPLAY_ELSEWHERE ? elsewhere(sim, client, way, &r->route) : r->route;

@@ -14,10 +14,8 @@ static const char *type_name(uint8_t type)
 		return "WELCOME";
 	case PACKET_COOKIE:
 		return "COOKIE";
-	case PACKET_DATA:
-		return "DATA";
-	case PACKET_CONTROL:
-		return "CONTROL";
+	case PACKET_SEALED:
+		return "SEALED";
 	case PACKET_RESET:
 		return "RESET";
 	default:
@@ -79,7 +77,9 @@ void trace_sent(struct sim_engine *se, const struct route *to, const uint8_t *da
 
 		at = tell(text, sizeof(text), at, ", %02x%02x path %u, %u/%llu", s->id[0], s->id[1],
 			  o.path->number, o.id.epoch, (unsigned long long)o.id.counter);
-		if (o.id.type == PACKET_CONTROL && !o.opens)
+		if (o.id.kind == SEALED_DATA)
+			at = tell(text, sizeof(text), at, " DATA");
+		else if (!o.opens)
 			at = tell(text, sizeof(text), at, " (does not open)");
 		while (o.opens && frame_next(&o.frames, &f))
 			at = tell_frame(text, sizeof(text), at, &f);

@@ -49,7 +49,7 @@ static void test_handshake_timeout(void **state)
 
 		p.handshake_timeout_ms = ms;
 		w = with_policy(&p);
-		world_swallow_type(w, true, PACKET_CONTROL, UINT32_MAX);
+		world_swallow_type(w, true, PACKET_SEALED, UINT32_MAX);
 		world_start(w);
 		world_run(w, 100);
 		world_view(w, 0, &info, 1);

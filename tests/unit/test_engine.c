@@ -312,11 +312,9 @@ static void test_damage(void **state)
 	for (size_t i = 0; i < w->record.n; i++) {
 		const struct datagram d = w->record.list[i];
 
-		if (d.data[0] != PACKET_DATA && d.data[0] != PACKET_CONTROL)
+		if (d.data[0] != PACKET_SEALED || seen[d.up][d.inner])
 			continue;
-		if (seen[d.up][d.data[0] == PACKET_DATA])
-			continue;
-		seen[d.up][d.data[0] == PACKET_DATA] = true;
+		seen[d.up][d.inner] = true;
 		damage(w, &d);
 	}
 	assert_true(seen[1][0] && seen[1][1] && seen[0][1]);
@@ -354,7 +352,7 @@ static void test_flood(void **state)
 {
 	struct world *w = world_new(1, 1);
 	const struct route stranger = world_stranger(1);
-	uint8_t data[100] = { PACKET_DATA };
+	uint8_t data[100] = { PACKET_SEALED };
 	uint64_t told = 0;
 	unsigned int records = 0;
 

@@ -84,7 +84,7 @@ static const struct vector {
 };
 #define VECTORS (sizeof(vectors) / sizeof(vectors[0]))
 
-#define BUF 1024
+#define BUF 1200
 
 static size_t bytes_of(const char *hex, uint8_t buf[BUF])
 {
@@ -396,18 +396,20 @@ static void test_welcome_vector(void **state)
 	assert_int_equal(in.items, 2);
 	assert_int_equal(in.item[1].kind, NET_ITEM_DNS);
 	welcome_write(&w, &in);
-	assert_int_equal(w.len, len);
+	assert_int_equal(w.len, PROTO_WELCOME_PAYLOAD);
 	assert_memory_equal(got, want, len);
-	for (size_t cap = 0; cap < len; cap++) {
+	for (size_t i = len; i < w.len; i++)
+		assert_int_equal(got[i], 0);
+	for (size_t cap = 0; cap < PROTO_WELCOME_PAYLOAD; cap++) {
 		w = writer_init(got, cap);
 		memset(got, 0x5a, sizeof(got));
 		welcome_write(&w, &in);
 		assert_true(w.error && w.len == 0 && got[0] == 0x5a);
 	}
-	for (size_t n = 0; n < BUF; n++) { /* neither shorter nor longer */
-		memset(got, 0, sizeof(got));
+	for (size_t n = 0; n < BUF; n++) { /* not shorter; and what stands behind says nothing */
+		memset(got, 0xff, sizeof(got));
 		memcpy(got, want, n < len ? n : len);
-		assert_int_equal(welcome_read(got, n, &in), n == len);
+		assert_int_equal(welcome_read(got, n, &in), n >= len);
 	}
 }
 
@@ -420,7 +422,7 @@ static void test_welcome_bounds(void **state)
 	} rows[] = {
 		{ 16, 2, true }, { 16, 0, false }, { 16, 3, false },     /* suite */
 		{ 17, 0, false }, { 17, 2, false }, { 17, 11, false },   /* locators */
-		{ 18, 1, false }, { 18, 3, false }, { 18, 49, false },   /* items */
+		{ 18, 1, true }, { 18, 3, false }, { 18, 49, false },   /* items */
 		{ 19, 0, true }, { 19, 16, true }, { 19, 17, false },    /* parts */
 		{ 24, 0x02, true }, { 24, 0x01, false }, { 24, 0x24, false }, /* mtu */
 		{ 26, 1, false }, { 27, 1, false },                      /* zero */
@@ -447,14 +449,38 @@ static void test_sizes(void **state)
 	static struct welcome in = { .suite = 1, .mtu = 1420, .locators = PROTO_SLOTS_MAX, .items = 36 };
 	static struct frame f = { .type = FRAME_POLICY, .policy = { .parts = 1, .items = POLICY_ITEMS_MAX } };
 	uint8_t buf[PROTO_CONTROL_MAX];
-	struct writer w = writer_init(buf, WELCOME_PAYLOAD_MAX);
+	struct writer w = writer_init(buf, PROTO_WELCOME_PAYLOAD);
 
 	(void)state;
 	welcome_write(&w, &in);
 	assert_false(w.error);
+	w = writer_init(buf, sizeof(buf));
+	in.items = 43; /* one more than there is room for beside ten locators */
+	welcome_write(&w, &in);
+	assert_true(w.error && w.len == 0);
 	w = writer_init(buf, PROTO_CONTROL_MAX - PROTO_OVERHEAD);
 	frame_write(&w, &f);
 	assert_false(w.error);
+}
+
+/* All that one packet holds beside LOCATORS and POLICY goes by the small size. */
+static void test_small_size(void **state)
+{
+	static const enum frame_type together[][3] = {
+		{ FRAME_PING, FRAME_PATH_CHALLENGE }, { FRAME_PONG, FRAME_PATH_CHALLENGE },
+		{ FRAME_JUMP_ACK, FRAME_PATH_CHALLENGE }, { FRAME_REKEY_OFFER }, { FRAME_REKEY_ACCEPT },
+		{ FRAME_JUMP }, { FRAME_JUMP_REJECT }, { FRAME_PATH_RESPONSE }, { FRAME_CLOSE }, { FRAME_PROBE_ACK },
+	};
+	uint8_t buf[PROTO_CONTROL_SMALL];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(together) / sizeof(together[0]); i++) {
+		struct writer w = writer_init(buf, PROTO_CONTROL_SMALL - PROTO_OVERHEAD);
+
+		for (size_t k = 0; k < 3 && together[i][k] != FRAME_PAD; k++)
+			frame_write(&w, &(struct frame){ .type = together[i][k] });
+		assert_true(!w.error && w.len > 0);
+	}
 }
 
 static void write_frame(void *arg)
@@ -498,6 +524,7 @@ int main(void)
 		cmocka_unit_test(test_welcome_vector),
 		cmocka_unit_test(test_welcome_bounds),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_small_size),
 		cmocka_unit_test(test_impossible_frames_abort),
 	};
 

@@ -1,6 +1,8 @@
 /* From HELLO to session, and what keeps strangers out. */
 #include "world.h"
 
+#include "jumpvpn/locator.h"
+
 static uint8_t old_id[16];
 
 static bool client_attached_to_other(struct world *w)
@@ -84,10 +86,10 @@ static void test_lost(void **state)
 {
 	lost_once(true, PACKET_HELLO, 1);
 	lost_once(false, PACKET_WELCOME, 1);
-	lost_once(true, PACKET_CONTROL, 1);  /* the first PING */
-	lost_once(false, PACKET_CONTROL, 1); /* its PONG */
-	lost_once(true, PACKET_CONTROL, 4);
-	lost_once(false, PACKET_CONTROL, 4);
+	lost_once(true, PACKET_SEALED, 1);  /* the first PING */
+	lost_once(false, PACKET_SEALED, 1); /* its PONG */
+	lost_once(true, PACKET_SEALED, 4);
+	lost_once(false, PACKET_SEALED, 4);
 	lost_once(true, PACKET_HELLO, 4);
 }
 
@@ -480,7 +482,7 @@ static void test_reset_is_bounded(void **state)
 {
 	struct world *w = world_new(1, 1);
 	const struct route stranger = world_stranger(1);
-	uint8_t data[100] = { PACKET_DATA };
+	uint8_t data[100] = { PACKET_SEALED };
 
 	world_attach(w);
 	data[8] = 9; /* another node's */
@@ -539,7 +541,7 @@ static void test_two_workers(void **state)
 		for (unsigned int i = 0; i < 3; i++) {
 			struct session *s = world_session(w, i);
 
-			assert_int_equal(s->active->locator[LOCATOR_WORKER], i % 2);
+			assert_int_equal(locator_worker(s->active->locator, w->engine[0].e->steer_key, 2), i % 2);
 			world_traffic(w, &w->client[i].up, 10000, true);
 			world_traffic(w, &w->client[i].down, 10000, false);
 		}

@@ -646,7 +646,7 @@ static void test_forged_welcomes(void **state)
 	world_start(w);
 	a = &world_client_engine(w, 0)->client->attempt[0];
 	for (unsigned int ms = 0; ms < 200 && !world_session(w, 0); ms++) {
-		uint8_t p[600] = { PACKET_WELCOME, SUITE_AES_256_GCM };
+		uint8_t p[PROTO_WELCOME_LEN] = { PACKET_WELCOME, SUITE_AES_256_GCM };
 		const struct route from = { .socket = a->socket, .remote = { world_server_ip(), 0, 4433 } };
 		const struct greeting *g = &a->greeting[0];
 

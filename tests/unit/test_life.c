@@ -265,7 +265,7 @@ static void test_renewal(void **state)
 /* Nothing of the client's but what belongs to the session it has comes through. */
 static bool swallow_next(struct world *w, const struct datagram *d)
 {
-	const struct path *p = d->up && d->data[0] == PACKET_CONTROL
+	const struct path *p = d->up && is_control(d)
 				       ? session_find_path(world_client_engine(w, 0),
 							   d->data + offsetof(struct packet_header, locator))
 				       : NULL;

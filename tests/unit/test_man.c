@@ -100,8 +100,7 @@ struct world {
 	uint8_t reset_key[32];
 	struct packet_hello hello;
 	struct noise initiator, responder;
-	uint8_t welcome[PROTO_HELLO_LEN];
-	size_t welcome_len;
+	struct packet_welcome welcome;
 	struct noise_split split;
 	struct locator locator[5];
 };
@@ -143,7 +142,6 @@ static void compose(struct world *w, struct welcome *in)
 		l->slot = i;
 		memset(l->locator, 0xd0 + i, sizeof(l->locator));
 		l->locator[LOCATOR_NODE] = 1;
-		l->locator[LOCATOR_WORKER] = 0;
 		reset_token(l->token, w->reset_key, l->locator);
 		in->locator[i] = *l;
 	}
@@ -156,8 +154,8 @@ static void compose(struct world *w, struct welcome *in)
 
 static void welcome(struct world *w)
 {
-	struct packet_welcome *p = (struct packet_welcome *)w->welcome;
-	uint8_t psk[32] = { 0 }, payload[WELCOME_PAYLOAD_MAX], opened[WELCOME_PAYLOAD_MAX], hash[32];
+	struct packet_welcome *p = &w->welcome;
+	uint8_t psk[32] = { 0 }, payload[PROTO_WELCOME_PAYLOAD], opened[PROTO_WELCOME_PAYLOAD], hash[32];
 	struct writer out = writer_init(payload, sizeof(payload));
 	struct noise_split split;
 	static struct welcome in;
@@ -166,19 +164,18 @@ static void welcome(struct world *w)
 	welcome_write(&out, &in);
 	assert_false(out.error);
 	vector("WELCOME payload, bytes 0 to 27", payload, 28);
-	vector("WELCOME payload, behind the policy", payload + 120, out.len - 120);
+	vector("WELCOME payload, bytes 120 to 280", payload + 120, 161);
+	assert_int_equal(out.len, sizeof(payload));
 	p->type = PACKET_WELCOME;
 	p->suite = SUITE_AES_256_GCM;
 	count_up(p->handshake_id, 0xa0, 8);
-	assert_true(noise_create_welcome(&w->responder, w->e_server, psk, p->e, p->payload, payload, out.len,
-					 &w->split));
-	w->welcome_len = sizeof(*p) + out.len + PROTO_TAG_LEN;
-	assert_true(noise_consume_welcome(&w->initiator, p->e, p->payload, out.len + PROTO_TAG_LEN, opened,
-					  &split));
+	assert_true(noise_create_welcome(&w->responder, w->e_server, psk, p->e, p->payload, payload,
+					 sizeof(payload), &w->split));
+	assert_true(noise_consume_welcome(&w->initiator, p->e, p->payload, sizeof(p->payload), opened, &split));
 	assert_memory_equal(&split, &w->split, sizeof(split));
 	vector("WELCOME, bytes 0 to 47", p, 48);
-	sha256_2(hash, p, w->welcome_len, NULL, 0);
-	vector("WELCOME, SHA-256 of all bytes", hash, 32);
+	sha256_2(hash, p, sizeof(*p), NULL, 0);
+	vector("WELCOME, SHA-256 of all 1200 bytes", hash, 32);
 	vector("handshake hash", split.h, 32);
 	vector("Split() key c2s", split.i2r, 32);
 	vector("Split() key s2c", split.r2i, 32);
@@ -194,7 +191,7 @@ static struct keys keys_of(const struct noise_split *split, enum suite suite)
 	return k;
 }
 
-static void seal(const char *label, const struct keys *k, enum packet_type type, uint64_t counter,
+static void seal(const char *label, const struct keys *k, enum sealed_kind kind, uint64_t counter,
 		 const uint8_t locator[8], const void *plain, size_t len)
 {
 	uint8_t packet[256];
@@ -205,7 +202,7 @@ static void seal(const char *label, const struct keys *k, enum packet_type type,
 	aead_key_init(aead, k->suite, k->epoch[0].tx_key);
 	mask_key_init(mask, k->suite, k->tx_mask);
 	memcpy(packet + PROTO_HEADER_LEN, plain, len);
-	len = packet_seal(packet, packet + PROTO_HEADER_LEN, len, type, 0, counter, locator, aead,
+	len = packet_seal(packet, packet + PROTO_HEADER_LEN, len, kind, 0, counter, locator, aead,
 			  k->epoch[0].tx_iv, mask);
 	vector(label, packet, len);
 	aead_key_clear(aead);
@@ -252,18 +249,19 @@ static void sealed(const struct world *w)
 	const struct keys chacha = keys_of(&w->split, SUITE_CHACHA20_POLY1305);
 	struct frame ping = { .type = FRAME_PING, .ping = { .id = 1, .age_us = 2500, .policy_generation = 1,
 							    .report = { .sent = 1 } } };
-	uint8_t plain[64];
+	uint8_t plain[PROTO_CONTROL_SMALL - PROTO_OVERHEAD];
 	struct writer out = writer_init(plain, sizeof(plain));
 
 	frame_write(&out, &ping);
 	vector("PING frame", plain, out.len);
 	probes();
-	seal("CONTROL with that PING, epoch 0, counter 0, slot 0", &aes, PACKET_CONTROL, 0, slot0, plain,
-	     out.len);
+	write_zeroes(&out, sizeof(plain) - out.len);
+	seal("CONTROL with that PING, epoch 0, counter 0, slot 0", &aes, SEALED_CONTROL, 0, slot0, plain,
+	     sizeof(plain));
 	vector("inner packet", inner, sizeof(inner));
-	seal("DATA, epoch 0, counter 1, slot 0, AES-256-GCM", &aes, PACKET_DATA, 1, slot0, inner,
+	seal("DATA, epoch 0, counter 1, slot 0, AES-256-GCM", &aes, SEALED_DATA, 1, slot0, inner,
 	     sizeof(inner));
-	seal("DATA, epoch 0, counter 1, slot 0, ChaCha20-Poly1305", &chacha, PACKET_DATA, 1, slot0, inner,
+	seal("DATA, epoch 0, counter 1, slot 0, ChaCha20-Poly1305", &chacha, SEALED_DATA, 1, slot0, inner,
 	     sizeof(inner));
 }
 

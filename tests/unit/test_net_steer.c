@@ -8,13 +8,17 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "jumpvpn/proto.h"
+#include "jumpvpn/locator.h"
 #include "net/steer.h"
 #include "net/udp.h"
+#include "prng.h"
 #include "tun_packet.h"
 
 #define WORKERS 4
 #define SENDS 64
+#define KEY 0xdeadbeefu
+
+static struct prng rng = { 1 };
 
 struct group {
 	struct endpoint at;
@@ -83,33 +87,40 @@ static void expect_spread(const struct group *g)
 	assert_int_equal(total, SENDS);
 }
 
+/* The header of a sealed packet, its locator of this worker and otherwise random. */
+static void name_worker(uint8_t payload[PROTO_HEADER_LEN], uint32_t worker, uint32_t workers)
+{
+	uint8_t *locator = payload + PROTO_HEADER_LEN - 8;
+
+	payload[0] = PACKET_SEALED;
+	prng_fill(&rng, payload + 1, PROTO_HEADER_LEN - 1);
+	locator_of_worker(locator, KEY, worker, workers);
+	assert_int_equal(locator_worker(locator, KEY, workers), worker);
+}
+
 static void steer_all(const char *address)
 {
-	static const uint8_t types[] = { PACKET_DATA, PACKET_CONTROL };
-	uint8_t payload[PROTO_HEADER_LEN] = { 0 };
+	uint8_t payload[PROTO_HEADER_LEN];
 	struct group g;
 
 	open_group(&g, address);
-	assert_int_equal(steer_reuseport(g.fds[1], WORKERS), 0);
-	for (size_t t = 0; t < sizeof(types); t++) {
-		for (uint8_t k = 0; k < WORKERS; k++) {
-			payload[0] = types[t];
-			payload[PROTO_WORKER_OFFSET] = k;
-			spray(&g, payload, sizeof(payload));
-			for (size_t i = 0; i < WORKERS; i++)
-				assert_int_equal(g.got[i], i == k ? SENDS : 0);
-		}
+	assert_int_equal(steer_reuseport(g.fds[1], WORKERS, KEY), 0);
+	for (uint32_t n = 0; n < 4 * WORKERS; n++) {
+		name_worker(payload, n % WORKERS, WORKERS);
+		spray(&g, payload, sizeof(payload));
+		for (size_t i = 0; i < WORKERS; i++)
+			assert_int_equal(g.got[i], i == n % WORKERS ? SENDS : 0);
 	}
 	close_group(&g);
 }
 
-static void test_worker_byte_decides_v4(void **state)
+static void test_locator_decides_v4(void **state)
 {
 	require_netns(state);
 	steer_all("127.0.0.1:0");
 }
 
-static void test_worker_byte_decides_v6(void **state)
+static void test_locator_decides_v6(void **state)
 {
 	require_netns(state);
 	steer_all("[::1]:0");
@@ -117,14 +128,14 @@ static void test_worker_byte_decides_v6(void **state)
 
 static void test_other_types_spread(void **state)
 {
-	static const uint8_t types[] = { PACKET_HELLO, PACKET_WELCOME, PACKET_RESET, 0 };
-	uint8_t payload[PROTO_HEADER_LEN] = { 0 };
+	static const uint8_t types[] = { PACKET_HELLO, PACKET_WELCOME, PACKET_RESET, 0, 0x15 };
+	uint8_t payload[PROTO_HEADER_LEN];
 	struct group g;
 
 	require_netns(state);
 	open_group(&g, "127.0.0.1:0");
-	assert_int_equal(steer_reuseport(g.fds[0], WORKERS), 0);
-	payload[PROTO_WORKER_OFFSET] = 2;
+	assert_int_equal(steer_reuseport(g.fds[0], WORKERS, KEY), 0);
+	name_worker(payload, 2, WORKERS);
 	for (size_t t = 0; t < sizeof(types); t++) {
 		payload[0] = types[t];
 		spray(&g, payload, sizeof(payload));
@@ -133,57 +144,41 @@ static void test_other_types_spread(void **state)
 	close_group(&g);
 }
 
-static void test_out_of_range_spreads(void **state)
+/* Any number of workers, and any locator: the kernel and locator_worker() say the same. */
+static void test_any_locator(void **state)
 {
-	static const uint8_t bytes[] = { WORKERS, WORKERS + 1, 255 };
-	uint8_t payload[PROTO_HEADER_LEN] = { PACKET_DATA };
+	uint8_t payload[PROTO_HEADER_LEN] = { PACKET_SEALED };
 	struct group g;
 
 	require_netns(state);
 	open_group(&g, "[::1]:0");
-	assert_int_equal(steer_reuseport(g.fds[0], WORKERS), 0);
-	for (size_t i = 0; i < sizeof(bytes); i++) {
-		payload[PROTO_WORKER_OFFSET] = bytes[i];
-		spray(&g, payload, sizeof(payload));
-		expect_spread(&g);
+	for (uint32_t workers = 1; workers <= WORKERS; workers++) {
+		assert_int_equal(steer_reuseport(g.fds[0], workers, KEY), 0);
+		for (int n = 0; n < 16; n++) {
+			prng_fill(&rng, payload + 1, sizeof(payload) - 1);
+			spray(&g, payload, sizeof(payload));
+			for (size_t i = 0; i < WORKERS; i++)
+				assert_int_equal(g.got[i],
+						 i == locator_worker(payload + 8, KEY, workers) ? SENDS : 0);
+		}
 	}
-	close_group(&g);
-}
-
-/* `workers` is the bound, not the size of the group. */
-static void test_beyond_workers_spreads(void **state)
-{
-	uint8_t payload[PROTO_HEADER_LEN] = { PACKET_DATA };
-	struct group g;
-
-	require_netns(state);
-	open_group(&g, "127.0.0.1:0");
-	assert_int_equal(steer_reuseport(g.fds[0], 2), 0);
-	for (uint8_t k = 2; k < WORKERS; k++) {
-		payload[PROTO_WORKER_OFFSET] = k;
-		spray(&g, payload, sizeof(payload));
-		expect_spread(&g);
-	}
-	payload[PROTO_WORKER_OFFSET] = 1;
-	spray(&g, payload, sizeof(payload));
-	assert_int_equal(g.got[1], SENDS);
 	close_group(&g);
 }
 
 static void test_short_datagrams_spread(void **state)
 {
-	uint8_t payload[PROTO_HEADER_LEN] = { PACKET_DATA };
+	uint8_t payload[PROTO_HEADER_LEN];
 	struct group g;
 
 	require_netns(state);
 	open_group(&g, "127.0.0.1:0");
-	assert_int_equal(steer_reuseport(g.fds[0], WORKERS), 0);
-	for (size_t len = 0; len <= PROTO_WORKER_OFFSET; len++) {
+	assert_int_equal(steer_reuseport(g.fds[0], WORKERS, KEY), 0);
+	name_worker(payload, 3, WORKERS);
+	for (size_t len = 0; len < PROTO_HASHED_OFFSET + 4; len++) {
 		spray(&g, payload, len);
 		expect_spread(&g);
 	}
-	payload[PROTO_WORKER_OFFSET] = 3;
-	spray(&g, payload, PROTO_WORKER_OFFSET + 1);
+	spray(&g, payload, PROTO_HASHED_OFFSET + 4);
 	assert_int_equal(g.got[3], SENDS);
 	close_group(&g);
 }
@@ -194,12 +189,12 @@ static void test_bad_arguments(void **state)
 	int fd;
 
 	require_netns(state);
-	assert_int_equal(steer_reuseport(-1, 1), -EBADF);
+	assert_int_equal(steer_reuseport(-1, 1, KEY), -EBADF);
 	fd = udp_open_path("", &any, true);
 	assert_true(fd >= 0);
-	assert_int_equal(steer_reuseport(fd, 0), -EINVAL);
-	assert_int_equal(steer_reuseport(fd, PROTO_WORKERS_MAX + 1), -EINVAL);
-	assert_true(steer_reuseport(fd, 1) < 0); /* not of a group */
+	assert_int_equal(steer_reuseport(fd, 0, KEY), -EINVAL);
+	assert_int_equal(steer_reuseport(fd, PROTO_WORKERS_MAX + 1, KEY), -EINVAL);
+	assert_true(steer_reuseport(fd, 1, KEY) < 0); /* not of a group */
 	close(fd);
 }
 
@@ -418,11 +413,10 @@ static void test_not_a_tunnel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_worker_byte_decides_v4),
-		cmocka_unit_test(test_worker_byte_decides_v6),
+		cmocka_unit_test(test_locator_decides_v4),
+		cmocka_unit_test(test_locator_decides_v6),
 		cmocka_unit_test(test_other_types_spread),
-		cmocka_unit_test(test_out_of_range_spreads),
-		cmocka_unit_test(test_beyond_workers_spreads),
+		cmocka_unit_test(test_any_locator),
 		cmocka_unit_test(test_short_datagrams_spread),
 		cmocka_unit_test(test_bad_arguments),
 		cmocka_unit_test(test_destination_decides),

@@ -443,7 +443,7 @@ static uint8_t mark;
 /* What the network does to ECN on the way: each DATA arrives with `mark`, if it can be marked at all. */
 static bool mark_data(struct world *w, const struct datagram *d)
 {
-	if (d->data[0] == PACKET_DATA && d->ecn != ECN_NOT_ECT)
+	if (d->inner && d->ecn != ECN_NOT_ECT)
 		((struct datagram *)(uintptr_t)d)->ecn = mark;
 	return false;
 }

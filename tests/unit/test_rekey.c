@@ -82,7 +82,7 @@ static void test_no_such_session(void **state)
 	struct world *w = world_new(1, 1);
 	uint8_t nobody[16] = { 1 }, id[16];
 
-	world_swallow_type(w, true, PACKET_CONTROL, 1000);
+	world_swallow_type(w, true, PACKET_SEALED, 1000);
 	world_start(w);
 	world_run(w, 5);
 	memcpy(id, world_client_engine(w, 0)->client->next->id, 16);

@@ -76,7 +76,7 @@ static bool first_answers(struct world *w, const struct datagram *d)
 {
 	const struct session *next = world_client_engine(w, 0)->client->next;
 
-	if (d->up || w->swallow_left == 0 || !next || d->data[0] != PACKET_CONTROL ||
+	if (d->up || w->swallow_left == 0 || !next || !is_control(d) ||
 	    memcmp(d->data + 8, next->path[0].locator, 8) != 0)
 		return false;
 	w->swallow_left--;
@@ -115,7 +115,7 @@ static struct datagram held(struct world *w, bool up)
 	w->recording = RECORD_NOTHING;
 	w->client[0].link[0].cut_up = w->client[0].link[0].cut_down = false;
 	d = w->record.list[w->record.n - 1];
-	assert_true(d.up == up && d.data[0] == PACKET_DATA);
+	assert_true(d.up == up && d.inner);
 	return d;
 }
 

@@ -121,7 +121,7 @@ static bool overtake(struct world *w, const struct datagram *d)
 	(void)w;
 	if (d->path != 0 || d->up != overtaken_up)
 		return false;
-	if (d->data[0] != PACKET_DATA)
+	if (!d->inner)
 		return overtaking > 10;
 	overtaking++;
 	return overtaking == 1 || overtaking > 10;
@@ -321,7 +321,7 @@ static uint32_t data_up;
 static bool count_data_up(struct world *w, const struct datagram *d)
 {
 	(void)w;
-	data_up += d->up && d->data[0] == PACKET_DATA;
+	data_up += d->up && d->inner;
 	return false;
 }
 
@@ -484,7 +484,7 @@ static struct {
 
 static bool measure_pace(struct world *w, const struct datagram *d)
 {
-	if (d->up || d->data[0] != PACKET_DATA)
+	if (d->up || !d->inner)
 		return false;
 	if (time_diff_us(w->now, pace.tick) >= 10000) {
 		pace.tick = w->now;
@@ -736,7 +736,7 @@ static void test_replay_later(void **state)
 	w->recording = RECORD_SENT;
 	world_run(w, 100);
 	for (i = w->record.n; i-- > 0;)
-		if (w->record.list[i].up && w->record.list[i].data[0] == PACKET_DATA)
+		if (w->record.list[i].up && w->record.list[i].inner)
 			break;
 	d = w->record.list[i];
 	w->recording = RECORD_NOTHING;

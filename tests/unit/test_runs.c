@@ -26,12 +26,12 @@ static struct world *attached(void)
 	return w;
 }
 
-static size_t seal_as(struct session *s, struct epoch *ep, uint8_t *packet, size_t len, enum packet_type type,
+static size_t seal_as(struct session *s, struct epoch *ep, uint8_t *packet, size_t len, enum sealed_kind kind,
 		      const uint8_t locator[8])
 {
 	struct keycache *cache = s->engine->cache;
 
-	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, type, (uint8_t)ep->number, ep->tx_counter++,
+	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, kind, (uint8_t)ep->number, ep->tx_counter++,
 			   locator, keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
 			   keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
 }
@@ -47,7 +47,7 @@ static void control(struct world *w, struct session *s, uint8_t *packet, bool cl
 		f = (struct frame){ .type = FRAME_CLOSE, .close.reason = REASON_PEER_CLOSED };
 	memset(packet, FRAME_PAD, LEN);
 	frame_write(&out, &f);
-	seal_as(s, keys_tx(&s->keys), packet, INNER, PACKET_CONTROL, s->active->locator);
+	seal_as(s, keys_tx(&s->keys), packet, INNER, SEALED_CONTROL, s->active->locator);
 }
 
 /* One datagram of any kind that may come in a row, from whoever it says. */
@@ -77,7 +77,7 @@ static void draw(struct world *w, struct prng *rng, uint8_t row[][LEN], size_t i
 		packet[PROTO_HEADER_LEN] = 0x75;
 	if (kind == 5)
 		locator[7] ^= 1;
-	seal_as(s, kind == 6 ? old : ep, packet, INNER, PACKET_DATA, locator);
+	seal_as(s, kind == 6 ? old : ep, packet, INNER, SEALED_DATA, locator);
 	if (kind == 7)
 		packet[prng_below(rng, LEN)] ^= 1;
 	if (kind == 8)
@@ -177,15 +177,18 @@ static void test_short_tail(void **state)
 	const struct route from = world_peer(w, 0)->active->route;
 	uint8_t row[1][LEN], *run = malloc(LEN + 5); /* nobody looks behind it */
 	struct prng rng = { 1 };
+	const struct keys *keys = &world_peer(w, 0)->keys;
 	const uint64_t before = world_count(w, 0, COUNT_RX_PACKETS), bad = world_count(w, 0, COUNT_DROP_MALFORMED);
 
 	(void)state;
 	assert_non_null(run);
 	do {
 		draw(w, &rng, row, 0);
-	} while (row[0][0] != PACKET_DATA);
+	} while (packet_unmask(row[0], keycache_mask(w->engine[0].e->cache, keys->rx_mask_cache, keys->suite,
+						     keys->rx_mask))
+			 .kind != SEALED_DATA);
 	memcpy(run, row[0], LEN);
-	memset(run + LEN, PACKET_DATA, 5);
+	memset(run + LEN, PACKET_SEALED, 5);
 	engine_datagrams(w->engine[0].e, &from, 0, run, LEN + 5, LEN, w->now);
 	assert_int_equal(world_count(w, 0, COUNT_RX_PACKETS), before + 1);
 	assert_int_equal(world_count(w, 0, COUNT_DROP_MALFORMED), bad + 1);
@@ -206,7 +209,7 @@ static void test_reset_in_the_middle(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i += 2) /* DATA with nothing in it */
-		assert_int_equal(seal_as(theirs, keys_tx(&theirs->keys), run[i], 0, PACKET_DATA, p->locator),
+		assert_int_equal(seal_as(theirs, keys_tx(&theirs->keys), run[i], 0, SEALED_DATA, p->locator),
 				 sizeof(run[i]));
 	memcpy(reset.locator, p->locator, sizeof(reset.locator));
 	memcpy(reset.token, p->token, sizeof(reset.token));

@@ -45,11 +45,17 @@ struct datagram {
 	unsigned int client; /* WORLD_CLIENTS: a stranger */
 	uint8_t path;
 	struct route route;  /* as the receiver sees it */
+	bool inner;          /* DATA: its sender says so, for nobody on the way can tell it from CONTROL */
 	unsigned int frames; /* of CONTROL: a bit for each type */
 	uint8_t ecn;
 	size_t len;
 	uint8_t data[WORLD_DATAGRAM_MAX];
 };
+
+static inline bool is_control(const struct datagram *d)
+{
+	return d->len > 0 && d->data[0] == PACKET_SEALED && !d->inner;
+}
 
 struct datagrams {
 	struct datagram *list;
@@ -204,7 +210,7 @@ void world_jump(struct world *w, unsigned int client, uint8_t path, uint64_t tok
 
 /* The next `n` datagrams of that direction with one of these frames are lost. */
 void world_swallow_frame(struct world *w, bool up, unsigned int frames, uint32_t n);
-void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_t n);
+void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_t n); /* of PACKET_SEALED: CONTROL */
 /* assert_true(), and the last records when it is not. */
 #define world_assert(w, question)                                                               \
 	do {                                                                                    \
@@ -215,8 +221,9 @@ void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_
 	} while (0)
 #define FRAME_BIT(type) (1u << (type))
 
-/* Every sealed packet that an engine sends: no nonce twice, but for the same bytes on another path. */
-void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len);
+/* Every datagram that an engine sends: no nonce twice, but for the same bytes on another path; none whose length tells
+ * what it is, where that can be helped. */
+void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len, unsigned int how);
 /* For world.c: what is due by the links and the tunnel devices. */
 void world_arrive(struct world *w, struct datagram *d);
 void world_reply(struct world *w);

@@ -101,7 +101,18 @@ static struct world_key *key_of(struct world *w, const uint8_t key[PROTO_KEY_LEN
 	return &w->key[w->keys++];
 }
 
-void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len)
+/* CONTROL has one of two lengths; WELCOME always the same. */
+static void check_length(const struct path *p, bool data, size_t len, unsigned int how)
+{
+	const size_t carries = pmtu_size(p);
+
+	if (data || how & SEND_WHOLE || len == PROTO_CONTROL_SMALL || len == PROTO_CONTROL_MAX)
+		return;
+	if (len != carries || carries >= PROTO_CONTROL_MAX)
+		fail_msg("CONTROL of %zu bytes, on a path that carries %zu", len, carries);
+}
+
+void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len, unsigned int how)
 {
 	struct engine *e = w->engine[engine].e;
 	struct packet_id id;
@@ -111,7 +122,9 @@ void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram,
 	struct path *p;
 	uint32_t body;
 
-	if (datagram[0] != PACKET_DATA && datagram[0] != PACKET_CONTROL)
+	if (datagram[0] == PACKET_WELCOME)
+		assert_int_equal(len, PROTO_WELCOME_LEN);
+	if (datagram[0] != PACKET_SEALED)
 		return;
 	p = session_find_path(e, datagram + offsetof(struct packet_header, locator));
 	assert_non_null(p);
@@ -119,16 +132,18 @@ void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram,
 	assert_int_not_equal(s->state, STATE_TERMINATED);
 	id = packet_unmask(datagram,
 			   keycache_mask(e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+	assert_int_equal(id.kind == SEALED_DATA, (how & SEND_DATA) != 0);
+	check_length(p, how & SEND_DATA, len, how);
 	/* Sealed with the newest epoch in use, or sent again under the one before. */
 	ep = &s->keys.epoch[s->keys.tx_epoch & 1];
-	if (id.epoch != (uint8_t)s->keys.tx_epoch)
+	if (id.epoch != (s->keys.tx_epoch & PROTO_EPOCH_MASK))
 		ep = &s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
 	k = key_of(w, ep->tx_key);
 	body = digest(datagram + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
 	if (id.counter < k->next) {
 		uint32_t *first = &k->body[id.counter % SEALED_KEPT];
 
-		assert_true(datagram[0] == PACKET_DATA && k->next - id.counter <= SEALED_KEPT);
+		assert_true(id.kind == SEALED_DATA && k->next - id.counter <= SEALED_KEPT);
 		assert_true(*first == 0 || *first == body);
 		*first = body;
 		return;

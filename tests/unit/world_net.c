@@ -79,7 +79,7 @@ static struct datagram *datagram_add(struct datagrams *l)
 /* What an authentic CONTROL packet holds, read with the receiver's keys; nothing is changed. */
 static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len, struct jv_time now)
 {
-	struct path *p = len >= PROTO_OVERHEAD && data[0] == PACKET_CONTROL
+	struct path *p = len >= PROTO_OVERHEAD && data[0] == PACKET_SEALED
 				 ? session_find_path(e, data + offsetof(struct packet_header, locator))
 				 : NULL;
 	uint8_t copy[WORLD_DATAGRAM_MAX];
@@ -95,7 +95,7 @@ static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len,
 					       p->session->keys.suite, p->session->keys.rx_mask));
 	ep = keys_find(&p->session->keys, id.epoch, now);
 	memcpy(copy, data, len);
-	if (!ep || !packet_open(copy + PROTO_HEADER_LEN, copy, len, &id,
+	if (id.kind != SEALED_CONTROL || !ep || !packet_open(copy + PROTO_HEADER_LEN, copy, len, &id,
 				keycache_aead(e->cache, ep->rx_cache, p->session->keys.suite, ep->rx_key),
 				ep->rx_iv))
 		return 0;
@@ -165,7 +165,7 @@ static void note_locator(struct world *w, unsigned int client, uint32_t socket, 
 {
 	const uint8_t *locator = data + offsetof(struct packet_header, locator);
 
-	if (len < PROTO_OVERHEAD || (data[0] != PACKET_DATA && data[0] != PACKET_CONTROL))
+	if (len < PROTO_OVERHEAD || data[0] != PACKET_SEALED)
 		return;
 	for (size_t i = 0; i < w->seens; i++) {
 		if (memcmp(w->seen[i].locator, locator, 8) != 0)
@@ -195,6 +195,7 @@ static void client_sends(struct world_engine *we, const struct route *to, const 
 	d.route = route_up(w, d.client, to->socket);
 	d.len = len;
 	d.ecn = how & SEND_ECN;
+	d.inner = how & SEND_DATA;
 	memcpy(d.data, data, len);
 	if (w->swallow || w->recording)
 		d.frames = frames_of(receiver(w, &d), data, len, w->now);
@@ -210,6 +211,7 @@ static void server_sends(struct world_engine *we, const struct route *to, const 
 	uint32_t socket;
 
 	memset(&d, 0, offsetof(struct datagram, data));
+	d.inner = how & SEND_DATA;
 	if (!socket_at(w, &to->remote, &d.client, &d.path, &socket)) {
 		w->stranger_bytes += len;
 		w->stranger_datagrams++;
@@ -306,7 +308,7 @@ void world_swallow_frame(struct world *w, bool up, unsigned int frames, uint32_t
 
 static bool swallow_type(struct world *w, const struct datagram *d)
 {
-	if (d->up != w->swallow_up || w->swallow_left == 0 || d->data[0] != w->swallow_frames)
+	if (d->up != w->swallow_up || w->swallow_left == 0 || d->data[0] != w->swallow_frames || d->inner)
 		return false;
 	w->swallow_left--;
 	return true;
@@ -492,8 +494,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 	how &= ~(unsigned int)SEND_STANDS;
 
 	assert_true(len <= WORLD_DATAGRAM_MAX);
-	assert_true(len <= PROTO_CONTROL_MAX || datagram[0] != PACKET_CONTROL || how & SEND_WHOLE);
-	world_sealed(we->w, we->index, datagram, len);
+	world_sealed(we->w, we->index, datagram, len, how);
 	if (is_client(ctx))
 		client_sends(ctx, to, datagram, len, how);
 	else
