@@ -203,7 +203,8 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	why = COUNT_DROP_BAD_TAG;
 	if (id.kind == SEALED_DATA && e->io.room)
 		body = e->io.room(e->ctx);
-	if (!packet_open(body, datagram, len, &id, r->key, r->epoch->rx_iv)) {
+	if (id.counter >= PROTO_PACKETS_PER_EPOCH ||
+	    !packet_open(body, datagram, len, &id, r->key, r->epoch->rx_iv)) {
 		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &r->from->remote,
 			      r->now);
 		goto drop;

@@ -325,9 +325,118 @@ static void test_moves_without_end(void **state)
 	world_free(w);
 }
 
+/* --- corners of the order in which a packet is judged --- */
+
+/* No honest side seals so many: a counter of 2^30 is not taken, nor what would read as no DATA at all in a report. */
+static void test_counters_beyond(void **state)
+{
+	static const uint64_t beyond[] = { PROTO_PACKETS_PER_EPOCH, PROTO_COUNTER_MAX };
+	struct world *w = world_new(1, 1);
+	struct session *s, *peer;
+	struct path *p;
+	struct frame f;
+	uint64_t taken;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	peer = world_peer(w, 0);
+	p = session_path_numbered(s, 0);
+	for (size_t i = 0; i < 2; i++) {
+		const uint64_t bad = world_count(w, 0, COUNT_DROP_BAD_TAG);
+
+		taken = world_count(w, 0, COUNT_RX_CONTROL);
+		f = world_a_ping(s, 1000, 0, w->now);
+		forge(w, p, &f, 0, beyond[i], &peer->active->route);
+		assert_int_equal(world_count(w, 0, COUNT_DROP_BAD_TAG), bad + 1);
+		assert_int_equal(world_count(w, 0, COUNT_RX_CONTROL), taken);
+	}
+	world_run(w, 20000);
+	world_assert(w, world_all_attached(w)); /* the window has not moved */
+	taken = world_count(w, 0, COUNT_RX_CONTROL);
+	forge(w, p, &f, 0, PROTO_PACKETS_PER_EPOCH - 1, &peer->active->route);
+	assert_int_equal(world_count(w, 0, COUNT_RX_CONTROL), taken + 1);
+	world_free(w);
+}
+
+/* The lifetime is over, and the timer has not run yet: a JUMP is denied. Then it has. */
+static void test_expired_in_the_moment(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route own = world_stranger(1);
+	struct policy policy = policy_defaults;
+	struct session *s;
+	struct frame f;
+
+	policy.max_lifetime_ms = 60000;
+	world_policy(w, &policy);
+	world_attach(w);
+	world_swallow_type(w, true, PACKET_HELLO, UINT32_MAX); /* no session follows */
+	s = world_peer(w, 0);
+	world_run(w, time_since_ms(time_add_ms(s->born, 60000), w->now) - 20);
+	w->now = time_add_ms(s->born, 60000);
+	s = world_session(w, 0);
+	f = world_a_jump(s, 900, 1, w->now);
+	forge(w, session_path_numbered(s, 1), &f, 0, keys_tx(&s->keys)->tx_counter + 100, &own);
+	assert_int_equal(
+		world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_SESSION_EXPIRED, 0), 1);
+	world_run(w, 2);
+	assert_null(world_peer(w, 0));
+	world_free(w);
+}
+
+/* A JUMP that other CONTROL has overtaken, from somebody's address: the switch is made, to where the path leads. */
+static void test_older_jump_from_elsewhere(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route own = world_stranger(1);
+	struct session *s, *peer;
+	struct endpoint leads;
+	struct frame f;
+	uint64_t counter;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	peer = world_peer(w, 0);
+	leads = session_path_numbered(peer, 2)->route.remote;
+	counter = keys_tx(&s->keys)->tx_counter++;
+	ping_send(session_path_numbered(s, 2), 0, w->now);
+	world_run(w, 10);
+	w->recording = RECORD_SENT;
+	f = world_a_jump(s, s->next_jump_id + 1, 2, w->now);
+	forge(w, session_path_numbered(s, 2), &f, 0, counter, &own);
+	world_assert(w, peer->active->number == 2 && endpoint_equal(&peer->active->route.remote, &leads));
+	assert_int_equal(bytes_to(w, &own), 0);
+	w->recording = RECORD_NOTHING;
+	world_free(w);
+}
+
+/* A PING with an id that came before is answered. */
+static void test_same_id_again(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct session *s;
+	struct frame f;
+	uint64_t sent;
+
+	world_attach(w);
+	world_run(w, 1000);
+	s = world_session(w, 0);
+	sent = world_count(w, 0, COUNT_TX_CONTROL);
+	for (uint32_t i = 0; i < 3; i++) {
+		f = world_a_ping(s, 1, 0, w->now);
+		forge(w, s->active, &f, 0, keys_tx(&s->keys)->tx_counter++, &world_peer(w, 0)->active->route);
+	}
+	assert_int_equal(world_count(w, 0, COUNT_TX_CONTROL), sent + 3);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_counters_beyond),   cmocka_unit_test(test_expired_in_the_moment),
+		cmocka_unit_test(test_older_jump_from_elsewhere), cmocka_unit_test(test_same_id_again),
 		cmocka_unit_test(test_credit_of_another), cmocka_unit_test(test_credit_on_trial),
 		cmocka_unit_test(test_challenge_of_jump),
 		cmocka_unit_test(test_credit_of_jump),    cmocka_unit_test(test_jump_to_nowhere),
