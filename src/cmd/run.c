@@ -22,7 +22,8 @@ static const char help[] =
 	"\n"
 	"Exit codes: 0 done, 1 it could not start or failed, 2 usage, 78 the configuration is wrong.\n";
 
-/* Key material must not end in a core file; a daemon that holds keys of thousands is no place to debug. */
+/* Key material must not end in a core file; a daemon that holds keys of thousands is no place to debug. (More of this: see
+ * privileges_hide().) */
 static void no_core_files(void)
 {
 	const struct rlimit none = { 0, 0 };

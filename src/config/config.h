@@ -16,6 +16,7 @@
 #include "jumpvpn/policy.h"
 
 #define OWNER_SELF (LPM_NONE - 1) /* tunnel.addresses: no peer's, however wide its networks */
+#define CONFIG_DEFAULT_USER "jumpvpn" /* of a server whose key file is this user's; the systemd unit's, too */
 #define CONFIG_NAME_MAX 64   /* of nodes, peers, transports; with the NUL */
 #define CONFIG_IFNAME_MAX 16 /* IFNAMSIZ */
 

@@ -34,7 +34,11 @@ static bool cannot_open(struct parse *p, const struct key *k, const struct node 
 static bool is_future_user(const struct parse *p, uid_t uid)
 {
 	const struct node *user = p->nsources ? node_get(p->sources[0].tree.root, "user") : NULL;
-	const struct passwd *pw = user && user->kind == NODE_TEXT ? getpwnam(user->text) : NULL;
+	const bool named = user && user->kind == NODE_TEXT;
+	const struct passwd *pw = NULL;
+
+	if (named || p->config->role == ROLE_SERVER)
+		pw = getpwnam(named ? user->text : CONFIG_DEFAULT_USER);
 
 	return pw && pw->pw_uid == uid;
 }

@@ -1,6 +1,8 @@
 /* From files to a checked configuration, or to the list of all that is wrong with them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +11,33 @@
 
 #include "config/parse.h"
 
+/* A pipe may be somebody's who has nothing to say; a reload must not hang the daemon on it. */
+#define PIPE_PATIENCE_MS 2000
+
+/* As read(2), of a file opened with O_NONBLOCK; -1 and ETIMEDOUT when nothing comes. */
+static ssize_t read_patiently(int fd, char *buf, size_t size)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		ssize_t n = read(fd, buf, size);
+
+		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+			return n;
+		if (errno == EAGAIN && poll(&p, 1, PIPE_PATIENCE_MS) == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+	}
+}
+
 int read_file(const char *file, char **text, size_t *len)
 {
 	size_t size = 0, used = 0;
 	char *buf = NULL;
 	ssize_t n = 1;
 	int err = 0;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -31,9 +53,7 @@ int read_file(const char *file, char **text, size_t *len)
 			buf = more;
 			size = size ? size * 2 : 16384;
 		}
-		do
-			n = read(fd, buf + used, size - used);
-		while (n < 0 && errno == EINTR);
+		n = read_patiently(fd, buf + used, size - used);
 		err = n < 0 ? -errno : 0;
 		used += n > 0 ? (size_t)n : 0;
 	}
@@ -168,7 +188,8 @@ static void check_outside(struct parse *p, const struct node *root)
 		keypath_push(p, "transports");
 		path_push_index(p, i);
 		keypath_push(p, "interface");
-		parse_error(p, at->at, "\"%s\" is the tunnel itself (tunnel.name), which cannot travel inside of itself",
+		parse_error(p, at->at,
+			    "\"%s\" is the tunnel itself (tunnel.name), which cannot travel inside of itself",
 			    t->interface);
 		keypath_reset(p);
 	}
@@ -199,10 +220,22 @@ static void check_client(struct parse *p, const struct node *root)
 	c->ntransports = 1;
 }
 
+/* Whoever gave the service's user the key file wants the server to be it. */
+static void default_user(struct config *c, const struct node *root)
+{
+	const struct node *key = node_get(root, "private_key_file");
+	const struct passwd *pw = c->user[0] ? NULL : getpwnam(CONFIG_DEFAULT_USER);
+	struct stat st;
+
+	if (pw && key && key->kind == NODE_TEXT && stat(key->text, &st) == 0 && st.st_uid == pw->pw_uid)
+		strcpy(c->user, CONFIG_DEFAULT_USER);
+}
+
 static void check_server(struct parse *p, const struct node *root)
 {
 	struct config *c = p->config;
 
+	default_user(c, root);
 	check_twice(p, "listen", node_get(root, "listen"), NULL);
 	check_twice(p, "tunnel.addresses", node_get(node_get(root, "tunnel"), "addresses"), NULL);
 	if (push_routes_default(c) < 0)

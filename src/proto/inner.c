@@ -24,6 +24,12 @@ _Static_assert(sizeof(struct icmp_header) == 8, "icmp_header");
 #define TTL 64
 #define TOS_CONTROL 0xc0 /* precedence 6: RFC 1812 section 4.3.2.5 */
 
+/* A fragment that reaches beyond the longest packet there is (CVE-1999-0128 and its like): no host needs to see it. */
+static bool is_overlong_fragment(uint32_t offset, size_t bytes)
+{
+	return offset + bytes > UINT16_MAX;
+}
+
 static bool parse_v4(const uint8_t *packet, size_t len, struct inner *out)
 {
 	struct ipv4_header h;
@@ -35,6 +41,8 @@ static bool parse_v4(const uint8_t *packet, size_t len, struct inner *out)
 	hlen = (h.version_ihl & 15u) * 4;
 	if (hlen < sizeof(h) || hlen > len || get_be16(h.length) != len)
 		return false;
+	if (is_overlong_fragment((get_be16(h.fragment) & 0x1fffu) * 8, len))
+		return false;
 	*out = (struct inner){
 		.src = ip_from_v4(h.src),
 		.dst = ip_from_v4(h.dst),
@@ -42,6 +50,14 @@ static bool parse_v4(const uint8_t *packet, size_t len, struct inner *out)
 		.len = (uint16_t)len,
 	};
 	return true;
+}
+
+#define PROTOCOL_FRAGMENT 44
+
+/* RFC 8200 section 4.5; one behind other extension headers is the host's to judge. */
+static bool is_good_fragment(const uint8_t *header, size_t len)
+{
+	return len >= 8 && !is_overlong_fragment(((uint32_t)header[2] << 8 | header[3]) & 0xfff8u, len - 8);
 }
 
 static bool parse_v6(const uint8_t *packet, size_t len, struct inner *out)
@@ -53,6 +69,8 @@ static bool parse_v6(const uint8_t *packet, size_t len, struct inner *out)
 		return false;
 	memcpy(&h, packet, sizeof(h));
 	if (sizeof(h) + get_be16(h.payload) != len)
+		return false;
+	if (h.next == PROTOCOL_FRAGMENT && !is_good_fragment(packet + sizeof(h), len - sizeof(h)))
 		return false;
 	in.tos = (uint8_t)(get_be32(h.version_class_flow) >> 20);
 	in.len = (uint16_t)len;

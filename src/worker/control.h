@@ -53,7 +53,7 @@ struct daemon {
 	char offloads[256]; /* for status */
 	struct standing standing;
 	bool steered, quitting, failed;
-	bool misconfigured; /* it could not start for its configuration */
+	bool misconfigured;           /* it could not start for its configuration */
 	bool reloading, reload_again; /* SIGHUP while one was under way */
 };
 

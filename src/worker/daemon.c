@@ -18,6 +18,7 @@
 #include "ctl/notify.h"
 #include "net/steer.h"
 #include "worker/affinity.h"
+#include "worker/confine.h"
 #include "worker/control.h"
 #include "worker/devices.h"
 #include "worker/privileges.h"
@@ -386,7 +387,15 @@ static int start_privileged(struct daemon *d)
 		return rc;
 	make_parent(d->config->control_socket, d->config->user);
 	go_ahead(d->config);
-	return privileges_drop(d->config->user);
+	privileges_hide();
+	if (d->config->role == ROLE_SERVER && !d->config->user[0] && geteuid() == 0)
+		log_warn(
+			"runs as root, and need not: make the user jumpvpn (systemd-sysusers does), give it the key file, "
+			"and the server becomes it");
+	rc = privileges_drop(d->config->user);
+	if (rc == 0)
+		rc = confine(d->config->role == ROLE_CLIENT);
+	return rc;
 }
 
 /* Without any, no file can be read, however right the configuration is. */

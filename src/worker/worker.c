@@ -11,6 +11,7 @@
 #include "worker/affinity.h"
 #include "worker/client.h"
 #include "worker/daemon.h"
+#include "worker/privileges.h"
 
 #define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
 #define CLIENT_KEY_CACHE 16
@@ -189,7 +190,9 @@ static void thread_main(void *arg)
 	uv_sem_wait(&w->gate);
 	stay_on_cpu(w);
 	if (w->client)
-		client_shell_start(w->client);
+		client_shell_start(w->client); /* which sets up the device from here, with CAP_NET_ADMIN */
+	else
+		privileges_none();
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	daemon_answer(w->daemon, w, &bye);
 }

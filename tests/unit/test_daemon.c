@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <cap-ng.h>
+#include <dirent.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -239,7 +240,8 @@ static void test_control_socket_taken(void **state)
 		char text[256];
 
 		configure("listen: [ \"udp://127.0.0.1:4434\" ]");
-		snprintf(text, sizeof(text), "sed -i -e s/jump9/jump8/ -e s,/audit,/audit2, %s", path_of("conf"));
+		snprintf(text, sizeof(text), "sed -i -e s/jump9/jump8/ -e s,/audit,/audit2, %s",
+			 path_of("conf"));
 		assert_true(run(text));
 		assert_int_equal(end_of(launch("log")), 1);
 		assert_true(said("another daemon answers"));
@@ -383,6 +385,52 @@ static void test_rotation_with_wrong_file(void **state)
 	unlink(to);
 }
 
+static char *status_of(pid_t pid, pid_t thread, const char *key)
+{
+	static char line[256];
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)thread);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f) && strncmp(line, key, strlen(key)) != 0)
+		line[0] = '\0';
+	if (f)
+		fclose(f);
+	return line + strlen(key);
+}
+
+/* Whoever takes over a worker has no capability; whoever takes over any thread cannot start a program or look into another. */
+static void test_confined(void **state)
+{
+	unsigned int workers = 0;
+	struct dirent *entry;
+	char path[64];
+	DIR *tasks;
+
+	require_tun(state);
+	start("workers: 2");
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)world.pid);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks))) {
+		const pid_t thread = (pid_t)atoi(entry->d_name);
+
+		if (thread <= 0)
+			continue;
+		assert_int_equal(atoi(status_of(world.pid, thread, "NoNewPrivs:")), 1);
+		assert_int_equal(atoi(status_of(world.pid, thread, "Seccomp:")), 2);
+		if (strtoull(status_of(world.pid, thread, "CapEff:"), NULL, 16) == 0)
+			workers++;
+		else
+			assert_int_equal(strtoull(status_of(world.pid, thread, "CapEff:"), NULL, 16),
+					 1 << CAP_NET_ADMIN);
+	}
+	closedir(tasks);
+	assert_true(workers >= 2);
+	stop(0);
+}
+
 /* Signals in a row: the last file is in force in the end. */
 static void test_reloads_in_a_row(void **state)
 {
@@ -443,6 +491,7 @@ int main(void)
 		cmocka_unit_test(test_start_and_stop),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_rotation_with_wrong_file),
+		cmocka_unit_test(test_confined),
 		cmocka_unit_test(test_reloads_in_a_row),
 		cmocka_unit_test(test_tunnel_taken_away),
 	};

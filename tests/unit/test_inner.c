@@ -241,10 +241,10 @@ static void test_silence_v4(void **state)
 		uint8_t address[4];
 		bool as_source, as_destination;
 	} rows[] = {
-		{ { 10, 8, 0, 9 }, true, true },      { { 0, 0, 0, 0 }, false, false },
-		{ { 0, 1, 2, 3 }, false, false },     { { 127, 0, 0, 1 }, false, true },
-		{ { 224, 0, 0, 1 }, false, false },   { { 239, 255, 255, 255 }, false, false },
-		{ { 240, 0, 0, 1 }, false, false },   { { 255, 255, 255, 255 }, false, false },
+		{ { 10, 8, 0, 9 }, true, true },        { { 0, 0, 0, 0 }, false, false },
+		{ { 0, 1, 2, 3 }, false, false },       { { 127, 0, 0, 1 }, false, true },
+		{ { 224, 0, 0, 1 }, false, false },     { { 239, 255, 255, 255 }, false, false },
+		{ { 240, 0, 0, 1 }, false, false },     { { 255, 255, 255, 255 }, false, false },
 		{ { 223, 255, 255, 254 }, true, true },
 	};
 	static const uint8_t queries[] = { 0, 8, 9, 10, 13, 14, 15, 16, 17, 18 };
@@ -356,6 +356,30 @@ static void test_extension_headers(void **state)
 }
 
 /* Whatever the bytes: no read or write out of bounds (the sanitizers watch), and no longer than allowed. */
+/* The last 8 bytes that a packet can have are at 65,527; beyond that a fragment can only do harm. */
+static void test_overlong_fragments(void **state)
+{
+	uint8_t p[200];
+	struct inner in;
+
+	make_v4(p, 28, 17);
+	p[6] = 0x1f;
+	p[7] = 0xff; /* 65,528 and 28 */
+	assert_false(inner_parse(p, 28, &in));
+	p[7] = 0xfc; /* 65,504 and 28 */
+	assert_true(inner_parse(p, 28, &in));
+	p[7] = 0xfd; /* 65,512 and 28 */
+	assert_false(inner_parse(p, 28, &in));
+	make_v6(p, 40 + 8 + 8, 44);
+	p[42] = 0xff;
+	p[43] = 0xf1; /* 65,520 and 8, more to come */
+	assert_true(inner_parse(p, 56, &in));
+	p[43] = 0xf8; /* 65,528 and 8 */
+	assert_false(inner_parse(p, 56, &in));
+	make_v6(p, 40 + 4, 44); /* no room for the header */
+	assert_false(inner_parse(p, 44, &in));
+}
+
 static void test_random_bytes(void **state)
 {
 	struct prng rng = { 6 };
@@ -392,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_silence_v4),
 		cmocka_unit_test(test_silence_v6),
 		cmocka_unit_test(test_extension_headers),
+		cmocka_unit_test(test_overlong_fragments),
 		cmocka_unit_test(test_random_bytes),
 	};
 

@@ -4,9 +4,10 @@ test_metrics_SRCS := src/ctl/metrics.c src/session/counter.c src/proto/names.c s
 test_metrics_LIBS = $(UV_LIBS)
 # A scripted engine stands behind the workers.
 test_worker_SRCS := src/worker/worker.c src/worker/io.c src/worker/packets.c src/worker/affinity.c src/worker/share.c \
+	src/worker/privileges.c \
 	src/net/udp.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/addr.c src/base/ring.c \
 	src/base/log.c
-test_worker_LIBS = $(UV_LIBS) -pthread
+test_worker_LIBS = $(UV_LIBS) $(CAPNG_LIBS) -pthread
 # Workers and the control socket are the test's.
 test_control_SRCS := src/worker/control.c src/ctl/notify.c $(filter-out src/worker/% src/ctl/% src/cmd/%,$(SRCS))
 test_control_LIBS = $(ALL_LIBS)
