@@ -46,6 +46,17 @@ bool contract_allows(enum state from, enum state to, enum reason why)
 	return (unsigned int)why < 64 && reasons(from, to) >> why & 1;
 }
 
+uint64_t contract_data_ms(const struct audit_bounds *b)
+{
+	const uint64_t drops =
+		b->max_consecutive_drops > CONTRACT_DROPS ? b->max_consecutive_drops : CONTRACT_DROPS;
+
+	if (b->heartbeat_idle_ms == 0)
+		return 0;
+	return 2ull * b->heartbeat_idle_ms + drops * b->heartbeat_interval_ms + CONTRACT_HOLD_MS +
+	       CONTRACT_REST_MS;
+}
+
 bool contract_explains(enum audit_event event, enum reason why)
 {
 	uint64_t may = UINT64_MAX;

@@ -9,3 +9,16 @@
 bool contract_allows(enum state from, enum state to, enum reason why);
 /* May this event, which is no transition, carry this reason? */
 bool contract_explains(enum audit_event event, enum reason why);
+/*
+ * I12: how long an end may say ATTACHED at most, in ms, while data is sent all the time and none passes; 0: not known. Each
+ * part once:
+ *
+ *   2 * heartbeat_idle_ms          the end that learns nothing asks, where data flows one way only
+ *   drops * heartbeat_interval_ms  so many reports show it, more on a path that loses PINGs as well
+ *   CONTRACT_HOLD_MS               it has come back for want of a better path, and is not asked again at once
+ *   CONTRACT_REST_MS               what is on its way, round trips
+ */
+uint64_t contract_data_ms(const struct audit_bounds *b);
+#define CONTRACT_DROPS 32
+#define CONTRACT_HOLD_MS 60000
+#define CONTRACT_REST_MS 7000

@@ -11,6 +11,7 @@ enum audit_field {
 	FIELD_ELAPSED = 1 << 2,
 	FIELD_RETRY = 1 << 3,
 	FIELD_EPOCH = 1 << 4,
+	FIELD_TRAFFIC = 1 << 5,
 };
 
 unsigned int audit_fields(enum audit_event event);

@@ -126,6 +126,13 @@ static void json_paths(struct out *o, const struct audit_record *r)
 		json_string(o, "remote", endpoint_format(&r->remote, remote), sizeof(remote));
 }
 
+static void json_traffic(struct out *o, const struct audit_traffic *t)
+{
+#define X(key) json_number(o, #key, t->key);
+	AUDIT_TRAFFIC_LIST(X)
+#undef X
+}
+
 static void json_bounds(struct out *o, const struct audit_bounds *b)
 {
 	if (b->max_lifetime_ms == 0)
@@ -168,6 +175,8 @@ size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	json_optional(&o, "srtt_us", false, r->srtt_us);
 	json_optional(&o, "loss_ppm", false, r->loss_ppm);
 	json_optional(&o, "late_ms", false, r->late_ms);
+	if (fields & FIELD_TRAFFIC)
+		json_traffic(&o, &r->traffic);
 	json_bounds(&o, &r->bounds);
 	if (r->event == AUDIT_AUDIT_GAP)
 		json_number(&o, "lost", r->count);

@@ -43,6 +43,9 @@ static const struct key {
 	{ "srtt_us", U32, AT_RECORD(srtt_us), 0, false },
 	{ "loss_ppm", U32, AT_RECORD(loss_ppm), 0, false },
 	{ "late_ms", U32, AT_RECORD(late_ms), 0, false },
+#define X(key) { #key, U64, AT_RECORD(traffic.key), 0, false },
+	AUDIT_TRAFFIC_LIST(X)
+#undef X
 #define X(key) { #key, U32, AT_RECORD(bounds.key), 0, false },
 	AUDIT_BOUNDS_LIST(X)
 #undef X

@@ -50,11 +50,30 @@ const char *audit_event_name(unsigned int event); /* NULL out of range */
 	X(volatile_to_degraded_ms)                                                                 \
 	X(recovery_window_ms)                                                                      \
 	X(switch_cooldown_ms)                                                                      \
-	X(max_switches_per_min)
+	X(max_switches_per_min)                                                                    \
+	X(heartbeat_interval_ms)                                                                   \
+	X(heartbeat_idle_ms)                                                                       \
+	X(max_consecutive_drops)
 
 struct audit_bounds {
 #define X(key) uint32_t key;
 	AUDIT_BOUNDS_LIST(X)
+#undef X
+};
+
+/* What went through a session since it was created, and, of one that leaves ATTACHED, for how long at most data was sent
+ * there and the peer told of none (I12). */
+#define AUDIT_TRAFFIC_LIST(X)                                                                      \
+	X(rx_packets)                                                                              \
+	X(rx_bytes)                                                                                \
+	X(tx_packets)                                                                              \
+	X(tx_bytes)                                                                                \
+	X(paths_used)                                                                              \
+	X(stalled_ms)
+
+struct audit_traffic {
+#define X(key) uint64_t key;
+	AUDIT_TRAFFIC_LIST(X)
 #undef X
 };
 
@@ -85,5 +104,6 @@ struct audit_record {
 	uint32_t late_ms;          /* by how much the worker woke too late for its timers: it slept, or was stopped */
 	uint32_t srtt_us;          /* of path_to; 0: not measured */
 	uint32_t loss_ppm;         /* of path_to, over its last whole window */
+	struct audit_traffic traffic; /* of SessionStateChange and SessionTerminated */
 	struct audit_bounds bounds; /* of SessionCreated, and of PolicyReloaded with a session */
 };

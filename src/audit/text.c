@@ -93,6 +93,13 @@ static void text_optional(struct out *o, const char *key, bool always, uint64_t 
 		text_number(o, key, n);
 }
 
+static void text_traffic(struct out *o, const struct audit_traffic *t)
+{
+#define X(key) text_number(o, #key, t->key);
+	AUDIT_TRAFFIC_LIST(X)
+#undef X
+}
+
 static void text_bounds(struct out *o, const struct audit_bounds *b)
 {
 	if (b->max_lifetime_ms == 0)
@@ -122,6 +129,8 @@ size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	text_optional(&o, "srtt_us", false, r->srtt_us);
 	text_optional(&o, "loss_ppm", false, r->loss_ppm);
 	text_optional(&o, "late_ms", false, r->late_ms);
+	if (fields & FIELD_TRAFFIC)
+		text_traffic(&o, &r->traffic);
 	text_bounds(&o, &r->bounds);
 	if (r->event == AUDIT_AUDIT_GAP)
 		text_number(&o, "lost", r->count);

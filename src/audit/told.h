@@ -23,6 +23,7 @@ struct told {
 	bool client;
 	uint64_t gaps;   /* of its worker, as far as it has been taken up again behind them */
 	bool taken_over; /* another node has it now (I11) */
+	uint64_t tx_packets; /* sent when it entered ATTACHED (I12) */
 	enum state state;
 	enum reason why; /* of the last transition */
 	uint32_t state_version, binding_version;

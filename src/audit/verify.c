@@ -168,6 +168,28 @@ static void check_moves(struct verify *v, struct told *t, const struct audit_rec
 	*before = r->at;
 }
 
+/* --- data --- */
+
+/* I12, as far as this end's log can tell: whether what it sent was reported by the peer. What the peer sent stands in
+ * the peer's log. */
+static void check_data(struct verify *v, struct told *t, const struct audit_record *r)
+{
+	const uint64_t bound = contract_data_ms(&t->bounds);
+
+	if (r->to == STATE_ATTACHED)
+		t->tx_packets = r->traffic.tx_packets;
+	if (r->from != STATE_ATTACHED)
+		return;
+	v->totals.stays++;
+	if (bound == 0)
+		v->totals.stays_unbound++;
+	else if (r->traffic.tx_packets == t->tx_packets)
+		v->totals.stays_silent++;
+	else if (r->traffic.stalled_ms > bound + r->late_ms)
+		find(v, "I12", t, "ATTACHED though its data did not pass for %llu ms; %llu are the bound",
+		     (unsigned long long)r->traffic.stalled_ms, (unsigned long long)bound);
+}
+
 /* --- the records of a session --- */
 
 static void take_state(struct told *t, const struct audit_record *r)
@@ -201,6 +223,7 @@ static void check_state(struct verify *v, struct told *t, const struct audit_rec
 	if (r->from != STATE_BIRTH && r->path_to != t->active)
 		find(v, "I1", t, "path %d is active, but it was %d", (int8_t)r->path_to, (int8_t)t->active);
 	check_not_early(v, t, r);
+	check_data(v, t, r);
 	take_state(t, r);
 	t->binding_version = r->binding_version;
 }

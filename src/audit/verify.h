@@ -24,7 +24,7 @@ struct verify;
 
 struct verify_finding {
 	const char
-		*rule; /* "I1".."I8", "I11"; of a log also "gap", "order", "duplicate", "chain", "malformed";
+		*rule; /* "I1".."I8", "I11", "I12"; of a log also "gap", "order", "duplicate", "chain", "malformed";
 			    * "note": no violation */
 	uint32_t origin; /* as given to verify_record() */
 	uint64_t line;
@@ -39,6 +39,8 @@ struct verify_totals {
 	uint32_t latest_ms; /* by how much at most */
 	uint64_t adopted;   /* sessions whose beginning is missing */
 	uint64_t resumed;   /* times a session was taken up again behind a gap */
+	/* Times in ATTACHED that are over; of these could not be held to I12: nothing was sent, the bounds are not known. */
+	uint64_t stays, stays_silent, stays_unbound;
 };
 
 typedef void verify_found(void *ctx, const struct verify_finding *f);

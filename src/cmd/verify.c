@@ -137,6 +137,10 @@ static void print_summary(const struct report *rep, const struct verify_totals *
 		printf("late: %" PRIu64
 		       " records of a worker that woke too late (asleep or stopped), by %u ms at most\n",
 		       t->late, t->latest_ms);
+	printf("data: %" PRIu64 " times ATTACHED are over, %" PRIu64 " of them without a packet to send and %" PRIu64
+	       " under bounds not known here: there is nothing to hold to I12, nor yet in what goes on. What comes in is "
+	       "in the other end's log\n",
+	       t->stays, t->stays_silent, t->stays_unbound);
 	printf("%" PRIu64 " violations\n", rep->findings);
 }
 
@@ -147,14 +151,15 @@ static void json_report(const struct report *rep, const struct logs *logs, const
 
 	for (unsigned int i = 0; i < rep->logs; i++)
 		json_array_append_new(list, json_log(rep, logs, i));
-	o = json_pack("{s:b, s:o, s:O, s:O, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "ok",
+	o = json_pack("{s:b, s:o, s:O, s:O, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}}", "ok",
 		      rep->findings == 0, "logs", list, "findings", rep->finding_list, "notes",
 		      rep->note_list, "summary", "records", (json_int_t)t->records, "sessions",
 		      (json_int_t)t->sessions, "switches", (json_int_t)t->switches, "rebindings",
 		      (json_int_t)t->rebindings, "denials", (json_int_t)t->denials, "lost",
 		      (json_int_t)t->lost, "adopted", (json_int_t)t->adopted, "resumed",
 		      (json_int_t)t->resumed, "late", (json_int_t)t->late, "latest_ms",
-		      (json_int_t)t->latest_ms, "violations", (json_int_t)rep->findings);
+		      (json_int_t)t->latest_ms, "stays", (json_int_t)t->stays, "stays_silent",
+		      (json_int_t)t->stays_silent, "stays_unbound", (json_int_t)t->stays_unbound, "violations", (json_int_t)rep->findings);
 	json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	putchar('\n');
 	json_decref(o);

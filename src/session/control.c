@@ -52,6 +52,8 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	session_age_sample(s, f->ping.age_us, -1, now);
 	path_reported(p, &f->ping.report, now);
 	rescue_reported(s, f->ping.report.epoch, f->ping.report.highest);
+	if (p == s->active)
+		passage_reported(s, &f->ping.report, now);
 	pong.pong.id = f->ping.id;
 	pong.pong.path = f->ping.path;
 	pong.pong.echo_us = f->ping.age_us;
@@ -113,6 +115,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		rescue_unreported(s, now);
 	}
 	rescue_reported(s, f->pong.report.epoch, f->pong.report.highest);
+	if (p == s->active)
+		passage_reported(s, &f->pong.report, now);
 	if (f->pong.id == p->ping_id)
 		pmtu_ponged(p, f->pong.report.received, now);
 	if (f->pong.id == p->ping_id)

@@ -261,6 +261,7 @@ void health_woke(struct engine *e, struct jv_time now)
 		struct session *s = container_of(pos, struct session, node);
 
 		session_catch_up(s, now);
+		passage_begins(s);
 		if (s->state != STATE_TERMINATED && s->state != STATE_BIRTH)
 			ask_anew(s, n++ / WAKES_PER_MS, now);
 	}

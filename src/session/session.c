@@ -96,6 +96,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	if (from == STATE_ATTACHED) {
 		s->left_attached = now;
 		s->instability = why;
+		passage_ends(s, now);
 		if (s->active && evidence_is_dead(why))
 			s->active->window_open = false; /* what is lost from now on is lost to a hole */
 	}
@@ -106,6 +107,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	s->since = now;
 	s->state_version++;
 	trail_state(s, from, to, why, elapsed, now);
+	if (to == STATE_ATTACHED)
+		passage_begins(s);
 	if (reloaded && to != STATE_TERMINATED) {
 		trail_session(s, AUDIT_POLICY_RELOADED, REASON_NONE, now);
 		timer_start_earlier(&s->engine->wheel, &s->life,

@@ -11,6 +11,7 @@
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/limit.h"
+#include "session/passage.h"
 #include "session/pmtu.h"
 #include "session/rescue.h"
 #include "session/table.h"
@@ -96,6 +97,7 @@ struct session {
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
+	struct passage passage;
 	struct rekey rekey;
 	struct jv_time failed_back; /* client: the last switch back to a path preferred; TIME_NEVER */
 	uint8_t failback_doubt;     /* client: how often in a row that did not last */

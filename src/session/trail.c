@@ -48,6 +48,17 @@ static void fill(struct engine *e, const struct session *s, struct audit_record 
 	snprintf(r->peer, sizeof(r->peer), "%s", s->peer_name);
 }
 
+static void fill_traffic(const struct session *s, struct audit_record *r)
+{
+	r->traffic.rx_packets = s->rx_packets;
+	r->traffic.rx_bytes = s->rx_bytes;
+	r->traffic.tx_packets = s->tx_packets;
+	r->traffic.tx_bytes = s->tx_bytes;
+	r->traffic.paths_used = (uint64_t)__builtin_popcount(s->passage.paths);
+	if (r->event == AUDIT_SESSION_STATE_CHANGE && r->from == STATE_ATTACHED)
+		r->traffic.stalled_ms = s->passage.stalled_ms;
+}
+
 static void fill_path(struct session *s, struct audit_record *r, uint8_t from, const struct path *to,
 		      struct jv_time now)
 {
@@ -67,6 +78,8 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 	struct audit_record r;
 
 	fill(s->engine, s, &r, event, why, now);
+	if (event == AUDIT_SESSION_TERMINATED)
+		fill_traffic(s, &r);
 #define X(key) r.bounds.key = s->policy.key;
 	if (event == AUDIT_SESSION_CREATED || event == AUDIT_POLICY_RELOADED) {
 		AUDIT_BOUNDS_LIST(X)
@@ -85,6 +98,7 @@ void trail_state(struct session *s, enum state from, enum state to, enum reason 
 	r.from = from;
 	r.to = to;
 	r.elapsed_ms = elapsed_ms;
+	fill_traffic(s, &r);
 	fill_path(s, &r, AUDIT_NO_PATH, s->active, now);
 	s->engine->io.audit(s->engine->ctx, &r);
 }

@@ -12,6 +12,8 @@
  *            the client took; the JUMP in force is acknowledged again, never refused.
  *   address  the server's active path is one that the client has used; its address under a standing binding only
  *            becomes one that has answered a challenge sent there.
+ *   I12      once the network is usable but for the data of some paths, which are lost though all control passes, nobody
+ *            ends on such a path when there is another: ATTACHED means that data passes (DATA).
  *   progress once the network is usable and nobody acts any more, both ends are ATTACHED (or both TERMINATED) with
  *            the same binding, path and address within ROUNDS rounds. A round is: all that is under way arrives, in
  *            any order, then every timer fires. This bounded form is stronger than "eventually", and needs no
@@ -33,7 +35,8 @@
  *   PING, PONG      ids are left out: a PONG of any age counts, which allows more than the code does.
  *   Locators        a path keeps one for good. Fresh ones add paths, not rules.
  *   Nonce           of a challenge: the address that it was sent to. An old RESPONSE from there counts again.
- *   DATA            teaches nothing, so it is left out.
+ *   DATA            is always there to be sent, and moves nothing by itself: what it leaves behind is the count in the
+ *                   next PONG of its path, which says whether any has arrived. So it is no packet here.
  */
 #include "fsm.pml"
 
@@ -99,6 +102,11 @@ int cs[NET], sc[NET];
 int cs_held, sc_held; /* kept beyond the beginning of the calm */
 bool calm;
 byte down; /* in the calm: a bit for each path that stays dead */
+#ifdef DATA
+byte mute; /* in the calm: a bit for each path whose data is lost, and no control */
+#else
+#define mute 0
+#endif
 byte round;
 byte acts;
 byte addr[PATHS]; /* where the client's packets come from, by its NAT */
@@ -112,6 +120,12 @@ bool c_cool;
 byte c_left = BUDGET;
 byte c_unanswered; /* PINGs in a row on the active path, in the calm */
 bool c_again; /* VOLATILE or DEGRADED: a limit forbids to jump, for now */
+#ifdef DATA
+byte c_bad; /* a bit for each path that has lost data, by its PONGs */
+bool c_window; /* the next PONG ends a window of loss: one in each round */
+#else
+#define c_bad 0
+#endif
 byte c_refused; /* a bit for each path that a limit of the server refused, until c_again ends */
 byte c_done; /* ghost: highest id whose ACK was taken */
 byte used; /* ghost: paths the client has sent on */
@@ -138,6 +152,8 @@ int t;
 
 #define AGREE (c_now == s_now && (c_now == TERMINATED || (c_now == ATTACHED && \
 	c_active == s_active && c_binding == s_binding && s_addr[s_active] == addr[c_active])))
+/* On a path that carries what it is for. */
+#define WELL (AGREE && !(c_now == ATTACHED && ((down | mute) >> c_active & 1)))
 
 #define PUT(bag, packet) \
 	if \
@@ -275,7 +291,14 @@ inline c_pong()
 	if
 	:: M_PATH == c_active -> c_unanswered = 0;
 		if
-		:: c_now == VOLATILE -> c_event(EV_HEALTH_RESTORED, WHY_HEALTH_RECOVERED); c_again = false
+#if defined(DATA) && !defined(BREAK_DATA)
+		:: c_now == ATTACHED && (mute >> c_active & 1) && c_window ->
+			c_window = false;
+			c_bad = c_bad | 1 << c_active;
+			c_path_dead(WHY_LOSS_THRESHOLD_EXCEEDED, (c_active + 1) % PATHS)
+#endif
+		:: c_now == VOLATILE && !(c_bad >> c_active & 1) ->
+			c_event(EV_HEALTH_RESTORED, WHY_HEALTH_RECOVERED); c_again = false
 		:: else
 		fi
 	:: else
@@ -640,6 +663,9 @@ inline tick()
 	printf("round %d: client %d path %d binding %d, server %d path %d binding %d\n", round,
 		 c_now, c_active, c_binding, s_now, s_active, s_binding);
 	c_cool = false; s_cool = false; s_challenged = 0;
+#ifdef DATA
+	c_window = true;
+#endif
 	c_left = (c_left < BUDGET -> c_left + 1 : BUDGET);
 	s_left = (s_left < BUDGET -> s_left + 1 : BUDGET);
 	if
@@ -855,7 +881,18 @@ active proctype world()
 		:: PATHS > 1 -> down = 2
 		:: PATHS > 2 -> down = 3 /* the last path alone is left */
 		fi;
-		d_step { printf("calm, down %d\n", down); calm = true; acts = ACTS; c_unanswered = 0; } }
+#ifdef DATA
+		if
+		:: mute = 1
+		:: PATHS > 1 -> mute = 2
+		:: PATHS > 2 -> mute = 3
+		fi;
+		if
+		:: (down | mute) == (1 << PATHS) - 1 -> down = 0
+		:: else
+		fi;
+#endif
+		d_step { printf("calm, down %d, mute %d\n", down, mute); calm = true; acts = ACTS; c_unanswered = 0; } }
 	:: d_step { calm && round < ROUNDS ->
 		j = 0;
 		do
@@ -865,12 +902,13 @@ active proctype world()
 		od;
 		j = 0;
 		if
-		:: AGREE && cs_held == 0 && sc_held == 0 && !(c_now == ATTACHED && (down >> c_active & 1)) ->
+		:: WELL && cs_held == 0 && sc_held == 0 ->
 			round = ROUNDS
 		:: else -> tick()
 		fi }
 	:: calm && round == ROUNDS ->
 		assert(AGREE);
+		assert(!(c_now == ATTACHED && (mute >> c_active & 1)));
 		break
 	od
 }

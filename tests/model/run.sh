@@ -78,6 +78,7 @@ KEPT='-DACTS=2 -DIDS=2 -DKEPT'
 ADDRESSES='-DACTS=2 -DIDS=1 -DADDRESSES'
 ENDS='-DACTS=2 -DIDS=2 -DENDS'
 PINGS='-DACTS=2 -DIDS=2 -DPINGS'
+DATA='-DACTS=1 -DIDS=2 -DDATA'
 
 if [ -z "$mutations" ]; then
 	check 'two paths, jumps and lost answers' "$JUMPS"
@@ -88,6 +89,7 @@ if [ -z "$mutations" ]; then
 	check 'orders of the server, PEER_DEAD' '-DACTS=2 -DIDS=2 -DORDERS -DPEER_DEAD'
 	check 'NAT rebinding and a forwarder' "$ADDRESSES"
 	check 'NAT rebinding, one path' '-DPATHS=1 -DACTS=3 -DIDS=2 -DADDRESSES'
+	check 'two paths, data alone is lost on one' "$DATA"
 	check 'ends: operator, superseded, CLOSE lost' "$ENDS"
 else
 	finds 'server: binding_version of a JUMP' "$KEPT -DBREAK_BINDING"
@@ -104,6 +106,7 @@ else
 	finds 'client: takes the binding that a REJECT tells' "$JUMPS -DBREAK_NEW_BINDING"
 	finds 'client: repeats its JUMP' "$JUMPS -DBREAK_REPEAT"
 	finds 'client: does not ask again where a limit refused' "$JUMPS -DBREAK_REFUSED"
+	finds 'client: leaves a path whose data is lost' "$DATA -DBREAK_DATA"
 	# The rows are the daemon's: without one of them the model must fail too.
 	for row in ATTACHED.*INSTABILITY VOLATILE.*HEALTH_RESTORED VOLATILE.*DEGRADE DEGRADED.*SWITCH_START \
 		RECOVERING.*REATTACH_OK RECOVERING.*REATTACH_FAIL LIVING.*TERMINAL; do

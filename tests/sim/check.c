@@ -293,6 +293,7 @@ static void digest_record(struct sim *sim, const struct audit_record *r)
 	digest_number(sim, (uint64_t)r->remote.port << 32 | r->retry_after_ms);
 	digest_number(sim, r->elapsed_ms);
 	digest_number(sim, r->count << 32 | r->epoch);
+	digest_bytes(sim, &r->traffic, sizeof(r->traffic));
 }
 
 static void trace_record(const struct sim_engine *se, const struct audit_record *r)

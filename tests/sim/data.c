@@ -2,39 +2,43 @@
  * I12: ATTACHED means that data, not only control, passed both ways within the bound whenever there was data to pass.
  *
  * What is offered in each second is judged when all of it has had the time to arrive. A second is bad when more of it
- * is missing than the policy calls loss, and than half. Bad seconds in a row, for longer than the bound,
- *   while an end said ATTACHED on one path all the time      it claims a path that is dead for data
- *   while another path was usable all the time               nobody took it
+ * is missing than the policy calls loss, and than half. In a row, for longer than the bound,
+ *   nothing passes while an end says ATTACHED on one path    it claims a path that is dead for data
+ *   seconds are bad while it does                            the same of a path that loses most; it may have come back there
+ *                                                            for want of a better one, and then is not asked again at once
+ *   seconds are bad while another path was usable            nobody took it
  * Pauses and small numbers say nothing, and so does an end that sleeps.
  */
 #include "sim/impl.h"
 
 #include <string.h>
 
+#include "audit/contract.h"
+
 #define IN_TIME_MS 2000 /* of an inner packet, over what the slowest usable path takes */
 #define OFFERED_LEAST 5 /* in a second: fewer are bad only when all are lost */
 #define HALF_PPM 500000
 #define MARGIN_PPM 100000 /* above the threshold: below it is chance, or the policy's own business */
 
-/* How long an end may go on claiming it, each part once:
- *
- *   2 * heartbeat_idle_ms          the end that learns nothing asks, where data flows one way only
- *   3 * loss_window_ms             one window is open when it begins, the next shows it, a PONG ends that
- *   drops * heartbeat_interval_ms  or its PINGs are lost as well
- *   QUALITY_HOLD_MS                it has come back for want of a better path, and is not asked again at once
- *   IN_TIME_MS, REST_MS            what is judged is over; round trips, ticks
- */
-#define QUALITY_HOLD_MS 60000
-#define REST_MS 5000
-
+/* How long an end may claim it at most: contract.h, and what it takes until a second is judged. */
 uint64_t sim_data_bound_ms(const struct sim *sim, unsigned int client)
 {
 	const struct policy *p = &sim->client[client].policy;
-	uint64_t drops =
-		p->max_consecutive_drops > PATH_DROPS_MAX ? p->max_consecutive_drops : PATH_DROPS_MAX;
+	const struct audit_bounds b = {
+#define X(key) .key = p->key,
+		AUDIT_BOUNDS_LIST(X)
+#undef X
+	};
 
-	return 2ull * p->heartbeat_idle_ms + 3ull * p->loss_window_ms + drops * p->heartbeat_interval_ms +
-	       QUALITY_HOLD_MS + IN_TIME_MS + REST_MS;
+	return contract_data_ms(&b) + IN_TIME_MS;
+}
+
+#define QUALITY_HOLD_MS 60000 /* at most between coming back and the next verdict of this kind */
+
+static uint64_t lossy_bound_ms(const struct sim *sim, unsigned int client)
+{
+	return sim_data_bound_ms(sim, client) + 3ull * sim->client[client].policy.loss_window_ms +
+	       QUALITY_HOLD_MS;
 }
 
 /* And until data flows on another one, when it is usable:
@@ -49,7 +53,7 @@ uint64_t sim_escape_bound_ms(const struct sim *sim, unsigned int client)
 {
 	const struct policy *p = &sim->client[client].policy;
 
-	return sim_data_bound_ms(sim, client) + LIMIT_WINDOW_MS + p->switch_cooldown_ms +
+	return lossy_bound_ms(sim, client) + LIMIT_WINDOW_MS + p->switch_cooldown_ms +
 	       p->volatile_to_degraded_ms + 2ull * p->heartbeat_volatile_ms + 2ull * p->recovery_window_ms;
 }
 
@@ -87,7 +91,7 @@ void data_arrived(struct sim *sim, unsigned int client, enum sim_way way, uint32
 static void claims_end(struct flow *f)
 {
 	for (unsigned int i = 0; i < 2; i++)
-		f->claim[i].since = TIME_NEVER;
+		f->claim[i].bad = f->claim[i].none = TIME_NEVER;
 }
 
 void data_disturbed(struct sim *sim, unsigned int client)
@@ -109,33 +113,38 @@ static bool is_bad(const struct sim *sim, unsigned int client, const struct tall
 	return lost * POLICY_PPM > may * t->offered;
 }
 
-/* Does this end say ATTACHED, as it did at the last look, and since when has that been false? */
-static void check_claim(struct sim *sim, unsigned int client, enum sim_way way, unsigned int end)
+static void check_since(struct sim *sim, unsigned int client, enum sim_way way, unsigned int end,
+			struct jv_time since, uint64_t bound)
 {
-	struct flow *f = &sim->client[client].flow[way];
-	const struct session *s = sim_session(sim, end, client);
-	const unsigned int i = end == SIM_SERVER;
-	const uint64_t bound = sim_data_bound_ms(sim, client);
-
-	if (!s || s->state != STATE_ATTACHED) {
-		f->claim[i].since = TIME_NEVER;
-		return;
-	}
-	if (time_is_never(f->claim[i].since) || f->claim[i].attached.us != s->since.us ||
-	    f->claim[i].path != s->active->number || memcmp(f->claim[i].id, s->id, sizeof(s->id)) != 0) {
-		f->claim[i].since = sim->now;
-		f->claim[i].attached = s->since;
-		f->claim[i].path = s->active->number;
-		memcpy(f->claim[i].id, s->id, sizeof(s->id));
-	}
-	if (time_since_ms(sim->now, f->claim[i].since) > bound)
+	if (!time_is_never(since) && time_since_ms(sim->now, since) > bound)
 		sim_violate(
 			sim, "I12",
-			"%s says ATTACHED on path %u of client%u, and data %s does not pass since %.3f s; %llu ms "
-			"are the bound",
-			i ? "the server" : "it", s->active->number, client,
-			way == SIM_UP ? "upward" : "downward", (double)f->claim[i].since.us / 1e6,
+			"%s%u says ATTACHED, and data %s does not pass since %.3f s; %llu ms are the bound",
+			end == SIM_SERVER ? "the server of client" : "client", client,
+			way == SIM_UP ? "upward" : "downward", (double)since.us / 1e6,
 			(unsigned long long)bound);
+}
+
+/* Does this end say ATTACHED, on the same path as at the last look, and since when has that been false? */
+static void check_claim(struct sim *sim, unsigned int client, enum sim_way way, unsigned int end, bool none)
+{
+	struct claim *c = &sim->client[client].flow[way].claim[end == SIM_SERVER];
+	const struct session *s = sim_session(sim, end, client);
+
+	if (!s || s->state != STATE_ATTACHED) {
+		c->bad = c->none = TIME_NEVER;
+		return;
+	}
+	if (c->attached.us != s->since.us || c->path != s->active->number ||
+	    memcmp(c->id, s->id, sizeof(s->id)) != 0)
+		c->bad = c->none = TIME_NEVER;
+	c->attached = s->since;
+	c->path = s->active->number;
+	memcpy(c->id, s->id, sizeof(s->id));
+	c->bad = time_min(c->bad, sim->now);
+	c->none = none ? time_min(c->none, sim->now) : TIME_NEVER;
+	check_since(sim, client, way, end, c->none, sim_data_bound_ms(sim, client));
+	check_since(sim, client, way, end, c->bad, lossy_bound_ms(sim, client));
 }
 
 static void check_escape(struct sim *sim, unsigned int client, enum sim_way way, struct jv_time good)
@@ -170,8 +179,8 @@ void data_watch(struct sim *sim, unsigned int client, struct jv_time good_since)
 			continue;
 		}
 		f->bad_since = time_min(f->bad_since, sim->now);
-		check_claim(sim, client, way, client);
-		check_claim(sim, client, way, SIM_SERVER);
+		check_claim(sim, client, way, client, t->in_time == 0);
+		check_claim(sim, client, way, SIM_SERVER, t->in_time == 0);
 		check_escape(sim, client, way, good_since);
 	}
 }

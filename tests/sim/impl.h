@@ -116,10 +116,11 @@ struct flow {
 	struct jv_time waits_since; /* sent since, and nothing arrived; TIME_NEVER */
 	struct tally tally[TALLIES];
 	struct jv_time bad_since;            /* most of what was offered since does not come in time; TIME_NEVER */
-	struct {
+	struct claim {
 		uint8_t id[16], path;
-		struct jv_time attached, since; /* by its own clock; bad, while it said ATTACHED there */
-	} claim[2];                          /* of the client, and of the server */
+		struct jv_time attached; /* by its own clock */
+		struct jv_time bad, none; /* since when most, and all, does not pass while it said ATTACHED there */
+	} claim[2];                       /* of the client, and of the server */
 };
 
 struct sim_client {

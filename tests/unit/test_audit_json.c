@@ -53,10 +53,13 @@ static void test_state_change(void **state)
 	struct audit_record r = sample(AUDIT_SESSION_STATE_CHANGE);
 
 	r.elapsed_ms = 77;
+	r.traffic = (struct audit_traffic){ 10, 1000, 20, 2000, 2, 345 };
 	expect_json(&r, "{\"ts_ms\":1700000000123,\"boot_us\":1234567,\"event_type\":\"SessionStateChange\","
 			"\"session_id\":\"3fa1b2c405060708090a0b0c0d0e0fff\",\"peer\":\"alice\",\"role\":\"server\",\"node_id\":1,\"worker\":2,"
 			"\"policy_version\":3,\"state_version\":4,\"binding_version\":5,\"from\":\"ATTACHED\","
-			"\"to\":\"VOLATILE\",\"reason_code\":\"heartbeat_timeout\",\"budget_left\":0,\"elapsed_ms\":77}");
+			"\"to\":\"VOLATILE\",\"reason_code\":\"heartbeat_timeout\",\"budget_left\":0,\"elapsed_ms\":77,"
+			"\"rx_packets\":10,\"rx_bytes\":1000,\"tx_packets\":20,\"tx_bytes\":2000,\"paths_used\":2,"
+			"\"stalled_ms\":345}");
 }
 
 static void test_switch(void **state)
@@ -219,9 +222,11 @@ static void test_text(void **state)
 	char out[AUDIT_JSON_MAX];
 
 	r.elapsed_ms = 77;
+	r.traffic = (struct audit_traffic){ 10, 1000, 20, 2000, 2, 345 };
 	audit_text(out, &r);
 	assert_string_equal(out, "SessionStateChange peer=alice session=3fa1b2c405060708090a0b0c0d0e0fff from=ATTACHED "
-				 "to=VOLATILE reason=heartbeat_timeout budget_left=0 elapsed_ms=77 state_version=4 "
+				 "to=VOLATILE reason=heartbeat_timeout budget_left=0 elapsed_ms=77 rx_packets=10 rx_bytes=1000 tx_packets=20 "
+				 "tx_bytes=2000 paths_used=2 stalled_ms=345 state_version=4 "
 				 "binding_version=5 policy_version=3 role=server node=1");
 	strcpy(r.peer, "a b\"\n=x");
 	r.event = AUDIT_SESSION_CREATED;

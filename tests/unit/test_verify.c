@@ -34,7 +34,13 @@ static const struct audit_bounds bounds = {
 	.recovery_window_ms = 800,
 	.switch_cooldown_ms = 1500,
 	.max_switches_per_min = 3,
+	.heartbeat_interval_ms = 100,
+	.heartbeat_idle_ms = 1000,
+	.max_consecutive_drops = 3,
 };
+
+/* Of these, by contract.h: 2 * 1000 + 32 * 100 + 67000. */
+#define DATA_MS 72200
 
 /* --- telling stories --- */
 
@@ -285,6 +291,40 @@ static void test_dropped_doubled_moved(void **state)
 		t.r[i - 1] = s.r[i];
 		judge(&t, &h, &totals);
 		assert_int_not_equal(h.n, 0);
+	}
+}
+
+/* I12: what it sent while ATTACHED was not reported for longer than the bound; and what cannot be judged is told. */
+static void test_data(void **state)
+{
+	static const struct {
+		uint64_t sent, stalled_ms;
+		uint32_t late_ms;
+		const char *rule;
+	} cases[] = {
+		{ 100, DATA_MS, 0, NULL },       { 100, DATA_MS + 1, 0, "I12" }, { 100, DATA_MS + 1, 1, NULL },
+		{ 0, 10 * DATA_MS, 0, NULL }, /* nothing was sent */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct verify_totals totals;
+		struct audit_record *r;
+		struct story s;
+		struct heard h;
+
+		life(&s);
+		s.r[1].traffic.tx_packets = 7;
+		r = &s.r[3];
+		r->traffic.tx_packets = 7 + cases[i].sent;
+		r->traffic.stalled_ms = cases[i].stalled_ms;
+		r->late_ms = cases[i].late_ms;
+		judge(&s, &h, &totals);
+		assert_int_equal(h.n, cases[i].rule != NULL);
+		if (cases[i].rule)
+			assert_string_equal(h.rule[0], cases[i].rule);
+		assert_true(totals.stays > 0);
+		assert_int_equal(totals.stays_silent, totals.stays - (cases[i].sent > 0));
+		assert_int_equal(totals.stays_unbound, 0);
 	}
 }
 
@@ -701,6 +741,7 @@ int main(void)
 		cmocka_unit_test(test_right),
 		cmocka_unit_test(test_each_rule),
 		cmocka_unit_test(test_dropped_doubled_moved),
+		cmocka_unit_test(test_data),
 		cmocka_unit_test(test_every_row),
 		cmocka_unit_test(test_version_skipped),
 		cmocka_unit_test(test_switches_of_a_minute),
