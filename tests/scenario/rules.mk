@@ -6,7 +6,7 @@ $(OUT)/tests/net/scenario: $(call obj,$(SCENARIO_SRCS))
 
 # The simulator without its own script.
 SCENARIO_SIM := $(if $(wildcard tests/sim/sim.c),$(OUT)/tests/scenario-sim)
-SCENARIO_SIM_SRCS := $(sort tests/scenario-sim.c $(filter-out tests/sim/main.c tests/sim/script.c,$(SIM_SRCS)) $(SCENARIO_SRCS))
+SCENARIO_SIM_SRCS := $(sort tests/scenario-sim.c $(filter-out tests/sim/main.c tests/sim/script.c tests/sim/seed.c tests/sim/programme.c,$(SIM_SRCS)) $(SCENARIO_SRCS))
 $(OUT)/tests/scenario-sim: $(call obj,$(SCENARIO_SIM_SRCS))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sim/chance.h"
+
 static const char *const kind_names[LINK_KINDS] = {
 #define X(NAME, name) #name,
 	LINK_KIND_LIST(X)
@@ -10,22 +12,17 @@ static const char *const kind_names[LINK_KINDS] = {
 
 static uint64_t between(struct programme *p, uint64_t least, uint64_t most)
 {
-	return least + prng_below(&p->rng, most - least + 1);
+	return chance_between(&p->rng, least, most);
 }
 
 static bool one_in(struct programme *p, uint64_t n)
 {
-	return prng_below(&p->rng, n) == 0;
+	return chance_one_in(&p->rng, n);
 }
 
-/* Each doubling is as likely as the others. */
 static uint64_t spread(struct programme *p, uint64_t least, uint64_t most)
 {
-	uint64_t doublings = 0;
-
-	while (least << doublings < most)
-		doublings++;
-	return between(p, least, least << prng_below(&p->rng, doublings + 1));
+	return chance_spread(&p->rng, least, most);
 }
 
 void programme_new(struct programme *p, uint64_t seed, unsigned int paths, struct jv_time end)
@@ -90,10 +87,33 @@ static void some_packets(struct programme *p, struct link_rule *r)
 		r->kinds = 1u << LINK_KIND_REKEY_OFFER | 1u << LINK_KIND_REKEY_ACCEPT;
 }
 
+#define ALL_PPM 1000000u
+
+/* What has been seen to hold a session where no data passes. */
+static struct link_rule known_rule(struct programme *p)
+{
+	static const struct link_rule known[] = {
+		{ .least = 200, .most = UINT16_MAX, .drop_ppm = ALL_PPM },
+		{ .least = 92, .most = UINT16_MAX, .drop_ppm = ALL_PPM },
+		{ .most = UINT16_MAX, .ce = true },
+		/* the rest for those who guess well */
+		{ .kinds = 1u << LINK_KIND_DATA, .most = UINT16_MAX, .drop_ppm = ALL_PPM },
+		{ .kinds = 1u << LINK_KIND_DATA, .most = UINT16_MAX, .delay_us = 2500000 },
+		{ .kinds = 1u << LINK_KIND_PATH_RESPONSE, .most = UINT16_MAX, .drop_ppm = ALL_PPM },
+		{ .kinds = 1u << LINK_KIND_REKEY_OFFER | 1u << LINK_KIND_REKEY_ACCEPT,
+		  .most = UINT16_MAX,
+		  .drop_ppm = ALL_PPM },
+	};
+
+	return known[prng_below(&p->rng, p->guesses ? sizeof(known) / sizeof(known[0]) : 3)];
+}
+
 static struct link_rule some_rule(struct programme *p)
 {
 	struct link_rule r = { 0 };
 
+	if (one_in(p, 2))
+		return known_rule(p);
 	some_packets(p, &r);
 	switch (between(p, 0, 7)) {
 	case 0:
@@ -110,7 +130,7 @@ static struct link_rule some_rule(struct programme *p)
 		r.drop_ppm = (uint32_t)between(p, 100000, 900000);
 		break;
 	default:
-		r.drop_ppm = 1000000;
+		r.drop_ppm = ALL_PPM;
 		break;
 	}
 	return r;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sim/programme.h"
-#include "unit/prng.h"
+#include "sim/seed.h"
 
 #define FLOW_US 20000 /* the packets that show, at the end, that all is well */
 #define FLOW_LEAST 25
@@ -22,157 +22,19 @@ struct script {
 	struct script_result *result;
 };
 
-/* --- chance --- */
-
 static uint64_t between(struct script *s, uint64_t least, uint64_t most)
 {
-	return least + prng_below(&s->rng, most - least + 1);
+	return chance_between(&s->rng, least, most);
 }
 
 static bool one_in(struct script *s, uint64_t n)
 {
-	return prng_below(&s->rng, n) == 0;
+	return chance_one_in(&s->rng, n);
 }
 
-/* Mostly short, now and then long: each doubling is as likely as the others. */
 static uint64_t spread(struct script *s, uint64_t least, uint64_t most)
 {
-	uint64_t doublings = 0, top;
-
-	while (least << doublings < most)
-		doublings++;
-	top = least << prng_below(&s->rng, doublings + 1);
-	return between(s, least, top < most ? top : most);
-}
-
-/* --- what a seed is --- */
-
-struct bounds {
-	uint32_t def, least, most;
-	bool power;
-};
-
-static const struct bounds policy_bounds[POLICY_KEYS] = {
-#define POWER_MS false
-#define POWER_COUNT false
-#define POWER_BYTES false
-#define POWER_PPM false
-#define POWER_POW2 true
-#define X(section, key, KIND, def, least, most) { def, least, most, POWER_##KIND },
-	POLICY_LIST(X)
-#undef X
-};
-
-/* Mostly the default; else near it; seldom a bound itself. */
-static uint32_t some_value(struct script *s, const struct bounds *b)
-{
-	uint64_t v = b->def;
-
-	if (!one_in(s, 4))
-		return b->def;
-	if (b->power)
-		return b->least << prng_below(&s->rng, 7);
-	if (one_in(s, 8))
-		return one_in(s, 2) ? b->least : b->most;
-	v = v * between(s, 30, 300) / 100;
-	return (uint32_t)(v < b->least ? b->least : v > b->most ? b->most : v);
-}
-
-static void some_policy(struct script *s, struct policy *p)
-{
-	uint32_t v[POLICY_KEYS];
-
-	for (unsigned int i = 0; i < POLICY_KEYS; i++)
-		v[i] = some_value(s, &policy_bounds[i]);
-	memcpy(p, v, sizeof(*p));
-	/* Short lives and many keys are what five minutes can show. */
-	if (one_in(s, 3))
-		p->max_lifetime_ms = (uint32_t)between(s, 60000, 150000);
-	if (one_in(s, 2))
-		p->rekey_after_ms = (uint32_t)between(s, 10000, 40000);
-	if (one_in(s, 3))
-		p->transport_lost_ttl_ms = (uint32_t)between(s, 5000, 60000);
-	if (p->max_candidates < s->setup.paths && !one_in(s, 8))
-		p->max_candidates = s->setup.paths;
-	if (p->transport_lost_ttl_ms > 120000)
-		p->transport_lost_ttl_ms = 120000; /* or some calm ends take an hour */
-	if (p->handshake_timeout_ms < 2500)        /* a satellite needs its round trips */
-		p->handshake_timeout_ms = 2500;
-	if (p->replay_window > 4096)
-		p->replay_window = 4096;
-}
-
-/* A kind of access: delay, jitter, loss, rate. */
-static void some_access(struct script *s, struct sim_path_setup *p)
-{
-	static const struct {
-		uint32_t delay_us, jitter_us, loss_ppm;
-		uint64_t rate_bps;
-	} kind[] = {
-		{ 500, 0, 0, 0 },                 /* an Ethernet */
-		{ 4000, 3000, 2000, 0 },          /* Wi-Fi */
-		{ 25000, 20000, 3000, 0 },        /* LTE */
-		{ 12000, 1000, 0, 10000000 },     /* a line */
-		{ 280000, 30000, 5000, 2000000 }, /* a satellite */
-		{ 25000, 0, 0, 0 },
-	};
-	const unsigned int i = (unsigned int)prng_below(&s->rng, sizeof(kind) / sizeof(kind[0]));
-
-	for (unsigned int way = 0; way < 2; way++) {
-		p->link[way] = (struct link_profile){ .delay_us = kind[i].delay_us,
-						      .jitter_us = kind[i].jitter_us,
-						      .loss_ppm = kind[i].loss_ppm,
-						      .rate_bps = kind[i].rate_bps,
-						      .queue_bytes = 65536 };
-		if (one_in(s, 4)) {
-			p->link[way].reorder_ppm = 10000;
-			p->link[way].reorder_us = kind[i].delay_us + 2000;
-		}
-		if (one_in(s, 4))
-			p->link[way].dup_ppm = 5000;
-	}
-	p->v6 = one_in(s, 4);
-	p->nat = !one_in(s, 3);
-	p->nat_idle_ms = one_in(s, 3) ? (uint32_t)between(s, 30000, 180000) : 0;
-}
-
-/* Who sits on a path can be left where there is another, the server grants it, and the policy calls it loss. */
-static void some_actor(struct script *s, uint64_t seed)
-{
-	struct sim_setup *u = &s->setup;
-
-	u->clients = 1;
-	u->paths = u->paths > 1 ? u->paths : 2;
-	if (u->policy[0].max_candidates < u->paths)
-		u->policy[0].max_candidates = u->paths;
-	if (u->policy[0].loss_volatile_threshold > POLICY_PPM / 2)
-		u->policy[0].loss_volatile_threshold = POLICY_PPM / 2;
-	programme_new(&s->actor, seed, u->paths, s->end);
-}
-
-static void some_setup(struct script *s, uint64_t seed)
-{
-	struct sim_setup *u = &s->setup;
-	const uint64_t size = prng_below(&s->rng, 20);
-
-	sim_setup_default(u, seed);
-	u->clients = size < 14 ? 1 : size < 18 ? 2 : 3;
-	u->workers = one_in(s, 3) ? 2 : 1;
-	u->paths = (unsigned int)between(s, 1, SIM_PATHS);
-	u->job_us = (uint32_t)spread(s, 100, 20000);
-	for (unsigned int end = 0; end < SIM_ENDS; end++) {
-		u->hardware_aes[end] = !one_in(s, 4);
-		u->clock_us[end] = (int64_t)between(s, 1000, 5000000000);
-	}
-	for (unsigned int c = 0; c < u->clients; c++) {
-		some_policy(s, &u->policy[c]);
-		for (unsigned int n = 0; n < u->paths; n++)
-			some_access(s, &u->path[c][n]);
-	}
-	if (s->has_actor && u->paths == 1)
-		some_access(s, &u->path[0][1]);
-	if (s->has_actor)
-		some_actor(s, seed);
+	return chance_spread(&s->rng, least, most);
 }
 
 /* --- things that come and go: each undoes itself --- */
@@ -461,7 +323,7 @@ static void reloads(struct script *s)
 	const unsigned int client = (unsigned int)prng_below(&s->rng, s->setup.clients);
 	struct policy p;
 
-	some_policy(s, &p);
+	seed_policy(&s->rng, s->setup.paths, &p);
 	sim_policy(s->sim, client, &p);
 }
 
@@ -527,12 +389,13 @@ static void holds(struct script *s)
 	later(e, spread(s, 1000, 60000), let_go);
 }
 
-#define TROUBLE_LIST(X)                                                                               \
-	X(dies, 12)                                                                                   \
-	X(loses, 6) X(slows, 4) X(bursts, 4) X(runs_wild, 4) X(narrows, 2) X(swallows, 1) X(flaps, 4) \
-		X(blacks_out, 4) X(unplugs, 6) X(moves, 2) X(rebinds, 5) X(poisons, 4) X(sleeps, 3)   \
-			X(leaps, 1) X(restarts, 3) X(jumps, 5) X(ends, 1) X(reloads, 3) X(expels, 1)  \
-				X(attacks, 8) X(holds, 3)
+#define TROUBLE_LIST(X)                                                                                    \
+	X(dies, 12)                                                                                        \
+	X(loses, 6)                                                                                        \
+	X(slows, 4) X(bursts, 4) X(runs_wild, 4) X(narrows, 2) X(swallows, 1) X(flaps, 4) X(blacks_out, 4) \
+		X(unplugs, 6) X(moves, 2) X(rebinds, 5) X(poisons, 4) X(sleeps, 3) X(leaps, 1)             \
+			X(restarts, 3) X(jumps, 5) X(ends, 1) X(reloads, 3) X(expels, 1) X(attacks, 8)     \
+				X(holds, 3)
 
 static const struct {
 	void (*happens)(struct script *s);
@@ -686,59 +549,15 @@ static void calm(struct script *s)
 	s->result->calm = (double)time_diff_us(sim_now(s->sim), begin) / 1e6;
 }
 
-/* --- what a seed expands to --- */
-
-static void tell_link(FILE *f, const struct link_profile *l)
-{
-	fprintf(f, " %u+%u us", l->delay_us, l->jitter_us);
-	if (l->loss_ppm)
-		fprintf(f, ", loss %u ppm", l->loss_ppm);
-	if (l->rate_bps)
-		fprintf(f, ", rate %llu", (unsigned long long)l->rate_bps);
-	if (l->reorder_ppm)
-		fprintf(f, ", reorder %u ppm %u us", l->reorder_ppm, l->reorder_us);
-	if (l->dup_ppm)
-		fprintf(f, ", dup %u ppm", l->dup_ppm);
-}
-
-static void tell_client(FILE *f, const struct sim_setup *u, unsigned int c)
-{
-	static const char *const keys[] = {
-#define X(section, key, KIND, def, least, most) #section "." #key,
-		POLICY_LIST(X)
-#undef X
-	};
-	uint32_t v[POLICY_KEYS];
-
-	memcpy(v, &u->policy[c], sizeof(v));
-	for (unsigned int i = 0; i < POLICY_KEYS; i++)
-		if (v[i] != policy_bounds[i].def)
-			fprintf(f, "client%u: %s %u\n", c, keys[i], v[i]);
-	for (unsigned int n = 0; n < u->paths; n++) {
-		const struct sim_path_setup *p = &u->path[c][n];
-
-		fprintf(f, "client%u: path %u: %s%s, idle for %u ms; up", c, n, p->v6 ? "IPv6" : "IPv4",
-			p->nat ? " behind a NAT" : "", p->nat_idle_ms);
-		tell_link(f, &p->link[SIM_UP]);
-		fprintf(f, "; down");
-		tell_link(f, &p->link[SIM_DOWN]);
-		fputc('\n', f);
-	}
-}
-
+/* What the seed expands to. */
 static void tell(const struct script *s, FILE *f)
 {
-	const struct sim_setup *u = &s->setup;
-
-	fprintf(f,
-		"%u clients, %u workers, %u paths, key agreements of %u us, a trouble every %llu ms or so:",
-		u->clients, u->workers, u->paths, u->job_us, (unsigned long long)s->pace_ms);
+	seed_tell(f, &s->setup);
+	fprintf(f, "a trouble every %llu ms or so:", (unsigned long long)s->pace_ms);
 	for (unsigned int i = 0; i < TROUBLES; i++)
 		if (s->at_hand >> i & 1)
 			fprintf(f, " %s", trouble[i].name);
 	fputc('\n', f);
-	for (unsigned int c = 0; c < u->clients; c++)
-		tell_client(f, u, c);
 	if (s->has_actor)
 		programme_tell(&s->actor, f);
 }
@@ -767,7 +586,9 @@ bool script_run(const struct script_options *o, uint64_t seed, struct script_res
 	memset(out, 0, sizeof(*out));
 	s.end = time_add_ms(TIME_ZERO, o->seconds * 1000ull);
 	s.has_actor = has_actor(seed, o->actor);
-	some_setup(&s, seed);
+	seed_setup(&s.rng, seed, s.has_actor, &s.setup);
+	if (s.has_actor)
+		programme_new(&s.actor, seed, s.setup.paths, s.end);
 	s.setup.trace = o->trace;
 	s.setup.trace_datagrams = o->datagrams;
 	s.setup.hooks.record = count_record;
