@@ -77,7 +77,8 @@ struct hello_payload {
 	be16 suites;      /* SUITE_BIT of each AEAD the client has */
 	uint8_t paths;    /* candidate paths wanted, 1..PROTO_PATHS_MAX */
 	uint8_t cookie[PROTO_MAC_LEN]; /* the one mac2 is made with, or zero: shows that the HELLO was made after it */
-	uint8_t zero[1037]; /* sent as zero, ignored on receipt: room for later versions */
+	be64 number; /* greater in each HELLO of this client: what is recorded and sent again shows by it */
+	uint8_t zero[1029]; /* sent as zero, ignored on receipt: room for later versions */
 };
 
 struct packet_hello {
@@ -88,8 +89,8 @@ struct packet_hello {
 	uint8_t e[PROTO_KEY_LEN];
 	uint8_t s[PROTO_KEY_LEN + PROTO_TAG_LEN];
 	uint8_t payload[sizeof(struct hello_payload) + PROTO_TAG_LEN];
-	uint8_t mac1[PROTO_MAC_LEN]; /* keyed by the server's public key */
-	uint8_t mac2[PROTO_MAC_LEN]; /* keyed by a cookie, or zero */
+	uint8_t mac1[PROTO_MAC_LEN]; /* of all before the payload, keyed by the server's public key */
+	uint8_t mac2[PROTO_MAC_LEN]; /* of mac1, keyed by a cookie; or zero */
 };
 static_assert(sizeof(struct hello_payload) == 1056, "hello_payload");
 static_assert(sizeof(struct packet_hello) == PROTO_HELLO_LEN, "packet_hello");

@@ -85,6 +85,7 @@ bool contract_explains(enum audit_event event, enum reason why)
 		      R(NO_CANDIDATE_TRANSPORTS) | R(RECOVERY_WINDOW_EXPIRED);
 		break;
 	case AUDIT_SESSION_TERMINATED:
+	case AUDIT_HANDSHAKES_UNFINISHED:
 		may = TERMINAL | R(HANDSHAKE_TIMEOUT);
 		break;
 	default:

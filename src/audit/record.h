@@ -24,6 +24,7 @@
 	X(REATTACH_RESULT, ReattachResult)                                                         \
 	X(SESSION_REKEYED, SessionRekeyed)                                                         \
 	X(SESSION_TERMINATED, SessionTerminated)                                                   \
+	X(HANDSHAKES_UNFINISHED, HandshakesUnfinished)                                             \
 	X(POLICY_RELOADED, PolicyReloaded)                                                         \
 	X(SECURITY_REPLAY_DETECTED, SecurityReplayDetected)                                        \
 	X(SECURITY_VALIDATION_FAILED, SecurityValidationFailed)                                    \

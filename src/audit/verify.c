@@ -403,7 +403,7 @@ static struct told *create(struct verify *v, struct origin *o, const struct audi
 	t = told_new(&v->told, o, r);
 	if (!t)
 		return NULL;
-	t->born = r->at;
+	t->born = time_add_us(r->at, -(int64_t)r->elapsed_ms * 1000); /* told once it had attached, on a server */
 	t->bounds = r->bounds;
 	t->state = r->to;
 	t->state_version = r->state_version;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/wire.h"
 
 static_assert(PROTO_TOKEN_LEN == PROTO_MAC_LEN, "both are a shortened HMAC");
@@ -26,20 +27,24 @@ static void mac(uint8_t out[PROTO_MAC_LEN], const uint8_t *key, size_t klen, con
 
 static void make_mac1(uint8_t out[PROTO_MAC_LEN], const struct cookie_keys *k, const struct packet_hello *h)
 {
-	mac(out, k->mac1, sizeof(k->mac1), h, offsetof(struct packet_hello, mac1), NULL, 0);
+	hash_mac(out, k->mac1, h, offsetof(struct packet_hello, payload));
 }
 
 static void make_mac2(uint8_t out[PROTO_MAC_LEN], const uint8_t cookie[PROTO_MAC_LEN],
 		      const struct packet_hello *h)
 {
-	mac(out, cookie, PROTO_MAC_LEN, h, offsetof(struct packet_hello, mac2), NULL, 0);
+	hash_mac(out, cookie, h->mac1, sizeof(h->mac1));
 }
 
-static void make_cookie(uint8_t out[PROTO_MAC_LEN], const uint8_t secret[32], const struct endpoint *from)
+static void make_cookie(uint8_t out[PROTO_MAC_LEN], const uint8_t secret[PROTO_MAC_LEN],
+			const struct endpoint *from)
 {
-	be16 port = put_be16(from->port);
+	const be16 port = put_be16(from->port);
+	uint8_t where[sizeof(from->ip.b) + sizeof(port)];
 
-	mac(out, secret, 32, from->ip.b, sizeof(from->ip.b), port.b, sizeof(port.b));
+	memcpy(where, from->ip.b, sizeof(from->ip.b));
+	memcpy(where + sizeof(from->ip.b), port.b, sizeof(port));
+	hash_mac(out, secret, where, sizeof(where));
 }
 
 /* The key seals one cookie only: it depends on the nonce. */
@@ -51,7 +56,10 @@ static void make_seal_key(uint8_t key[32], const struct cookie_keys *k, const ui
 
 void cookie_keys_derive(struct cookie_keys *k, const uint8_t server_public[32])
 {
-	label_key(k->mac1, "JumpVPN/1 mac1", server_public);
+	uint8_t key[32];
+
+	label_key(key, "JumpVPN/1 mac1", server_public);
+	memcpy(k->mac1, key, sizeof(k->mac1));
 	label_key(k->cookie, "JumpVPN/1 cookie", server_public);
 }
 
@@ -72,32 +80,28 @@ bool cookie_check_mac1(const struct cookie_keys *k, const struct packet_hello *h
 	return crypto_equal(expected, h->mac1, sizeof(expected));
 }
 
-void cookie_jar_init(struct cookie_jar *j)
+void cookie_jar_init(struct cookie_jar *j, const uint8_t seed[32])
 {
 	memset(j, 0, sizeof(*j));
-	j->since = TIME_NEVER;
+	memcpy(j->seed, seed, sizeof(j->seed));
 }
 
-bool cookie_jar_is_due(const struct cookie_jar *j, struct jv_time now)
+static void make_secret(uint8_t out[PROTO_MAC_LEN], const struct cookie_jar *j, uint64_t period)
 {
-	return time_is_never(j->since) || time_since_ms(now, j->since) >= PROTO_COOKIE_SECRET_MS;
+	const be64 number = put_be64(period);
+
+	mac(out, j->seed, sizeof(j->seed), number.b, sizeof(number.b), NULL, 0);
 }
 
-/*
- * The periods follow each other without a gap while the jar is in use, so a late rotation does not
- * stretch a cookie's life. Where there is no secret of the period just before (at start, after a pause),
- * the fresh one stands in both places: the zeroes of an empty jar must never make a cookie.
- */
-void cookie_jar_rotate(struct cookie_jar *j, const uint8_t random[32], struct jv_time now)
+void cookie_jar_set(struct cookie_jar *j, struct jv_time now)
 {
-	uint64_t age = time_is_never(j->since) ? UINT64_MAX : time_since_ms(now, j->since);
+	const uint64_t period = (uint64_t)now.us / (PROTO_COOKIE_SECRET_MS * UINT64_C(1000)) + 1;
 
-	memcpy(j->secret[1], age < 2 * PROTO_COOKIE_SECRET_MS ? j->secret[0] : random, sizeof(j->secret[1]));
-	memcpy(j->secret[0], random, sizeof(j->secret[0]));
-	if (age >= PROTO_COOKIE_SECRET_MS && age < 2 * PROTO_COOKIE_SECRET_MS)
-		j->since = time_add_ms(j->since, PROTO_COOKIE_SECRET_MS);
-	else
-		j->since = now;
+	if (period == j->period)
+		return;
+	j->period = period;
+	make_secret(j->secret[0], j, period);
+	make_secret(j->secret[1], j, period - 1);
 }
 
 bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from,
@@ -108,8 +112,8 @@ bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h,
 	bool ok = false;
 
 	memset(used, 0, PROTO_MAC_LEN);
-	/* Most HELLOs carry none: that is seen without four hashes. */
-	if (time_is_never(j->since) || crypto_equal(h->mac2, none, sizeof(none)))
+	/* Most HELLOs carry none: that is seen without four hashes. The zeroes of an empty jar are no secret. */
+	if (j->period == 0 || crypto_equal(h->mac2, none, sizeof(none)))
 		return false;
 	for (int i = 0; i < 2; i++) {
 		make_cookie(cookie, j->secret[i], from);

@@ -1,15 +1,20 @@
 /*
  * mac1, mac2, COOKIE and RESET tokens: what a server can judge without knowing anybody.
  *
- *     mac1 key   = SHA-256("JumpVPN/1 mac1"   || server public key)
+ *     mac1 key   = SHA-256("JumpVPN/1 mac1"   || server public key), first 16 bytes
  *     cookie key = SHA-256("JumpVPN/1 cookie" || server public key)
- *     mac1       = HMAC-SHA-256(mac1 key, HELLO before mac1), first 16 bytes
- *     mac2       = HMAC-SHA-256(cookie, HELLO before mac2), first 16 bytes
- *     cookie     = HMAC-SHA-256(secret of this two minutes, ip || port), first 16 bytes
+ *     mac1       = SipHash(mac1 key, HELLO bytes 0 to 95)
+ *     mac2       = SipHash(cookie, mac1)
+ *     cookie     = SipHash(secret of these two minutes, ip || port)
+ *     secret     = HMAC-SHA-256(seed of this run of the daemon, number of the two minutes), first 16 bytes
  *     sealed     = AEAD of the HELLO's suite, key HMAC-SHA-256(cookie key, mac1 || nonce),
  *                  nonce zero, associated data the 16-byte header, of the cookie
  *     reset key  = HKDF-Expand(HKDF-Extract("", server private key), "JumpVPN/1 reset")
  *     token      = HMAC-SHA-256(reset key, locator), first 16 bytes
+ *
+ * SipHash is SipHash-2-4 with 128 bits: a flood of rubbish costs the thread that carries data some 0.1 us a HELLO. mac1
+ * leaves the payload out for the same reason. Nobody gains by changing it: it then does not open, and whoever may
+ * send HELLOs that do not open (all who know the server's public key) can make his own.
  */
 #pragma once
 
@@ -18,7 +23,7 @@
 #include "crypto/crypto.h"
 
 struct cookie_keys { /* of one server, derived from its static key once */
-	uint8_t mac1[32];
+	uint8_t mac1[PROTO_MAC_LEN];
 	uint8_t cookie[32];
 };
 
@@ -28,16 +33,17 @@ void cookie_keys_derive(struct cookie_keys *k, const uint8_t server_public[32]);
 void cookie_sign_hello(const struct cookie_keys *k, struct packet_hello *h, const uint8_t *cookie);
 bool cookie_check_mac1(const struct cookie_keys *k, const struct packet_hello *h);
 
-/* Rotating secrets of a server. */
+/* A server's secrets. They follow from seed and time alone: what one worker's COOKIE proves, all take. */
 struct cookie_jar {
-	uint8_t secret[2][32]; /* [0] is the current one */
-	struct jv_time since;  /* when the two minutes of [0] began; TIME_NEVER: none was drawn yet */
+	uint8_t seed[32];
+	uint64_t period; /* number of the two minutes that secret[0] is of; 0: no secret was made yet */
+	uint8_t secret[2][PROTO_MAC_LEN]; /* of these and of those before */
 };
 
-void cookie_jar_init(struct cookie_jar *j);
-/* Does the jar want 32 fresh random bytes (cookie_jar_rotate) before it is used at `now`? */
-bool cookie_jar_is_due(const struct cookie_jar *j, struct jv_time now);
-void cookie_jar_rotate(struct cookie_jar *j, const uint8_t random[32], struct jv_time now);
+/* `seed` is random, and another one in each run of the daemon. */
+void cookie_jar_init(struct cookie_jar *j, const uint8_t seed[32]);
+/* Before it is used at `now`, which is never zero and does not go back. */
+void cookie_jar_set(struct cookie_jar *j, struct jv_time now);
 /* mac2 made with the current or the previous cookie of this source? Then `used` is that cookie, else zero. */
 bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from,
 		       uint8_t used[PROTO_MAC_LEN]);

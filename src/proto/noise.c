@@ -166,8 +166,7 @@ out:
 	return ok;
 }
 
-bool noise_consume_hello(struct noise *n, const uint8_t *e, const uint8_t *s, const uint8_t *payload,
-			 size_t len, uint8_t *payload_out)
+bool noise_read_static(struct noise *n, const uint8_t *e, const uint8_t *s)
 {
 	struct noise t = *n;
 	bool ok = false;
@@ -180,6 +179,18 @@ bool noise_consume_hello(struct noise *n, const uint8_t *e, const uint8_t *s, co
 	/* s */
 	if (!decrypt_and_hash(&t, t.rs, s, sizeof(t.rs) + PROTO_TAG_LEN))
 		goto out;
+	*n = t;
+	ok = true;
+out:
+	noise_clear(&t);
+	return ok;
+}
+
+bool noise_read_payload(struct noise *n, const uint8_t *payload, size_t len, uint8_t *payload_out)
+{
+	struct noise t = *n;
+	bool ok = false;
+
 	/* ss */
 	if (!mix_dh(&t, t.s_priv, t.rs))
 		goto out;
@@ -188,6 +199,18 @@ bool noise_consume_hello(struct noise *n, const uint8_t *e, const uint8_t *s, co
 	*n = t;
 	ok = true;
 out:
+	noise_clear(&t);
+	return ok;
+}
+
+bool noise_consume_hello(struct noise *n, const uint8_t *e, const uint8_t *s, const uint8_t *payload,
+			 size_t len, uint8_t *payload_out)
+{
+	struct noise t = *n;
+	const bool ok = noise_read_static(&t, e, s) && noise_read_payload(&t, payload, len, payload_out);
+
+	if (ok)
+		*n = t;
 	noise_clear(&t);
 	return ok;
 }

@@ -7,8 +7,9 @@
  *       -> e, es, s, ss
  *       <- e, ee, se, psk
  *
- * The responder works in two steps: noise_consume_hello() stops at the initiator's static key and payload,
- * the caller looks the key up, and noise_create_welcome() finishes with that peer's PSK. Every function
+ * The responder works in three steps, a Diffie-Hellman or more in each: noise_read_static() stops at the initiator's
+ * static key, which the caller looks up; noise_read_payload() shows that it holds that key, and what it says;
+ * noise_create_welcome() finishes with that peer's PSK. Every function
  * works on copies and commits last: after `false` the struct is what it was. Callers wipe with noise_clear().
  *
  * e_priv is passed in: this room draws no randomness. Safe to run on any thread (DH costs tens of µs).
@@ -46,7 +47,11 @@ void noise_init_responder(struct noise *n, enum suite suite, const void *prologu
 /* Message 1. e_out: 32 bytes; s_out: 48; payload_out: len + 16. False: low-order key. */
 bool noise_create_hello(struct noise *n, const uint8_t e_priv[32], uint8_t *e_out, uint8_t *s_out,
 			uint8_t *payload_out, const void *payload, size_t len);
-/* `len` is of the ciphertext with its tag; payload_out gets len - 16. n->rs is the initiator. */
+/* e, es, s: n->rs is who the initiator says it is. That is proven by the payload alone. */
+bool noise_read_static(struct noise *n, const uint8_t *e, const uint8_t *s);
+/* ss. `len` is of the ciphertext with its tag; payload_out gets len - 16. */
+bool noise_read_payload(struct noise *n, const uint8_t *payload, size_t len, uint8_t *payload_out);
+/* Both in one. */
 bool noise_consume_hello(struct noise *n, const uint8_t *e, const uint8_t *s, const uint8_t *payload,
 			 size_t len, uint8_t *payload_out);
 /* Message 2. */

@@ -1,7 +1,6 @@
 /*
- * From HELLO to session, server side. What a stranger can make us do, in rising order of cost: compare a MAC,
- * take a token of his source, send a COOKIE, do two Diffie-Hellman. Only a peer of ours gets a session, in
- * BIRTH, which displaces nothing but an older one in BIRTH.
+ * From a HELLO that was heard (admit.c) to a session: one is born, in BIRTH, which displaces nothing but an older one in
+ * BIRTH; it attaches with the first packet that only the client of this WELCOME can have sent.
  */
 #include "session/session.h"
 
@@ -12,106 +11,7 @@
 #include "jumpvpn/locator.h"
 #include "proto/cookie.h"
 
-#define JOBS_MAX 256    /* key agreements under way; more HELLOs are dropped */
-#define JOBS_BUSY 32    /* from here on a HELLO must prove its address first */
-#define HELLOS_BUSY 200 /* in one second: the same */
 #define BIRTH_LEAST_MS 1000
-
-static bool under_load(struct engine *e, struct jv_time now)
-{
-	const uint32_t second = (uint32_t)(now.us / 1000000);
-
-	if (e->hello_second != second) {
-		e->hello_second = second;
-		e->hello_count = 0;
-	}
-	return e->hello_count++ >= HELLOS_BUSY || e->njobs >= JOBS_BUSY;
-}
-
-static void cookie_send(struct engine *e, const struct route *from, const struct packet_hello *h)
-{
-	struct packet_cookie c;
-	uint8_t nonce[16];
-
-	e->io.random(e->ctx, nonce, sizeof(nonce));
-	cookie_create(e->jar, e->cookie_keys, h, &from->remote, nonce, &c);
-	e->counters.n[COUNT_COOKIE_SENT]++;
-	e->io.send(e->ctx, from, (const uint8_t *)&c, sizeof(c), 0);
-}
-
-static struct job *job_start(struct engine *e, const struct route *from, const struct packet_hello *h,
-			     struct jv_time now)
-{
-	struct job *j = calloc(1, sizeof(*j));
-
-	if (!j)
-		return NULL;
-	j->kind = JOB_HELLO_CONSUME;
-	j->worker = e->worker;
-	j->started = now;
-	j->taken_by = e->worker;
-	j->from = *from;
-	j->hello = *h;
-	noise_init_responder(&j->noise, h->suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
-			     e->config->private_key, e->config->public_key);
-	list_append(&e->jobs, &j->node);
-	e->njobs++;
-	return j;
-}
-
-void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		  struct jv_time now)
-{
-	struct packet_hello h;
-	enum counter why;
-	struct job *j;
-	uint8_t cookie[PROTO_MAC_LEN];
-	bool proven, busy;
-
-	e->counters.n[COUNT_HELLO_RECEIVED]++;
-	why = COUNT_DROP_INSIDE;
-	if (server_is_inside(e, &from->remote.ip))
-		goto drop;
-	why = COUNT_DROP_MALFORMED;
-	if (len != sizeof(h))
-		goto drop;
-	memcpy(&h, datagram, sizeof(h));
-	if (h.suite != SUITE_AES_256_GCM && h.suite != SUITE_CHACHA20_POLY1305)
-		goto drop;
-	why = COUNT_HELLO_BAD_MAC;
-	if (!cookie_check_mac1(e->cookie_keys, &h))
-		goto drop;
-	if (cookie_jar_is_due(e->jar, now)) {
-		uint8_t random[32];
-
-		e->io.random(e->ctx, random, sizeof(random));
-		cookie_jar_rotate(e->jar, random, now);
-	}
-	/* Buckets of their own for addresses that are proven: whoever spoofs a source empties only
-	 * the other. */
-	proven = cookie_check_mac2(e->jar, &h, &from->remote, cookie);
-	why = COUNT_HELLO_RATE_LIMITED;
-	if (proven && !source_limit_take(e->proven_limit, &from->remote.ip, now))
-		goto drop;
-	busy = under_load(e, now);
-	if (!proven && (busy || !source_limit_take(e->hello_limit, &from->remote.ip, now))) {
-		cookie_send(e, from, &h);
-		return;
-	}
-	why = COUNT_HELLO_BUSY;
-	if (e->njobs >= JOBS_MAX)
-		goto drop;
-	why = COUNT_HELLO_NO_MEMORY;
-	j = job_start(e, from, &h, now);
-	if (!j)
-		goto drop;
-	j->address_proven = proven;
-	memcpy(j->cookie, cookie, sizeof(j->cookie));
-	e->io.job(e->ctx, j);
-	return;
-drop:
-	e->counters.n[why]++;
-}
 
 /* The suite both have: the client's wish, unless we would be slow at it and it has the other. */
 static enum suite choose_suite(const struct engine *e, const struct job *j)
@@ -140,12 +40,6 @@ bool accept_issue(struct session *s, uint8_t slot)
 	return false;
 }
 
-/* Made after the COOKIE that proves its address, by the peer itself: mac2 anybody can make, the payload not. */
-static bool is_fresh(const struct job *j)
-{
-	return j->address_proven && crypto_equal(j->hello_payload.cookie, j->cookie, sizeof(j->cookie));
-}
-
 static struct session *session_birth(struct engine *e, const struct job *j, struct jv_time now)
 {
 	const struct config_peer *peer = &e->config->peers[j->peer];
@@ -166,13 +60,11 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	s->peer = j->peer;
 	births_add(s);
 	e->io.random(e->ctx, s->id, sizeof(s->id));
+	s->fresh = j->fresh;
 	memcpy(s->peer_key, peer->public_key, sizeof(s->peer_key));
-	memcpy(s->hello_e, j->hello.e, sizeof(s->hello_e));
-	s->fresh = is_fresh(j);
 	s->peer_name = peer->name;
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;
-	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
 	for (uint8_t i = 0; i < s->slots; i++) {
 		if (!accept_issue(s, i)) {
 			session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
@@ -231,9 +123,7 @@ static void welcome_start(struct engine *e, struct session *s, struct job *j)
 	j->kind = JOB_WELCOME_CREATE;
 	j->session = s;
 	s->job = j;
-	list_append(&e->jobs, &j->node);
-	e->njobs++;
-	e->io.job(e->ctx, j);
+	job_hand_out(e, j);
 }
 
 void births_add(struct session *s)
@@ -256,9 +146,9 @@ void births_remove(struct session *s)
 }
 
 /*
- * Which of the two gives way: one that may be a replay, or else the oldest. But somebody on one network of the peer can
- * hold fresh HELLOs back and let them go as he likes. So what came by one address does not put out what came by
- * another while it holds a place itself; nor does it give that up before an answer can have come. NULL: none.
+ * Which of the two gives way: one without a cookie, or else the oldest. But somebody on one network of the peer can hold
+ * HELLOs back and let them go as he likes. So what came by one address does not put out what came by another while it
+ * holds a place itself; nor does it give that up before an answer can have come. NULL: none.
  */
 static struct session *gives_way(const struct births *b, const struct job *j, struct jv_time now)
 {
@@ -272,85 +162,41 @@ static struct session *gives_way(const struct births *b, const struct job *j, st
 	return time_since_ms(now, own->born) >= BIRTH_LEAST_MS ? own : NULL;
 }
 
-enum room { ROOM, ROOM_FOR_COOKIE, ROOM_FULL };
-
 /*
- * Whoever recorded HELLOs of a peer can send them again and keep its places in BIRTH taken. So a second birth
- * wants a HELLO that repeats a COOKIE of ours under the peer's seal, which no recorded one does: it costs the peer
- * a round trip, and replays never hold more than the first place. A third one puts another out, so that a peer
- * whose WELCOMEs get lost is not locked out by itself.
+ * A second birth wants a HELLO that bears a cookie: where a round trip takes longer than the wait for the next HELLO,
+ * each of them would become a session. A third one puts another out, so that a peer whose WELCOMEs get lost is not
+ * locked out by itself.
  */
-static enum room make_room(struct engine *e, const struct job *j, struct jv_time now)
+static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 {
 	struct births *b = &e->births[j->peer];
 	struct session *out;
 
-	if (b->s[0] && !is_fresh(j))
-		return ROOM_FOR_COOKIE;
+	if (b->s[0] && !j->fresh) {
+		e->counters.n[COUNT_HELLO_WANTS_COOKIE]++;
+		return false;
+	}
 	if (!b->s[BIRTHS_MAX - 1])
-		return ROOM;
+		return true;
 	e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
 	out = gives_way(b, j, now);
 	if (out)
 		session_end(out, REASON_SUPERSEDED, now);
-	return out ? ROOM : ROOM_FULL;
+	return out;
 }
 
-/* The very HELLO that something in BIRTH came from: a network that duplicates, or somebody who replays. */
-static bool is_repeated(const struct engine *e, const struct job *j)
+bool accept_birth(struct engine *e, struct job *j, struct jv_time now)
 {
-	const struct births *b = &e->births[j->peer];
-
-	for (unsigned int i = 0; i < BIRTHS_MAX; i++)
-		if (b->s[i] && memcmp(b->s[i]->hello_e, j->hello.e, sizeof(j->hello.e)) == 0)
-			return true;
-	return false;
-}
-
-/* True: another worker has the job now. */
-static bool cookie_wanted(struct engine *e, struct job *j)
-{
-	j->kind = JOB_COOKIE;
-	if (j->taken_by == e->worker) {
-		cookie_send(e, &j->from, &j->hello);
-		return false;
-	}
-	e->io.forward(e->ctx, j->taken_by, j);
-	return true;
-}
-
-/* The client is known by its key: is it a peer, and ours? True: the job lives on. */
-static bool hello_consumed(struct engine *e, struct job *j, struct jv_time now)
-{
-	const ptrdiff_t peer = config_find_peer(e->config, j->noise.rs);
 	struct session *s;
-	enum room room;
-	uint32_t home;
 
-	if (peer < 0) {
-		e->counters.n[COUNT_HELLO_UNKNOWN_PEER]++;
-		trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &j->from.remote,
-			      now);
+	if (!make_room(e, j, now))
 		return false;
-	}
-	home = e->config->peers[peer].home % e->workers;
-	if (home != e->worker) {
-		e->io.forward(e->ctx, home, j);
-		return true;
-	}
-	j->peer = (uint32_t)peer;
-	if (is_repeated(e, j)) {
-		e->counters.n[COUNT_HELLO_REPEATED]++;
-		return false;
-	}
-	room = make_room(e, j, now);
-	if (room != ROOM)
-		return room == ROOM_FOR_COOKIE && cookie_wanted(e, j);
 	s = session_birth(e, j, now);
 	if (!s) {
 		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
 		return false;
 	}
+	admit_welcomed(e, j, now);
 	welcome_start(e, s, j);
 	return true;
 }
@@ -368,20 +214,19 @@ static void welcome_created(struct engine *e, struct job *j)
 
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
 {
-	if (j->kind == JOB_HELLO_CONSUME) {
-		if (j->ok && hello_consumed(e, j, now))
-			return;
-		if (!j->ok)
-			e->counters.n[COUNT_HELLO_BAD_CRYPTO]++;
-	} else if (j->kind == JOB_COOKIE) {
-		cookie_send(e, &j->from, &j->hello);
+	bool lives = false;
+
+	if (j->kind != JOB_WELCOME_CREATE) {
+		lives = admit_job_done(e, j, now);
 	} else if (j->session && j->ok) {
 		welcome_created(e, j);
+		lives = admit_answer(e, j, HELLO_WELCOMED, now);
 	} else if (j->session) {
 		j->session->job = NULL;
 		session_end(j->session, REASON_HANDSHAKE_TIMEOUT, now);
 	}
-	job_free(j);
+	if (!lives)
+		job_free(j);
 }
 
 /* A late answer to an older WELCOME must not take over from this one. */
@@ -398,6 +243,7 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	struct engine *e = s->engine;
 	struct session *old = e->by_peer[s->peer];
 
+	trail_created(s, now);
 	session_bind(s, p, false, now);
 	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;

@@ -148,6 +148,18 @@ static uint8_t candidates(const struct client *c)
 	return n;
 }
 
+/* Grows with each HELLO, and over restarts where there is a clock; where there is none, COOKIEs do. */
+static uint64_t next_number(struct engine *e, struct jv_time now)
+{
+	struct client *c = e->client;
+	uint64_t clock = e->io.wall_us ? e->io.wall_us(e->ctx) : 0;
+
+	if (clock == 0)
+		clock = (uint64_t)now.us;
+	c->number = clock > c->number ? clock : c->number + 1;
+	return c->number;
+}
+
 static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 {
 	const struct config *cfg = e->config;
@@ -164,6 +176,7 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
 	j->hello_payload.suites = put_be16(SUITE_BIT(SUITE_AES_256_GCM) | SUITE_BIT(SUITE_CHACHA20_POLY1305));
 	j->hello_payload.paths = candidates(e->client);
+	j->hello_payload.number = put_be64(next_number(e, now));
 	if (a->has_cookie)
 		memcpy(j->hello_payload.cookie, a->cookie, sizeof(a->cookie));
 	noise_init_initiator(&j->noise, j->hello.suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),

@@ -49,11 +49,14 @@
 	X(HELLO_RECEIVED, hello_received, "HELLOs received")                                       \
 	X(HELLO_BAD_MAC, hello_bad_mac, "HELLOs whose sender does not know our public key")        \
 	X(HELLO_RATE_LIMITED, hello_rate_limited, "HELLOs beyond the rate of their source")        \
-	X(HELLO_BUSY, hello_busy, "HELLOs dropped because too many wait for their key agreement")  \
+	X(HELLO_BUSY, hello_busy, "HELLOs dropped because too many of their network wait for their key agreement") \
 	X(HELLO_BAD_CRYPTO, hello_bad_crypto, "HELLOs that do not decrypt")                        \
 	X(HELLO_UNKNOWN_PEER, hello_unknown_peer, "HELLOs of keys that are no peer")               \
-	X(HELLO_REPEATED, hello_repeated, "HELLOs that a session in BIRTH came from already")      \
-	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "sessions in BIRTH that gave way to a newer HELLO of their peer") \
+	X(HELLO_REPEATED, hello_repeated, "HELLOs that came again from where they were welcomed")  \
+	X(HELLO_REPLAYED, hello_replayed, "HELLOs that are not new, or not from where their cookie is good") \
+	X(HELLO_PEER_LIMITED, hello_peer_limited, "HELLOs beyond the rate of their peer")          \
+	X(HELLO_WANTS_COOKIE, hello_wants_cookie, "HELLOs without a cookie whose peer had a session in BIRTH") \
+	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "HELLOs of a peer that had two sessions in BIRTH") \
 	X(HELLO_NO_MEMORY, hello_no_memory, "HELLOs refused for want of memory or table space")    \
 	X(COOKIE_SENT, cookie_sent, "COOKIEs sent")                                                \
 	X(WELCOME_SENT, welcome_sent, "WELCOMEs sent")                                             \

@@ -10,32 +10,25 @@
 #include "proto/inner.h"
 #include "proto/packet.h"
 
-#define HELLO_PER_SECOND 10 /* of one source */
-#define HELLO_BURST 20
+#define RESET_PER_SECOND 10 /* to one source */
+#define RESET_BURST 20
 #define ICMP_PER_SECOND 10
 #define ICMP_BURST 20
 #define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
 
-static bool server_new(struct engine *e)
+static bool server_new(struct engine *e, const struct engine_setup *setup)
 {
 	struct hash_key key;
 
 	e->items = calloc((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX, sizeof(e->items[0]));
-	e->jar = calloc(1, sizeof(*e->jar));
-	e->hello_limit = calloc(1, sizeof(*e->hello_limit));
-	e->proven_limit = calloc(1, sizeof(*e->proven_limit));
 	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
 	e->peers_cap = e->config->npeers + 1;
 	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
 	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
-	if (!e->items || !e->jar || !e->hello_limit || !e->proven_limit || !e->reset_limit || !e->by_peer ||
-	    !e->births)
+	if (!e->items || !e->reset_limit || !e->by_peer || !e->births || !admit_new(e, setup->cookie_seed))
 		return false;
-	cookie_jar_init(e->jar);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
-	source_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
-	source_limit_init(e->proven_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
-	source_limit_init(e->reset_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
+	source_limit_init(e->reset_limit, &key, RESET_PER_SECOND, RESET_BURST);
 	reset_key_derive(e->reset_key, e->config->private_key);
 	e->steer_key = steer_key_derive(e->config->private_key);
 	return true;
@@ -87,7 +80,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
 	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit ||
-	    !(client ? client_new(e, now) : server_new(e))) {
+	    !(client ? client_new(e, now) : server_new(e, setup))) {
 		engine_free(e);
 		return NULL;
 	}
@@ -126,13 +119,9 @@ void engine_free(struct engine *e)
 		table_free(e->locators);
 	if (e->cache)
 		keycache_free(e->cache);
-	if (e->jar)
-		crypto_wipe(e->jar, sizeof(*e->jar));
-	free(e->jar);
+	admit_free(e);
 	free(e->cookie_keys);
 	free(e->items);
-	free(e->hello_limit);
-	free(e->proven_limit);
 	free(e->reset_limit);
 	free(e->icmp_limit);
 	free(e->by_peer);
@@ -407,8 +396,9 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 		j->worker = e->worker; /* handed over by the worker that took the HELLO */
 	}
 	switch (j->kind) {
-	case JOB_HELLO_CONSUME:
-	case JOB_COOKIE:
+	case JOB_HELLO_STATIC:
+	case JOB_HELLO_PAYLOAD:
+	case JOB_HELLO_ANSWER:
 	case JOB_WELCOME_CREATE:
 		accept_job_done(e, j, now);
 		break;
@@ -423,6 +413,8 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 		job_free(j);
 		break;
 	}
+	if (!e->client)
+		admit_serve(e);
 }
 
 /* --- time --- */
@@ -468,6 +460,8 @@ void engine_configure(struct engine *e, const struct config *config, struct jv_t
 	const struct config *old = e->config;
 
 	engine_input(e, now);
+	if (!e->client)
+		trail_unattached_all(e, now);
 	e->config = config;
 	if (e->client)
 		return;
@@ -484,6 +478,8 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 	if (e->client) {
 		e->client->stopped = true;
 		connect_stop(e);
+	} else {
+		admit_stop(e);
 	}
 	list_for_each_safe(pos, tmp, &e->sessions) {
 		struct session *s = container_of(pos, struct session, node);
@@ -494,6 +490,8 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 	}
 	while (!list_is_empty(&e->late))
 		session_forget(container_of(e->late.next, struct session, node));
+	if (!e->client)
+		trail_unattached_all(e, now);
 }
 
 static struct session *find_session(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN])

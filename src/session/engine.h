@@ -54,6 +54,9 @@ struct engine_io {
 	/* Server: this job belongs to another worker's engine; give it to engine_job_done() there. */
 	void (*forward)(void *ctx, uint32_t worker, struct job *j);
 	void (*random)(void *ctx, void *out, size_t len);
+	/* Microseconds of the wall clock, for the number of a HELLO and nothing else; 0 where the machine does not know the
+	 * time. NULL: there is none. */
+	uint64_t (*wall_us)(void *ctx);
 	/* The result of engine_jump(): REASON_NONE when the session has moved. */
 	void (*jump_done)(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms);
 
@@ -76,6 +79,7 @@ struct engine_setup {
 	size_t max_sessions;
 	size_t key_cache;  /* expanded keys */
 	bool hardware_aes; /* which suite to prefer */
+	uint8_t cookie_seed[32]; /* server: random, drawn once for all workers of this run of the daemon */
 };
 
 /* NULL without memory. */

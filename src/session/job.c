@@ -24,11 +24,14 @@ void job_run(struct job *j)
 		j->ok = noise_create_hello(&j->noise, j->e_priv, j->hello.e, j->hello.s, j->hello.payload,
 					   &j->hello_payload, sizeof(j->hello_payload));
 		break;
-	case JOB_HELLO_CONSUME:
-		j->ok = noise_consume_hello(&j->noise, j->hello.e, j->hello.s, j->hello.payload,
-					    sizeof(j->hello.payload), (uint8_t *)&j->hello_payload);
+	case JOB_HELLO_STATIC:
+		j->ok = noise_read_static(&j->noise, j->hello.e, j->hello.s);
 		break;
-	case JOB_COOKIE:
+	case JOB_HELLO_PAYLOAD:
+		j->ok = noise_read_payload(&j->noise, j->hello.payload, sizeof(j->hello.payload),
+					   (uint8_t *)&j->hello_payload);
+		break;
+	case JOB_HELLO_ANSWER:
 		j->ok = true;
 		break;
 	case JOB_WELCOME_CREATE:

@@ -12,16 +12,24 @@
 
 enum job_kind {
 	JOB_HELLO_CREATE,  /* client: message 1 */
-	JOB_HELLO_CONSUME, /* server: message 1, up to the client's identity */
-	JOB_COOKIE, /* server: nothing to run; the worker that took the HELLO shall answer with a COOKIE */
+	JOB_HELLO_STATIC,  /* server: message 1, up to the key that the client says it has */
+	JOB_HELLO_PAYLOAD, /* server: the rest of it, which proves that */
+	JOB_HELLO_ANSWER,  /* server: nothing to run; back to the worker that took the HELLO, with what became of it */
 	JOB_WELCOME_CREATE,  /* server: message 2 */
 	JOB_WELCOME_CONSUME, /* client: message 2 */
 	JOB_REKEY_PUBLIC,    /* own ephemeral public key */
 	JOB_REKEY_SHARED,    /* the same, and the secret shared with the peer's */
 };
 
+enum hello_end { /* what became of a HELLO that was opened */
+	HELLO_REFUSED,  /* nothing to remember */
+	HELLO_OLD,      /* its like is refused from now on, whoever sends it */
+	HELLO_ELSEWHERE, /* it bears the cookie of another address: refused from there only */
+	HELLO_WELCOMED,
+};
+
 struct job {
-	struct list node; /* the engine's list of jobs under way */
+	struct list node; /* the engine's list of jobs under way, or a queue of turns.h */
 	enum job_kind kind;
 	bool ok;
 	uint32_t worker;         /* whose engine made it */
@@ -37,8 +45,10 @@ struct job {
 	uint8_t attempt;     /* client: index of its attempt */
 	uint32_t serial;     /* and which one there */
 	uint32_t peer;       /* server: index of the peer */
-	uint32_t taken_by;   /* server: the worker that took the HELLO, whose cookies its client has */
+	uint32_t taken_by;   /* server: the worker that took the HELLO */
+	enum hello_end end;  /* server, of JOB_HELLO_ANSWER */
 	bool address_proven; /* server: mac2 was right */
+	bool fresh;          /* server: and the payload bears the cookie that it was made with */
 	uint8_t cookie[PROTO_MAC_LEN]; /* server: what it was made with */
 	struct packet_hello hello;
 	struct hello_payload hello_payload;

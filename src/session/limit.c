@@ -86,30 +86,74 @@ void switch_limit_take(struct switch_limit *l, struct jv_time now)
 	l->last = now;
 }
 
+void bucket_fill(struct bucket *b, const struct rate *r)
+{
+	b->tokens = r->burst * 1000;
+	b->at_ms = 0;
+}
+
+bool bucket_has(struct bucket *b, const struct rate *r, struct jv_time now)
+{
+	const uint32_t now_ms = (uint32_t)(now.us / 1000);
+	const uint64_t grown = b->tokens + (uint64_t)(now_ms - b->at_ms) * r->per_second;
+	const uint64_t full = (uint64_t)r->burst * 1000;
+
+	b->tokens = (uint32_t)(grown < full ? grown : full);
+	b->at_ms = now_ms;
+	return b->tokens >= 1000;
+}
+
+bool bucket_take(struct bucket *b, const struct rate *r, struct jv_time now)
+{
+	if (!bucket_has(b, r, now))
+		return false;
+	b->tokens -= 1000;
+	return true;
+}
+
 void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second,
 		       uint32_t burst)
 {
 	l->key = *key;
-	l->per_second = per_second;
-	l->burst = burst;
-	for (unsigned int i = 0; i < SOURCE_BUCKETS; i++) {
-		l->bucket[i].tokens = burst * 1000;
-		l->bucket[i].at_ms = 0;
-	}
+	l->rate = (struct rate){ per_second, burst };
+	for (unsigned int i = 0; i < SOURCE_BUCKETS; i++)
+		bucket_fill(&l->bucket[i], &l->rate);
+}
+
+static struct bucket *bucket_of(struct source_limit *l, const struct ip *source, uint8_t bits)
+{
+	const struct ip net = ip_masked(source, bits);
+
+	return &l->bucket[hash_bytes(&l->key, net.b, sizeof(net.b)) % SOURCE_BUCKETS];
 }
 
 bool source_limit_take(struct source_limit *l, const struct ip *source, struct jv_time now)
 {
-	const struct ip net = ip_is_v4(source) ? *source : ip_masked(source, 64);
-	const uint64_t i = hash_bytes(&l->key, net.b, sizeof(net.b)) % SOURCE_BUCKETS;
-	const uint32_t now_ms = (uint32_t)(now.us / 1000);
-	const uint64_t grown = l->bucket[i].tokens + (uint64_t)(now_ms - l->bucket[i].at_ms) * l->per_second;
-	const uint64_t full = (uint64_t)l->burst * 1000;
+	return bucket_take(bucket_of(l, source, ip_is_v4(source) ? 128 : 64), &l->rate, now);
+}
 
-	l->bucket[i].tokens = (uint32_t)(grown < full ? grown : full);
-	l->bucket[i].at_ms = now_ms;
-	if (l->bucket[i].tokens < 1000)
-		return false;
-	l->bucket[i].tokens -= 1000;
+void net_limit_init(struct net_limit *l, const struct hash_key *key, uint32_t per_second, uint32_t burst)
+{
+	for (unsigned int i = 0; i < NET_LEVELS; i++) {
+		source_limit_init(&l->level[i], key, per_second, burst);
+		per_second *= NET_WIDER;
+		burst *= NET_WIDER;
+	}
+}
+
+bool net_limit_take(struct net_limit *l, const struct ip *source, struct jv_time now)
+{
+	static const uint8_t v4[] = { 128, 120 }, v6[NET_LEVELS] = { 64, 56, 48 };
+	const uint8_t *bits = ip_is_v4(source) ? v4 : v6;
+	const unsigned int levels = ip_is_v4(source) ? sizeof(v4) : sizeof(v6);
+	struct bucket *b[NET_LEVELS];
+
+	for (unsigned int i = 0; i < levels; i++) {
+		b[i] = bucket_of(&l->level[i], source, bits[i]);
+		if (!bucket_has(b[i], &l->level[i].rate, now))
+			return false;
+	}
+	for (unsigned int i = 0; i < levels; i++)
+		bucket_take(b[i], &l->level[i].rate, now);
 	return true;
 }

@@ -35,6 +35,21 @@ void switch_limit_count(struct switch_limit *l, struct jv_time now);
 /* Records a switch; the caller has asked switch_limit_left(). */
 void switch_limit_take(struct switch_limit *l, struct jv_time now);
 
+struct rate { /* so many a second, and so many at once */
+	uint32_t per_second, burst;
+};
+
+struct bucket {
+	uint32_t tokens; /* thousandths */
+	uint32_t at_ms;  /* of the last refill, wraps */
+};
+
+void bucket_fill(struct bucket *b, const struct rate *r);
+/* Is there a token? Takes none. */
+bool bucket_has(struct bucket *b, const struct rate *r, struct jv_time now);
+/* Takes one; false when there is none. */
+bool bucket_take(struct bucket *b, const struct rate *r, struct jv_time now);
+
 /*
  * Token buckets by source address (IPv4 /32, IPv6 /64) in a fixed array under a keyed hash: sources that fall
  * together share a bucket, memory never grows.
@@ -43,15 +58,25 @@ void switch_limit_take(struct switch_limit *l, struct jv_time now);
 
 struct source_limit {
 	struct hash_key key;
-	uint32_t per_second;
-	uint32_t burst;
-	struct {
-		uint32_t tokens; /* thousandths */
-		uint32_t at_ms;  /* of the last refill, wraps */
-	} bucket[SOURCE_BUCKETS];
+	struct rate rate;
+	struct bucket bucket[SOURCE_BUCKETS];
 };
 
 void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second,
 		       uint32_t burst);
 /* Takes one token; false when there is none. */
 bool source_limit_take(struct source_limit *l, const struct ip *source, struct jv_time now);
+
+/*
+ * The same for the networks that a source is in, too: IPv4 /32 and /24, IPv6 /64, /56 and /48; each is allowed
+ * NET_WIDER times as much as the one within. A token is taken of all of them or of none.
+ */
+#define NET_LEVELS 3
+#define NET_WIDER 4
+
+struct net_limit {
+	struct source_limit level[NET_LEVELS];
+};
+
+void net_limit_init(struct net_limit *l, const struct hash_key *key, uint32_t per_second, uint32_t burst);
+bool net_limit_take(struct net_limit *l, const struct ip *source, struct jv_time now);

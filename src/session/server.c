@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/wire.h"
 
 #define CHALLENGE_MS 50 /* least time between two challenges to one address */
@@ -563,6 +564,9 @@ void server_configure(struct engine *e, const struct config *old, const struct c
 	list_for_each_safe(pos, tmp, &e->sessions)
 		session_configure(container_of(pos, struct session, node), old, config, now);
 	/* The indices have changed: what hangs on them is made anew. */
+	trail_unattached_all(e, now);
+	if (!admit_configure(e, old, config))
+		bug("no memory for %zu peers", config->npeers);
 	memset(e->by_peer, 0, e->peers_cap * sizeof(e->by_peer[0]));
 	memset(e->births, 0, e->peers_cap * sizeof(e->births[0]));
 	list_for_each(pos, &e->sessions) {

@@ -25,6 +25,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 		return NULL;
 	}
 	s->engine = e;
+	s->told = e->client;
 	s->policy = *policy;
 	s->slots = slots;
 	s->peer_name = "";
@@ -211,6 +212,8 @@ void session_end(struct session *s, enum reason why, struct jv_time now)
 	session_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why,
 		      now);
 	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
+	if (!s->told)
+		trail_unattached(s, why, now);
 	if (s->jump.ordered)
 		e->io.jump_done(e->ctx, s->jump.token, why, 0);
 	s->jump.ordered = false;

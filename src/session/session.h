@@ -72,13 +72,13 @@ struct session {
 	struct list node;      /* of engine->sessions, ->late or ->dead */
 	const char *peer_name; /* in the configuration in force */
 	uint8_t peer_key[PROTO_KEY_LEN];
-	uint8_t hello_e[PROTO_KEY_LEN]; /* server: of the HELLO it came from */
-	bool fresh;                     /* server: and that was made after a COOKIE of ours */
 	struct policy policy;
 	uint32_t policy_generation;
 	struct policy next_policy; /* taken at the next transition */
 	bool policy_waits;
 	bool closing; /* no CLOSE is to be sent */
+	bool fresh;   /* server: the HELLO it came from bears a cookie of ours */
+	bool told;    /* its records are written; on a server from its attachment on */
 
 	/* state */
 	enum reason reason;
@@ -175,6 +175,7 @@ struct client {
 	struct timer retry;
 	struct attempt attempt[PROTO_PATHS_MAX];
 	uint32_t next_socket, next_serial;
+	uint64_t number; /* of the last HELLO */
 	uint32_t young; /* sessions in a row that ended soon after they were born */
 	/* what the server says, and the parts of what it is saying */
 	uint16_t mtu;
@@ -200,6 +201,19 @@ struct flood { /* refusals, summarised per second */
 struct births {
 	struct session *s[BIRTHS_MAX];
 	struct session *late;
+};
+
+/* What a server remembers of a peer, whatever sessions that has; kept over reloads. */
+struct caller {
+	uint64_t number; /* the highest of a HELLO of his */
+	struct bucket births;
+	/* sessions that never attached, and are not told of yet */
+	uint32_t unattached;
+	uint32_t next; /* index + 1 in callers of the next one with such; 0: none */
+	struct jv_time told; /* when the last record of them was written; zero: never */
+	enum reason why;     /* of the last of them */
+	struct endpoint remote;
+	const char *name; /* in the configuration in force */
 };
 
 enum flood_kind { FLOOD_REPLAY, FLOOD_INVALID, FLOOD_DENIED, FLOOD_KINDS };
@@ -232,7 +246,12 @@ struct engine {
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];
 	uint32_t steer_key; /* by which locators tell their worker */
-	struct source_limit *hello_limit, *proven_limit, *reset_limit;
+	struct net_limit *hello_limit, *proven_limit;
+	struct source_limit *reset_limit;
+	struct seen *seen;       /* HELLOs that were dealt with */
+	struct turns *turns;     /* HELLOs that wait */
+	struct caller *callers;  /* by index in config->peers */
+	uint32_t unattached;     /* index + 1 of the first caller with something untold; 0: none */
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
 	/* fragments of inner packets, and probes, are made here */
@@ -288,6 +307,12 @@ void trail_path(struct session *s, enum audit_event event, enum reason why, uint
 		const struct path *to, struct jv_time now);
 void trail_denied(struct session *s, enum reason why, const struct path *to, uint32_t retry_after_ms,
 		  struct jv_time now);
+/* Server: it attaches, and its records begin, with SessionCreated. */
+void trail_created(struct session *s, struct jv_time now);
+/* Server: it has ended and never attached. One record for each peer and second tells how many did. */
+void trail_unattached(struct session *s, enum reason why, struct jv_time now);
+/* All that is not told yet: the configuration is about to change, or the engine to end. */
+void trail_unattached_all(struct engine *e, struct jv_time now);
 /* Refusals that anybody may cause; at most one record a second and kind. `s` may be NULL. */
 void trail_refused(struct engine *e, struct session *s, enum audit_event event, enum reason why,
 		   const struct endpoint *from, struct jv_time now);
@@ -378,15 +403,35 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now);
 void rekey_peer_uses(struct session *s, uint32_t epoch, struct jv_time now);
 void rekey_confirmed(struct session *s, struct jv_time now); /* the peer seals with our newest epoch, too */
 
-/* accept.c: HELLO to session, server */
+/* admit.c: which HELLOs a server hears */
+bool admit_new(struct engine *e, const uint8_t cookie_seed[32]);
+void admit_free(struct engine *e);
+/* No more key agreements are begun. */
+void admit_stop(struct engine *e);
+/* What is remembered of peers follows them to their new indices. False: no memory, and nothing has changed. */
+bool admit_configure(struct engine *e, const struct config *old, const struct config *config);
 void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		  struct jv_time now);
+/* These answer true where the job lives on. */
+bool admit_job_done(struct engine *e, struct job *j, struct jv_time now);
+bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now);
+void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
+/* Those whose turn it is. */
+void admit_serve(struct engine *e);
+/* Key agreements under way or waiting for their turn. */
+size_t admit_jobs(const struct engine *e);
+/* To the thread pool. */
+void job_hand_out(struct engine *e, struct job *j);
+
+/* accept.c: HELLO to session, server */
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now);
 /* A fresh locator for this slot. False: none could be put into the table. */
 bool accept_issue(struct session *s, uint8_t slot);
 void births_add(struct session *s);
 void births_remove(struct session *s);
 void accept_attached(struct session *s, struct path *p, struct jv_time now);
+/* A session in BIRTH, and its WELCOME is on its way; the job lives on. False: no room for one. */
+bool accept_birth(struct engine *e, struct job *j, struct jv_time now);
 void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		  struct jv_time now);
 

@@ -39,13 +39,15 @@ static void fill(struct engine *e, const struct session *s, struct audit_record 
 	r->count = 1;
 	if (!s)
 		return;
+	snprintf(r->peer, sizeof(r->peer), "%s", s->peer_name);
+	if (!s->told)
+		return;
 	r->has_session = true;
 	memcpy(r->session_id, s->id, sizeof(r->session_id));
 	r->state_version = s->state_version;
 	r->binding_version = s->binding_version;
 	r->from = r->to = s->state;
 	r->epoch = s->keys.tx_epoch;
-	snprintf(r->peer, sizeof(r->peer), "%s", s->peer_name);
 }
 
 static void fill_traffic(const struct session *s, struct audit_record *r)
@@ -77,6 +79,8 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 {
 	struct audit_record r;
 
+	if (!s->told)
+		return;
 	fill(s->engine, s, &r, event, why, now);
 	if (event == AUDIT_SESSION_TERMINATED)
 		fill_traffic(s, &r);
@@ -85,7 +89,8 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 		AUDIT_BOUNDS_LIST(X)
 	}
 #undef X
-	r.elapsed_ms = time_since_ms(now, s->born);
+	/* Of SessionCreated: in BIRTH; rounded up, so that what is counted from then on is not found too short. */
+	r.elapsed_ms = (uint64_t)(time_diff_us(now, s->born) + 999) / 1000;
 	s->engine->io.audit(s->engine->ctx, &r);
 }
 
@@ -94,6 +99,8 @@ void trail_state(struct session *s, enum state from, enum state to, enum reason 
 {
 	struct audit_record r;
 
+	if (!s->told)
+		return;
 	fill(s->engine, s, &r, AUDIT_SESSION_STATE_CHANGE, why, now);
 	r.from = from;
 	r.to = to;
@@ -108,12 +115,88 @@ void trail_path(struct session *s, enum audit_event event, enum reason why, uint
 {
 	struct audit_record r;
 
+	if (!s->told)
+		return;
 	fill(s->engine, s, &r, event, why, now);
 	fill_path(s, &r, from, to, now);
 	if (event == AUDIT_REATTACH_RESULT)
 		r.elapsed_ms = time_since_ms(now, s->jump.first);
 	s->engine->io.audit(s->engine->ctx, &r);
 }
+
+/* --- sessions that never attached --- */
+
+void trail_created(struct session *s, struct jv_time now)
+{
+	s->told = true;
+	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
+}
+
+static void unattached_emit(struct engine *e, struct caller *c, struct jv_time now)
+{
+	struct audit_record r;
+
+	fill(e, NULL, &r, AUDIT_HANDSHAKES_UNFINISHED, c->why, now);
+	snprintf(r.peer, sizeof(r.peer), "%s", c->name);
+	r.remote = c->remote;
+	r.count = c->unattached;
+	c->unattached = 0;
+	c->told = now;
+	e->io.audit(e->ctx, &r);
+}
+
+static bool is_due(const struct caller *c, struct jv_time now)
+{
+	return c->told.us == 0 || !time_before(now, time_add_ms(c->told, FLOOD_MS));
+}
+
+void trail_unattached(struct session *s, enum reason why, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct caller *c = &e->callers[s->peer];
+
+	c->why = why;
+	c->remote = s->path[0].route.remote;
+	c->name = s->peer_name;
+	if (c->unattached++ > 0)
+		return; /* it waits in the chain */
+	if (is_due(c, now)) {
+		unattached_emit(e, c, now);
+		return;
+	}
+	c->next = e->unattached;
+	e->unattached = s->peer + 1;
+	timer_start_earlier(&e->wheel, &e->flood_timer, time_add_ms(c->told, FLOOD_MS));
+}
+
+/* Those that are due; the others wait on. */
+static void unattached_flush(struct engine *e, bool all, struct jv_time now)
+{
+	uint32_t next = e->unattached;
+
+	e->unattached = 0;
+	while (next != 0) {
+		const uint32_t i = next;
+		struct caller *c = &e->callers[i - 1];
+
+		next = c->next;
+		c->next = 0;
+		if (all || is_due(c, now)) {
+			unattached_emit(e, c, now);
+			continue;
+		}
+		c->next = e->unattached;
+		e->unattached = i;
+		timer_start_earlier(&e->wheel, &e->flood_timer, time_add_ms(c->told, FLOOD_MS));
+	}
+}
+
+void trail_unattached_all(struct engine *e, struct jv_time now)
+{
+	unattached_flush(e, true, now);
+}
+
+/* --- refusals --- */
 
 static void flood_emit(struct engine *e, struct flood *f, struct jv_time now)
 {
@@ -144,6 +227,7 @@ void trail_flush(struct timer *t, struct jv_time now)
 	for (unsigned int i = 0; i < FLOOD_KINDS; i++)
 		if (e->flood[i].waiting > 0)
 			flood_emit(e, &e->flood[i], now);
+	unattached_flush(e, false, now);
 }
 
 void trail_denied(struct session *s, enum reason why, const struct path *to, uint32_t retry_after_ms,

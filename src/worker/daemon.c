@@ -40,6 +40,11 @@ const char *daemon_tunnel_name(const struct daemon *d)
 	return d->tunnel_name;
 }
 
+const uint8_t *daemon_cookie_seed(const struct daemon *d)
+{
+	return d->cookie_seed;
+}
+
 void daemon_wake(struct daemon *d)
 {
 	uv_async_send(&d->wake);
@@ -216,7 +221,8 @@ static int open_audit(struct daemon *d)
 	int rc = -EIO;
 
 	cfg.digest = sha256_2;
-	if (getrandom(cfg.run, sizeof(cfg.run), 0) == sizeof(cfg.run))
+	if (getrandom(cfg.run, sizeof(cfg.run), 0) == sizeof(cfg.run) &&
+	    getrandom(d->cookie_seed, sizeof(d->cookie_seed), 0) == sizeof(d->cookie_seed))
 		rc = audit_open(&d->audit, &cfg, d->nworkers + 1, AUDIT_RING, &error);
 	if (rc < 0) {
 		log_error("audit%s%s: %s: %s", cfg.jsonl ? " to " : "", cfg.jsonl ? cfg.jsonl : "",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "net/tun.h"
@@ -13,6 +14,7 @@
 
 #define BATCH 32        /* datagrams or runs for one socket in a row */
 #define ASK_BYTES 65536 /* sent until a socket is asked whether it is full: it cannot fill up in between */
+#define NOT_SET_BEFORE 1577836800 /* a clock that says less (2020) was never set */
 #define ASK_FLUSHES 64  /* while one is, each flush asks */
 
 struct work { /* a job on the thread pool */
@@ -213,6 +215,16 @@ static void io_random(void *ctx, void *out, size_t len)
 	}
 }
 
+/* A machine that was never told the time says that it is some day long past. */
+static uint64_t io_wall_us(void *ctx)
+{
+	struct timespec ts;
+
+	(void)ctx;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec < NOT_SET_BEFORE ? 0 : (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 /* --- key agreements --- */
 
 static void work_run(uv_work_t *req)
@@ -286,6 +298,7 @@ void worker_io(struct engine_io *io)
 		.job = io_job,
 		.forward = io_forward,
 		.random = io_random,
+		.wall_us = io_wall_us,
 		.jump_done = io_jump_done,
 	};
 	client_shell_io(io);

@@ -23,7 +23,7 @@ wait_until 3000 rig_gone "${RIG_PID[record]}" || fail "only $(wc -l <"$TMP/recor
 face=$(session_face alice)
 welcomes=$(counter server welcome_sent)
 
-refused() # NAME COUNTER: nothing but silence comes back to this client, and it is counted
+refused() # NAME COUNTER [TYPE]: nothing, or nothing but packets of this type, comes back to this client, and it is counted
 {
 	: >"$TMP/heard"
 	rm -f "$TMP/heard.ready"
@@ -34,13 +34,14 @@ refused() # NAME COUNTER: nothing but silence comes back to this client, and it 
 	[ "$(field "$1" state)" != ATTACHED ] || fail "$1 has a session"
 	stop "$1" || :
 	stop heard || fail "the capture failed"
-	[ ! -s "$TMP/heard" ] || fail "the server answered $1: $(cut -c1-80 "$TMP/heard" | head -n 1)"
+	! awk -v type="${3:-none}" 'substr($3, 1, 2) != type' "$TMP/heard" | grep . >"$TMP/answers" ||
+		fail "the server answered $1: $(cut -c1-80 "$TMP/answers" | head -n 1)"
 }
 
 say "  a client that does not know the server's key, and one the server does not know"
 SERVER_KEY_FOR[eve]=eve
 refused eve hello_bad_mac
-refused mallory hello_unknown_peer
+refused mallory hello_unknown_peer 13 # COOKIE, as anybody gets who sends what is not new
 
 say "  noise"
 attack() # NAME COMMAND...: by dgram from another address; RESET alone is an answer, and never longer than the question

@@ -332,6 +332,11 @@ static void check_session(struct sim_engine *se, const struct session *s)
 	const bool told = verify_session(se->sim->verify, se->origin, s->id, &t);
 	const struct path *a = s->active;
 
+	if (!is_client(se) && s->state == STATE_BIRTH) { /* told of when it attaches */
+		if (told || a)
+			sim_violate(se->sim, "told", "%02x%02x is in BIRTH, and told of", s->id[0], s->id[1]);
+		return;
+	}
 	if (!told || t.state != s->state || t.state_version != s->state_version ||
 	    t.binding_version != s->binding_version || t.active != (a ? a->number : AUDIT_NO_PATH))
 		sim_violate(se->sim, "told",
@@ -413,7 +418,7 @@ void check_memory(struct sim *sim)
 			sim_violate(sim, "memory", "%llu bytes of rescue for %zu sessions",
 				    (unsigned long long)se->e->rescue_bytes, se->e->nsessions);
 		may += se->base_bytes + 32768 + (int64_t)se->e->rescue_bytes +
-		       (int64_t)se->e->njobs * (int64_t)(sizeof(struct job) + 64);
+		       (int64_t)admit_jobs(se->e) * (int64_t)(sizeof(struct job) + 64);
 		list_for_each(pos, &se->e->sessions)
 			may += session_needs(container_of(pos, struct session, node));
 		list_for_each(pos, &se->e->late)
@@ -436,11 +441,11 @@ void check_ended(struct sim *sim)
 			continue;
 		for (unsigned int level = 0; level < WHEEL_LEVELS; level++)
 			timers |= se->e->wheel.occupied[level];
-		if (se->e->nsessions || se->e->nlate || se->e->njobs || table_count(se->e->locators) ||
+		if (se->e->nsessions || se->e->nlate || admit_jobs(se->e) || table_count(se->e->locators) ||
 		    timers || (is_client(se) && sim->client[client_index(se)].sockets))
 			sim_violate(sim, "end",
 				    "engine %u keeps %zu sessions, %zu jobs, %zu locators, %s, %u sockets", i,
-				    se->e->nsessions, se->e->njobs, table_count(se->e->locators),
+				    se->e->nsessions, admit_jobs(se->e), table_count(se->e->locators),
 				    timers ? "timers" : "no timers",
 				    is_client(se) ? sim->client[client_index(se)].sockets : 0);
 	}

@@ -45,7 +45,7 @@ static uint64_t session_sum(const struct session *s)
 
 static struct view view_of(const struct sim_engine *se)
 {
-	struct view v = { .bytes = mem_bytes(), .sessions = se->e->nsessions, .jobs = se->e->njobs };
+	struct view v = { .bytes = mem_bytes(), .sessions = se->e->nsessions, .jobs = admit_jobs(se->e) };
 	struct list *pos;
 
 	list_for_each(pos, &se->e->sessions)

@@ -107,7 +107,7 @@ struct world {
 
 static void hello(struct world *w)
 {
-	struct hello_payload payload = { .suites = put_be16(6), .paths = 3 };
+	struct hello_payload payload = { .suites = put_be16(6), .paths = 3, .number = put_be64(0x1234) };
 	uint8_t psk[32] = { 0 }, opened[sizeof(payload)], hash[32];
 
 	noise_init_initiator(&w->initiator, SUITE_AES_256_GCM, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
@@ -290,14 +290,12 @@ static void cookies(struct world *w)
 	struct endpoint from = { .port = 50000 };
 	struct packet_hello again = w->hello;
 	struct packet_cookie c;
-	struct cookie_jar jar;
-	uint8_t secret[32], nonce[16], cookie[16];
+	struct cookie_jar jar = { .period = 1 };
+	uint8_t nonce[16], cookie[16];
 
 	assert_true(ip_parse("192.0.2.7", &from.ip));
-	count_up(secret, 0xc0, 32);
 	count_up(nonce, 0xb0, 16);
-	cookie_jar_init(&jar);
-	cookie_jar_rotate(&jar, secret, (struct jv_time){ 1000000 });
+	count_up(jar.secret[0], 0xc0, 16);
 	cookie_create(&jar, &w->cookie_keys, &w->hello, &from, nonce, &c);
 	assert_true(cookie_consume(&w->cookie_keys, &c, w->hello.mac1, cookie));
 	cookie_sign_hello(&w->cookie_keys, &again, cookie);
@@ -330,7 +328,7 @@ static void all_vectors(void)
 	reset_key_derive(w.reset_key, w.server);
 	vector("server public key", w.server_pub, 32);
 	vector("client public key", w.client_pub, 32);
-	vector("mac1 key", w.cookie_keys.mac1, 32);
+	vector("mac1 key", w.cookie_keys.mac1, 16);
 	vector("cookie key", w.cookie_keys.cookie, 32);
 	hello(&w);
 	welcome(&w);

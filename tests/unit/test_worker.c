@@ -40,6 +40,13 @@ struct worker *daemon_worker(const struct daemon *d, uint32_t index)
 	return (struct worker *)(uintptr_t)&d->w[index];
 }
 
+const uint8_t *daemon_cookie_seed(const struct daemon *d)
+{
+	static const uint8_t seed[32];
+
+	return seed;
+}
+
 const char *daemon_tunnel_name(const struct daemon *d)
 {
 	return "none";

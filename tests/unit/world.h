@@ -130,6 +130,9 @@ struct world {
 	unsigned int workers, clients, paths;
 	struct prng rng;
 	int64_t job_us;            /* what a Diffie-Hellman takes */
+	bool one_thread;           /* and they are done one after the other */
+	struct jv_time job_last;   /* when the last one handed out ends */
+	uint64_t wall_us[2];       /* wall clocks of clients and of the server at START_US; 0: they have none */
 	bool aes[2];               /* clients', server's */
 	unsigned int hello_worker; /* whom the kernel gives HELLOs */
 	struct config *config;     /* the server's */

@@ -526,8 +526,11 @@ static void job_add(struct world *w, unsigned int engine, struct job *j, bool ru
 static void io_job(void *ctx, struct job *j)
 {
 	struct world_engine *we = ctx;
+	struct world *w = we->w;
+	const struct jv_time from = w->one_thread ? time_max(w->now, w->job_last) : w->now;
 
-	job_add(we->w, we->index, j, true, we->w->job_us);
+	w->job_last = time_add_us(from, w->job_us);
+	job_add(w, we->index, j, true, time_diff_us(w->job_last, w->now));
 }
 
 static void io_forward(void *ctx, uint32_t worker, struct job *j)
@@ -541,6 +544,14 @@ static void io_forward(void *ctx, uint32_t worker, struct job *j)
 static void io_random(void *ctx, void *out, size_t len)
 {
 	prng_fill(&((struct world_engine *)ctx)->rng, out, len);
+}
+
+static uint64_t io_wall_us(void *ctx)
+{
+	const struct world_engine *we = ctx;
+	const uint64_t at_start = we->w->wall_us[we->index < WORLD_WORKERS];
+
+	return at_start ? at_start + (uint64_t)(we->w->now.us - START_US) : 0;
 }
 
 static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms)
@@ -609,6 +620,7 @@ const struct engine_io world_io = {
 	.job = io_job,
 	.forward = io_forward,
 	.random = io_random,
+	.wall_us = io_wall_us,
 	.jump_done = io_jump_done,
 	.path_open = io_path_open,
 	.path_close = io_path_close,

@@ -1,0 +1,425 @@
+/*
+ * Which HELLOs a server hears. A stranger, a peer that means no good and somebody who sends recorded HELLOs again shall
+ * cost little, keep nobody out, and learn nothing. The whole judgement, in its order; the same is told to others in
+ * jumpvpn-protocol(7), "What the server does with a HELLO":
+ *
+ *  1. Not from an address inside; length and suite; mac1. Else silence.
+ *  2. mac2, if there is one. With a right one, the address is proven: a token is taken of its networks, or else silence.
+ *     Without, under load or with no token left (of buckets kept apart): COOKIE.
+ *  3. Seen before? A copy of one that was welcomed, from where that came from: silence, for networks duplicate. A HELLO
+ *     that was refused for good, or welcomed elsewhere: COOKIE.
+ *  4. It waits for its turn among the networks (turns.h). If too many wait, the last of the longest queue is dropped.
+ *  5. The first Diffie-Hellman tells whose key it is. Of nobody: COOKIE.
+ *  6. The peer has had as many sessions in BIRTH as a peer may: COOKIE.
+ *  7. The second Diffie-Hellman proves the key and opens the payload. If it does not open: COOKIE.
+ *  8. Live? With a cookie in the payload: if that is the one of this address, and mac2 was made with it. Without: if its
+ *     number is higher than all before. Else COOKIE.
+ *  9. A token of the peer, and a place in BIRTH, which wants a cookie if another is taken (accept.c): else COOKIE.
+ * 10. WELCOME.
+ *
+ * So whoever sends a recorded HELLO again gets the same, whatever has become of the peer: COOKIE, or beyond the limits of
+ * his own address, which are judged before anything that depends on the peer, silence. Nothing of what a recorded one
+ * may do (2 to 8) changes anything for the peer whose it is.
+ *
+ * Steps 1 to 5 happen at the worker that the HELLO surfaces at, 6 to 10 at the peer's home. What became of it goes back
+ * to the first, which remembers it and sends the COOKIE.
+ */
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/cookie.h"
+#include "session/seen.h"
+#include "session/turns.h"
+
+#define HELLO_PER_SECOND 10 /* of one source; NET_WIDER times as many of its networks */
+#define HELLO_BURST 20
+#define JOBS_RUNNING 16 /* key agreements given to the pool at a time: the others wait for their turn */
+#define JOBS_BUSY 32    /* under way or waiting: from here on a HELLO must prove its address first */
+#define HELLOS_BUSY 200 /* in one second: the same */
+
+/* A client that hears nothing sends one each 300 ms at most. */
+static const struct rate births_rate = { .per_second = 4, .burst = 10 };
+
+/* --- life --- */
+
+static uint64_t wall_us(const struct engine *e)
+{
+	return e->io.wall_us ? e->io.wall_us(e->ctx) : 0;
+}
+
+/* What was recorded before this daemon began is old, too: its clock says so, if the peers' say about the same. */
+static struct caller *callers_new(const struct engine *e, size_t n)
+{
+	struct caller *c = calloc(n + 1, sizeof(*c));
+
+	for (size_t i = 0; c && i < n; i++) {
+		c[i].number = wall_us(e);
+		bucket_fill(&c[i].births, &births_rate);
+	}
+	return c;
+}
+
+bool admit_new(struct engine *e, const uint8_t cookie_seed[32])
+{
+	struct hash_key key;
+
+	e->jar = calloc(1, sizeof(*e->jar));
+	e->hello_limit = calloc(1, sizeof(*e->hello_limit));
+	e->proven_limit = calloc(1, sizeof(*e->proven_limit));
+	e->seen = calloc(1, sizeof(*e->seen));
+	e->turns = calloc(1, sizeof(*e->turns));
+	e->callers = callers_new(e, e->config->npeers);
+	if (!e->jar || !e->hello_limit || !e->proven_limit || !e->seen || !e->turns || !e->callers)
+		return false;
+	cookie_jar_init(e->jar, cookie_seed);
+	e->io.random(e->ctx, key.b, sizeof(key.b));
+	net_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
+	net_limit_init(e->proven_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
+	seen_init(e->seen, &key);
+	turns_init(e->turns, &key);
+	return true;
+}
+
+void admit_stop(struct engine *e)
+{
+	struct job *j;
+
+	while (e->turns && (j = turns_next(e->turns)))
+		job_free(j);
+}
+
+void admit_free(struct engine *e)
+{
+	admit_stop(e);
+	if (e->jar)
+		crypto_wipe(e->jar, sizeof(*e->jar));
+	free(e->jar);
+	free(e->hello_limit);
+	free(e->proven_limit);
+	free(e->seen);
+	free(e->turns);
+	free(e->callers);
+}
+
+bool admit_configure(struct engine *e, const struct config *old, const struct config *config)
+{
+	struct caller *next = callers_new(e, config->npeers);
+
+	if (!next)
+		return false;
+	for (size_t i = 0; i < old->npeers; i++) {
+		const ptrdiff_t k = config_find_peer(config, old->peers[i].public_key);
+
+		if (k >= 0)
+			next[k] = e->callers[i];
+	}
+	free(e->callers);
+	e->callers = next;
+	return true;
+}
+
+/* --- what was seen --- */
+
+enum heard { HEARD_NEVER, HEARD_COPY, HEARD_OLD };
+
+struct mark {         /* what a fingerprint is made of */
+	uint8_t kind; /* enum hello_end */
+	uint8_t e[PROTO_KEY_LEN];
+	uint8_t ip[16]; /* these are zero where they do not matter */
+	be16 port;
+};
+
+static uint64_t mark_print(const struct engine *e, enum hello_end kind, const struct packet_hello *h,
+			   const struct endpoint *from)
+{
+	struct mark m = { .kind = (uint8_t)kind };
+
+	memcpy(m.e, h->e, sizeof(m.e));
+	if (from) {
+		memcpy(m.ip, from->ip.b, sizeof(m.ip));
+		m.port = put_be16(from->port);
+	}
+	return seen_print(e->seen, &m, sizeof(m));
+}
+
+/* Nobody but who made it gets a HELLO with this `e` to where it is remembered: so its own is not kept out by a copy. */
+static void remember(struct engine *e, const struct job *j, enum hello_end end, struct jv_time now)
+{
+	if (end == HELLO_OLD || end == HELLO_WELCOMED)
+		seen_add(e->seen, mark_print(e, HELLO_OLD, &j->hello, NULL), now);
+	if (end == HELLO_ELSEWHERE || end == HELLO_WELCOMED)
+		seen_add(e->seen, mark_print(e, end, &j->hello, &j->from.remote), now);
+}
+
+void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now)
+{
+	remember(e, j, HELLO_WELCOMED, now);
+}
+
+static enum heard heard(struct engine *e, const struct packet_hello *h, const struct endpoint *from,
+			struct jv_time now)
+{
+	if (seen_has(e->seen, mark_print(e, HELLO_WELCOMED, h, from), now))
+		return HEARD_COPY;
+	if (seen_has(e->seen, mark_print(e, HELLO_OLD, h, NULL), now) ||
+	    seen_has(e->seen, mark_print(e, HELLO_ELSEWHERE, h, from), now))
+		return HEARD_OLD;
+	return HEARD_NEVER;
+}
+
+/* --- answers --- */
+
+static void cookie_send(struct engine *e, const struct route *from, const struct packet_hello *h,
+			struct jv_time now)
+{
+	struct packet_cookie c;
+	uint8_t nonce[16];
+
+	cookie_jar_set(e->jar, now);
+	e->io.random(e->ctx, nonce, sizeof(nonce));
+	cookie_create(e->jar, e->cookie_keys, h, &from->remote, nonce, &c);
+	e->counters.n[COUNT_COOKIE_SENT]++;
+	e->io.send(e->ctx, from, (const uint8_t *)&c, sizeof(c), 0);
+}
+
+bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now)
+{
+	remember(e, j, end, now);
+	if (j->taken_by != e->worker) {
+		crypto_wipe(&j->noise, sizeof(j->noise));
+		j->kind = JOB_HELLO_ANSWER;
+		j->end = end;
+		e->io.forward(e->ctx, j->taken_by, j);
+		return true;
+	}
+	if (end != HELLO_WELCOMED)
+		cookie_send(e, &j->from, &j->hello, now);
+	return false;
+}
+
+static bool refuse(struct engine *e, struct job *j, enum counter why, enum hello_end end, struct jv_time now)
+{
+	e->counters.n[why]++;
+	return admit_answer(e, j, end, now);
+}
+
+/* --- from the datagram to its turn --- */
+
+size_t admit_jobs(const struct engine *e)
+{
+	return e->njobs + (e->turns ? e->turns->n : 0);
+}
+
+static bool under_load(struct engine *e, struct jv_time now)
+{
+	const uint32_t second = (uint32_t)(now.us / 1000000);
+
+	if (e->hello_second != second) {
+		e->hello_second = second;
+		e->hello_count = 0;
+	}
+	return e->hello_count++ >= HELLOS_BUSY || admit_jobs(e) >= JOBS_BUSY;
+}
+
+static struct job *job_new(struct engine *e, const struct route *from, const struct packet_hello *h,
+			   struct jv_time now)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	j->kind = JOB_HELLO_STATIC;
+	j->worker = e->worker;
+	j->started = now;
+	j->taken_by = e->worker;
+	j->from = *from;
+	j->hello = *h;
+	noise_init_responder(&j->noise, h->suite, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE),
+			     e->config->private_key, e->config->public_key);
+	return j;
+}
+
+void job_hand_out(struct engine *e, struct job *j)
+{
+	list_append(&e->jobs, &j->node);
+	e->njobs++;
+	e->io.job(e->ctx, j);
+}
+
+void admit_serve(struct engine *e)
+{
+	struct job *j;
+
+	while (e->njobs < JOBS_RUNNING && (j = turns_next(e->turns)))
+		job_hand_out(e, j);
+}
+
+static void wait_for_turn(struct engine *e, struct job *j)
+{
+	struct job *out = turns_add(e->turns, j);
+
+	if (out) {
+		e->counters.n[COUNT_HELLO_BUSY]++;
+		job_free(out);
+	}
+	admit_serve(e);
+}
+
+/* What it may have by its address alone. False: it has had its answer, or gets none. */
+static bool is_let_in(struct engine *e, const struct packet_hello *h, const struct route *from, bool proven,
+		      struct jv_time now)
+{
+	const bool busy = under_load(e, now);
+
+	if (proven) {
+		/* Buckets of their own: whoever spoofs a source empties only the others. */
+		if (net_limit_take(e->proven_limit, &from->remote.ip, now))
+			return true;
+		e->counters.n[COUNT_HELLO_RATE_LIMITED]++;
+		return false;
+	}
+	if (!busy && net_limit_take(e->hello_limit, &from->remote.ip, now))
+		return true;
+	cookie_send(e, from, h, now);
+	return false;
+}
+
+void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now)
+{
+	const struct packet_hello *h = (const struct packet_hello *)datagram; /* bytes only */
+	uint8_t cookie[PROTO_MAC_LEN];
+	struct job *j;
+	bool proven;
+
+	e->counters.n[COUNT_HELLO_RECEIVED]++;
+	if (server_is_inside(e, &from->remote.ip)) {
+		e->counters.n[COUNT_DROP_INSIDE]++;
+		return;
+	}
+	if (len != sizeof(*h) || (h->suite != SUITE_AES_256_GCM && h->suite != SUITE_CHACHA20_POLY1305)) {
+		e->counters.n[COUNT_DROP_MALFORMED]++;
+		return;
+	}
+	if (!cookie_check_mac1(e->cookie_keys, h)) {
+		e->counters.n[COUNT_HELLO_BAD_MAC]++;
+		return;
+	}
+	cookie_jar_set(e->jar, now);
+	proven = cookie_check_mac2(e->jar, h, &from->remote, cookie);
+	if (!is_let_in(e, h, from, proven, now))
+		return;
+	switch (heard(e, h, &from->remote, now)) {
+	case HEARD_COPY:
+		e->counters.n[COUNT_HELLO_REPEATED]++;
+		return;
+	case HEARD_OLD:
+		e->counters.n[COUNT_HELLO_REPLAYED]++;
+		cookie_send(e, from, h, now);
+		return;
+	case HEARD_NEVER:
+		break;
+	}
+	j = job_new(e, from, h, now);
+	if (!j) {
+		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
+		return;
+	}
+	j->address_proven = proven;
+	memcpy(j->cookie, cookie, sizeof(j->cookie));
+	wait_for_turn(e, j);
+}
+
+/* --- from its key to WELCOME: each answers true where the job lives on --- */
+
+/* Whose it says, or proves, that it is: an index of the present configuration. */
+static bool is_of_peer(struct engine *e, struct job *j, struct jv_time now)
+{
+	const ptrdiff_t peer = config_find_peer(e->config, j->noise.rs);
+
+	if (peer < 0) {
+		trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &j->from.remote,
+			      now);
+		return false;
+	}
+	j->peer = (uint32_t)peer;
+	return true;
+}
+
+static bool static_read(struct engine *e, struct job *j, struct jv_time now)
+{
+	uint32_t home;
+
+	if (!j->ok)
+		return refuse(e, j, COUNT_HELLO_BAD_CRYPTO, HELLO_REFUSED, now);
+	if (!is_of_peer(e, j, now))
+		return refuse(e, j, COUNT_HELLO_UNKNOWN_PEER, HELLO_OLD, now);
+	home = e->config->peers[j->peer].home % e->workers;
+	if (home != e->worker) {
+		e->io.forward(e->ctx, home, j);
+		return true;
+	}
+	/* Only who has the key takes of these tokens (payload_read): nobody else can use them up. */
+	if (!bucket_has(&e->callers[j->peer].births, &births_rate, now))
+		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
+	j->kind = JOB_HELLO_PAYLOAD;
+	job_hand_out(e, j);
+	return true;
+}
+
+/*
+ * Made just now, not recorded? mac2 anybody can make, the payload only the peer. One that bears a cookie is good at that
+ * cookie's address alone, whatever its number: else somebody who is faster than the peer could use up what it sends.
+ */
+static bool is_live(const struct engine *e, const struct job *j, bool bears_cookie)
+{
+	if (bears_cookie)
+		return j->address_proven &&
+		       crypto_equal(j->hello_payload.cookie, j->cookie, sizeof(j->cookie));
+	return get_be64(j->hello_payload.number) > e->callers[j->peer].number;
+}
+
+static bool payload_read(struct engine *e, struct job *j, struct jv_time now)
+{
+	static const uint8_t none[PROTO_MAC_LEN];
+	const bool bears_cookie = !crypto_equal(j->hello_payload.cookie, none, sizeof(none));
+	struct caller *c;
+
+	if (!j->ok)
+		return refuse(e, j, COUNT_HELLO_BAD_CRYPTO, HELLO_REFUSED, now);
+	if (!is_of_peer(e, j, now)) /* any more */
+		return refuse(e, j, COUNT_HELLO_UNKNOWN_PEER, HELLO_OLD, now);
+	/* Two copies may have been opened side by side. */
+	switch (heard(e, &j->hello, &j->from.remote, now)) {
+	case HEARD_COPY:
+		e->counters.n[COUNT_HELLO_REPEATED]++;
+		return false;
+	case HEARD_OLD:
+		return refuse(e, j, COUNT_HELLO_REPLAYED, HELLO_OLD, now);
+	case HEARD_NEVER:
+		break;
+	}
+	if (!is_live(e, j, bears_cookie))
+		return refuse(e, j, COUNT_HELLO_REPLAYED, bears_cookie ? HELLO_ELSEWHERE : HELLO_OLD, now);
+	j->fresh = bears_cookie;
+	c = &e->callers[j->peer];
+	if (get_be64(j->hello_payload.number) > c->number)
+		c->number = get_be64(j->hello_payload.number);
+	if (!bucket_take(&c->births, &births_rate, now))
+		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_OLD, now);
+	return accept_birth(e, j, now) || admit_answer(e, j, HELLO_OLD, now);
+}
+
+bool admit_job_done(struct engine *e, struct job *j, struct jv_time now)
+{
+	switch (j->kind) {
+	case JOB_HELLO_STATIC:
+		return static_read(e, j, now);
+	case JOB_HELLO_PAYLOAD:
+		return payload_read(e, j, now);
+	default: /* JOB_HELLO_ANSWER: we took it */
+		return admit_answer(e, j, j->end, now);
+	}
+}
