@@ -2,8 +2,7 @@
  * Steering in the kernel: of datagrams by the locator, of inner packets by destination.
  *
  * The first program sees the UDP payload from offset 0, in IPv4 and IPv6 alike. What it returns is the position
- * of a socket in the group, in bind order; a position that does not exist leaves the choice to the kernel's
- * hash of addresses and ports, which is right for a HELLO.
+ * of a socket in the group, in bind order.
  */
 #include "net/steer.h"
 
@@ -13,6 +12,7 @@
 #include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,8 +23,8 @@
 #include "base/log.h"
 #include "jumpvpn/locator.h"
 
-#define NO_SOCKET 0xffff
 #define CODE_MAX 32
+#define HELLO_OFFSET offsetof(struct packet_hello, e)
 
 struct code {
 	struct sock_filter insn[CODE_MAX];
@@ -71,6 +71,22 @@ static void rule_sealed(struct code *c, unsigned int workers, uint32_t key)
 	rule_ends(c, rule);
 }
 
+/* HELLOs, by four bytes of their ephemeral key, so that one that comes again comes to who remembers it; and all that is
+ * nothing, for it must not crowd out what is. Bytes that are not there count as zero. */
+static void rule_others(struct code *c, unsigned int workers)
+{
+	const unsigned short rule = c->n;
+
+	put(c, BPF_LD | BPF_W | BPF_LEN, 0);
+	put(c, BPF_JMP | BPF_JGE | BPF_K, HELLO_OFFSET + 4);
+	put(c, BPF_LD | BPF_W | BPF_ABS, HELLO_OFFSET);
+	put(c, BPF_ALU | BPF_MOD | BPF_K, workers);
+	put(c, BPF_ALU | BPF_ADD | BPF_K, workers);
+	put(c, BPF_RET | BPF_A, 0);
+	c->insn[rule + 1].jf = (uint8_t)(c->n - (rule + 2));
+	put(c, BPF_RET | BPF_K, workers);
+}
+
 int steer_reuseport(int fd, unsigned int workers, uint32_t key)
 {
 	struct code c = { .n = 0 };
@@ -79,7 +95,7 @@ int steer_reuseport(int fd, unsigned int workers, uint32_t key)
 	if (workers == 0 || workers > PROTO_WORKERS_MAX)
 		return -EINVAL;
 	rule_sealed(&c, workers, key);
-	put(&c, BPF_RET | BPF_K, NO_SOCKET);
+	rule_others(&c, workers);
 	program.len = c.n;
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0)
 		return -errno;

@@ -1,8 +1,9 @@
 /*
  * Which worker a packet surfaces at.
  *
- * Outside: a classic BPF program on the SO_REUSEPORT group answers for DATA and CONTROL the worker of the locator
- * (jumpvpn/locator.h); for other types a number out of range, so that the kernel's hash decides.
+ * Outside: a classic BPF program on a SO_REUSEPORT group of twice as many sockets as workers: the first half takes DATA
+ * and CONTROL, by the worker of the locator (jumpvpn/locator.h); the other half HELLOs and rubbish, so that a flood of
+ * them fills no buffer that DATA is in.
  *
  * Inside: an eBPF program on the tunnel device looks the destination up in a map from addresses and networks
  * to workers, the longest prefix first, so that both directions of a session meet on one core. A destination

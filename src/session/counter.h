@@ -41,6 +41,7 @@
 	X(PMTU_SHRUNK, pmtu_shrunk, "times that a path was found to carry less than before")        \
 	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
 	X(DROP_RECEIVE_FULL, drop_receive_full, "datagrams that found the socket's receive buffer full") \
+	X(DROP_HELLO_FULL, drop_hello_full, "HELLOs and rubbish that found their socket's receive buffer full") \
 	X(DROP_SOCKET_FULL, drop_socket_full, "datagrams beyond what a socket may hold")           \
 	X(DROP_SOCKET_ERROR, drop_socket_error, "datagrams the network refused")                   \
 	X(HANDED_OVER, handed_over, "packets that surfaced at another worker than their own")      \

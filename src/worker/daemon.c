@@ -206,10 +206,11 @@ static int make_workers(struct daemon *d)
 		w->runs = d->udp_offload.gso;
 		w->nlisteners = n;
 		w->listeners = calloc(n + 1, sizeof(*w->listeners));
-		if (!w->listeners)
+		w->hellos = calloc(n + 1, sizeof(*w->hellos));
+		if (!w->listeners || !w->hellos)
 			return -ENOMEM;
 		for (size_t k = 0; k < n; k++)
-			w->listeners[k].fd = -1;
+			w->listeners[k].fd = w->hellos[k].fd = -1;
 	}
 	return devices_listen(d, n);
 }
@@ -485,10 +486,14 @@ static bool free_workers(struct daemon *d)
 		struct worker *w = &d->workers[i];
 
 		ended = worker_fini(w) && ended;
-		for (size_t k = 0; w->listeners && k < w->nlisteners; k++)
+		for (size_t k = 0; w->listeners && w->hellos && k < w->nlisteners; k++) {
 			if (w->listeners[k].fd >= 0)
 				close(w->listeners[k].fd);
+			if (w->hellos[k].fd >= 0)
+				close(w->hellos[k].fd);
+		}
 		free(w->listeners);
+		free(w->hellos);
 	}
 	if (ended)
 		free(d->workers);

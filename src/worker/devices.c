@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "net/steer.h"
@@ -95,26 +96,51 @@ static int cannot_listen(const struct endpoint *e, int rc)
 	return rc;
 }
 
-/* Bind order is worker order: the steering program counts on it. */
+static int open_sockets(struct daemon *d, size_t i, bool hellos)
+{
+	const struct endpoint *listen = &d->config->listen[i];
+
+	for (uint32_t k = 0; k < d->nworkers; k++) {
+		struct worker *w = &d->workers[k];
+		struct worker_socket *s = hellos ? &w->hellos[i] : &w->listeners[i];
+
+		s->fd = udp_open_listener(listen);
+		if (s->fd < 0)
+			return cannot_listen(listen, s->fd);
+		s->id = (uint32_t)i;
+		s->hellos = hellos;
+	}
+	return 0;
+}
+
+/* Without steering DATA would come to them, too. */
+static void close_hellos(struct daemon *d, size_t i)
+{
+	for (uint32_t k = 0; k < d->nworkers; k++) {
+		close(d->workers[k].hellos[i].fd);
+		d->workers[k].hellos[i].fd = -1;
+	}
+}
+
+/* Bind order is worker order, those for HELLOs behind the others: the steering program counts on it. */
 static int open_listener(struct daemon *d, size_t i)
 {
 	const struct endpoint *listen = &d->config->listen[i];
 	char text[ENDPOINT_STRLEN];
-	int fd = -1, rc;
+	int rc = open_sockets(d, i, false);
 
-	for (uint32_t k = 0; k < d->nworkers; k++) {
-		fd = udp_open_listener(listen);
-		if (fd < 0)
-			return cannot_listen(listen, fd);
-		d->workers[k].listeners[i].fd = fd;
-		d->workers[k].listeners[i].id = (uint32_t)i;
-	}
-	rc = d->nworkers > 1 ? steer_reuseport(fd, d->nworkers, steer_key_derive(d->config->private_key)) : 0;
+	if (rc == 0)
+		rc = open_sockets(d, i, true);
+	if (rc < 0)
+		return rc;
+	rc = steer_reuseport(d->workers[0].listeners[i].fd, d->nworkers,
+			     steer_key_derive(d->config->private_key));
 	if (rc < 0) {
-		d->steered = false;
-		log_warn(
-			"listen udp://%s: no steering by worker (%s); packets are handed over between workers",
-			endpoint_format(listen, text), strerror(-rc));
+		close_hellos(d, i);
+		d->steered = d->steered && d->nworkers == 1;
+		log_warn("listen udp://%s: no steering (%s); %sHELLOs come by the sockets of data",
+			 endpoint_format(listen, text), strerror(-rc),
+			 d->nworkers > 1 ? "packets are handed over between workers, and " : "");
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
 
 #define SOCKET_BATCHES 16 /* receive batches per socket and turn: then the others have theirs, */
 #define RUN_BATCH 4       /* receives in one, as long as it may be runs that come: they stay in the cache, */
+#define HELLO_RUNS 2      /* receives from a socket for HELLOs in one turn: some 100 at most */
 #define SHORT 2048        /* and UDP_BATCH when it was less than this each, the last time */
 #define SOCKET_BYTES (4 * 65536) /* or so many bytes: some 0.2 ms */
 /* Twice as many from the tunnel. Super-packets, sealed, are a little more than runs can be, and are cut anew: the
@@ -171,6 +172,34 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
+static void hellos_readable(uv_poll_t *poll, int status, int events)
+{
+	struct worker_socket *s = container_of(poll, struct worker_socket, poll);
+
+	(void)events;
+	if (status < 0 && s->open)
+		uv_poll_start(poll, UV_READABLE, hellos_readable);
+	s->waits = true;
+}
+
+void packets_hellos(struct worker *w, struct jv_time now)
+{
+	for (size_t i = 0; w->hellos && i < w->nlisteners; i++) {
+		struct worker_socket *s = &w->hellos[i];
+		int n;
+
+		if (!s->waits || !s->open)
+			continue;
+		s->waits = false; /* if more are there, the next turn of the loop says so */
+		n = udp_receive(s->fd, w->rx, HELLO_RUNS);
+		if (n < 0)
+			socket_error(w, s->id, n);
+		for (int k = 0; k < n; k++)
+			run_received(w, s->id, &w->rx[k], now);
+		worker_flush(w);
+	}
+}
+
 int worker_socket_start(struct worker *w, struct worker_socket *s)
 {
 	int rc = uv_poll_init(&w->loop, &s->poll, s->fd);
@@ -179,7 +208,7 @@ int worker_socket_start(struct worker *w, struct worker_socket *s)
 		return rc;
 	s->worker = w;
 	s->open = true;
-	uv_poll_start(&s->poll, UV_READABLE, socket_readable);
+	uv_poll_start(&s->poll, UV_READABLE, s->hellos ? hellos_readable : socket_readable);
 	return 0;
 }
 
@@ -187,7 +216,8 @@ void worker_socket_count(struct worker *w, struct worker_socket *s)
 {
 	const uint32_t dropped = udp_dropped(s->fd);
 
-	engine_count(w->engine, COUNT_DROP_RECEIVE_FULL, dropped - s->dropped);
+	engine_count(w->engine, s->hellos ? COUNT_DROP_HELLO_FULL : COUNT_DROP_RECEIVE_FULL,
+		     dropped - s->dropped);
 	s->dropped = dropped;
 }
 
@@ -343,6 +373,9 @@ int packets_init(struct worker *w)
 		rc = uv_poll_start(&w->tun_poll, UV_READABLE, tun_readable);
 	for (size_t i = 0; rc == 0 && i < w->nlisteners; i++)
 		rc = worker_socket_start(w, &w->listeners[i]);
+	for (size_t i = 0; rc == 0 && w->hellos && i < w->nlisteners; i++)
+		if (w->hellos[i].fd >= 0)
+			rc = worker_socket_start(w, &w->hellos[i]);
 	return rc;
 }
 
@@ -352,6 +385,10 @@ void packets_stop(struct worker *w)
 	for (size_t i = 0; i < w->nlisteners; i++) {
 		w->listeners[i].open = false;
 		uv_poll_stop(&w->listeners[i].poll);
+		if (w->hellos && w->hellos[i].open)
+			uv_poll_stop(&w->hellos[i].poll);
+		if (w->hellos)
+			w->hellos[i].open = false;
 	}
 }
 

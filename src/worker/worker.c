@@ -31,8 +31,11 @@ static void report_make(struct worker *w, struct worker_report *r)
 {
 	const size_t n = engine_session_count(w->engine);
 
-	for (size_t i = 0; i < w->nlisteners; i++)
+	for (size_t i = 0; i < w->nlisteners; i++) {
 		worker_socket_count(w, &w->listeners[i]);
+		if (w->hellos && w->hellos[i].fd >= 0)
+			worker_socket_count(w, &w->hellos[i]);
+	}
 	if (w->client)
 		client_shell_count(w->client);
 	r->sessions = n > 0 ? calloc(n, sizeof(*r->sessions)) : NULL;
@@ -166,6 +169,7 @@ static void after_poll(uv_check_t *c)
 			uv_stop(&w->loop);
 		return;
 	}
+	packets_hellos(w, now);
 	if (time_before(now, w->due))
 		return;
 	engine_tick(w->engine, now);

@@ -65,12 +65,14 @@ enum {
 	COPY_SLAB = 65536,               /* of datagrams that do not stand anywhere until they are sent */
 };
 
-struct worker_socket { /* a server's listener, or a client's path */
+struct worker_socket { /* a server's listener, or what it takes HELLOs by, or a client's path */
 	struct worker *worker;
 	uv_poll_t poll;
 	int fd;
 	uint32_t id;
 	bool open;        /* the poll handle is active */
+	bool hellos;      /* a server's, for HELLOs: */
+	bool waits;       /* something has come, and is read behind all other sockets */
 	uint32_t dropped; /* of udp_dropped(), what has been counted */
 	struct list node; /* client: of client_shell->sockets */
 };
@@ -93,6 +95,7 @@ struct worker {
 	uv_poll_t tun_poll;
 	int tun_fd, tun_index; /* of the interface */
 	struct worker_socket *listeners;
+	struct worker_socket *hellos; /* beside each of them; fd -1 where the kernel cannot tell them apart */
 	size_t nlisteners;
 	struct engine *engine;
 	struct client_shell *client; /* NULL on a server */
@@ -176,5 +179,7 @@ void packets_deliver(void *ctx, const uint8_t *packet, size_t len);
 void packets_flush(struct worker *w);
 /* What other workers handed over. */
 void packets_take(struct worker *w, struct jv_time now);
+/* HELLOs that have come, a bounded number: after all else that has. */
+void packets_hellos(struct worker *w, struct jv_time now);
 /* Nothing more is read. */
 void packets_stop(struct worker *w);
