@@ -48,10 +48,10 @@ struct origin {
 };
 
 struct told_table {
-	struct list origins;
 	struct told **bucket; /* owned, and what hangs on it */
 	size_t buckets;       /* power of two */
 	uint64_t living, sessions;
+	struct list origins;
 	struct {
 		uint32_t number;
 		uint8_t id[16];

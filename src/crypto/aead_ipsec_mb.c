@@ -126,8 +126,10 @@ static const char *arch_name(IMB_ARCH arch)
 	switch (arch) {
 	case IMB_ARCH_SSE:
 		return "SSE";
+#if IMB_VERSION_NUM < IMB_VERSION(2, 0, 0) /* 2.0 has nothing between SSE and AVX2 */
 	case IMB_ARCH_AVX:
 		return "AVX";
+#endif
 	case IMB_ARCH_AVX2:
 		return "AVX2";
 	case IMB_ARCH_AVX512:
