@@ -13,7 +13,10 @@
 # when it is not run by root), so that nothing of the machine changes and everything goes away with the script, however
 # it ends. Where the kernel forbids that, the script says why and exits 77.
 #
-# Nothing here waits for a time to pass: wait_until polls a condition up to a bound.
+# Nothing here waits for a time to pass: wait_until polls a condition up to a bound. The bound says when a test gives up,
+# not how fast something has to be: it is what an idle machine may take at most, and PATIENCE (10) times as long is waited,
+# because other programs, or other tests, may have the processors. How fast something has to be is judged under virtual
+# time, by tests/scenario and the simulator.
 
 set -eu
 export LC_ALL=C
@@ -22,6 +25,7 @@ RIG_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 RIG_TOP=$(cd "$RIG_DIR/../.." && pwd)
 JUMPVPND=${JUMPVPND:-$RIG_TOP/build/jumpvpnd}
 TOOLS=${TOOLS:-$RIG_TOP/build/tests/net}
+PATIENCE=${PATIENCE:-10}
 
 say() { printf '%s\n' "$*"; }
 
@@ -143,10 +147,10 @@ ps_state()
 
 now_ms() { printf '%s' $((${EPOCHREALTIME/./} / 1000)); }
 
-# wait_until MS COMMAND...: polls until it succeeds; fails when it never does.
+# wait_until MS COMMAND...: polls until it succeeds; fails when it never does, not even after PATIENCE times as long.
 wait_until()
 {
-	local end=$(($(now_ms) + $1))
+	local end=$(($(now_ms) + PATIENCE * $1))
 
 	shift
 	while ! "$@" >/dev/null 2>&1; do
@@ -161,7 +165,7 @@ expect()
 	local bound=$1 text=$2
 
 	shift 2
-	wait_until "$bound" "$@" || fail "within $bound ms: $text"
+	wait_until "$bound" "$@" || fail "not even within $((PATIENCE * bound)) ms: $text"
 }
 
 declare -A PROCESSORS=() # namespace -> where what runs in it stays, as taskset(1) takes it; none: anywhere
@@ -195,7 +199,7 @@ finish()
 {
 	local pid=${RIG_PID[$1]} status=0
 
-	wait_until "$2" rig_gone "$pid" || fail "$1 did not end within $2 ms"
+	wait_until "$2" rig_gone "$pid" || fail "$1 did not end within $((PATIENCE * $2)) ms"
 	unset "RIG_PID[$1]"
 	wait "$pid" || status=$?
 	return "$status"
@@ -417,6 +421,11 @@ SERVER_WORKERS=1
 POLICY='switching: { max_switches_per_min: 60, switch_cooldown_ms: 0, failback_after_ms: 0 }
   transport: { standby_probe_ms: 250 }'
 
+# An end that has to wait for a processor may be taken for dead, and a switch is the right answer. So that what is not
+# about death is not judged by it, a path is given up after a quarter of a second's silence and not after 70 ms, unless a
+# test has its own policy there. The usual bounds are those of the scenarios.
+STEADY='volatility: { max_consecutive_drops: 20 }'
+
 make_key()
 {
 	[ -s "$TMP/$1.key" ] && return
@@ -461,6 +470,7 @@ server_config()
 		control: { socket: $TMP/server.sock }
 		policy:
 		  $POLICY
+		  $([[ $POLICY == *volatility:* ]] || say "$STEADY")
 		peers:
 		EOF
 		for name in "${PEERS[@]}"; do
@@ -509,11 +519,16 @@ ask() # WHO COMMAND [ARGUMENT...]
 
 answers() { ask "$1" status >/dev/null 2>&1; }
 
+# The tunnel's queue takes what comes in while its daemon waits for a processor. No more than an idle machine needs is the
+# kernel's own measure, and what is lost there no daemon can know of.
+deepen_queue() { ip -n "$1" link set "$2" txqueuelen 10000; }
+
 start_server()
 {
 	server_config
 	spawn server srv "$JUMPVPND" run -c "$TMP/server.yaml"
 	expect 10000 "the server answers on its control socket" answers server
+	deepen_queue srv jump0
 }
 
 # launch_client NAME NAMESPACE INTERFACE...: without waiting for a session.
@@ -525,6 +540,7 @@ launch_client()
 	client_config "$name" "$@"
 	spawn "$name" "$ns" "$JUMPVPND" run -c "$TMP/$name.yaml"
 	expect 10000 "$name answers on its control socket" answers "$name"
+	deepen_queue "$ns" "${TUNNEL[$name]:-jump0}"
 }
 
 # start_client NAME NAMESPACE INTERFACE...: and waits until it carries, with every path proven.
@@ -619,7 +635,7 @@ probe_start()
 
 	shift 2
 	rm -f "$TMP/$name.ready"
-	spawn "$name" "$ns" "$TOOLS/prober" client --to 10.8.0.1:7 --linger-ms 1500 --ready-file "$TMP/$name.ready" "$@"
+	spawn "$name" "$ns" "$TOOLS/prober" client --to 10.8.0.1:7 --linger-ms 5000 --ready-file "$TMP/$name.ready" "$@"
 	expect 5000 "the first probe comes back" test -e "$TMP/$name.ready"
 }
 
@@ -637,7 +653,7 @@ expect_no_loss()
 	[ "$(result "$1" lost)" -eq 0 ] || fail "$1: $(result "$1" lost) of $(result "$1" sent) probes lost"
 }
 
-# expect_gap_below NAME MS: it came back, and within the bound.
+# expect_gap_below NAME MS: it came back, and not only when a test would have given up on it.
 expect_gap_below()
 {
 	local gap
@@ -645,7 +661,7 @@ expect_gap_below()
 	probe_summary "$1"
 	gap=$(result "$1" longest_gap_ms)
 	[ "$(result "$1" alive_at_end)" = true ] || fail "$1: nothing comes back at the end"
-	[ "${gap%.*}" -lt "$2" ] || fail "$1: longest gap $gap ms, at most $2 ms allowed"
+	[ "${gap%.*}" -lt $((PATIENCE * $2)) ] || fail "$1: longest gap $gap ms, at most $((PATIENCE * $2)) ms allowed"
 }
 
 # tcp_start NAME NAMESPACE send|recv [OPTION...]: a checked stream to 10.8.0.1, at 50 Mbit/s, until tcp_stop.
@@ -680,8 +696,8 @@ tcp_whole()
 	local name=$1 ns=$2 way=$3
 
 	shift 3
-	on "$ns" timeout 60 "$TOOLS/bulk" "$way" "$@" >"$TMP/$name.out" 2>>"$TMP/$name.log" || :
-	[ -s "$TMP/$name.out" ] || fail "TCP $name did not end within 60 s"
+	on "$ns" timeout 300 "$TOOLS/bulk" "$way" "$@" >"$TMP/$name.out" 2>>"$TMP/$name.log" || :
+	[ -s "$TMP/$name.out" ] || fail "TCP $name did not end within 300 s"
 	tcp_check "$name"
 }
 

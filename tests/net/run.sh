@@ -29,7 +29,7 @@ trap 'rm -f "$log"' EXIT
 
 for name in "${tests[@]}"; do
 	start=${EPOCHREALTIME/[.,]/}
-	timeout -k 10 "${TEST_TIMEOUT:-180}" "./$name.sh" >"$log" 2>&1 </dev/null
+	timeout -k 10 "${TEST_TIMEOUT:-600}" "./$name.sh" >"$log" 2>&1 </dev/null
 	status=$?
 	seconds=$(((${EPOCHREALTIME/[.,]/} - start) / 100000))
 	seconds=$((seconds / 10)).$((seconds % 10))
@@ -39,7 +39,7 @@ for name in "${tests[@]}"; do
 	*) verdict=FAIL && failed=$((failed + 1)) ;;
 	esac
 	printf '  %-4s  %s (%s s)\n' "$verdict" "$name" "$seconds"
-	[ "$status" -ne 124 ] || echo "    took longer than ${TEST_TIMEOUT:-180} s"
+	[ "$status" -ne 124 ] || echo "    took longer than ${TEST_TIMEOUT:-600} s"
 	case $verdict$verbose in
 	FAIL* | ok1 | skip*) sed 's/^/    /' "$log" ;;
 	esac

@@ -1,6 +1,7 @@
 /* What a scenario expects, held against what came of it. */
 #include "scenario/scenario.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ static void judge_expect(const struct scn_check *c, const struct scn_outcome *o,
 	const int64_t of = moment(o, c->of_us);
 
 	v->unit = "ms";
-	v->bound = (double)c->most_us / 1e3 * slack;
+	v->bound = slack > 0 ? (double)c->most_us / 1e3 * slack : INFINITY;
 	for (size_t i = *from; i < o->records; i++) {
 		const struct scn_record *r = &o->record[i];
 
@@ -81,7 +82,7 @@ static void judge_expect(const struct scn_check *c, const struct scn_outcome *o,
 		v->value = (double)(r->at_us - of) / 1e3;
 		/* Exactly in the simulator; elsewhere timers may be early by as little as they round. */
 		v->ok = v->value <= v->bound &&
-			v->value >= (double)c->least_us / 1e3 * (slack > 1 ? 0.98 : 1);
+			v->value >= (double)c->least_us / 1e3 * (slack == 1 ? 1 : 0.98);
 		return;
 	}
 }
@@ -156,7 +157,9 @@ static void judge_bound(const struct scn_check *c, const struct scn_outcome *o, 
 	v->measured = true;
 	v->unit = measures[c->measure].unit;
 	v->value = measure(o, c->measure);
-	v->bound = c->bound * (c->measure <= SCN_LOST_PERCENT ? slack : 1);
+	v->bound = c->bound;
+	if (c->measure == SCN_GAP)
+		v->bound = slack > 0 ? c->bound * slack : INFINITY;
 	v->ok = c->at_least ? v->value >= c->bound : v->value <= v->bound;
 }
 
@@ -189,6 +192,21 @@ size_t scn_judge(const struct scn *s, const struct scn_outcome *o, double slack,
 	return bad;
 }
 
+bool scn_reached(const struct scn *s, const struct scn_outcome *o, int64_t planned_us)
+{
+	static struct scn_verdict v[SCN_CHECKS];
+
+	scn_judge(s, o, 0, v);
+	for (size_t i = 0; i < s->checks; i++) {
+		const struct scn_check *c = &s->check[i];
+		const int64_t due = c->kind == SCN_EXPECT ? c->of_us + c->most_us : s->end_us;
+
+		if ((c->kind == SCN_EXPECT || c->kind == SCN_FINALLY) && due <= planned_us && !v[i].ok)
+			return false;
+	}
+	return true;
+}
+
 void scn_print(FILE *f, const struct scn_verdict *v, size_t n, bool all)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -198,7 +216,8 @@ void scn_print(FILE *f, const struct scn_verdict *v, size_t n, bool all)
 		if (!v[i].measured)
 			fprintf(f, "      did not come\n");
 		else
-			fprintf(f, " %9.4g %-2s (bound %.6g)\n", v[i].value, v[i].unit, v[i].bound);
+			fprintf(f, isinf(v[i].bound) ? " %9.4g %-2s\n" : " %9.4g %-2s (bound %.6g)\n", v[i].value,
+				v[i].unit, v[i].bound);
 	}
 }
 
@@ -210,7 +229,8 @@ void scn_print_json(FILE *f, const struct scn *s, const char *runner, const stru
 		(int)strcspn(name, "."), name, s->title, runner);
 	for (size_t i = 0; i < n; i++) {
 		fprintf(f, "%s{\"what\":\"%s\",\"ok\":%s,\"bound\":%.6g,\"unit\":\"%s\",\"measured\":",
-			i ? "," : "", v[i].text, v[i].ok ? "true" : "false", v[i].bound, v[i].unit);
+			i ? "," : "", v[i].text, v[i].ok ? "true" : "false",
+			isinf(v[i].bound) ? -1 : v[i].bound, v[i].unit);
 		if (v[i].measured)
 			fprintf(f, "%.6g}", v[i].value);
 		else

@@ -186,8 +186,13 @@ struct scn_verdict {
 };
 
 void scn_record_add(struct scn_outcome *o, struct scn_record r);
-/* One verdict for each check. `slack` multiplies the times (1: exact). Answers how many are not ok. */
+/*
+ * One verdict for each check. `slack` multiplies the times (1: exact; 0: however long it took, so that order, states,
+ * reasons, counts and losses are judged alone). Answers how many are not ok.
+ */
 size_t scn_judge(const struct scn *s, const struct scn_outcome *o, double slack, struct scn_verdict *out);
+/* Has come what the plan expects up to then, however long it took? */
+bool scn_reached(const struct scn *s, const struct scn_outcome *o, int64_t planned_us);
 /* One line each, the good ones too when `all`; and as a JSON object on one line. */
 void scn_print(FILE *f, const struct scn_verdict *v, size_t n, bool all);
 void scn_print_json(FILE *f, const struct scn *s, const char *runner, const struct scn_verdict *v, size_t n);

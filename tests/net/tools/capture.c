@@ -103,7 +103,8 @@ static uint64_t write_lines(const struct options *o, const struct datagram *d, s
 	return n;
 }
 
-static uint64_t take_packet(const struct options *o, int fd, uint64_t left)
+/* False when there is none. Adds to `*count` what it has written, which is never more than wanted. */
+static bool take_packet(const struct options *o, int fd, uint64_t *count)
 {
 	static uint8_t buf[sizeof(struct virtio_net_hdr) + 70000];
 	struct virtio_net_hdr vh;
@@ -113,13 +114,16 @@ static uint64_t take_packet(const struct options *o, int fd, uint64_t left)
 	ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&ll, &lllen);
 	size_t header = sizeof(vh) + (n >= 0 && ll.sll_hatype == ARPHRD_ETHER ? ETH_HLEN : 0);
 
+	if (n < 0 && errno != EINTR)
+		return false;
 	if (n < (ssize_t)header)
-		return 0;
+		return true;
 	memcpy(&vh, buf, sizeof(vh));
 	if (!parse_ip(&d, buf + header, (size_t)n - header) || !wanted(o, &d))
-		return 0;
+		return true;
 	bool super = vh.gso_type == VIRTIO_NET_HDR_GSO_UDP_L4 && vh.gso_size;
-	return write_lines(o, &d, super ? vh.gso_size : 65536, left);
+	*count += write_lines(o, &d, super ? vh.gso_size : 65536, o->count - *count);
+	return true;
 }
 
 static int open_capture(const struct options *o)
@@ -184,8 +188,10 @@ int main(int argc, char **argv)
 	while (!tool_stop && n < o.count && now_ns() < end) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		if (poll(&p, 1, 100) > 0)
-			n += take_packet(&o, fd, o.count - n);
+			take_packet(&o, fd, &n);
 	}
+	while (n < o.count && take_packet(&o, fd, &n)) /* what had come before it was told to stop */
+		;
 	struct tpacket_stats st = { 0 };
 	socklen_t len = sizeof(st);
 	getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &st, &len);

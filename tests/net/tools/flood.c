@@ -100,7 +100,7 @@ static uint64_t ask(int fd, uint32_t run)
 	struct question q = { .mark = { FLOOD_MAGIC, run }, .ask = FLOOD_MAGIC }, a;
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	for (int tries = 0; tries < 10 && !tool_stop; tries++) {
+	for (int tries = 0; tries < 100 && !tool_stop; tries++) {
 		send(fd, &q, sizeof(q), 0);
 		while (poll(&p, 1, 100) > 0)
 			if (recv(fd, &a, sizeof(a), MSG_DONTWAIT) == sizeof(a) && a.mark.run == run)

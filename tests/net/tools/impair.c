@@ -375,7 +375,7 @@ static void command(struct impair *m, const char *line, char answer[ANSWER_MAX])
 static void serve_control(struct impair *m)
 {
 	char line[512], answer[ANSWER_MAX];
-	struct timeval patience = { .tv_usec = 100000 };
+	struct timeval patience = { .tv_sec = 5 }; /* who asks may have to wait for a processor */
 	int fd = accept4(m->control, NULL, NULL, SOCK_CLOEXEC);
 	ssize_t n;
 

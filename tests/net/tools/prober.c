@@ -7,7 +7,8 @@
  *     prober ping ADDR [--from ADDR] [--count N] [--interval-us N] [--size N] [--linger-ms N]
  *
  * The client sends on an absolute schedule (a late wake-up delays no later probe) until --seconds are over,
- * --until-file exists or SIGTERM comes, lingers for echoes still under way, and prints one JSON object. A
+ * --until-file exists or SIGTERM comes, waits for echoes still under way until none has come for --linger-ms, and prints
+ * one JSON object. A
  * gap is the time between two echoes that came one after the other; the first begins with the first probe and
  * the last ends with the last probe, so a path that never came back shows as a gap too. sender_stall_ms is
  * the most this process itself was late: a gap no longer than that says nothing about the network.
@@ -186,9 +187,11 @@ static void run_probes(struct run *r)
 		}
 		take_echoes(r, next);
 	}
-	uint64_t end = now_ns() + o->linger_ns;
-	while (r->received < r->sent && now_ns() < end)
-		take_echoes(r, end);
+	for (uint64_t since = now_ns(), now = since; r->received < r->sent && now < since + o->linger_ns; now = now_ns()) {
+		if (r->last_echo > since)
+			since = r->last_echo;
+		take_echoes(r, since + o->linger_ns);
+	}
 	note_gap(r, r->last_sent);
 }
 
@@ -329,7 +332,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .interval_ns = NS_PER_MS, .linger_ns = 1000 * NS_PER_MS, .size = 64 };
+	struct options o = { .interval_ns = NS_PER_MS, .linger_ns = 5000 * NS_PER_MS, .size = 64 };
 	const char *mode = argc > 1 ? argv[1] : "";
 	bool ping = strcmp(mode, "ping") == 0;
 

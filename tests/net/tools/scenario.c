@@ -4,9 +4,11 @@
  *     scenario check FILE...              says what is wrong with them; exit 1 when anything is
  *     scenario plan FILE                  what there is to set up and to do, a line each, words between tabs
  *     scenario clock                      boot clock minus wall clock, in us
- *     scenario judge FILE --start US --done F --client LOG --server LOG --probe OUT --slack X [--json F]
- *                                         verdicts; exit 1 when one is bad. --start: boot clock at time 0;
- *                                         --done: lines "PLANNED_US BOOT_US", when events really happened
+ *     scenario judge FILE --start US --end US --done F --client LOG --server LOG --probe OUT --slack X [--json F]
+ *                                         verdicts; exit 1 when one is bad. --start, --end: boot clock at time 0 and when
+ *                                         all was over; --done: lines "PLANNED_US BOOT_US", when events really happened
+ *     scenario reached FILE --at US --start US --done F --client LOG --server LOG
+ *                                         exit 1 until all has come that the plan expects before that time of it
  *     scenario table FILE...              of JSON lines of judge: per check of each scenario median and worst
  */
 #include <getopt.h>
@@ -155,7 +157,7 @@ static int clock_difference(void)
 
 struct files {
 	const char *done, *log[SCN_ENDS], *probe, *json;
-	int64_t start_us;
+	int64_t start_us, end_us, at_us;
 	double slack;
 };
 
@@ -167,7 +169,7 @@ static unsigned int number_of(const json_t *name, const char *(*text)(unsigned i
 	return most;
 }
 
-static void read_record(struct scn_outcome *o, enum scn_end end, const json_t *v, int64_t start_us,
+static void read_record(struct scn_outcome *o, enum scn_end end, const json_t *v, const struct files *files,
 			const char *line)
 {
 	struct scn_record r = { .end = end, .path = AUDIT_NO_PATH };
@@ -178,7 +180,7 @@ static void read_record(struct scn_outcome *o, enum scn_end end, const json_t *v
 
 	if (event == AUDIT_EVENT_COUNT || !json_is_integer(json_object_get(v, "boot_us")))
 		die("not an audit record: %s", line);
-	r.at_us = json_integer_value(json_object_get(v, "boot_us")) - start_us;
+	r.at_us = json_integer_value(json_object_get(v, "boot_us")) - files->start_us;
 	r.event = (enum audit_event)event;
 	r.to = (enum state)number_of(json_object_get(v, "to"), state_name, STATE_COUNT);
 	r.reason = (enum reason)(number_of(json_object_get(v, "reason_code"), reason_name, REASON_MAX + 1) %
@@ -189,12 +191,13 @@ static void read_record(struct scn_outcome *o, enum scn_end end, const json_t *v
 	     id && i < sizeof(r.session_id) && sscanf(id + (size_t)2 * i, "%2hhx", &r.session_id[i]) == 1;
 	     i++)
 		;
-	if (r.at_us <= scn.end_us)
+	if (r.at_us <= files->end_us - files->start_us)
 		scn_record_add(o, r);
 }
 
-static void read_log(struct scn_outcome *o, enum scn_end end, const char *file, int64_t start_us)
+static void read_log(struct scn_outcome *o, enum scn_end end, const struct files *files)
 {
+	const char *file = files->log[end];
 	FILE *f = file ? fopen(file, "r") : NULL;
 	char *line = NULL;
 	size_t cap = 0;
@@ -206,7 +209,7 @@ static void read_log(struct scn_outcome *o, enum scn_end end, const char *file, 
 		json_t *v = json_loadb(line, (size_t)n, 0, NULL);
 		if (!v)
 			die("%s: not JSON: %s", file, line);
-		read_record(o, end, v, start_us, line);
+		read_record(o, end, v, files, line);
 		json_decref(v);
 	}
 	free(line);
@@ -241,6 +244,24 @@ static void read_moments(struct scn_outcome *o, const char *file, int64_t start_
 	fclose(f);
 }
 
+static void read_outcome(struct scn_outcome *o, const struct files *f)
+{
+	read_moments(o, f->done, f->start_us);
+	for (unsigned int i = 0; i < SCN_ENDS; i++)
+		read_log(o, (enum scn_end)i, f);
+}
+
+static int reached(const struct files *f)
+{
+	static struct scn_outcome o;
+	bool yes;
+
+	read_outcome(&o, f);
+	yes = scn_reached(&scn, &o, f->at_us);
+	free(o.record);
+	return !yes;
+}
+
 static int judge(const struct files *f)
 {
 	static struct scn_verdict verdict[SCN_CHECKS];
@@ -248,9 +269,7 @@ static int judge(const struct files *f)
 	size_t bad;
 	FILE *json;
 
-	read_moments(&o, f->done, f->start_us);
-	for (unsigned int i = 0; i < SCN_ENDS; i++)
-		read_log(&o, (enum scn_end)i, f->log[i], f->start_us);
+	read_outcome(&o, f);
 	if (scn.probe_every_us)
 		read_probe(&o, f->probe);
 	bad = scn_judge(&scn, &o, f->slack, verdict);
@@ -326,12 +345,13 @@ static int table(char **files, int n)
 
 static void usage(void)
 {
-	die("usage: scenario check FILE... | plan FILE | clock | table FILE... | judge FILE --start US --done F --client LOG "
-	    "--server LOG --probe OUT --slack X [--json F]");
+	die("usage: scenario check FILE... | plan FILE | clock | table FILE... | judge FILE --start US --end US --done F "
+	    "--client LOG --server LOG --probe OUT --slack X [--json F] | reached FILE --at US ...");
 }
 
 static const struct option long_options[] = {
-	{ "start", required_argument, NULL, 's' },  { "done", required_argument, NULL, 'd' },
+	{ "start", required_argument, NULL, 's' },  { "end", required_argument, NULL, 'e' },
+	{ "at", required_argument, NULL, 'a' },     { "done", required_argument, NULL, 'd' },
 	{ "client", required_argument, NULL, 'C' }, { "server", required_argument, NULL, 'S' },
 	{ "probe", required_argument, NULL, 'p' },  { "slack", required_argument, NULL, 'f' },
 	{ "json", required_argument, NULL, 'j' },   { NULL, 0, NULL, 0 },
@@ -339,7 +359,7 @@ static const struct option long_options[] = {
 
 int main(int argc, char **argv)
 {
-	struct files f = { .slack = 1 };
+	struct files f = { .slack = 1, .end_us = INT64_MAX };
 	const char *mode = argc > 1 ? argv[1] : "";
 	int c;
 
@@ -353,12 +373,18 @@ int main(int argc, char **argv)
 		return table(argv + 2, argc - 2);
 	if (strcmp(mode, "plan") == 0)
 		return plan(argv[2]);
-	if (strcmp(mode, "judge") != 0)
+	if (strcmp(mode, "judge") != 0 && strcmp(mode, "reached") != 0)
 		usage();
 	while ((c = getopt_long(argc - 2, argv + 2, "", long_options, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			f.start_us = (int64_t)parse_number(optarg);
+			break;
+		case 'e':
+			f.end_us = (int64_t)parse_number(optarg);
+			break;
+		case 'a':
+			f.at_us = (int64_t)parse_number(optarg);
 			break;
 		case 'd':
 			f.done = optarg;
@@ -385,5 +411,5 @@ int main(int argc, char **argv)
 	if (!f.done)
 		usage();
 	read_scenario(argv[2]);
-	return judge(&f);
+	return strcmp(mode, "judge") == 0 ? judge(&f) : reached(&f);
 }
