@@ -9,14 +9,14 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-.PHONY: tools all tests deps demo check suite check-unit check-net sim mutations check-asan check-tsan lint format \
+.PHONY: tools all tests deps demo check suite check-unit check-net check-distros sim mutations check-asan check-tsan lint format \
 	install uninstall dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all:
 # These work on a machine that has make and nothing else: they must not need what configure finds.
-BARE_GOALS := help deps check demo bench check-asan check-tsan lint format dist clean
+BARE_GOALS := help deps check check-distros demo bench check-asan check-tsan lint format dist clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
@@ -191,6 +191,9 @@ check-tsan: deps ## what crosses threads, and the namespace tests, under the thr
 
 deps: ## install the Debian packages that building and testing need
 	@tests/deps
+
+check-distros: ## both commands of the README on fresh Debian systems: see tests/distros (root; half an hour; SUITES=trixie STEPS='check demo')
+	@WERROR=$(WERROR) tests/distros $(if $(STEPS),-s '$(STEPS)') $(SUITES)
 
 demo: deps ## build, and watch a session jump between two paths
 	@$(MAKE) --no-print-directory all tools

@@ -295,6 +295,38 @@ static void test_other_checks(void **state)
 	assert_false(met("bound records 2", 3));
 }
 
+/* Slack 0: however long it took, but not earlier, not otherwise, and nothing more lost. */
+static void test_without_times(void **state)
+{
+	a_jump();
+	assert_true(met("expect client VOLATILE within 1ms of 1s", 0));
+	assert_false(met("expect client VOLATILE between 50ms and 60ms of 1s", 0));
+	assert_false(met("expect client VOLATILE heartbeat_timeout within 1ms of 1s", 0));
+	assert_false(met("expect client VOLATILE within 1ms of 1.1s", 0));
+	assert_false(met("expect client DEGRADED within 1ms of 1s", 0));
+	assert_true(met("bound gap 1ms", 0));
+	assert_false(met("bound lost 9", 0));
+	assert_false(met("bound lost_percent 4.9%", 0));
+	assert_false(met("bound switches 0", 0));
+	assert_false(met("never client RECOVERING", 0));
+}
+
+/* Only what is due by that time of the plan; what ends it, only at its end. */
+static void test_reached(void **state)
+{
+	a_jump();
+	takes(HEAD "expect client ATTACHED on b within 10ms of 1s\nexpect client DEGRADED within 1s of 2s\n"
+		   "finally client ATTACHED on a\nend 9s\n");
+	assert_true(scn_reached(&scn, &outcome, 1010000));
+	assert_true(scn_reached(&scn, &outcome, 2999999));
+	assert_false(scn_reached(&scn, &outcome, 3000000));
+	happened(SCN_CLIENT, 5000, STATE_DEGRADED, REASON_VOLATILE_PERSISTED, 1);
+	assert_true(scn_reached(&scn, &outcome, 3000000));
+	assert_false(scn_reached(&scn, &outcome, 9000000));
+	happened(SCN_CLIENT, 6000, STATE_ATTACHED, REASON_REATTACH_SUCCESS, 0);
+	assert_true(scn_reached(&scn, &outcome, 9000000));
+}
+
 /* An older session that ends afterwards is not the one that counts. */
 static void test_the_last_session(void **state)
 {
@@ -340,6 +372,8 @@ int main(void)
 		cmocka_unit_test(test_expectations),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_other_checks),
+		cmocka_unit_test(test_without_times),
+		cmocka_unit_test(test_reached),
 		cmocka_unit_test(test_the_last_session),
 		cmocka_unit_test(test_moments),
 	};
