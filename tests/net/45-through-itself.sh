@@ -14,6 +14,7 @@ peer bob 3
 peer carol 4
 start_server
 start_client alice cli a0 b0
+heard=$(counter server hello_received)
 probe_start alice-probe cli
 TUNNEL=([bob]=jump1 [carol]=jump2)
 ENDPOINT=([bob]=udp://10.8.0.1:4433 [carol]='udp://[fd00:8::1]:4433')
@@ -24,7 +25,7 @@ for inner in bob carol; do
 	peer_has_no_session "$inner" || fail "$inner has a session inside of alice's"
 	stop "$inner" || fail "$inner ended with status $?"
 done
-[ "$(counter server hello_received)" -eq 1 ] || fail "$(counter server hello_received) HELLOs were heard"
+[ "$(counter server hello_received)" -eq "$heard" ] || fail "HELLOs were heard"
 probe_stop alice-probe
 expect_no_loss alice-probe
 client_is alice state ATTACHED || fail "alice is $(field alice state)"
