@@ -135,19 +135,28 @@ struct audit_ring *audit_ring(struct audit *a, size_t producer)
 	return &a->ring[producer];
 }
 
-static uint64_t wall_clock_ms(void)
+static int64_t clock_ms(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* When `at` was on the wall clock: a summary is written up to a second after the last of what it tells. */
+static uint64_t wall_clock_ms(struct jv_time at)
+{
+	const int64_t ago = clock_ms(CLOCK_BOOTTIME) - at.us / 1000;
+	const int64_t wall = clock_ms(CLOCK_REALTIME);
+
+	return (uint64_t)(ago > 0 && ago < wall ? wall - ago : wall);
 }
 
 void audit_push(struct audit_ring *r, const struct audit_record *rec)
 {
 	struct audit_record stamped = *rec;
 
-	stamped.ts_ms = wall_clock_ms();
+	stamped.ts_ms = wall_clock_ms(rec->at);
 	queue_push(r->queue, &stamped);
 }
 

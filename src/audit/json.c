@@ -182,6 +182,7 @@ size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 		json_number(&o, "lost", r->count);
 	else if (r->count > 1)
 		json_number(&o, "count", r->count);
+	json_optional(&o, "sources", false, r->sources);
 	out_char(&o, '}');
 	return out_finish(&o);
 }

@@ -51,6 +51,7 @@ static const struct key {
 #undef X
 		{ "lost", COUNT, AT_RECORD(count), 0, false },
 	{ "count", COUNT, AT_RECORD(count), 0, false },
+	{ "sources", U32, AT_RECORD(sources), 0, false },
 	{ "run", RUN, offsetof(struct audit_read, run), AUDIT_RUN_LEN, true },
 	{ "prev", HASH, offsetof(struct audit_read, prev), AUDIT_CHAIN_LEN, false },
 	{ "chain", HASH, offsetof(struct audit_read, chain), AUDIT_CHAIN_LEN, true },

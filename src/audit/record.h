@@ -101,6 +101,7 @@ struct audit_record {
 	uint32_t retry_after_ms;   /* of denials */
 	uint64_t elapsed_ms;       /* in the state just left; of ReattachResult: since the attempt */
 	uint64_t count;            /* how many events this record stands for: 1, or more in a summary or gap */
+	uint32_t sources;          /* of a summary: from how many addresses, at least; 0: one, which is `remote`, or none */
 	uint32_t epoch;            /* of SessionRekeyed */
 	uint32_t late_ms;          /* by how much the worker woke too late for its timers: it slept, or was stopped */
 	uint32_t srtt_us;          /* of path_to; 0: not measured */

@@ -136,6 +136,7 @@ size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 		text_number(&o, "lost", r->count);
 	else if (r->count > 1)
 		text_number(&o, "count", r->count);
+	text_optional(&o, "sources", false, r->sources);
 	if (r->has_session) {
 		text_number(&o, "state_version", r->state_version);
 		text_number(&o, "binding_version", r->binding_version);

@@ -74,7 +74,6 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->dead);
 	list_init(&e->jobs);
 	timer_init(&e->flood_timer, trail_flush);
-	e->due = TIME_NEVER;
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
@@ -140,11 +139,26 @@ const struct counters *engine_counters(const struct engine *e)
 	return &e->counters;
 }
 
+/*
+ * Measured when the clock has moved, before anything has been done about it: whoever acts first would start timers anew. A
+ * timer that was started in the past waits in wheel.due and tells nothing.
+ */
+static void note_lateness(struct engine *e, struct jv_time now)
+{
+	uint64_t late;
+
+	if (now.us == e->last_input.us)
+		return;
+	late = list_is_empty(&e->wheel.due) ? time_since_ms(now, wheel_next(&e->wheel)) : 0;
+	e->late_ms = late < UINT32_MAX ? (uint32_t)late : UINT32_MAX;
+}
+
 void engine_input(struct engine *e, struct jv_time now)
 {
 	const bool leapt = time_diff_us(now, e->last_input) > SLEPT_US;
 
 	session_reap(e);
+	note_lateness(e, now);
 	e->last_input = now;
 	if (!leapt || time_diff_us(now, wheel_next(&e->wheel)) <= SLEPT_US)
 		return;
@@ -422,9 +436,7 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 void engine_tick(struct engine *e, struct jv_time now)
 {
 	engine_input(e, now);
-	e->due = wheel_next(&e->wheel);
 	wheel_expire(&e->wheel, now);
-	e->due = TIME_NEVER;
 }
 
 struct jv_time engine_next(const struct engine *e)

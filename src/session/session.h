@@ -189,9 +189,13 @@ struct client {
 	bool stopped;
 };
 
-struct flood { /* refusals, summarised per second */
+#define FLOOD_KINDS 24 /* events and reasons that refuse something, and more */
+#define FLOOD_SOURCE_BITS 256
+
+struct flood { /* refusals of one event and reason, summarised per second */
 	uint64_t waiting;
-	struct jv_time last;
+	struct jv_time last;                     /* TIME_ZERO: not in use */
+	uint64_t source[FLOOD_SOURCE_BITS / 64]; /* a bit for each address, by its hash */
 	struct audit_record record;
 };
 
@@ -216,8 +220,6 @@ struct caller {
 	const char *name; /* in the configuration in force */
 };
 
-enum flood_kind { FLOOD_REPLAY, FLOOD_INVALID, FLOOD_DENIED, FLOOD_KINDS };
-
 struct engine {
 	struct engine_io io;
 	void *ctx;
@@ -234,9 +236,12 @@ struct engine {
 	uint64_t rescue_bytes; /* of all sessions' rings */
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
-	struct jv_time due; /* of the timers that run now; TIME_NEVER between ticks */
-	struct jv_time late_at;
-	uint32_t late_ms; /* at late_at, for the trail */
+	/*
+	 * By how much this input came too late for the timers that were due before it: the worker slept, was stopped, or
+	 * had too much to do. What is overdue now is not the sessions' fault, whoever notices it: a timer, or a packet that is
+	 * handed in before the timers run.
+	 */
+	uint32_t late_ms;
 	struct cookie_keys *cookie_keys;
 	/* server */
 	struct session **by_peer; /* attached session of each peer, by index in config->peers */

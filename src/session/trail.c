@@ -6,23 +6,6 @@
 
 #define FLOOD_MS 1000
 
-/*
- * By how much the worker woke too late: it slept, was stopped, or had too much to do. What is overdue then is not
- * the session's fault. A timer that was started in the past waits in wheel.due and tells nothing of that.
- */
-static uint32_t engine_late_ms(struct engine *e, struct jv_time now)
-{
-	const struct jv_time due = list_is_empty(&e->wheel.due) ? wheel_next(&e->wheel) : TIME_NEVER;
-	const uint64_t late = time_since_ms(now, time_min(e->due, due));
-
-	if (e->late_at.us != now.us)
-		e->late_ms = 0;
-	e->late_at = now;
-	if (late > e->late_ms)
-		e->late_ms = late < UINT32_MAX ? (uint32_t)late : UINT32_MAX;
-	return e->late_ms;
-}
-
 static void fill(struct engine *e, const struct session *s, struct audit_record *r, enum audit_event event,
 		 enum reason why, struct jv_time now)
 {
@@ -31,7 +14,7 @@ static void fill(struct engine *e, const struct session *s, struct audit_record 
 	r->event = event;
 	r->reason = why;
 	r->client = e->client != NULL;
-	r->late_ms = engine_late_ms(e, now);
+	r->late_ms = e->late_ms;
 	r->node_id = e->config->node_id;
 	r->worker = (uint8_t)e->worker;
 	r->policy_version = e->config->generation;
@@ -198,21 +181,86 @@ void trail_unattached_all(struct engine *e, struct jv_time now)
 
 /* --- refusals --- */
 
+/* How many addresses there were, at least: some may share a bit. */
+static uint32_t flood_sources(const struct flood *f)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < sizeof(f->source) / sizeof(f->source[0]); i++)
+		n += (uint32_t)__builtin_popcountll(f->source[i]);
+	return n;
+}
+
 static void flood_emit(struct engine *e, struct flood *f, struct jv_time now)
 {
-	f->record.count = f->waiting;
+	struct audit_record *r = &f->record;
+
+	r->count = f->waiting;
+	r->sources = flood_sources(f);
+	if (r->sources > 1)
+		memset(&r->remote, 0, sizeof(r->remote)); /* the last of them would pass for all */
+	else
+		r->sources = 0;
 	f->waiting = 0;
 	f->last = now;
-	e->io.audit(e->ctx, &f->record);
+	memset(f->source, 0, sizeof(f->source));
+	e->io.audit(e->ctx, r);
+}
+
+static void flood_note_source(struct flood *f, const struct endpoint *from)
+{
+	uint64_t sum = 0;
+
+	if (from->port == 0)
+		return;
+	for (size_t i = 0; i < sizeof(from->ip.b); i++)
+		sum = (sum ^ from->ip.b[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	sum >>= 64 - 8;
+	f->source[sum / 64] |= UINT64_C(1) << sum % 64;
+}
+
+/* The one of this event and reason; else a free one; else one that waits for nothing; else the first. */
+static struct flood *flood_of(struct engine *e, const struct audit_record *r)
+{
+	struct flood *found = &e->flood[0];
+
+	for (size_t i = 0; i < FLOOD_KINDS; i++) {
+		struct flood *f = &e->flood[i];
+
+		if (f->last.us != 0 && f->record.event == r->event && f->record.reason == r->reason)
+			return f;
+		if (found->last.us != 0 && (f->last.us == 0 || (found->waiting > 0 && f->waiting == 0)))
+			found = f;
+	}
+	if (found->waiting > 0)
+		flood_emit(e, found, r->at);
+	memset(found, 0, sizeof(*found));
+	return found;
+}
+
+/* Of several sessions it is nobody's. */
+static void flood_merge(struct flood *f, const struct audit_record *r)
+{
+	const bool others =
+		f->waiting > 0 && (f->record.has_session != r->has_session ||
+				   memcmp(f->record.session_id, r->session_id, sizeof(r->session_id)) != 0);
+
+	f->record = *r;
+	if (others) {
+		f->record.has_session = false;
+		memset(f->record.session_id, 0, sizeof(f->record.session_id));
+		f->record.peer[0] = '\0';
+	}
 }
 
 /* The first one goes out at once; those of the second behind it become one record with their number. */
-static void flood(struct engine *e, enum flood_kind kind, const struct audit_record *r, struct jv_time now)
+static void flood(struct engine *e, const struct audit_record *r, struct jv_time now)
 {
-	struct flood *f = &e->flood[kind];
+	struct flood *f = flood_of(e, r);
 	const struct jv_time next = time_add_ms(f->last, FLOOD_MS);
 
-	f->record = *r;
+	flood_merge(f, r);
+	flood_note_source(f, &r->remote);
 	f->waiting++;
 	if (f->last.us != 0 && time_before(now, next))
 		timer_start_earlier(&e->wheel, &e->flood_timer, next);
@@ -238,7 +286,7 @@ void trail_denied(struct session *s, enum reason why, const struct path *to, uin
 	fill(s->engine, s, &r, AUDIT_TRANSPORT_SWITCH_DENIED, why, now);
 	fill_path(s, &r, s->active ? s->active->number : AUDIT_NO_PATH, to, now);
 	r.retry_after_ms = retry_after_ms;
-	flood(s->engine, FLOOD_DENIED, &r, now);
+	flood(s->engine, &r, now);
 }
 
 void trail_refused(struct engine *e, struct session *s, enum audit_event event, enum reason why,
@@ -249,5 +297,5 @@ void trail_refused(struct engine *e, struct session *s, enum audit_event event, 
 	fill(e, s, &r, event, why, now);
 	if (from)
 		r.remote = *from;
-	flood(e, event == AUDIT_SECURITY_REPLAY_DETECTED ? FLOOD_REPLAY : FLOOD_INVALID, &r, now);
+	flood(e, &r, now);
 }
