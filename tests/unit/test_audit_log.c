@@ -92,6 +92,7 @@ static struct audit_record any_record(struct prng *rng)
 	r.srtt_us = flip(rng) ? (uint32_t)prng_next(rng) : 0;
 	r.loss_ppm = flip(rng) ? (uint32_t)prng_next(rng) : 0;
 	r.late_ms = flip(rng) ? (uint32_t)prng_next(rng) : 0;
+	r.sources = flip(rng) ? (uint32_t)prng_next(rng) : 0;
 	r.count = flip(rng) ? 1 : 1 + prng_below(rng, 1000);
 	if (r.event == AUDIT_SESSION_STATE_CHANGE || r.event == AUDIT_SESSION_TERMINATED)
 		prng_fill(rng, &r.traffic, sizeof(r.traffic));
