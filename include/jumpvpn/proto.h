@@ -62,6 +62,7 @@ enum proto_times { /* milliseconds; everything not named here is policy */
 	PROTO_HELLO_RETRY_MIN_MS = 300,  /* first wait for a WELCOME; doubles */
 	PROTO_HELLO_RETRY_MAX_MS = 5000,
 	PROTO_RESOLVE_MS = 5000,         /* between two look-ups of the server's names */
+	PROTO_RESERVE_LOSS_PPM = 500000, /* a path that loses more may be left with the last switch of a minute */
 	PROTO_RETRY_MIN_MS = 50,         /* JUMP, REKEY_OFFER: least time between repetitions */
 };
 

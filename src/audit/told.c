@@ -74,7 +74,7 @@ struct told *told_new(struct told_table *tt, struct origin *o, const struct audi
 	t->gaps = told_gaps(t);
 	t->client = r->client;
 	t->active = AUDIT_NO_PATH;
-	t->born = t->left_attached = t->last_switch = t->last_rebound = t->bounds_at = TIME_NEVER;
+	t->born = t->left_attached = t->switches.last = t->rebindings.last = t->bounds_at = TIME_NEVER;
 	t->since = t->last = r->at;
 	slot = slot_of(tt, t->id);
 	t->next = tt->bucket[slot];
@@ -94,7 +94,8 @@ void told_forget(struct told_table *tt, struct told *t)
 	*at = t->next;
 	t->origin->living--;
 	tt->living--;
-	free(t->move);
+	free(t->switches.at);
+	free(t->rebindings.at);
 	free(t);
 }
 

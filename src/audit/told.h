@@ -14,6 +14,13 @@
 #define TOLD_WORKERS 256
 #define TOLD_RECENT 4096 /* ended sessions that are remembered, to tell "ended" from "never created" */
 
+/* Of one kind, in the last minute. */
+struct told_moves {
+	struct jv_time *at; /* oldest first; owned */
+	uint8_t n, cap;
+	struct jv_time last; /* TIME_NEVER: none yet */
+};
+
 /* A session as its records tell it, at one end. */
 struct told {
 	struct told *next; /* of its bucket */
@@ -31,10 +38,9 @@ struct told {
 	uint32_t cooldown_before;
 	struct audit_bounds bounds;
 	struct jv_time born, since, left_attached, bounds_at; /* TIME_NEVER: not known, or not the case */
-	struct jv_time last, last_switch, last_rebound;
-	uint64_t line;        /* of the last record */
-	struct jv_time *move; /* switches and rebindings of the last minute, oldest first; owned */
-	uint8_t moves, moves_cap;
+	struct jv_time last;
+	uint64_t line; /* of the last record */
+	struct told_moves switches, rebindings;
 };
 
 /* One run of one daemon. */

@@ -107,65 +107,62 @@ static void check_not_early(struct verify *v, const struct told *t, const struct
 
 /* --- switches --- */
 
-static void forget_old_moves(struct told *t, struct jv_time now)
+static void forget_old_moves(struct told_moves *m, struct jv_time now)
 {
 	uint8_t old = 0;
 
-	while (old < t->moves && time_diff_us(now, t->move[old]) > WINDOW_US)
+	while (old < m->n && time_diff_us(now, m->at[old]) > WINDOW_US)
 		old++;
-	t->moves -= old;
+	m->n -= old;
 	if (old)
-		memmove(t->move, t->move + old, t->moves * sizeof(*t->move));
+		memmove(m->at, m->at + old, m->n * sizeof(*m->at));
 }
 
-static void remember_move(struct told *t, struct jv_time now)
+static void remember_move(struct told_moves *m, struct jv_time now)
 {
-	if (t->moves == t->moves_cap) {
-		const uint8_t cap = t->moves_cap ? (uint8_t)(2 * t->moves_cap) : 4;
-		struct jv_time *more = cap <= 128 ? realloc(t->move, cap * sizeof(*more)) : NULL;
+	if (m->n == m->cap) {
+		const uint8_t cap = m->cap ? (uint8_t)(2 * m->cap) : 4;
+		struct jv_time *more = cap <= 128 ? realloc(m->at, cap * sizeof(*more)) : NULL;
 
 		if (!more) { /* there are findings enough: the oldest goes */
-			memmove(t->move, t->move + 1, (t->moves - 1u) * sizeof(*t->move));
-			t->moves--;
+			memmove(m->at, m->at + 1, (m->n - 1u) * sizeof(*m->at));
+			m->n--;
 		} else {
-			t->move = more;
-			t->moves_cap = cap;
+			m->at = more;
+			m->cap = cap;
 		}
 	}
-	t->move[t->moves++] = now;
+	m->at[m->n++] = now;
 }
 
 /*
- * I4, over the closed window of 60 s that ends here. A client that learns of several switches at one moment asked
- * for one: the server judged each, and its log is held to it.
+ * I4, over the closed window of 60 s that ends here, for switches and for rebindings each by themselves. A client that
+ * learns of several switches at one moment asked for one: the server judged each, and its log is held to it.
  */
 static void check_moves(struct verify *v, struct told *t, const struct audit_record *r)
 {
 	const bool is_switch = r->event == AUDIT_TRANSPORT_SWITCH;
-	struct jv_time *before = is_switch ? &t->last_switch : &t->last_rebound;
+	const char *what = is_switch ? "switch" : "rebinding";
+	struct told_moves *m = is_switch ? &t->switches : &t->rebindings;
 	uint32_t max = t->bounds.max_switches_per_min, cooldown = t->bounds.switch_cooldown_ms;
 
 	if (t->max_before > max)
 		max = t->max_before;
 	if (t->max_before > 0 && t->cooldown_before < cooldown)
 		cooldown = t->cooldown_before;
-	if (!is_switch && max > 1)
-		max--; /* a rebinding leaves one for a jump */
-	forget_old_moves(t, r->at);
-	if (t->client && t->moves > 0 && time_diff_us(r->at, t->move[t->moves - 1]) == 0)
+	forget_old_moves(m, r->at);
+	if (t->client && m->n > 0 && time_diff_us(r->at, m->at[m->n - 1]) == 0)
 		return;
-	remember_move(t, r->at);
+	remember_move(m, r->at);
 	if (t->bounds.max_switches_per_min == 0)
 		return;
-	if (t->moves > max)
-		find(v, "I4", t,
-		     "%u switches and rebindings in 60 s, the first of them %lld ms ago; %u are allowed",
-		     t->moves, (long long)time_diff_us(r->at, t->move[0]) / 1000, max);
-	if (!t->client && !time_is_never(*before) && time_diff_us(r->at, *before) < (int64_t)cooldown * 1000)
-		find(v, "I4", t, "a %s %lld ms after the last one, switch_cooldown_ms is %u",
-		     is_switch ? "switch" : "rebinding", (long long)time_diff_us(r->at, *before) / 1000,
-		     cooldown);
-	*before = r->at;
+	if (m->n > max)
+		find(v, "I4", t, "%u %s%s in 60 s, the first of them %lld ms ago; %u are allowed", m->n, what,
+		     is_switch ? "es" : "s", (long long)time_diff_us(r->at, m->at[0]) / 1000, max);
+	if (!t->client && !time_is_never(m->last) && time_diff_us(r->at, m->last) < (int64_t)cooldown * 1000)
+		find(v, "I4", t, "a %s %lld ms after the last one, switch_cooldown_ms is %u", what,
+		     (long long)time_diff_us(r->at, m->last) / 1000, cooldown);
+	m->last = r->at;
 }
 
 /* --- data --- */

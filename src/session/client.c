@@ -180,7 +180,7 @@ static bool improves(const struct session *s, const struct path *p)
 
 uint32_t client_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
 {
-	const uint32_t budget = switch_budget(&s->policy, evidence);
+	const uint32_t budget = switch_budget(&s->policy, evidence, s->active->loss_ppm);
 	uint32_t ms = switch_limit_wait_ms(&s->limit, budget, now);
 
 	*why = REASON_SWITCH_RATE_LIMITED;

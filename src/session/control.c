@@ -63,7 +63,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	control_begin(&c);
 	frame_write(&c.w, &pong);
 	if (!s->engine->client)
-		server_challenge(p, &c, now);
+		proof_ask(p, &c, now);
 	control_send(&c, p, NULL, now);
 	if (p == s->active)
 		health_asked(s, now);
@@ -192,7 +192,7 @@ static void server_frame(struct path *p, const struct route *from, const struct 
 		server_jump(p, from, f, now);
 		break;
 	case FRAME_PATH_RESPONSE:
-		server_path_response(p, from, f->path_probe.nonce, now);
+		proof_answered(p, from, f->path_probe.nonce, now);
 		break;
 	default:
 		p->session->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
@@ -247,7 +247,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 		return;
 	}
 	s->engine->counters.n[COUNT_RX_CONTROL]++;
-	if (!s->engine->client && !server_heard(p, from, number, wire_len, newest, now))
+	if (!s->engine->client && !proof_heard(p, from, number, wire_len, newest, now))
 		return;
 	if (s->state == STATE_BIRTH && !s->engine->client)
 		accept_attached(s, p, now);

@@ -1,32 +1,13 @@
-/* Judges jumps, learns addresses, and tells the client what it needs to know. The client decides when to jump
- * and where to. */
+/* Judges jumps and tells the client what it needs to know. The client decides when to jump and where to. */
 #include "session/session.h"
 
 #include <string.h>
 
 #include "base/log.h"
-#include "base/wire.h"
 
-#define CHALLENGE_MS 50 /* least time between two challenges to one address */
-#define ORDER_MS 200    /* an operator's jump is asked for again after this */
+#define ORDER_MS 200 /* an operator's jump is asked for again after this */
 #define ORDER_TRIES 10
 #define POLICY_MS 200 /* least time between two sendings of the policy */
-
-/* A locator stands for one candidate path, and its number is told by the first PING or JUMP on it. */
-static bool take_number(struct path *p, uint8_t number, struct jv_time now)
-{
-	if (number == PATH_NONE)
-		return p->number != PATH_NONE;
-	if (p->number == PATH_NONE) {
-		const struct path *old = session_path_numbered(p->session, number);
-
-		if (old)
-			pmtu_inherit(&p->pmtu, &old->pmtu);
-		p->number = number;
-		p->opened = p->stable_since = now;
-	}
-	return p->number == number;
-}
 
 /* Fresh locators for the slots the client will not use again; it says so until it has them. */
 static void replace_spent(struct path *p, uint16_t spent, struct jv_time now)
@@ -47,125 +28,6 @@ static void replace_spent(struct path *p, uint16_t spent, struct jv_time now)
 		s->locators_seq++;
 }
 
-static void challenge(struct path *p, struct control *c, struct jv_time now)
-{
-	struct engine *e = p->session->engine;
-	struct frame f = { .type = FRAME_PATH_CHALLENGE };
-
-	if (p->challenged && time_since_ms(now, p->challenge_sent) < CHALLENGE_MS)
-		return;
-	if (!p->challenged)
-		e->io.random(e->ctx, p->challenge, sizeof(p->challenge));
-	p->challenged = true;
-	p->challenge_sent = now;
-	memcpy(f.path_probe.nonce, p->challenge, sizeof(f.path_probe.nonce));
-	frame_write(&c->w, &f);
-}
-
-bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
-		  struct jv_time now)
-{
-	struct session *s = p->session;
-
-	if (server_is_inside(s->engine, &from->remote.ip)) {
-		s->engine->counters.n[COUNT_DROP_INSIDE]++;
-		return false;
-	}
-	if (!take_number(p, number, now)) {
-		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
-		return false;
-	}
-	if (!newest)
-		return p->known;
-	if (p->known && route_equal(&p->route, from)) {
-		if (p->moving)
-			p->challenged = false; /* the trial's nonce is for its address alone */
-		p->moving = false;
-		if (!p->proven)
-			p->credit_rx += (uint32_t)wire_len;
-	} else if (p == s->active && p->known) {
-		/* Another address under the active locator: on trial until it answers, replies go to the old
-		 * one. */
-		if (!p->moving || !route_equal(&p->pending, from)) {
-			p->pending = *from;
-			p->trial_rx = p->trial_tx = 0;
-			p->challenged = false;
-		}
-		p->moving = true;
-		p->trial_rx += (uint32_t)wire_len;
-	} else {
-		p->route = *from;
-		p->known = true;
-		p->proven = p->challenged = p->moving = false;
-		p->credit_rx = (uint32_t)wire_len;
-		p->credit_tx = 0;
-	}
-	if (p->moving) {
-		struct control c;
-
-		control_begin(&c);
-		challenge(p, &c, now);
-		control_send(&c, p, &p->pending, now);
-	}
-	return true;
-}
-
-/* The path's own address; never the nonce of one on trial, which must not be seen anywhere else. */
-void server_challenge(struct path *p, struct control *c, struct jv_time now)
-{
-	if (!p->proven && !p->moving)
-		challenge(p, c, now);
-}
-
-/* The active path's address has changed under the same locator, and the new one has answered. */
-static void rebound(struct path *p, struct jv_time now)
-{
-	struct session *s = p->session;
-	const uint32_t max = s->policy.max_switches_per_min;
-	const uint32_t wait = switch_limit_wait_ms(&s->limit, max > 1 ? max - 1 : max, now);
-	const struct jv_time next = time_is_never(s->last_rebound)
-					    ? now
-					    : time_add_ms(s->last_rebound, s->policy.switch_cooldown_ms);
-
-	/* Whoever copies packets from one path quickly enough can make us move; he must not use up what a
-	 * jump away needs. */
-	if (wait > 0 || time_before(now, next)) {
-		trail_denied(s, wait > 0 ? REASON_SWITCH_RATE_LIMITED : REASON_COOLDOWN_ACTIVE, p,
-			     wait > 0 ? wait : (uint32_t)time_since_ms(next, now) + 1, now);
-		return;
-	}
-	switch_limit_count(&s->limit, now);
-	s->last_rebound = now;
-	p->route = p->pending;
-	p->moving = p->challenged = false;
-	p->proven = true;
-	pmtu_moved(p);
-	p->unanswered = 0;
-	p->ping_out = false;
-	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);
-	health_suspect(s, now);
-	rescue_unreported(s, now); /* what came from the new address has told what arrived */
-}
-
-void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],
-			  struct jv_time now)
-{
-	const struct route *asked = p->moving ? &p->pending : &p->route;
-
-	if (!p->challenged || !route_equal(asked, from) ||
-	    !crypto_equal(p->challenge, nonce, sizeof(p->challenge)))
-		return;
-	if (p->moving && p == p->session->active) {
-		rebound(p, now);
-		return;
-	}
-	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
-	if (p->moving)
-		p->route = p->pending;
-	p->moving = p->challenged = false;
-	p->proven = true;
-}
-
 /* --- jumps --- */
 
 bool evidence_is_dead(enum reason evidence)
@@ -175,12 +37,18 @@ bool evidence_is_dead(enum reason evidence)
 	       evidence == REASON_PEER_REPORTED;
 }
 
-/* The last switch of a minute is kept for a dead path (and an operator): comfort may not use it. */
-uint32_t switch_budget(const struct policy *pol, enum reason evidence)
+/*
+ * The last switch of a minute is kept for a path that is dead, or as good as that (and for an operator): comfort may
+ * not use it.
+ */
+uint32_t switch_budget(const struct policy *pol, enum reason evidence, uint32_t loss_ppm)
 {
 	const uint32_t max = pol->max_switches_per_min;
+	const bool hardly_carries =
+		evidence == REASON_LOSS_THRESHOLD_EXCEEDED && loss_ppm > PROTO_RESERVE_LOSS_PPM;
 
-	return evidence_is_dead(evidence) || evidence == REASON_POLICY_FORCED ? max : max - 1;
+	return evidence_is_dead(evidence) || evidence == REASON_POLICY_FORCED || hardly_carries ? max
+												: max - 1;
 }
 
 static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
@@ -196,7 +64,7 @@ static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
 	f.jump_ack.highest = s->acked_highest;
 	control_begin(&c);
 	frame_write(&c.w, &f);
-	server_challenge(p, &c, now);
+	proof_ask(p, &c, now);
 	control_send(&c, p, NULL, now);
 }
 
@@ -241,7 +109,8 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 		return REASON_STALE_BINDING_VERSION;
 	if (!is_switch)
 		return REASON_NONE;
-	budget = switch_budget(pol, f->jump.reason);
+	/* How much is lost the client knows best: both directions are counted there. */
+	budget = switch_budget(pol, f->jump.reason, POLICY_PPM);
 	*retry_after_ms = switch_limit_wait_ms(&s->limit, budget, now);
 	if (*retry_after_ms > 0)
 		return REASON_SWITCH_RATE_LIMITED;

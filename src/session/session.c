@@ -11,6 +11,14 @@ static void deadline_fire(struct timer *t, struct jv_time now);
 static void life_fire(struct timer *t, struct jv_time now);
 static void standby_fire(struct timer *t, struct jv_time now);
 
+/* False without memory: what was allowed before is. (A client never counts rebindings.) */
+static bool limits_resize(struct session *s, const struct policy *policy, bool client)
+{
+	const uint32_t max = policy->max_switches_per_min;
+
+	return switch_limit_resize(&s->limit, max) && (client || switch_limit_resize(&s->rebind, max));
+}
+
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, uint32_t window,
 			    struct jv_time now)
 {
@@ -19,7 +27,8 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	if (!s)
 		return NULL;
 	s->replay_bits = calloc(2 * REPLAY_WORDS(window), sizeof(uint64_t));
-	if (!s->replay_bits || !switch_limit_resize(&s->limit, policy->max_switches_per_min)) {
+	if (!s->replay_bits || !limits_resize(s, policy, e->client)) {
+		switch_limit_free(&s->limit);
 		free(s->replay_bits);
 		free(s);
 		return NULL;
@@ -30,7 +39,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->last_rebound = s->quality_left =
+	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
 		s->failed_back = s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
@@ -73,7 +82,7 @@ struct jv_time session_deadline(const struct session *s)
 
 static bool take_waiting_policy(struct session *s)
 {
-	if (!s->policy_waits || !switch_limit_resize(&s->limit, s->next_policy.max_switches_per_min))
+	if (!s->policy_waits || !limits_resize(s, &s->next_policy, s->engine->client))
 		return false;
 	s->policy = s->next_policy;
 	s->policy_waits = false;
@@ -235,6 +244,7 @@ void session_reap(struct engine *e)
 
 		list_remove(&s->node);
 		switch_limit_free(&s->limit);
+		switch_limit_free(&s->rebind);
 		rescue_free(s);
 		free(s->replay_bits);
 		crypto_wipe(s, sizeof(*s));

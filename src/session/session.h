@@ -86,8 +86,10 @@ struct session {
 	struct jv_time born, since, left_attached;
 	struct jv_time late_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
-	struct switch_limit limit;
-	struct jv_time last_switch, last_rebound;
+	struct switch_limit limit;  /* of switches */
+	struct switch_limit rebind; /* server: of rebindings, with the same bounds */
+	struct jv_time last_switch;
+	struct jv_time unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
 	uint64_t switches, bytes_at_switch;
 	struct jump jump;
 	uint32_t last_jump_id; /* server: the last one committed */
@@ -455,11 +457,20 @@ void connect_stop(struct engine *e);
 void connect_candidate(struct engine *e, bool quiet, struct jv_time now);
 void client_ended(struct session *s, struct jv_time now);
 
+/* proof.c: where a path leads, server */
+/* Learns it, if this is the newest packet heard on the path. False: it does not fit the path and is not to be acted
+ * on. */
+bool proof_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
+		 struct jv_time now);
+void proof_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now);
+/* Adds a challenge to what goes to the path's own address, when that is to be proven. */
+void proof_ask(struct path *p, struct control *c, struct jv_time now);
+
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */
 bool evidence_is_dead(enum reason evidence);     /* the path carries nothing */
-uint32_t switch_budget(const struct policy *pol,
-		       enum reason evidence); /* switches a minute for this evidence */
+/* Switches a minute for this evidence; `loss_ppm`: of the path to be left. */
+uint32_t switch_budget(const struct policy *pol, enum reason evidence, uint32_t loss_ppm);
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now);
 /* Is this address inside of the tunnel? Then nobody calls from there, and nothing is sent to it: what a session carries
  * would travel in a session. */
@@ -467,13 +478,6 @@ static inline bool server_is_inside(const struct engine *e, const struct ip *rem
 {
 	return lpm_find_special(e->config->owners, remote) != LPM_NONE;
 }
-/* Learns where the path leads, if this is the newest packet heard on it. False: it does not fit the path and
- * is not to be acted on. */
-bool server_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
-		  struct jv_time now);
-void server_path_response(struct path *p, const struct route *from, const uint8_t nonce[8],
-			  struct jv_time now);
-void server_challenge(struct path *p, struct control *c, struct jv_time now);
 void server_path_dead(struct session *s, enum reason why, struct jv_time now);
 void server_pinged(struct path *p, const struct frame *f, struct jv_time now);
 void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);

@@ -48,7 +48,8 @@ static void fill_path(struct session *s, struct audit_record *r, uint8_t from, c
 		      struct jv_time now)
 {
 	r->path_from = from;
-	r->budget_left = switch_limit_left(&s->limit, s->policy.max_switches_per_min, now);
+	r->budget_left = switch_limit_left(r->event == AUDIT_TRANSPORT_REBOUND ? &s->rebind : &s->limit,
+					   s->policy.max_switches_per_min, now);
 	if (!to)
 		return;
 	r->path_to = to->number;

@@ -170,7 +170,7 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	control_begin(&c);
 	frame_write(&c.w, &f);
 	if (!s->engine->client)
-		server_challenge(p, &c, now);
+		proof_ask(p, &c, now);
 	control_send(&c, p, NULL, now);
 }
 

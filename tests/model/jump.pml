@@ -424,23 +424,23 @@ inline s_challenge(path, a)
 	fi
 }
 
+/* Rebindings have a budget of their own, which may be spent before the calm. */
 inline s_rebound()
 {
 	if
-	:: s_left > 1 ->
+	:: !calm
+	:: true ->
 #ifndef BREAK_PROOF
 		assert(s_asked[s_active] == s_trial + 1);
 #endif
-		s_left--;
 		s_addr[s_active] = s_trial; s_proven[s_active] = true;
 		s_moving = false; s_trial = 0; s_asked[s_active] = 0;
 		assert(s_addr[s_active] != THIEF);
 		s_send(S_PING, s_active, 0, 0, 0)
-	:: else
 	fi
 }
 
-/* server_heard(): where the path leads */
+/* proof_heard(): where the path leads */
 inline s_heard()
 {
 	if

@@ -403,7 +403,8 @@ static void test_switches_of_a_minute(void **state)
 	expect_fine(&s);
 }
 
-static void test_rebinding_counts_and_leaves_one(void **state)
+/* Three switches a minute, and three rebindings: neither takes from the other. */
+static void test_rebindings_are_counted_by_themselves(void **state)
 {
 	struct story s = { .n = 0 };
 
@@ -411,10 +412,12 @@ static void test_rebinding_counts_and_leaves_one(void **state)
 	attach(&s, 10);
 	rebind(&s, 1000);
 	rebind(&s, 3000);
-	expect_fine(&s);
-	jump(&s, 5000, 1);
-	expect_fine(&s);
+	rebind(&s, 5000);
+	jump(&s, 5001, 1);
 	jump(&s, 7000, 0);
+	jump(&s, 9000, 1);
+	expect_fine(&s);
+	jump(&s, 11000, 0);
 	expect(&s, "I4");
 	s.n = 0;
 	begin(&s, 1, false);
@@ -422,10 +425,12 @@ static void test_rebinding_counts_and_leaves_one(void **state)
 	rebind(&s, 1000);
 	rebind(&s, 3000);
 	rebind(&s, 5000);
+	expect_fine(&s);
+	rebind(&s, 7000);
 	expect(&s, "I4");
 	s.n--;
 	expect_fine(&s);
-	s.r[s.n - 1].at.us = 2499 * 1000; /* too soon after the one before */
+	s.r[s.n - 1].at.us = 4499 * 1000; /* too soon after the one before */
 	expect(&s, "I4");
 }
 
@@ -745,7 +750,7 @@ int main(void)
 		cmocka_unit_test(test_every_row),
 		cmocka_unit_test(test_version_skipped),
 		cmocka_unit_test(test_switches_of_a_minute),
-		cmocka_unit_test(test_rebinding_counts_and_leaves_one),
+		cmocka_unit_test(test_rebindings_are_counted_by_themselves),
 		cmocka_unit_test(test_cooldown),
 		cmocka_unit_test(test_client_follows),
 		cmocka_unit_test(test_new_policy),
