@@ -63,6 +63,10 @@ enum proto_times { /* milliseconds; everything not named here is policy */
 	PROTO_HELLO_RETRY_MAX_MS = 5000,
 	PROTO_RESOLVE_MS = 5000,         /* between two look-ups of the server's names */
 	PROTO_RESERVE_LOSS_PPM = 500000, /* a path that loses more may be left with the last switch of a minute */
+	PROTO_CHALLENGES = 10,           /* PATH_CHALLENGEs in a row unanswered: the address is not usable */
+	PROTO_PROOF_MS = 30000,          /* after this an address is challenged anew, */
+	PROTO_PROOF_MAX_MS = 180000,     /* and after this it counts as unproven */
+	PROTO_PROBE_ANSWERS = 64,        /* of full size, that PROBEs on one path may have in a second */
 	PROTO_RETRY_MIN_MS = 50,         /* JUMP, REKEY_OFFER: least time between repetitions */
 };
 

@@ -74,6 +74,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	/* The WELCOME goes there, so whoever confirms it from there has proven that address. */
 	s->path[0].route = j->from;
 	s->path[0].known = s->path[0].proven = true;
+	s->path[0].proven_at = now;
 	return s;
 }
 

@@ -459,6 +459,10 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		return;
 	}
 	s->jump.denied = why;
+	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump.dead && choose(s, s->jump.tried)) {
+		jump_elsewhere(s, now);
+		return;
+	}
 	if ((why == REASON_STALE_REQUEST && f->jump_reject.retry_after_ms > 0) ||
 	    (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
 		s->jump.tries = 0;

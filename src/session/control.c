@@ -18,17 +18,17 @@ static bool same_number(uint8_t *number, uint8_t told)
  * An invalid frame anywhere makes the whole packet invalid: look at all of them before acting on one. No type
  * twice: that bounds what one packet can make us do.
  */
-static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t *number)
+static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t *number, uint32_t *seen)
 {
 	struct reader r = reader_init(frames, len);
-	uint32_t seen = 0;
 	struct frame f;
 
 	*number = PATH_NONE;
+	*seen = 0;
 	while (frame_next(&r, &f)) {
-		if (seen & 1u << f.type)
+		if (*seen & 1u << f.type)
 			return false;
-		seen |= 1u << f.type;
+		*seen |= 1u << f.type;
 		if (of_client && f.type == FRAME_PING && !same_number(number, f.ping.path))
 			return false;
 		if (of_client && f.type == FRAME_JUMP && !same_number(number, f.jump.path))
@@ -153,6 +153,8 @@ static void challenged(struct path *p, const struct frame *f, struct jv_time now
 {
 	struct frame answer = { .type = FRAME_PATH_RESPONSE };
 
+	if (p->ignored < UINT8_MAX)
+		p->ignored++; /* until a PONG comes without one */
 	memcpy(answer.path_probe.nonce, f->path_probe.nonce, sizeof(answer.path_probe.nonce));
 	control_frame(p, &answer, now);
 }
@@ -232,15 +234,24 @@ static void frame_received(struct path *p, const struct route *from, const struc
 	}
 }
 
+/* Client: a server that asks with every PONG for a proof of our address has not heard of any. */
+static void asked_on(struct path *p, size_t wire_len, uint32_t seen)
+{
+	p->asked = (uint16_t)wire_len;
+	if (seen & 1u << FRAME_PONG && !(seen & 1u << FRAME_PATH_CHALLENGE))
+		p->ignored = 0;
+}
+
 void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,
 		      size_t wire_len, bool newest, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct reader r = reader_init(frames, len);
 	struct frame f;
+	uint32_t seen;
 	uint8_t number;
 
-	if (!all_valid(frames, len, !s->engine->client, &number)) {
+	if (!all_valid(frames, len, !s->engine->client, &number, &seen)) {
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &from->remote,
 			      now);
@@ -249,10 +260,13 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 	s->engine->counters.n[COUNT_RX_CONTROL]++;
 	if (!s->engine->client && !proof_heard(p, from, number, wire_len, newest, now))
 		return;
+	if (s->engine->client)
+		asked_on(p, wire_len, seen);
 	if (s->state == STATE_BIRTH && !s->engine->client)
 		accept_attached(s, p, now);
 	while (s->state != STATE_TERMINATED && frame_next(&r, &f))
 		frame_received(p, from, &f, now);
 	if (s->state == STATE_BIRTH && s->engine->client)
 		client_attached(s, p, now);
+	p->stray = false;
 }

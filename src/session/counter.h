@@ -47,6 +47,7 @@
 	X(HANDED_OVER, handed_over, "packets that surfaced at another worker than their own")      \
 	X(DROP_RING_FULL, drop_ring_full, "packets for another worker whose ring was full")        \
 	X(DROP_AMPLIFICATION, drop_amplification, "packets to an unproven address beyond the 3x rule") \
+	X(DROP_PROBE_LIMIT, drop_probe_limit, "PROBEs beyond what a path is answered in a second") \
 	X(HELLO_RECEIVED, hello_received, "HELLOs received")                                       \
 	X(HELLO_BAD_MAC, hello_bad_mac, "HELLOs whose sender does not know our public key")        \
 	X(HELLO_RATE_LIMITED, hello_rate_limited, "HELLOs beyond the rate of their source")        \

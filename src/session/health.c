@@ -60,6 +60,8 @@ static struct jv_time next_look(struct session *s, struct jv_time now)
 
 	if (!p)
 		return at;
+	if (!s->engine->client && s->state == STATE_ATTACHED)
+		at = time_min(at, proof_due(p));
 	if (p->ping_out)
 		return time_min(at, ping_due(s, p));
 	if (s->state != STATE_ATTACHED)
@@ -124,6 +126,12 @@ static void path_dead(struct session *s, enum reason why, struct jv_time now)
 		server_path_dead(s, why, now);
 }
 
+/* Server: the address answers PINGs, whose numbers can be guessed, but no challenge. */
+static bool is_unusable(const struct session *s, const struct path *p)
+{
+	return !s->engine->client && path_is_ignored(p);
+}
+
 void health_ponged(struct session *s, struct path *p, bool window, struct jv_time now)
 {
 	const bool judged = p == s->active && s->state == STATE_ATTACHED;
@@ -134,7 +142,8 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 		if (why != REASON_NONE) {
 			quality_left(s, p, now);
 			path_dead(s, why, now);
-		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad) {
+		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad &&
+			   !is_unusable(s, p)) {
 			session_event(s, EVENT_HEALTH_RESTORED, REASON_HEALTH_RECOVERED, now);
 			if (s->engine->client)
 				client_standby(s, now); /* closes what was opened to replace it */
@@ -142,7 +151,7 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 	}
 	if (s->engine->client) {
 		client_path_answers(s, p, now);
-	} else if (p == s->active && s->state == STATE_DEGRADED &&
+	} else if (p == s->active && s->state == STATE_DEGRADED && !is_unusable(s, p) &&
 		   session_event(s, EVENT_SWITCH_START, REASON_HEALTH_RECOVERED, now)) {
 		/* The binding stands and both directions are proven: nothing is to be judged. */
 		session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
@@ -221,6 +230,8 @@ void health_fire(struct timer *t, struct jv_time now)
 		server_order_repeat(s, now);
 	if (s->state == STATE_TERMINATED || !p)
 		return;
+	if (!s->engine->client && s->state == STATE_ATTACHED)
+		proof_look(s, now);
 	if (p->ping_out) {
 		if (!time_before(now, ping_due(s, p)))
 			unanswered(s, p, now);

@@ -294,11 +294,14 @@ void path_void(struct path *p, struct jv_time now)
 
 bool path_may_send(struct path *p, uint32_t len)
 {
-	if (p->proven)
-		return true;
-	if ((uint64_t)p->credit_tx + len > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
+	if (p->stray && len > p->stray_left)
 		return false;
-	p->credit_tx += len;
+	if (!p->proven && (uint64_t)p->credit_tx + len > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
+		return false;
+	if (p->stray)
+		p->stray_left -= len;
+	if (!p->proven)
+		p->credit_tx += len;
 	return true;
 }
 
@@ -310,9 +313,15 @@ bool path_may_try(struct path *p, uint32_t len)
 	return true;
 }
 
+bool path_is_ignored(const struct path *p)
+{
+	return p->ignored >= PROTO_CHALLENGES;
+}
+
 bool path_is_warm(const struct path *p, const struct policy *policy)
 {
-	return p->known && p->proven && p->srtt_us != 0 && p->unanswered < policy->max_consecutive_drops;
+	return p->known && p->proven && p->srtt_us != 0 && p->unanswered < policy->max_consecutive_drops &&
+	       !path_is_ignored(p);
 }
 
 bool path_is_better(const struct path *a, const struct path *b, const struct policy *policy)

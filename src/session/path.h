@@ -34,6 +34,13 @@ static inline bool route_equal(const struct route *a, const struct route *b)
 	       ip_equal(&a->local, &b->local);
 }
 
+struct challenge {
+	bool out; /* not answered yet */
+	uint8_t nonce[8];
+	struct jv_time sent;    /* last */
+	struct jv_time counted; /* the one whose time runs */
+};
+
 struct path {
 	struct session *session;
 	uint8_t slot;
@@ -45,15 +52,22 @@ struct path {
 
 	/* where it leads */
 	struct route route;
-	bool known;      /* route is set */
-	bool proven;     /* the address has answered: server, a challenge; client, a PING of ours */
-	bool challenged; /* challenge[] is out, to `pending` or else to `route` */
-	bool moving;     /* server: `pending` is a new address under the same locator */
-	uint8_t challenge[8];
+	bool known;  /* route is set */
+	bool proven; /* the address has answered: server, a challenge; client, a PING of ours */
+	bool moving; /* server: `pending` is a new address under the same locator */
+	bool stray;  /* server: what is being answered did not come from where the path leads */
+	/* Challenges in a row to the address that went unanswered; client: that came on the path, with no PONG that had
+	 * none. */
+	uint8_t ignored;
 	struct route pending;
-	struct jv_time challenge_sent;
+	struct challenge challenge, trial; /* to `route`, to `pending` */
+	struct jv_time proven_at;
 	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
 	uint32_t trial_rx, trial_tx;   /* the same of `pending`: what one has sent is no credit for another */
+	uint32_t stray_left;           /* bytes that may still go out in answer to it */
+	uint16_t asked;                /* length of the CONTROL that is being answered */
+	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
+	uint32_t answers_bytes;
 
 	struct jv_time opened;
 
@@ -78,7 +92,7 @@ struct path {
 	bool latency_bad; /* the same of the round trip */
 	struct jv_time window_start;
 	struct jv_time loss_since, loss_proven; /* the last window that proved loss */
-	uint32_t ping_sent_count; /* `sent` in the last PING */
+	uint32_t ping_sent_count;               /* `sent` in the last PING */
 	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
 	uint32_t loss_ppm;    /* what is known, proven or not */
 	uint32_t probes_lost; /* of the last 32 PINGs, a bit each, the newest first */
@@ -131,11 +145,14 @@ void path_size_changed(struct path *p);
 void path_void(struct path *p, struct jv_time now);
 /* The session moves to it: what a window told when it last carried data counts no more than its own probes do. */
 void path_taken(struct path *p);
-/* May `len` bytes go to this address under the 3x rule? Counts them when they may. */
+/* May `len` bytes go to this address: under the 3x rule while it is unproven, and by what is being answered? Counts them
+ * when they may. */
 bool path_may_send(struct path *p, uint32_t len);
 /* The same of `pending`. */
 bool path_may_try(struct path *p, uint32_t len);
-/* Warm: open, proven and answering. */
+/* So many challenges went unanswered that the address is not usable. */
+bool path_is_ignored(const struct path *p);
+/* Warm: open, proven and answering, and no challenges without end. */
 bool path_is_warm(const struct path *p, const struct policy *policy);
 /* Is `a` the better candidate: warm, least loss (in steps of 5 %: less is chance), least latency, longest
  * stable, lowest number. */

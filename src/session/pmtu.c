@@ -8,7 +8,7 @@
 
 #include "session/session.h"
 
-#define LOST_PPM 1000 /* how seldom all tries of a size may be lost by chance */
+#define LOST_PPM 1000                     /* how seldom all tries of a size may be lost by chance */
 
 const char *pmtu_state_name(unsigned int state)
 {
@@ -283,6 +283,27 @@ void pmtu_inherit(struct pmtu *m, const struct pmtu *from)
 	m->raise = from->raise;
 }
 
+/* Has this second room for one more answer on this path? A peer that asks for more is flooding somebody. */
+static bool may_answer(struct path *p, size_t size, struct jv_time now)
+{
+	const uint32_t second = (uint32_t)(now.us / 1000000);
+	struct engine *e = p->session->engine;
+
+	if (size == 0)
+		size = PROTO_CONTROL_SMALL;
+	if (p->answers_second != second)
+		p->answers_bytes = 0;
+	p->answers_second = second;
+	if (p->answers_bytes + size > (uint32_t)PROTO_PROBE_ANSWERS * pmtu_size(p)) {
+		e->counters.n[COUNT_DROP_PROBE_LIMIT]++;
+		trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED,
+			      &p->route.remote, now);
+		return false;
+	}
+	p->answers_bytes += (uint32_t)size;
+	return true;
+}
+
 void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct frame ack = { .type = FRAME_PROBE_ACK };
@@ -290,11 +311,17 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 		time_is_never(p->pmtu.changed) ? UINT16_MAX : time_since_ms(now, p->pmtu.changed);
 	const bool back = f->probe.flags & PROBE_BACK && may_probe(p);
 
+	size_t size = back ? pmtu_size(p) : 0;
+
 	p->received--; /* no report counts it */
+	if (size > (size_t)p->asked * PROTO_AMPLIFICATION)
+		size = (size_t)p->asked * PROTO_AMPLIFICATION;
+	if (!may_answer(p, size, now))
+		return;
 	ack.probe_ack.id = f->probe.id;
 	ack.probe_ack.size = f->probe.size;
 	ack.probe_ack.since_ms = (uint16_t)(since < UINT16_MAX ? since : UINT16_MAX);
-	probe_send(p, &ack, back ? pmtu_size(p) : 0, now);
+	probe_send(p, &ack, size, now);
 }
 
 void pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)

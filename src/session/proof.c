@@ -24,19 +24,125 @@ static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 	return p->number == number;
 }
 
-static void challenge(struct path *p, struct control *c, struct jv_time now)
+/* --- challenges --- */
+
+/* How long the answer may take to one that counts: longer each time, so that one lost by chance, or held back for want
+ * of credit, is followed by others. */
+static int64_t wait_us(const struct path *p)
+{
+	const int64_t most_us = (int64_t)p->session->policy.heartbeat_interval_ms * 1000;
+	int64_t us = path_patience_us(p);
+
+	for (uint8_t n = 0; n < p->ignored && us < most_us; n++)
+		us = us * 2 < most_us ? us * 2 : most_us;
+	return us > CHALLENGE_MS * 1000 ? us : CHALLENGE_MS * 1000;
+}
+
+/* Nobody is there to answer for this address, or not any more. */
+static void unprove(struct path *p)
+{
+	p->proven = false;
+	p->credit_rx = p->credit_tx = 0;
+}
+
+/* The path leads elsewhere now, or its address has answered. */
+static void settle(struct path *p, bool proven, struct jv_time now)
+{
+	p->challenge.out = false;
+	p->ignored = 0;
+	p->proven = proven;
+	p->proven_at = now;
+}
+
+/* Another one is due: has the one that counts had its time? That the 3x rule may hold back what is due changes nothing. */
+static void count(struct path *p, struct jv_time now)
+{
+	if (!p->challenge.out) {
+		p->challenge.counted = now;
+		return;
+	}
+	if (time_diff_us(now, p->challenge.counted) < wait_us(p))
+		return;
+	p->challenge.counted = now;
+	if (p->ignored < UINT8_MAX)
+		p->ignored++;
+	if (p->ignored == PROTO_CHALLENGES && p->proven)
+		unprove(p);
+}
+
+static void ask(struct path *p, struct challenge *ch, struct control *c, struct jv_time now)
 {
 	struct engine *e = p->session->engine;
 	struct frame f = { .type = FRAME_PATH_CHALLENGE };
 
-	if (p->challenged && time_since_ms(now, p->challenge_sent) < CHALLENGE_MS)
+	if (ch->out && time_since_ms(now, ch->sent) < CHALLENGE_MS)
 		return;
-	if (!p->challenged)
-		e->io.random(e->ctx, p->challenge, sizeof(p->challenge));
-	p->challenged = true;
-	p->challenge_sent = now;
-	memcpy(f.path_probe.nonce, p->challenge, sizeof(f.path_probe.nonce));
+	if (!ch->out)
+		e->io.random(e->ctx, ch->nonce, sizeof(ch->nonce));
+	ch->out = true;
+	c->asks = ch;
+	c->asked_before = ch->sent;
+	ch->sent = now;
+	memcpy(f.path_probe.nonce, ch->nonce, sizeof(f.path_probe.nonce));
 	frame_write(&c->w, &f);
+}
+
+void proof_ask(struct path *p, struct control *c, struct jv_time now)
+{
+	if (p->proven && time_since_ms(now, p->proven_at) < PROTO_PROOF_MS)
+		return;
+	count(p, now);
+	ask(p, &p->challenge, c, now);
+}
+
+/* The active path: no PING or PONG has carried the challenge that is due. */
+struct jv_time proof_due(const struct path *p)
+{
+	if (p->challenge.out)
+		return time_add_us(p->challenge.counted, wait_us(p));
+	return time_add_ms(p->proven_at, p->proven ? 2 * PROTO_PROOF_MS : CHALLENGE_MS);
+}
+
+void proof_look(struct session *s, struct jv_time now)
+{
+	struct path *p = s->active;
+	struct control c;
+
+	if (time_before(now, proof_due(p)))
+		return;
+	control_begin(&c);
+	proof_ask(p, &c, now);
+	control_send(&c, p, NULL, now);
+	if (path_is_ignored(p))
+		server_path_dead(s, REASON_CONSECUTIVE_DROP_EXCEEDED, now);
+}
+
+/* --- where a path leads --- */
+
+/* Another address under the active locator: on trial until it answers, replies go to the old one. */
+static void on_trial(struct path *p, const struct route *from, size_t wire_len, struct jv_time now)
+{
+	struct control c;
+
+	if (!p->moving || !route_equal(&p->pending, from)) {
+		p->pending = *from;
+		p->trial_rx = p->trial_tx = 0;
+		p->trial.out = false; /* a nonce is for one address alone */
+	}
+	p->moving = true;
+	p->trial_rx += (uint32_t)wire_len;
+	control_begin(&c);
+	ask(p, &p->trial, &c, now);
+	control_send(&c, p, &p->pending, now);
+}
+
+static void at_home(struct path *p, size_t wire_len, struct jv_time now)
+{
+	p->moving = false;
+	if (p->proven && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
+		unprove(p);
+	if (!p->proven)
+		p->credit_rx += (uint32_t)wire_len;
 }
 
 bool proof_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
@@ -52,46 +158,34 @@ bool proof_heard(struct path *p, const struct route *from, uint8_t number, size_
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		return false;
 	}
-	if (!newest)
-		return p->known;
-	if (p->known && route_equal(&p->route, from)) {
-		if (p->moving)
-			p->challenged = false; /* the trial's nonce is for its address alone */
-		p->moving = false;
-		if (!p->proven)
-			p->credit_rx += (uint32_t)wire_len;
-	} else if (p == s->active && p->known) {
-		/* Another address under the active locator: on trial until it answers, replies go to the old
-		 * one. */
-		if (!p->moving || !route_equal(&p->pending, from)) {
-			p->pending = *from;
-			p->trial_rx = p->trial_tx = 0;
-			p->challenged = false;
-		}
-		p->moving = true;
-		p->trial_rx += (uint32_t)wire_len;
-	} else {
+	p->asked = (uint16_t)wire_len;
+	p->stray = false;
+	if (newest && p->known && route_equal(&p->route, from)) {
+		at_home(p, wire_len, now);
+	} else if (newest && p == s->active && p->known) {
+		on_trial(p, from, wire_len, now);
+	} else if (newest) {
 		p->route = *from;
 		p->known = true;
-		p->proven = p->challenged = p->moving = false;
+		p->moving = false;
+		settle(p, false, now);
 		p->credit_rx = (uint32_t)wire_len;
 		p->credit_tx = 0;
 	}
-	if (p->moving) {
-		struct control c;
-
-		control_begin(&c);
-		challenge(p, &c, now);
-		control_send(&c, p, &p->pending, now);
-	}
-	return true;
+	p->stray = !route_equal(&p->route, from);
+	p->stray_left = (uint32_t)wire_len * PROTO_AMPLIFICATION;
+	return p->known;
 }
 
-/* The path's own address; never the nonce of one on trial, which must not be seen anywhere else. */
-void proof_ask(struct path *p, struct control *c, struct jv_time now)
+void proof_moved(struct path *p, const struct route *to, struct jv_time now)
 {
-	if (!p->proven && !p->moving)
-		challenge(p, c, now);
+	p->route = *to;
+	settle(p, false, now);
+	p->challenge = p->trial; /* that went there just now, and its answer counts */
+	p->challenge.counted = now;
+	p->credit_rx = p->trial_rx;
+	p->credit_tx = p->trial_tx;
+	p->moving = p->stray = false;
 }
 
 /*
@@ -137,8 +231,8 @@ static void rebound(struct path *p, struct jv_time now)
 	}
 	switch_limit_take(&s->rebind, now);
 	p->route = p->pending;
-	p->moving = p->challenged = false;
-	p->proven = true;
+	p->moving = p->stray = false;
+	settle(p, true, now);
 	pmtu_moved(p);
 	p->unanswered = 0;
 	p->ping_out = false;
@@ -147,20 +241,26 @@ static void rebound(struct path *p, struct jv_time now)
 	rescue_unreported(s, now); /* what came from the new address has told what arrived */
 }
 
+static bool answers(const struct challenge *ch, const uint8_t nonce[8])
+{
+	return ch->out && crypto_equal(ch->nonce, nonce, sizeof(ch->nonce));
+}
+
 void proof_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now)
 {
-	const struct route *asked = p->moving ? &p->pending : &p->route;
-
-	if (!p->challenged || !route_equal(asked, from) ||
-	    !crypto_equal(p->challenge, nonce, sizeof(p->challenge)))
+	if (route_equal(&p->route, from)) {
+		if (answers(&p->challenge, nonce))
+			settle(p, true, now);
 		return;
-	if (p->moving && p == p->session->active) {
+	}
+	if (!p->moving || !route_equal(&p->pending, from) || !answers(&p->trial, nonce))
+		return;
+	if (p == p->session->active) {
 		rebound(p, now);
 		return;
 	}
 	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
-	if (p->moving)
-		p->route = p->pending;
-	p->moving = p->challenged = false;
-	p->proven = true;
+	p->route = p->pending;
+	p->moving = p->stray = false;
+	settle(p, true, now);
 }

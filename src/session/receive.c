@@ -116,6 +116,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 	r->path = p;
 	r->mask = keycache_mask(e->cache, keys->rx_mask_cache, keys->suite, keys->rx_mask);
 	r->takes_data = takes_data(p->session, p, r->now);
+	r->home = p->known && route_equal(&p->route, r->from);
 	r->epoch = NULL;
 	r->owned = false;
 	return COUNTER_COUNT;
@@ -164,9 +165,12 @@ static void heard(struct reception *r, const struct packet_id *id, uint8_t *body
 			rekey_confirmed(s, r->now);
 		r->epoch = NULL;
 	}
-	s->last_rx = p->last_rx = r->now;
+	s->last_rx = r->now;
 	p->received++;
-	health_heard(s, p);
+	if (r->home) { /* whoever sends from elsewhere does not tell that what we send arrives */
+		p->last_rx = r->now;
+		health_heard(s, p);
+	}
 	if (id->kind == SEALED_DATA) {
 		note_highest(s, ep, id->counter);
 		data_received(r, body, len);

@@ -110,8 +110,13 @@ static void drop_oldest(struct rescue *r)
 	}
 }
 
+/* What the 3x rule has held back until now is lost on the path; what waited for a path is not. */
 static void give_up(struct session *s, struct kept *k)
 {
+	struct path *p = session_data_path(s);
+
+	if (p && !p->proven && k->era == 0 && !k->lost && !rescue_holds(s) && !time_before(k->born, s->since))
+		p->sent++;
 	s->engine->counters.n[COUNT_RESCUE_LOST] += !k->lost;
 	k->lost = true;
 }

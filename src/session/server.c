@@ -7,7 +7,8 @@
 
 #define ORDER_MS 200 /* an operator's jump is asked for again after this */
 #define ORDER_TRIES 10
-#define POLICY_MS 200 /* least time between two sendings of the policy */
+#define UNUSABLE_MS 1000 /* an address that answers no challenge may be asked for again after this */
+#define POLICY_MS 200    /* least time between two sendings of the policy */
 
 /* Fresh locators for the slots the client will not use again; it says so until it has them. */
 static void replace_spent(struct path *p, uint16_t spent, struct jv_time now)
@@ -84,8 +85,8 @@ static void reject(struct path *p, uint32_t id, enum reason why, uint32_t retry_
 }
 
 /* The order of judgement; that the session is known and the packet authentic and new comes before. */
-static enum reason judge(struct path *p, const struct frame *f, bool is_switch, uint32_t *retry_after_ms,
-			 struct jv_time now)
+static enum reason judge(struct path *p, const struct frame *f, bool is_switch, bool elsewhere,
+			 uint32_t *retry_after_ms, struct jv_time now)
 {
 	struct session *s = p->session;
 	const struct policy *pol = &s->policy;
@@ -107,6 +108,10 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 		return REASON_SESSION_EXPIRED;
 	if (f->jump.binding_version != s->binding_version)
 		return REASON_STALE_BINDING_VERSION;
+	if (path_is_ignored(p) && !elsewhere) {
+		*retry_after_ms = UNUSABLE_MS;
+		return REASON_INVALID_TRANSPORT_CANDIDATE;
+	}
 	if (!is_switch)
 		return REASON_NONE;
 	/* How much is lost the client knows best: both directions are counted there. */
@@ -158,12 +163,8 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	const uint8_t left = s->active->number;
 
 	walk(s, f->jump.reason, now);
-	if (is_elsewhere(p, from)) {
-		p->route = *from;
-		p->proven = p->moving = false; /* it has been challenged just now, and its answer counts */
-		p->credit_rx = p->trial_rx;
-		p->credit_tx = p->trial_tx;
-	}
+	if (is_elsewhere(p, from))
+		proof_moved(p, from, now);
 	session_bind(s, p, is_switch, now);
 	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	ping_send(p, 0, now);
@@ -190,7 +191,8 @@ static void send_again(struct session *s, const struct frame *jump, bool dead, s
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const bool is_switch = p != s->active || is_elsewhere(p, from);
+	const bool elsewhere = is_elsewhere(p, from);
+	const bool is_switch = p != s->active || elsewhere;
 	/* Had it been well, what is older would be reported. */
 	const struct jv_time overdue = time_add_us(now, -path_patience_us(s->active));
 	uint32_t retry_after_ms;
@@ -202,7 +204,7 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 		send_again(s, f, evidence_is_dead(f->jump.reason), overdue, now);
 		return;
 	}
-	why = judge(p, f, is_switch, &retry_after_ms, now);
+	why = judge(p, f, is_switch, elsewhere, &retry_after_ms, now);
 	if (why != REASON_NONE) {
 		reject(p, f->jump.id, why, retry_after_ms, now);
 		return;
@@ -241,6 +243,10 @@ static void locators_send(struct path *p, struct jv_time now)
 	struct session *s = p->session;
 	struct frame f = { .type = FRAME_LOCATORS };
 
+	if (s->locators_told == s->locators_seq && time_since_ms(now, s->locators_sent) < PROTO_RETRY_MIN_MS)
+		return;
+	s->locators_told = s->locators_seq;
+	s->locators_sent = now;
 	f.locators.seq = s->locators_seq;
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct locator *l = &f.locators.list[f.locators.count++];
@@ -257,7 +263,7 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 
-	if (!p->proven)
+	if (!p->proven || p->stray)
 		return;
 	/* Only from one who knows the present locators: an older PING would have them replaced again. */
 	if (f->ping.spent && f->ping.locators_seq == s->locators_seq)

@@ -39,8 +39,8 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
-		s->failed_back = s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
+	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled =
+		s->quality_left = s->failed_back = s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;

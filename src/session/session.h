@@ -89,7 +89,8 @@ struct session {
 	struct switch_limit limit;  /* of switches */
 	struct switch_limit rebind; /* server: of rebindings, with the same bounds */
 	struct jv_time last_switch;
-	struct jv_time unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
+	struct jv_time
+		unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
 	uint64_t switches, bytes_at_switch;
 	struct jump jump;
 	uint32_t last_jump_id; /* server: the last one committed */
@@ -106,7 +107,8 @@ struct session {
 	int64_t age_offset_us;      /* our age less the peer's, as the running estimate has it */
 	bool age_known;
 	struct jv_time age_sampled;
-	uint32_t locators_seq;
+	uint32_t locators_seq, locators_told; /* server: told last, then */
+	struct jv_time locators_sent;
 	struct jv_time policy_sent;
 	struct job *job; /* WELCOME under way */
 
@@ -328,6 +330,8 @@ void trail_flush(struct timer *t, struct jv_time now);
 /* transmit.c: frames and data out */
 struct control { /* a CONTROL packet being put together */
 	struct writer w;
+	struct challenge *asks; /* it has a challenge, and the last one before that went out then */
+	struct jv_time asked_before;
 	uint8_t packet[PROTO_CONTROL_MAX];
 };
 void control_begin(struct control *c);
@@ -375,8 +379,8 @@ struct reception {
 	const uint8_t *next; /* the datagram behind this one, if there is one that may be sealed, or NULL */
 	bool ahead;          /* of this one the header was unmasked before, as one of the same path: */
 	struct packet_id id;
-	bool takes_data;
-	struct epoch *epoch; /* NULL: look it up */
+	bool takes_data, home; /* home: it came from where the path leads */
+	struct epoch *epoch;   /* NULL: look it up */
 	struct aead_key *key;
 	bool owned; /* `src` belongs to the peer */
 	struct ip src;
@@ -463,8 +467,13 @@ void client_ended(struct session *s, struct jv_time now);
 bool proof_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
 		 struct jv_time now);
 void proof_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now);
-/* Adds a challenge to what goes to the path's own address, when that is to be proven. */
+/* Adds a challenge to what goes to the path's own address, when that is to be proven, or proven again. */
 void proof_ask(struct path *p, struct control *c, struct jv_time now);
+/* A JUMP moves the active path to the address on trial, which is unproven. */
+void proof_moved(struct path *p, const struct route *to, struct jv_time now);
+/* When the active path is to be looked at, and what is done then: it is challenged, or counts as dead. */
+struct jv_time proof_due(const struct path *p);
+void proof_look(struct session *s, struct jv_time now);
 
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */

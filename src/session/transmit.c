@@ -72,6 +72,7 @@ static size_t control_size(const struct path *p, size_t len)
 
 void control_begin(struct control *c)
 {
+	c->asks = NULL;
 	c->w = writer_init(c->packet + PROTO_HEADER_LEN, sizeof(c->packet) - PROTO_OVERHEAD);
 }
 
@@ -105,6 +106,9 @@ bool control_send(struct control *c, struct path *p, const struct route *to, str
 		return false;
 	if (!may_send(p, to, len)) {
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
+		p->sent++; /* to who counts losses, held back is lost */
+		if (c->asks)
+			c->asks->sent = c->asked_before; /* what brings credit may be answered with it */
 		return false;
 	}
 	write_zeroes(&c->w, len - PROTO_OVERHEAD - c->w.len); /* FRAME_PAD */
@@ -224,6 +228,7 @@ static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time
 	if (data_may_send(p, len))
 		return true;
 	s->engine->counters.n[COUNT_DROP_AMPLIFICATION]++;
+	p->sent++;
 	if (time_is_never(s->unanswered_since))
 		health_data_sent(s, now); /* its PING carries another challenge */
 	return false;
@@ -261,6 +266,7 @@ void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
 	counter = o->sealer.epoch->tx_counter;
 	wire_len = seal(&o->sealer, datagram, packet, len, SEALED_DATA, o->now);
 	if (wire_len == 0) {
+		p->sent++;
 		e->counters.n[COUNT_DROP_NO_PATH]++;
 		return;
 	}

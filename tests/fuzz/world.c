@@ -65,7 +65,7 @@ static struct snapshot snapshot(const struct session *s)
 		n.path[i].known = p->known;
 		n.path[i].proven = p->proven;
 		n.path[i].moving = p->moving;
-		n.path[i].challenged = p->challenged;
+		n.path[i].challenged = p->challenge.out;
 		n.path[i].received = p->received;
 		n.path[i].credit_rx = p->credit_rx;
 	}

@@ -765,11 +765,11 @@ static void test_response_from_elsewhere(void **state)
 	world_attach(w);
 	p = session_path_numbered(world_peer(w, 0), 1);
 	p->proven = false;
-	memset(p->challenge, 0, sizeof(p->challenge));
-	p->challenged = false;
+	memset(p->challenge.nonce, 0, sizeof(p->challenge.nonce));
+	p->challenge.out = false;
 	proof_answered(p, &p->route, nonce, w->now);
 	assert_false(p->proven);
-	p->challenged = true;
+	p->challenge.out = true;
 	proof_answered(p, &stranger, nonce, w->now);
 	assert_false(p->proven);
 	nonce[7] = 1;
@@ -777,7 +777,7 @@ static void test_response_from_elsewhere(void **state)
 	assert_false(p->proven);
 	nonce[7] = 0;
 	proof_answered(p, &p->route, nonce, w->now);
-	assert_true(p->proven && !p->challenged);
+	assert_true(p->proven && !p->challenge.out);
 	world_free(w);
 }
 
@@ -792,9 +792,9 @@ static void test_response_behind_jump(void **state)
 
 	world_attach(w);
 	p = world_peer(w, 0)->active;
-	p->moving = p->challenged = true;
+	p->moving = p->trial.out = true;
 	p->pending = elsewhere;
-	memcpy(p->challenge, nonce, sizeof(nonce));
+	memcpy(p->trial.nonce, nonce, sizeof(nonce));
 	world_jump(w, 0, 1, 1);
 	world_run(w, 20);
 	world_assert(w, world_peer(w, 0)->active->number == 1 && p->moving);

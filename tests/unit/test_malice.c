@@ -163,7 +163,7 @@ static void test_challenge_of_jump(void **state)
 	world_assert(w, route_equal(&p->route, &own) && !p->proven && !p->moving);
 	world_run(w, 20);
 	assert_int_equal(challenges_to(w, &own), 1);
-	memcpy(answer.path_probe.nonce, p->challenge, sizeof(p->challenge));
+	memcpy(answer.path_probe.nonce, p->challenge.nonce, sizeof(p->challenge.nonce));
 	f = world_a_ping(s, 1000, 0, w->now);
 	world_run(w, 50);
 	forge(w, s->active, &f, 0, counter + 1, &own);

@@ -1,6 +1,50 @@
 /* Where a path leads, and what an address must have shown before much is sent there. */
 #include "world.h"
 
+#include "proto/packet.h"
+
+/* As the owner of p's session may: this frame and padding up to `len` bytes, the `ahead`th counter from now, from anywhere. */
+static size_t forge(struct world *w, struct path *p, const struct frame *f, size_t len, uint64_t ahead,
+		    const struct route *from)
+{
+	struct session *s = p->session;
+	struct epoch *ep = keys_tx(&s->keys);
+	struct keycache *cache = s->engine->cache;
+	uint8_t packet[PROTO_CONTROL_MAX] = { 0 };
+	struct writer out = writer_init(packet + PROTO_HEADER_LEN, sizeof(packet) - PROTO_OVERHEAD);
+	size_t n;
+
+	frame_write(&out, f);
+	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, SEALED_CONTROL,
+			(uint8_t)ep->number, ep->tx_counter + ahead, p->locator,
+			keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
+			keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+	world_inject_up(w, from, packet, n);
+	return n;
+}
+
+/* --- somebody on one path --- */
+
+static uint8_t his_path;
+static size_t to_client, longest; /* bytes on his path */
+
+static bool swallows_responses(struct world *w, const struct datagram *d)
+{
+	(void)w;
+	return d->up && d->path == his_path && d->frames & FRAME_BIT(FRAME_PATH_RESPONSE);
+}
+
+/* The client has left: nothing comes from there any more. */
+static bool nobody_there(struct world *w, const struct datagram *d)
+{
+	(void)w;
+	if (!d->up && d->client == 0 && d->path == his_path) {
+		to_client += d->len;
+		longest = d->len > longest ? d->len : longest;
+	}
+	return d->client == 0;
+}
+
 /* A session that may move `max` times a minute, of each kind, without a pause. */
 static struct world *with_switches(uint32_t max)
 {
@@ -80,11 +124,216 @@ static void test_reserve_for_great_loss(void **state)
 	assert_false(leaves_for_loss(350000));
 }
 
+/* --- an address that does not answer --- */
+
+/*
+ * The NAT of the other path has forgotten its mapping, and who sits there lets everything pass but what would prove the
+ * new address. The session goes there: what the 3x rule holds back is no silence of ours, and it does not stay.
+ */
+static void response_suppressed(uint32_t rescue_bytes, int64_t interval_us)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+	uint32_t got;
+
+	p.max_candidates = WORLD_PATHS;
+	p.rescue_bytes = rescue_bytes;
+	world_policy(w, &p);
+	w->paths = 2;
+	world_attach(w);
+	world_traffic(w, &w->client[0].down, interval_us, false);
+	world_run(w, 1000);
+	his_path = 1;
+	w->swallow = swallows_responses;
+	w->client[0].link[1].nat++;
+	world_run(w, 300);
+	world_jump(w, 0, 1, 1);
+	world_run(w, 20);
+	world_assert(w, world_peer(w, 0)->active->number == 1 && !world_peer(w, 0)->active->proven);
+	world_run(w, 8000);
+	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 0);
+	got = w->client[0].down.got;
+	world_run(w, 1000);
+	assert_true(w->client[0].down.got - got >= 990000 / interval_us);
+	world_free(w);
+}
+
+static void test_response_suppressed(void **state)
+{
+	response_suppressed(policy_defaults.rescue_bytes, 1000);
+	response_suppressed(0, 1000);
+	response_suppressed(policy_defaults.rescue_bytes, 100000); /* too little to be a loss */
+}
+
+/* The server alone knows it; a client that is told so by PEER_DEAD, and had it not seen it itself, leaves. */
+static void test_server_says_why(void **state)
+{
+	struct world *w = with_switches(8);
+
+	his_path = 0;
+	world_run(w, 1000);
+	w->swallow = swallows_responses;
+	world_peer(w, 0)->active->proven = false;
+	health_restart(world_peer(w, 0), w->now);
+	world_run(w, 8000);
+	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 1);
+	assert_int_equal(
+		world_audits(w, false, AUDIT_SESSION_STATE_CHANGE, REASON_CONSECUTIVE_DROP_EXCEEDED, 0), 1);
+	world_free(w);
+}
+
+/* So many challenges unanswered: nobody jumps there, by the server's judgement and by the client's own. */
+static void test_unusable_is_refused(void **state)
+{
+	struct world *w = with_switches(8);
+	struct path *there;
+
+	his_path = 1;
+	w->swallow = swallows_responses;
+	w->client[0].link[1].nat++;
+	world_run(w, 70000);
+	there = session_path_numbered(world_peer(w, 0), 1);
+	world_assert(w, path_is_ignored(there) && !there->proven);
+	world_assert(w, !path_is_warm(session_path_numbered(world_session(w, 0), 1), &policy_defaults));
+	world_jump(w, 0, 1, 1);
+	world_run(w, 2000);
+	assert_int_equal(w->jumped.why, REASON_INVALID_TRANSPORT_CANDIDATE);
+	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 0);
+	w->swallow = NULL; /* and when it answers, it is as good as any */
+	world_run(w, 5000);
+	world_jump(w, 0, 1, 1);
+	world_run(w, 100);
+	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 1);
+	world_free(w);
+}
+
+/* What is held back counts as sent: the peer's next report shows what is missing. */
+static void test_held_back_is_sent(void **state)
+{
+	struct world *w = with_switches(8);
+	struct path *p = world_peer(w, 0)->active;
+	uint8_t packet[1000];
+	uint32_t sent;
+
+	world_run(w, 100);
+	p->proven = false;
+	p->proven_at = w->now;
+	p->credit_rx = p->credit_tx = 0;
+	sent = p->sent;
+	for (unsigned int i = 0; i < 20; i++) {
+		world_packet(packet, sizeof(packet), "10.8.0.1", "10.8.0.2");
+		engine_inner(w->engine[0].e, packet, sizeof(packet), w->now);
+	}
+	assert_in_range(p->sent - sent, 20, 22);
+	assert_true(world_count(w, 0, COUNT_DROP_AMPLIFICATION) >= 20);
+	world_free(w);
+}
+
+/* --- a proof ages --- */
+
+static void test_proof_is_renewed(void **state)
+{
+	struct world *w = with_switches(8);
+
+	for (unsigned int i = 0; i < 20; i++) {
+		world_run(w, 30000);
+		for (uint8_t n = 0; n < 2; n++) {
+			const struct path *p = session_path_numbered(world_peer(w, 0), n);
+
+			world_assert(w,
+				     p->proven && time_since_ms(w->now, p->proven_at) < 2 * PROTO_PROOF_MS);
+		}
+	}
+	assert_int_equal(world_session(w, 0)->binding_version, 0);
+	world_free(w);
+}
+
+/* Whoever proved an address and left it cannot have us send there for longer than that. */
+static void test_left_address(void **state)
+{
+	const struct route own = world_stranger(1);
+	struct frame f;
+	struct world *w = with_switches(8);
+	struct path *p = session_path_numbered(world_session(w, 0), 0);
+	size_t sent = 0, before;
+	uint64_t ahead = 1000;
+
+	world_run(w, 1000);
+	his_path = 0;
+	to_client = 0;
+	w->swallow = nobody_there;
+	f = (struct frame){ .type = FRAME_PING, .ping = { .locators_seq = 7, .policy_generation = 7 } }; /* who knows nothing of what the server would tell */
+	for (unsigned int i = 0; i < 20; i++, ahead++) {
+		f.ping.id = 1000 + i;
+		f.ping.age_us = session_age_us(p->session, w->now);
+		sent += forge(w, p, &f, 0, ahead, &own);
+		world_run(w, 60);
+	}
+	assert_true(to_client <= 3 * sent);
+	f = (struct frame){ .type = FRAME_PROBE, .probe = { .id = 1, .size = 1400, .flags = PROBE_BACK } };
+	for (unsigned int i = 0; i < 6000; i++, ahead++) {
+		sent += forge(w, p, &f, 0, ahead, &own);
+		world_run(w, 1);
+	}
+	assert_true(to_client <= 3 * sent + 1000);
+	world_run(w, 60000);
+	for (unsigned int i = 0; i < 200; i++, ahead++)
+		forge(w, p, &f, 0, ahead, &own);
+	before = to_client;
+	for (unsigned int i = 0; i < 2000; i++, ahead++) {
+		forge(w, p, &f, 0, ahead, &own);
+		world_run(w, 1);
+	}
+	assert_true(to_client - before <= 400); /* nobody has answered there for so long */
+	w->swallow = NULL;
+	world_free(w);
+}
+
+/* --- answers to PROBE --- */
+
+static void test_probe_answers(void **state)
+{
+	struct world *w = with_switches(8);
+	struct path *p = session_path_numbered(world_session(w, 0), 0);
+	const struct route home = world_peer(w, 0)->active->route;
+	const struct frame f = { .type = FRAME_PROBE,
+				 .probe = { .id = 1, .size = 1400, .flags = PROBE_BACK } };
+	size_t from, n;
+
+	world_run(w, 1000);
+	his_path = 0;
+	to_client = longest = 0;
+	w->swallow = nobody_there;
+	n = forge(w, p, &f, 0, 1000, &home); /* 36 times as long it could be */
+	world_run(w, 1);
+	assert_in_range(longest, 41, 3 * n);
+	world_run(w, 1000);
+	to_client = 0;
+	from = w->audits;
+	for (unsigned int i = 0; i < 1000; i++) {
+		forge(w, p, &f, 1100, 2000 + i, &home);
+		world_run(w, 1);
+	}
+	assert_true(to_client <= 2 * PROTO_PROBE_ANSWERS * 1452 + 4000);
+	assert_true(world_count(w, 0, COUNT_DROP_PROBE_LIMIT) > 800);
+	assert_in_range(world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED, from),
+			1, 3);
+	w->swallow = NULL;
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_address_that_never_settles),
 		cmocka_unit_test(test_reserve_for_great_loss),
+		cmocka_unit_test(test_response_suppressed),
+		cmocka_unit_test(test_server_says_why),
+		cmocka_unit_test(test_unusable_is_refused),
+		cmocka_unit_test(test_held_back_is_sent),
+		cmocka_unit_test(test_proof_is_renewed),
+		cmocka_unit_test(test_left_address),
+		cmocka_unit_test(test_probe_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
