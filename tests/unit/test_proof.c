@@ -262,7 +262,9 @@ static void test_left_address(void **state)
 	his_path = 0;
 	to_client = 0;
 	w->swallow = nobody_there;
-	f = (struct frame){ .type = FRAME_PING, .ping = { .locators_seq = 7, .policy_generation = 7 } }; /* who knows nothing of what the server would tell */
+	f = (struct frame){
+		.type = FRAME_PING, .ping = { .locators_seq = 7, .policy_generation = 7 }
+	}; /* who knows nothing of what the server would tell */
 	for (unsigned int i = 0; i < 20; i++, ahead++) {
 		f.ping.id = 1000 + i;
 		f.ping.age_us = session_age_us(p->session, w->now);
