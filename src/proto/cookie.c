@@ -195,3 +195,27 @@ void reset_token(uint8_t token[PROTO_TOKEN_LEN], const uint8_t key[32], const ui
 {
 	mac(token, key, 32, locator, 8, NULL, 0);
 }
+
+#define MARKED 6 /* bytes of a locator, the mark behind them */
+
+void locator_key_derive(struct hash_key *key, const uint8_t server_private[32])
+{
+	derive(key->b, sizeof(key->b), server_private, "JumpVPN/1 locator");
+}
+
+void locator_mark(uint8_t locator[8], const struct hash_key *key)
+{
+	const uint64_t mark = hash_bytes(key, locator, MARKED);
+
+	locator[MARKED] = (uint8_t)(mark >> 8);
+	locator[MARKED + 1] = (uint8_t)mark;
+}
+
+bool locator_is_marked(const uint8_t locator[8], const struct hash_key *key)
+{
+	uint8_t same[8];
+
+	memcpy(same, locator, sizeof(same));
+	locator_mark(same, key);
+	return memcmp(same, locator, sizeof(same)) == 0;
+}

@@ -19,6 +19,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/hash.h"
 #include "base/time.h"
 #include "crypto/crypto.h"
 
@@ -57,4 +58,9 @@ bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,
 void reset_key_derive(uint8_t key[32], const uint8_t server_private[32]);
 /* What locator_worker() takes; odd. */
 uint32_t steer_key_derive(const uint8_t server_private[32]);
+/* Marks a locator as one of this server's: its last two bytes are a keyed hash of the others. A server that was restarted
+ * knows its own by that, and nobody else can make one up. */
+void locator_key_derive(struct hash_key *key, const uint8_t server_private[32]);
+void locator_mark(uint8_t locator[8], const struct hash_key *key);
+bool locator_is_marked(const uint8_t locator[8], const struct hash_key *key);
 void reset_token(uint8_t token[PROTO_TOKEN_LEN], const uint8_t key[32], const uint8_t locator[8]);

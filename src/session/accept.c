@@ -33,6 +33,7 @@ bool accept_issue(struct session *s, uint8_t slot)
 	for (int tries = 0; tries < 4; tries++) {
 		e->io.random(e->ctx, locator + LOCATOR_RANDOM, sizeof(locator) - LOCATOR_RANDOM);
 		locator_of_worker(locator, e->steer_key, e->worker, e->workers);
+		locator_mark(locator, &e->locator_key);
 		reset_token(token, e->reset_key, locator);
 		if (session_issue(s, slot, locator, token))
 			return true;
@@ -270,7 +271,10 @@ void accept_reset(struct engine *e, const struct route *from, const uint8_t *dat
 	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
 	    locator_worker(locator, e->steer_key, e->workers) != e->worker)
 		return;
-	if (!source_limit_take(e->reset_limit, &from->remote.ip, now))
+	/* Whoever sends in others' names has no locator that we issued, or another one: he takes nothing from those who
+	 * ask for theirs. */
+	if (!locator_is_marked(locator, &e->locator_key) ||
+	    !limit_take(e->reset_limit, locator, sizeof(r.locator), now))
 		return;
 	memcpy(r.locator, locator, sizeof(r.locator));
 	reset_token(r.token, e->reset_key, r.locator);

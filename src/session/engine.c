@@ -10,8 +10,8 @@
 #include "proto/inner.h"
 #include "proto/packet.h"
 
-#define RESET_PER_SECOND 10 /* to one source */
-#define RESET_BURST 20
+#define RESET_PER_SECOND 2 /* for one locator */
+#define RESET_BURST 5
 #define ICMP_PER_SECOND 10
 #define ICMP_BURST 20
 #define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
@@ -31,6 +31,7 @@ static bool server_new(struct engine *e, const struct engine_setup *setup)
 	source_limit_init(e->reset_limit, &key, RESET_PER_SECOND, RESET_BURST);
 	reset_key_derive(e->reset_key, e->config->private_key);
 	e->steer_key = steer_key_derive(e->config->private_key);
+	locator_key_derive(&e->locator_key, e->config->private_key);
 	return true;
 }
 

@@ -132,6 +132,11 @@ bool source_limit_take(struct source_limit *l, const struct ip *source, struct j
 	return bucket_take(bucket_of(l, source, ip_is_v4(source) ? 128 : 64), &l->rate, now);
 }
 
+bool limit_take(struct source_limit *l, const void *key, size_t len, struct jv_time now)
+{
+	return bucket_take(&l->bucket[hash_bytes(&l->key, key, len) % SOURCE_BUCKETS], &l->rate, now);
+}
+
 void net_limit_init(struct net_limit *l, const struct hash_key *key, uint32_t per_second, uint32_t burst)
 {
 	for (unsigned int i = 0; i < NET_LEVELS; i++) {

@@ -64,7 +64,9 @@ struct source_limit {
 
 void source_limit_init(struct source_limit *l, const struct hash_key *key, uint32_t per_second,
 		       uint32_t burst);
-/* Takes one token; false when there is none. */
+/* Takes one token of whatever the key names; false when there is none. */
+bool limit_take(struct source_limit *l, const void *key, size_t len, struct jv_time now);
+/* The same of a source. */
 bool source_limit_take(struct source_limit *l, const struct ip *source, struct jv_time now);
 
 /*

@@ -255,6 +255,7 @@ struct engine {
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];
 	uint32_t steer_key; /* by which locators tell their worker */
+	struct hash_key locator_key; /* by which the server knows its own locators */
 	struct net_limit *hello_limit, *proven_limit;
 	struct source_limit *reset_limit;
 	struct seen *seen;       /* HELLOs that were dealt with */

@@ -1,0 +1,79 @@
+/* RESET: whoever sends in a client's name takes nothing from it. */
+#include "world.h"
+
+#include "proto/packet.h"
+
+static uint8_t old_id[16];
+
+static bool attached_again(struct world *w)
+{
+	const struct session *s = world_session(w, 0);
+
+	return s && s->state == STATE_ATTACHED && memcmp(s->id, old_id, sizeof(old_id)) != 0;
+}
+
+/* DATA under a locator that looks like one of the server's, and nobody has. */
+static void flood(struct world *w, const struct route *from, const uint8_t locator[8], unsigned int n)
+{
+	uint8_t packet[64] = { PACKET_SEALED };
+	uint8_t *to = packet + offsetof(struct packet_header, locator);
+	uint32_t random = 7;
+
+	memcpy(to, locator, 8);
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int k = 2; k < 8; k++) {
+			random = random * 1664525 + 1013904223;
+			to[k] = (uint8_t)(random >> 24);
+		}
+		world_inject_up(w, from, packet, sizeof(packet));
+	}
+}
+
+/* The server was restarted; before the client speaks again, its address has asked for more than any limit allows. */
+static void test_in_its_name(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct route from;
+	uint8_t locator[8];
+
+	world_attach(w);
+	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
+	memcpy(locator, world_session(w, 0)->active->locator, sizeof(locator));
+	from = world_peer(w, 0)->active->route;
+	world_restart(w, 0);
+	flood(w, &from, locator, 60000);
+	assert_in_range(world_count(w, 0, COUNT_RESET_SENT), 0, 8); /* one in 65,536 is like ours by chance */
+	world_traffic(w, &w->client[0].up, 1000, false);
+	world_assert(w, world_until(w, attached_again, 20));
+	world_free(w);
+}
+
+/* He has a locator that the server did issue, once: he may use up what is for that one. */
+static void test_with_another_locator(void **state)
+{
+	uint8_t packet[64] = { PACKET_SEALED };
+	struct world *w = world_new(1, 2);
+	struct route from;
+
+	world_attach(w);
+	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
+	from = world_peer(w, 0)->active->route;
+	memcpy(packet + offsetof(struct packet_header, locator), world_session(w, 1)->active->locator, 8);
+	world_restart(w, 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		world_inject_up(w, &from, packet, sizeof(packet));
+	assert_int_equal(world_count(w, 0, COUNT_RESET_SENT), 5);
+	world_traffic(w, &w->client[0].up, 1000, false);
+	world_assert(w, world_until(w, attached_again, 20));
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_in_its_name),
+		cmocka_unit_test(test_with_another_locator),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
