@@ -117,7 +117,7 @@ static void rough(uint64_t seed, uint32_t loss_threshold_ppm, uint32_t least)
 		w->client[0].link[i].twice_ppm = 100000;
 		w->client[0].link[i].jitter_us = 100000;
 	}
-	for (unsigned int i = 0; i < 100; i++) {
+	for (unsigned int i = 0; i < 150; i++) {
 		if (!world_session(w, 0) || !world_peer(w, 0))
 			break;
 		order(w, prng_below(&rng, 2));
