@@ -106,7 +106,7 @@ static bool leaves_for_loss(uint32_t loss_ppm)
 	world_jump(w, 0, 1, 1);
 	world_run(w, 100);
 	world_assert(w, world_session(w, 0)->active->number == 1 && switches_left(w) == 1);
-	world_traffic(w, &w->client[0].up, 2000, true);
+	world_traffic(w, &w->client[0].up, 500, true);
 	world_run(w, 1000);
 	w->client[0].link[1].loss_ppm = loss_ppm;
 	world_run(w, 15000);
@@ -120,7 +120,7 @@ static bool leaves_for_loss(uint32_t loss_ppm)
 
 static void test_reserve_for_great_loss(void **state)
 {
-	assert_true(leaves_for_loss(700000));
+	assert_true(leaves_for_loss(600000));
 	assert_false(leaves_for_loss(350000));
 }
 
