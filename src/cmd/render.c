@@ -204,6 +204,27 @@ static void fill_path(const json_t *p, char cell[COLUMNS_MAX][CELL])
 	snprintf(cell[9], CELL, "%llu", (unsigned long long)number_of(p, "sent"));
 }
 
+/* Why paths are down, a line each: there is no room for it in the table. */
+static void render_faults(FILE *out, const json_t *paths)
+{
+	for (size_t i = 0; i < json_array_size(paths); i++) {
+		const json_t *p = json_array_get(paths, i);
+
+		if (!has(p, "why"))
+			continue;
+		fputs("  ", out);
+		render_text(out, text_of(p, "name", "?"));
+		fputs(": ", out);
+		render_text(out, text_of(p, "why", "?"));
+		if (has(p, "interface")) {
+			fputs(" (", out);
+			render_text(out, text_of(p, "interface", "?"));
+			fputc(')', out);
+		}
+		fputc('\n', out);
+	}
+}
+
 static void render_paths(FILE *out, const json_t *paths)
 {
 	static const struct table table = {
@@ -218,6 +239,7 @@ static void render_paths(FILE *out, const json_t *paths)
 		return;
 	fputc('\n', out);
 	render_table(out, &table, paths, false);
+	render_faults(out, paths);
 }
 
 /* --- one session --- */

@@ -1,6 +1,7 @@
 /* From files to a checked configuration, or to the list of all that is wrong with them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -195,6 +196,29 @@ static void check_outside(struct parse *p, const struct node *root)
 	}
 }
 
+/* An interface may well come later: no error, but a name to look at. */
+static void note_interfaces(struct parse *p, const struct node *list)
+{
+	size_t index = 0;
+
+	if (!p->notes || !list || list->kind != NODE_LIST)
+		return;
+	keypath_push(p, "transports");
+	for (const struct node *t = list->first; t; t = t->next, index++) {
+		const struct node *name = node_get(t, "interface");
+		const size_t old = path_push_index(p, index);
+
+		keypath_push(p, "interface");
+		if (name && name->kind == NODE_TEXT && is_interface(name->text) &&
+		    if_nametoindex(name->text) == 0)
+			parse_note(p, name->at,
+				   "there is no interface %s now; the client waits for it (ip link lists those there are)",
+				   name->text);
+		keypath_pop(p, old);
+	}
+	keypath_reset(p);
+}
+
 static void check_client(struct parse *p, const struct node *root)
 {
 	struct config *c = p->config;
@@ -209,6 +233,7 @@ static void check_client(struct parse *p, const struct node *root)
 	check_twice(p, "transports", node_get(root, "transports"), "name");
 	check_outside(p, root);
 	check_twice(p, "server.endpoints", node_get(node_get(root, "server"), "endpoints"), NULL);
+	note_interfaces(p, node_get(root, "transports"));
 	if (c->ntransports)
 		return;
 	free(c->transports);

@@ -90,10 +90,12 @@ static const struct path_info *active_path(const struct session_info *s)
 
 static json_t *json_path(const struct path_info *p)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I}",
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I}",
 			 "path", (int)p->path,
 			 "name", json_text(p->name),
+			 "interface", json_text(p->interface[0] ? p->interface : NULL),
 			 "use", json_text(use_names[p->use]),
+			 "why", json_text(path_fault_text(p->fault)),
 			 "remote", json_endpoint(&p->remote),
 			 "srtt_us", json_unless_zero(p->srtt_us),
 			 "rttvar_us", json_unless_zero(p->rttvar_us),

@@ -48,14 +48,20 @@ static struct path *fresh_slot(struct session *s)
 	return NULL;
 }
 
-/* The server grants one path for each locator that is not a spare: is there room for this candidate? */
-bool candidate_is_granted(struct session *s, uint8_t number)
+bool candidate_has_room(struct session *s, uint8_t number, struct jv_time now)
 {
-	unsigned int others = 0;
+	return grant_is_free(s, number) || (fresh_slot(s) && grant_victim(s, number, true, now));
+}
 
-	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
-		others += n != number && session_path_numbered(s, n);
-	return others + PROTO_SPARE_LOCATORS < s->slots;
+enum path_fault candidate_fault(struct session *s, uint8_t number)
+{
+	const struct known_candidate *k = &client_of(s)->candidate[number];
+
+	if (!k->up)
+		return k->waits ? FAULT_UNSETTLED : k->fault;
+	if (!grant_is_free(s, number))
+		return FAULT_NOT_GRANTED;
+	return fresh_slot(s) ? FAULT_NO_SOCKET : FAULT_NO_LOCATOR;
 }
 
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
@@ -67,7 +73,7 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	struct pmtu guess;
 	bool target;
 
-	if (!candidate_is_up(s, number) || !candidate_is_granted(s, number))
+	if (!candidate_is_up(s, number) || !grant_is_free(s, number))
 		return NULL;
 	pmtu_init(&guess);
 	if (old)
@@ -129,11 +135,28 @@ void client_probe_active(struct session *s, struct jv_time now)
 	ping_send(p, 0, now);
 }
 
+/* Only with a locator to open it under does another path make room for it. */
+static struct path *open_in_turn(struct session *s, uint8_t number, bool ordered, struct jv_time now)
+{
+	struct path *victim = NULL;
+
+	if (!grant_is_free(s, number) && fresh_slot(s))
+		victim = grant_victim(s, number, ordered, now);
+	if (victim)
+		grant_give_up(victim, now);
+	return client_open(s, number, now);
+}
+
+struct path *client_open_ordered(struct session *s, uint8_t number, struct jv_time now)
+{
+	return open_in_turn(s, number, true, now);
+}
+
 void client_open_missing(struct session *s, struct jv_time now)
 {
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
 		if (candidate_is_up(s, n) && !session_path_numbered(s, n))
-			client_open(s, n, now);
+			open_in_turn(s, n, false, now);
 }
 
 /* --- the paths that do not carry data --- */
@@ -156,12 +179,15 @@ static void reopen(struct session *s, uint8_t number, struct jv_time now)
 static void probe(struct session *s, struct path *p, struct jv_time now)
 {
 	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
+	const bool target = s->jump.pending && s->jump.slot == p->slot;
 
-	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path. */
-	if (!candidate_is_up(s, p->number) || session_path_numbered(s, p->number) != p || is_twin(s, p))
+	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path, which
+	 * lives. */
+	if (!candidate_is_up(s, p->number) || session_path_numbered(s, p->number) != p || is_twin(s, p) ||
+	    (!target && !grant_is_free(s, p->number)))
 		client_close_path(p);
-	else if (!gone || (s->jump.pending && s->jump.slot == p->slot))
-		ping_send(p, 0, now);
+	else if (!gone || target || grant_is_waited_for(s))
+		ping_send(p, 0, now); /* the last locators are for a candidate that has had none */
 	else
 		reopen(s, p->number, now);
 }
@@ -304,6 +330,8 @@ static void take_up(struct engine *e, uint8_t n, struct jv_time now)
 		return;
 	k->waits = k->opened = false;
 	k->up = true;
+	k->fault = FAULT_NONE;
+	grant_reset(k);
 	if (s && s->active && session_path_numbered(s, n))
 		client_open(s, n, now); /* the old socket may be bound to an interface that is gone */
 	if (s)
@@ -338,6 +366,26 @@ void engine_candidate_up(struct engine *e, const struct candidate *cand, struct 
 	}
 }
 
+void engine_candidate_known(struct engine *e, const struct candidate *cand, enum path_fault fault,
+			    struct jv_time now)
+{
+	struct known_candidate *k = &e->client->candidate[cand->number];
+
+	engine_input(e, now);
+	if (k->exists && (k->up || k->waits))
+		return;
+	ladder_list(k, cand);
+	k->exists = true;
+	k->fault = fault;
+}
+
+void engine_candidate_forgotten(struct engine *e, uint8_t number, struct jv_time now)
+{
+	engine_input(e, now);
+	if (!e->client->candidate[number].up)
+		e->client->candidate[number] = (struct known_candidate){ .exists = false };
+}
+
 void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now)
 {
 	struct client *c = e->client;
@@ -348,8 +396,12 @@ void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, st
 	if (!k->exists || !k->up)
 		return;
 	k->up = false;
+	k->fault = why == REASON_ADDRESS_CHANGED ? FAULT_NO_ADDRESS : FAULT_NO_CARRIER;
+	if (!c->session || !c->session->active)
+		return;
+	candidate_lost(c->session, number, why, now);
 	if (c->session)
-		candidate_lost(c->session, number, why, now);
+		client_open_missing(c->session, now); /* its place is free */
 }
 
 static void take_move(struct engine *e, uint8_t n, struct jv_time now)

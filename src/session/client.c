@@ -286,6 +286,7 @@ static void answered_while_jumping(struct session *s, struct path *p, struct jv_
 void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 {
 	ladder_answered(s->engine->client, p->number, &p->route.remote);
+	grant_reset(&s->engine->client->candidate[p->number]);
 	if (!candidate_is_up(s, p->number) || !s->active)
 		return;
 	if (s->state == STATE_DEGRADED)

@@ -24,7 +24,7 @@ static enum reason order_denied(struct session *s, uint8_t number, uint32_t *ret
 	*retry_after_ms = 0;
 	if (s->state != STATE_ATTACHED)
 		return REASON_INVALID_STATE_FOR_REATTACH;
-	if (!candidate_is_up(s, number) || !candidate_is_granted(s, number))
+	if (!candidate_is_up(s, number) || !candidate_has_room(s, number, now))
 		return REASON_INVALID_TRANSPORT_CANDIDATE;
 	*retry_after_ms = client_forbidden_ms(s, REASON_POLICY_FORCED, &why, now);
 	return *retry_after_ms > 0 ? why : REASON_NONE;
@@ -40,7 +40,7 @@ void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 	if (why == REASON_NONE) {
 		p = session_path_numbered(s, number);
 		if (!p || p == s->active)
-			p = client_open(s, number, now);
+			p = client_open_ordered(s, number, now);
 		if (!p)
 			why = REASON_INVALID_TRANSPORT_CANDIDATE;
 	}

@@ -138,14 +138,14 @@ static struct job *job_start(struct engine *e, enum job_kind kind, const struct 
 	return j;
 }
 
-static uint8_t candidates(const struct client *c)
+/* One path for each candidate, be it up by now or not: it may come up while the session lives. */
+static uint8_t paths_wanted(const struct client *c)
 {
-	uint8_t n = 1;
+	uint8_t n = 0;
 
 	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++)
-		if (c->candidate[i].exists)
-			n = i + 1;
-	return n;
+		n += c->candidate[i].exists;
+	return n > 0 ? n : 1;
 }
 
 /* Grows with each HELLO, and over restarts where there is a clock; where there is none, COOKIEs do. */
@@ -175,7 +175,7 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 	e->io.random(e->ctx, j->hello.handshake_id, sizeof(j->hello.handshake_id));
 	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
 	j->hello_payload.suites = put_be16(SUITE_BIT(SUITE_AES_256_GCM) | SUITE_BIT(SUITE_CHACHA20_POLY1305));
-	j->hello_payload.paths = candidates(e->client);
+	j->hello_payload.paths = paths_wanted(e->client);
 	j->hello_payload.number = put_be64(next_number(e, now));
 	if (a->has_cookie)
 		memcpy(j->hello_payload.cookie, a->cookie, sizeof(a->cookie));

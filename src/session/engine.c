@@ -577,13 +577,10 @@ static void connecting_info(const struct client *c, struct session_info *out, st
 	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++) {
 		struct path_info *p = &out->path[out->npaths];
 
-		if (!c->candidate[i].exists)
+		if (!candidate_info(&c->candidate[i], c->candidate[i].fault, p))
 			continue;
-		p->path = i;
-		memcpy(p->name, c->candidate[i].c.name, sizeof(p->name));
-		p->use = c->candidate[i].up ? PATH_UNPROVEN : PATH_DOWN;
-		p->remote = c->candidate[i].c.remote[c->candidate[i].at];
-		p->last_rx_ms = UINT64_MAX;
+		if (c->candidate[i].up)
+			p->use = PATH_UNPROVEN;
 		out->npaths++;
 	}
 }

@@ -127,11 +127,18 @@ struct candidate {
 	uint8_t number; /* rank among the candidates, 0..PROTO_PATHS_MAX-1 */
 	uint8_t via; /* the same for candidates with one local end: they do not lead to one address twice */
 	char name[CONFIG_NAME_MAX];
-	uint8_t remotes; /* 1..CANDIDATE_REMOTES_MAX */
+	char interface[CONFIG_IFNAME_MAX]; /* for show: its transport's own, or "" */
+	uint8_t remotes; /* 1..CANDIDATE_REMOTES_MAX; 0: only in engine_candidate_known() */
 	struct endpoint
 		remote[CANDIDATE_REMOTES_MAX]; /* where the server may be reached, in order of preference */
 };
 
+/* A candidate is configured, and cannot be used now: it is shown with `fault`, and the next session is asked to have
+ * room for it. No matter for one that is up. */
+void engine_candidate_known(struct engine *e, const struct candidate *c, enum path_fault fault,
+			    struct jv_time now);
+/* It is configured no more. Down first. */
+void engine_candidate_forgotten(struct engine *e, uint8_t number, struct jv_time now);
 /* A candidate exists (again), or has other remotes. A path that answers stays on the remote it has. A candidate
  * that goes up and down is taken up CANDIDATE_BURST times in a row, and once in CANDIDATE_SETTLE_MS from then
  * on; the same holds for engine_candidate_moved(). */

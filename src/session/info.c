@@ -16,6 +16,8 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 	memset(out, 0, sizeof(*out));
 	out->path = p->number;
 	snprintf(out->name, sizeof(out->name), "%s", session_path_name(s, p->number));
+	if (c)
+		snprintf(out->interface, sizeof(out->interface), "%s", c->candidate[p->number].c.interface);
 	if (p == s->active)
 		out->use = PATH_ACTIVE;
 	else if (p == s->draining)
@@ -26,6 +28,8 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 		out->use = PATH_STANDBY;
 	else
 		out->use = PATH_UNPROVEN;
+	if (c && !c->candidate[p->number].up)
+		out->fault = candidate_fault(s, p->number);
 	out->remote = p->route.remote;
 	out->srtt_us = (uint32_t)p->srtt_us;
 	out->rttvar_us = (uint32_t)p->rttvar_us;
@@ -35,6 +39,31 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 	out->last_rx_ms = ago_ms(p->last_rx, now);
 	out->sent = p->sent;
 	out->received = p->received;
+}
+
+bool candidate_info(const struct known_candidate *k, enum path_fault fault, struct path_info *out)
+{
+	if (!k->exists || fault == FAULT_NO_FAMILY)
+		return false;
+	memset(out, 0, sizeof(*out));
+	out->path = k->c.number;
+	snprintf(out->name, sizeof(out->name), "%s", k->c.name);
+	snprintf(out->interface, sizeof(out->interface), "%s", k->c.interface);
+	out->use = PATH_DOWN;
+	out->fault = fault;
+	if (k->c.remotes > 0)
+		out->remote = k->c.remote[k->at];
+	out->last_rx_ms = UINT64_MAX;
+	return true;
+}
+
+/* The candidates that have no path. */
+static void others_info(struct session *s, struct session_info *out)
+{
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX && out->npaths < PROTO_SLOTS_MAX; n++)
+		if (!session_path_numbered(s, n))
+			out->npaths += candidate_info(&s->engine->client->candidate[n], candidate_fault(s, n),
+						      &out->path[out->npaths]);
 }
 
 static enum session_doing doing(const struct session *s)
@@ -118,4 +147,6 @@ void session_info(struct session *s, struct session_info *out, struct jv_time no
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->path[i].number != PATH_NONE)
 			path_info(s, &s->path[i], &out->path[out->npaths++], now);
+	if (s->engine->client && s->active)
+		others_info(s, out);
 }

@@ -14,10 +14,36 @@
 
 enum path_use { PATH_DOWN, PATH_UNPROVEN, PATH_STANDBY, PATH_ACTIVE, PATH_DRAINING };
 
+/* X(NAME, text): why a candidate has no path. The client's shell tells the first ones, the engine the others. */
+#define PATH_FAULT_LIST(X)                                                           \
+	X(NONE, NULL)                                                                \
+	X(NO_NAME, "the server's name does not resolve")                             \
+	X(NO_FAMILY, "the server has no address of the other family")                \
+	X(NO_INTERFACE, "no such interface")                                         \
+	X(TUNNEL, "the tunnel itself, which cannot travel inside of itself")         \
+	X(NO_CARRIER, "the interface is down or has no carrier")                     \
+	X(NO_ADDRESS, "the interface has no address to reach the server from")       \
+	X(NO_ROUTE, "no route to the server")                                        \
+	X(UNSETTLED, "it goes up and down: it is taken up once it stays")            \
+	X(NOT_GRANTED, "the server grants no more paths (transport.max_candidates)") \
+	X(NO_LOCATOR, "waiting for the server's next locator")                       \
+	X(NO_SOCKET, "no socket, or its address is another path's")
+
+enum path_fault {
+#define X(NAME, text) FAULT_##NAME,
+	PATH_FAULT_LIST(X)
+#undef X
+		FAULTS
+};
+
+const char *path_fault_text(enum path_fault f); /* NULL for FAULT_NONE */
+
 struct path_info {
 	uint8_t path;          /* number of the candidate path */
 	char name[64];         /* client: its transport; server: "" */
+	char interface[16];    /* client: where it leaves; "": not known */
 	enum path_use use;
+	enum path_fault fault; /* why it is down */
 	struct endpoint remote; /* port 0: none yet */
 	uint32_t srtt_us;      /* 0: not measured */
 	uint32_t rttvar_us;

@@ -157,13 +157,16 @@ struct client {
 	struct engine *engine;
 	struct known_candidate {
 		struct candidate c;
-		bool exists, up;
+		bool exists, up;       /* configured; usable */
+		enum path_fault fault; /* why it is not up */
 		uint8_t at;        /* remote that its newest path leads to */
 		bool opened;       /* a path was opened there, */
 		bool answered;     /* and has answered since */
 		uint8_t barren;    /* remotes in a row that have not */
 		bool waits, moves; /* taken up, or moved, when `settled` allows it */
 		struct jv_time settled;
+		struct jv_time rests; /* it gave its place to another, and claims none until then */
+		uint8_t rested;       /* times in a row */
 	} candidate[PROTO_PATHS_MAX];
 	struct timer settle;
 	struct jv_time resolved; /* when names were asked for; TIME_NEVER */
@@ -308,6 +311,8 @@ struct jv_time session_deadline(const struct session *s);
 /* Every deadline that has passed unnoticed, in order, each as if it were then. */
 void session_catch_up(struct session *s, struct jv_time now);
 void session_info(struct session *s, struct session_info *out, struct jv_time now);
+/* A candidate that has no path. False: it is not to be shown. */
+bool candidate_info(const struct known_candidate *k, enum path_fault fault, struct path_info *out);
 
 /* trail.c: audit records */
 void trail_session(struct session *s, enum audit_event event, enum reason why, struct jv_time now);
@@ -543,12 +548,28 @@ void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now
 /* The session has come from `left` to the active path, for whatever reason. */
 void client_switched(struct session *s, struct path *left, struct jv_time now);
 
+/* grant.c: which candidates have the paths that the server grants */
+/* May this candidate have a path, beside those that others have? */
+bool grant_is_free(struct session *s, uint8_t number);
+/* The standby path that has to make room for it, or NULL. `ordered`: any will do. */
+struct path *grant_victim(struct session *s, uint8_t number, bool ordered, struct jv_time now);
+/* A candidate that answers, or has come up, claims its place at once. */
+void grant_reset(struct known_candidate *k);
+/* `p` gives its place to another candidate. */
+void grant_give_up(struct path *p, struct jv_time now);
+/* Would a candidate have a path, were there room? */
+bool grant_is_waited_for(struct session *s);
+
 /* candidate.c: the client's paths */
 void candidate_settle(struct timer *t, struct jv_time now);
 bool candidate_is_up(const struct session *s, uint8_t number);
-/* Does the server grant one path more, for this candidate? */
-bool candidate_is_granted(struct session *s, uint8_t number);
+/* Could an order open a path of this candidate? */
+bool candidate_has_room(struct session *s, uint8_t number, struct jv_time now);
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now);
+/* The same; the least of the standby paths makes room if need be. */
+struct path *client_open_ordered(struct session *s, uint8_t number, struct jv_time now);
+/* Why this candidate, which has no path, has none. */
+enum path_fault candidate_fault(struct session *s, uint8_t number);
 void client_open_missing(struct session *s, struct jv_time now);
 /* Another PING on the active path that does not answer; from a new port when that is the last rung left. */
 void client_probe_active(struct session *s, struct jv_time now);

@@ -17,17 +17,19 @@
 struct remote {
 	struct endpoint at;
 	char interface[CONFIG_IFNAME_MAX]; /* where a socket that leads there is bound to */
-	enum reason why;                   /* it cannot be used; or REASON_NONE */
+	enum path_fault fault;             /* why it cannot be used; or FAULT_NONE */
 };
 
 struct path_candidate {
 	bool exists, up;
+	bool second;                       /* to the server's other address family */
 	struct candidate c;                /* as the engine knows it: with the remotes that can be used */
 	struct config_transport transport; /* a copy: configurations come and go */
 	struct remote remote[CANDIDATE_REMOTES_MAX];
 	size_t remotes;
 	struct endpoint opened; /* where its newest socket leads */
 	bool moved;             /* that socket should not be used any more */
+	bool told;              /* the log has been told that there is no such interface */
 };
 
 struct client_shell {
@@ -225,36 +227,48 @@ void client_shell_io(struct engine_io *io)
 /* --- candidates: transports, and the server's addresses they may reach, in order of preference --- */
 
 /*
- * The interface a path's socket is bound to: its transport's own, or the one the route leaves by, never the
- * tunnel.
+ * The interface a path's socket is bound to: its transport's own, by this name or by another that the kernel knows it
+ * by, or the one the route leaves by, never the tunnel.
  */
-static bool find_interface(struct client_shell *c, const struct path_candidate *p, struct remote *r)
+static enum path_fault find_interface(struct client_shell *c, const struct path_candidate *p,
+				      struct remote *r)
 {
 	const char *name = p->transport.interface;
-	int index;
+	const bool own = name[0] != '\0';
+	int index = 0;
 
-	if (!name[0]) {
+	if (!own)
 		index = netlink_route_interface(c->ask, &r->at.ip, tunnel_index(c->tunnel));
-		name = index > 0 ? links_name(c->links, index) : NULL;
-	}
-	if (!name || strcmp(name, daemon_tunnel_name(c->worker->daemon)) == 0)
-		return false;
+	else if (!links_has(c->links, name))
+		index = netlink_ifindex(name);
+	if (index > 0)
+		name = links_name(c->links, index);
+	r->interface[0] = '\0';
+	if (index < 0)
+		return own ? FAULT_NO_INTERFACE : FAULT_NO_ROUTE;
+	if (!name)
+		return own ? FAULT_NO_CARRIER : FAULT_NO_ROUTE; /* links that are down are not kept */
+	if (strcmp(name, daemon_tunnel_name(c->worker->daemon)) == 0)
+		return FAULT_TUNNEL;
 	snprintf(r->interface, sizeof(r->interface), "%s", name);
-	return true;
+	return FAULT_NONE;
 }
 
-/* Can it be used now, and if not, why? */
-static enum reason usable(struct client_shell *c, const struct path_candidate *p, struct remote *r)
+/* Why it cannot be used now, if so. */
+static enum path_fault fault_of(struct client_shell *c, const struct path_candidate *p, struct remote *r)
 {
 	const struct ip *source = &p->transport.address;
 	const bool v4 = ip_is_v4(&r->at.ip);
+	const enum path_fault fault = find_interface(c, p, r);
 
-	if (!find_interface(c, p, r) || !links_is_up(c->links, r->interface))
-		return REASON_TRANSPORT_DEAD;
+	if (fault != FAULT_NONE)
+		return fault;
+	if (!links_is_up(c->links, r->interface)) /* one that is gone was down before */
+		return netlink_ifindex(r->interface) < 0 ? FAULT_NO_INTERFACE : FAULT_NO_CARRIER;
 	if (!ip_is_zero(source) ? ip_is_v4(source) != v4 || !links_has_address(c->links, r->interface, source)
 				: !links_has_family(c->links, r->interface, v4))
-		return REASON_ADDRESS_CHANGED;
-	return REASON_NONE;
+		return FAULT_NO_ADDRESS;
+	return FAULT_NONE;
 }
 
 static void look_at(struct client_shell *c, struct path_candidate *p)
@@ -264,9 +278,9 @@ static void look_at(struct client_shell *c, struct path_candidate *p)
 		char before[CONFIG_IFNAME_MAX];
 
 		memcpy(before, r->interface, sizeof(before));
-		r->why = usable(c, p, r);
+		r->fault = fault_of(c, p, r);
 		if (endpoint_equal(&r->at, &p->opened) &&
-		    (r->why != REASON_NONE || strcmp(before, r->interface) != 0 ||
+		    (r->fault != FAULT_NONE || strcmp(before, r->interface) != 0 ||
 		     links_lost_address(c->links, r->interface, ip_is_v4(&r->at.ip))))
 			p->moved = true;
 	}
@@ -288,11 +302,47 @@ static void tell_down(struct client_shell *c, struct path_candidate *p, struct j
 	bool any = false;
 
 	for (size_t i = 0; i < p->remotes; i++)
-		any |= p->remote[i].why == REASON_NONE;
+		any |= p->remote[i].fault == FAULT_NONE;
 	if (any || !p->up)
 		return;
 	p->up = p->moved = false;
-	engine_candidate_down(c->worker->engine, p->c.number, r ? r->why : p->remote[0].why, now);
+	engine_candidate_down(c->worker->engine, p->c.number,
+			      (r ? r->fault : p->remote[0].fault) == FAULT_NO_ADDRESS ? REASON_ADDRESS_CHANGED
+										      : REASON_TRANSPORT_DEAD,
+			      now);
+}
+
+/* Of what is wrong with its remotes the least: with one address family an interface may well have no address. */
+static enum path_fault least_fault(const struct path_candidate *p)
+{
+	enum path_fault fault = p->remotes > 0 ? p->remote[0].fault
+			      : p->second      ? FAULT_NO_FAMILY
+					       : FAULT_NO_NAME;
+
+	for (size_t i = 1; i < p->remotes; i++)
+		if (p->remote[i].fault > fault)
+			fault = p->remote[i].fault;
+	return fault;
+}
+
+/* A candidate that cannot be used: the engine knows of it all the same, and who reads the log knows of a name that may be
+ * a mistake. */
+static void tell_fault(struct client_shell *c, struct path_candidate *p, struct jv_time now)
+{
+	struct candidate known = p->c;
+	const enum path_fault fault = least_fault(p);
+
+	if (p->up)
+		return;
+	known.remotes = (uint8_t)p->remotes;
+	for (size_t i = 0; i < p->remotes; i++)
+		known.remote[i] = p->remote[i].at;
+	engine_candidate_known(c->worker->engine, &known, fault, now);
+	if (fault == FAULT_NO_INTERFACE && !p->told && !p->second) {
+		log_warn("transport %s: there is no interface %s; waiting for it", p->c.name,
+			 p->transport.interface);
+		p->told = true;
+	}
 }
 
 static void tell_up(struct client_shell *c, struct path_candidate *p, struct jv_time now)
@@ -302,7 +352,7 @@ static void tell_up(struct client_shell *c, struct path_candidate *p, struct jv_
 
 	next.remotes = 0;
 	for (size_t i = 0; i < p->remotes; i++)
-		if (p->remote[i].why == REASON_NONE)
+		if (p->remote[i].fault == FAULT_NONE)
 			next.remote[next.remotes++] = p->remote[i].at;
 	if (next.remotes == 0)
 		return;
@@ -330,6 +380,9 @@ static void evaluate(struct client_shell *c)
 	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
 		if (c->candidate[i].exists)
 			tell_up(c, &c->candidate[i], now);
+	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
+		if (c->candidate[i].exists)
+			tell_fault(c, &c->candidate[i], now);
 	links_settle(c->links);
 	worker_flush(c->worker);
 }
@@ -346,6 +399,8 @@ static void candidate_end(struct client_shell *c, uint8_t number)
 
 	if (p->exists && p->up)
 		engine_candidate_down(c->worker->engine, number, REASON_ADDRESS_CHANGED, worker_now());
+	if (p->exists)
+		engine_candidate_forgotten(c->worker->engine, number, worker_now());
 	*p = (struct path_candidate){ .exists = false };
 }
 
@@ -369,15 +424,15 @@ static void candidate_set(struct client_shell *c, uint8_t number, uint8_t via, b
 	struct endpoint list[CANDIDATE_REMOTES_MAX];
 	const size_t n = names_remotes(c->names, t, second, list);
 
-	if (n == 0 || !p->exists || !same_transport(&p->transport, t) || p->c.via != via)
+	if (!p->exists || !same_transport(&p->transport, t) || p->c.via != via)
 		candidate_end(c, number);
-	if (n == 0)
-		return;
 	p->exists = true;
+	p->second = second;
 	p->transport = *t;
 	p->c.number = number;
 	p->c.via = via;
 	snprintf(p->c.name, sizeof(p->c.name), second ? "%.50s/2" : "%.63s", t->name);
+	snprintf(p->c.interface, sizeof(p->c.interface), "%s", t->interface);
 	candidate_remotes(p, list, n);
 	if (left && p->up && !find_remote(p, &p->opened))
 		p->moved = true;
@@ -394,7 +449,7 @@ static void list_candidates(struct client_shell *c, bool left)
 									     : PROTO_PATHS_MAX);
 
 	for (uint8_t number = 0; number < PROTO_PATHS_MAX; number++) {
-		if (number < 2 * n)
+		if (number < n || (number < 2 * n && names_both_families(c->names, &c->config->transports[number - n])))
 			candidate_set(c, number, number % n, number >= n, left);
 		else
 			candidate_end(c, number);

@@ -172,6 +172,11 @@ const char *links_name(const struct links *l, int ifindex)
 	return k && k->name[0] ? k->name : NULL;
 }
 
+bool links_has(const struct links *l, const char *interface)
+{
+	return by_name(l, interface);
+}
+
 bool links_is_up(const struct links *l, const char *interface)
 {
 	const struct link *k = by_name(l, interface);

@@ -13,6 +13,7 @@ void links_event(struct links *l, const struct netlink_event *ev);
 /* Before everything is told anew. */
 void links_clear(struct links *l);
 const char *links_name(const struct links *l, int ifindex); /* or NULL */
+bool links_has(const struct links *l, const char *interface);
 bool links_is_up(const struct links *l, const char *interface);
 bool links_has_address(const struct links *l, const char *interface, const struct ip *ip);
 /* Has it an address of this family that can reach beyond the link? */

@@ -175,11 +175,38 @@ static bool is_among(const struct endpoint *list, size_t n, const struct endpoin
 	return false;
 }
 
+/* Its own endpoint, or the server's. */
+static const struct config_remote *endpoints_of(const struct names *all, const struct config_transport *t,
+						size_t *count)
+{
+	const bool own = t->endpoint.host[0] != '\0';
+
+	*count = own ? 1 : all->config->nendpoints;
+	return own ? &t->endpoint : all->config->endpoints;
+}
+
+bool names_both_families(struct names *all, const struct config_transport *t)
+{
+	bool v4 = false, v6 = false;
+	size_t count;
+	const struct config_remote *list = endpoints_of(all, t, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct name *name = find_name(all, &list[i]);
+
+		if (name && !name->literal)
+			return true;
+		if (name)
+			*(ip_is_v4(&name->address[0].ip) ? &v4 : &v6) = true;
+	}
+	return v4 && v6;
+}
+
 /* All addresses of one family, each once. */
 static size_t collect(struct names *all, const struct config_transport *t, bool v4, struct endpoint *out)
 {
-	const struct config_remote *list = t->endpoint.host[0] ? &t->endpoint : all->config->endpoints;
-	const size_t count = t->endpoint.host[0] ? 1 : all->config->nendpoints;
+	size_t count;
+	const struct config_remote *list = endpoints_of(all, t, &count);
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -195,8 +222,8 @@ static size_t collect(struct names *all, const struct config_transport *t, bool 
 /* Does the first address that is known belong to IPv4? */
 static bool prefers_v4(struct names *all, const struct config_transport *t)
 {
-	const struct config_remote *list = t->endpoint.host[0] ? &t->endpoint : all->config->endpoints;
-	const size_t count = t->endpoint.host[0] ? 1 : all->config->nendpoints;
+	size_t count;
+	const struct config_remote *list = endpoints_of(all, t, &count);
 
 	for (size_t i = 0; i < count; i++) {
 		const struct name *name = find_name(all, &list[i]);

@@ -20,6 +20,8 @@ void names_configure(struct names *n, const struct config *config);
 void names_resolve(struct names *n, bool unknown);
 /* Nothing is told any more; look-ups that have not begun are called back. */
 void names_stop(struct names *n);
+/* May the server have addresses of both families for this transport? A name may, whatever it meant last. */
+bool names_both_families(struct names *n, const struct config_transport *t);
 /*
  * Where this transport may reach the server: both families in turn, as RFC 8305 has it, so that one that is dead
  * costs one try and not all of its addresses. With `second`, those of the other family alone. Answers how many.

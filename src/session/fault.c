@@ -1,0 +1,12 @@
+#include "session/info.h"
+
+const char *path_fault_text(enum path_fault f)
+{
+	static const char *const text[] = {
+#define X(NAME, text) [FAULT_##NAME] = text,
+		PATH_FAULT_LIST(X)
+#undef X
+	};
+
+	return (unsigned int)f < FAULTS ? text[f] : NULL;
+}
