@@ -204,18 +204,18 @@ static void fill_path(const json_t *p, char cell[COLUMNS_MAX][CELL])
 	snprintf(cell[9], CELL, "%llu", (unsigned long long)number_of(p, "sent"));
 }
 
-/* Why paths are down, a line each: there is no room for it in the table. */
+/* Why paths are down or nobody answers there, a line each: there is no room for it in the table. */
 static void render_faults(FILE *out, const json_t *paths)
 {
 	for (size_t i = 0; i < json_array_size(paths); i++) {
 		const json_t *p = json_array_get(paths, i);
 
-		if (!has(p, "why"))
+		if (!has(p, "why") && !has(p, "called"))
 			continue;
 		fputs("  ", out);
 		render_text(out, text_of(p, "name", "?"));
 		fputs(": ", out);
-		render_text(out, text_of(p, "why", "?"));
+		render_text(out, text_of(p, "why", text_of(p, "called", "?")));
 		if (has(p, "interface")) {
 			fputs(" (", out);
 			render_text(out, text_of(p, "interface", "?"));

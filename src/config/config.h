@@ -20,6 +20,7 @@
 #define CONFIG_NAME_MAX 64   /* of nodes, peers, transports; with the NUL */
 #define CONFIG_IFNAME_MAX 16 /* IFNAMSIZ */
 
+enum config_order { ORDER_LISTED, ORDER_SHUFFLE }; /* in which a client tries the server's endpoints */
 enum config_role { ROLE_SERVER, ROLE_CLIENT };
 
 struct config_remote { /* "udp://host:port" */
@@ -98,6 +99,8 @@ struct config {
 	uint8_t server_psk[32]; /* zero: none */
 	struct config_remote *endpoints;
 	size_t nendpoints;
+	enum config_order order;
+	uint32_t failover_after_ms; /* 0: never */
 	struct config_transport *transports; /* at least one: "default" when none is given */
 	size_t ntransports;
 

@@ -21,6 +21,7 @@ enum key_type {
 	KEY_WORKERS,  /* a number, or "auto" as 0 */
 	KEY_BOOL,
 	KEY_FACILITY,
+	KEY_ORDER,
 	KEY_NAME, /* char[size] */
 	KEY_USER,
 	KEY_INTERFACE,

@@ -235,6 +235,18 @@ static bool read_role(struct parse *p, const struct key *k, const struct node *n
 	return false;
 }
 
+static bool read_order(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	const bool shuffle = !strcmp(n->text, "shuffle");
+
+	(void)k;
+	*(enum config_order *)out = shuffle ? ORDER_SHUFFLE : ORDER_LISTED;
+	if (shuffle || !strcmp(n->text, "listed"))
+		return true;
+	parse_error(p, n->at, "\"%s\" is not an order; allowed: listed, shuffle", clip(n->text).text);
+	return false;
+}
+
 static bool read_facility(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
 	int number = facility_by_name(n->text);
@@ -369,6 +381,7 @@ bool value_read(struct parse *p, const struct key *k, const struct node *n, void
 		[KEY_NUMBER] = read_number,       [KEY_POW2] = read_number,
 		[KEY_FRACTION] = read_fraction,   [KEY_WORKERS] = read_workers,
 		[KEY_BOOL] = read_bool,           [KEY_FACILITY] = read_facility,
+		[KEY_ORDER] = read_order,
 		[KEY_NAME] = read_name,           [KEY_USER] = read_user,
 		[KEY_INTERFACE] = read_interface, [KEY_FILE] = read_path,
 		[KEY_PRIVATE] = read_key_file,    [KEY_PSK] = read_key_file,

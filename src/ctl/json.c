@@ -90,12 +90,15 @@ static const struct path_info *active_path(const struct session_info *s)
 
 static json_t *json_path(const struct path_info *p)
 {
-	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I}",
+	char called[CALLED_TEXT_MAX];
+
+	return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:I}",
 			 "path", (int)p->path,
 			 "name", json_text(p->name),
 			 "interface", json_text(p->interface[0] ? p->interface : NULL),
 			 "use", json_text(use_names[p->use]),
 			 "why", json_text(path_fault_text(p->fault)),
+			 "called", json_text(called_text(p, called)),
 			 "remote", json_endpoint(&p->remote),
 			 "srtt_us", json_unless_zero(p->srtt_us),
 			 "rttvar_us", json_unless_zero(p->rttvar_us),

@@ -23,20 +23,31 @@ static bool is_quality(enum reason evidence)
 void client_attached(struct session *s, struct path *p, struct jv_time now)
 {
 	struct client *c = s->engine->client;
+	const bool failover = c->failover.on;
 	struct session *old = c->session;
-	struct net_setup n = { .mtu = c->mtu, .items = c->items, .count = c->nitems };
+	struct net_setup n;
 
 	session_bind(s, p, false, now);
 	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
+	ladder_welcomed(c, p->number, &p->route.remote);
 	c->session = s;
 	c->next = NULL;
+	c->complained = TIME_NEVER;
+	/* What is not all there yet does not replace what is: POLICY frames bring the rest. */
+	c->mtu = c->waiting.w.mtu;
+	if (c->waiting.w.parts == 0 || c->nitems == 0) {
+		c->nitems = c->waiting.w.items;
+		memcpy(c->items, c->waiting.w.item, c->nitems * sizeof(c->items[0]));
+	}
 	c->coming_have = c->coming_parts = 0; /* parts of another session's policy are not of this one */
 	if (old) {
-		old->closing = true; /* the server has superseded it by itself */
+		old->closing = !failover; /* the server has superseded it by itself, unless that was another gateway */
 		session_end(old, REASON_SUPERSEDED, now);
+		failover_ends(c, now);
 	}
+	n = (struct net_setup){ .mtu = c->mtu, .items = c->items, .count = c->nitems };
 	s->engine->io.net_setup(s->engine->ctx, &n);
 	client_open_missing(s, now);
 	rekey_schedule(s, now);
@@ -287,6 +298,7 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 {
 	ladder_answered(s->engine->client, p->number, &p->route.remote);
 	grant_reset(&s->engine->client->candidate[p->number]);
+	s->engine->client->candidate[p->number].srtt_us = p->srtt_us;
 	if (!candidate_is_up(s, p->number) || !s->active)
 		return;
 	if (s->state == STATE_DEGRADED)

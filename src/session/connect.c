@@ -5,6 +5,9 @@
  * address families in turn, so a dead one costs little. HELLOs of a round are PROTO_HELLO_RETRY_MIN_MS apart,
  * and twice as much in each round that follows. Each remote has a socket of its own, so one HELLO does not end
  * the wait for the answer to another's.
+ *
+ * The preferred candidate is called alone at first, and once more when the others begin to be called, so that one lost
+ * packet does not decide where the session begins: until that second chance is over, a WELCOME by another waits.
  */
 #include "session/session.h"
 
@@ -17,6 +20,11 @@
 #define YOUNG_MS 10000  /* a session that ends before this makes the next one wait */
 #define SAME_SOCKET 3   /* HELLOs from one local port before a fresh one is tried */
 #define CONSUMING_MAX 4 /* WELCOMEs being opened for one HELLO */
+#define HEAD_START_MS 250       /* RFC 8305 has as much between two attempts */
+#define HEAD_START_MAX_MS 1000  /* for a path that is known to be long */
+#define CHANCES 2               /* HELLOs that the preferred candidate has before others count */
+#define COMPLAIN_FIRST_MS 5000
+#define COMPLAIN_MS 60000
 #define TURNS (PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX)
 
 /* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come
@@ -34,6 +42,27 @@ static uint32_t backoff_ms(struct engine *e, uint32_t tries)
 	return ms - ms / 4 + ms / 2 * chance / UINT16_MAX;
 }
 
+/* Not more often than once a minute, however often it begins anew. */
+static void complain_later(struct client *c, uint32_t ms, struct jv_time now)
+{
+	struct jv_time at = time_add_ms(now, ms);
+
+	if (!time_is_never(c->complained))
+		at = time_max(at, time_add_ms(c->complained, COMPLAIN_MS));
+	timer_start(&c->engine->wheel, &c->complain, at);
+}
+
+void connect_complain(struct timer *t, struct jv_time now)
+{
+	struct client *c = container_of(t, struct client, complain);
+
+	if (!c->connecting)
+		return;
+	c->complained = now;
+	c->engine->io.unanswered(c->engine->ctx);
+	complain_later(c, COMPLAIN_MS, now);
+}
+
 void connect_start(struct engine *e, struct jv_time now)
 {
 	struct client *c = e->client;
@@ -43,11 +72,14 @@ void connect_start(struct engine *e, struct jv_time now)
 		return;
 	c->connecting = true;
 	c->connecting_since = now;
-	c->tries = 0;
-	c->turn = c->session && c->session->active ? c->session->active->number : c->last_number;
+	c->tries = c->turn = c->chances = 0;
+	c->chance = TIME_NEVER;
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		c->candidate[n].called = (struct called){ .hellos = 0 };
 	if (c->young > 1)
 		at = time_add_ms(now, backoff_ms(e, c->young - 1));
 	timer_start(&e->wheel, &c->retry, at);
+	complain_later(c, COMPLAIN_FIRST_MS, now);
 }
 
 static void attempt_close(struct engine *e, struct attempt *a)
@@ -63,9 +95,56 @@ void connect_stop(struct engine *e)
 
 	c->connecting = false;
 	timer_stop(&e->wheel, &c->retry);
+	timer_stop(&e->wheel, &c->complain);
+	connect_leave(e);
 	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++)
 		attempt_close(e, &c->attempt[i]);
 }
+
+/* --- the preferred candidate --- */
+
+/* The one that carries, while it can; or the first in the configuration that can. */
+static uint8_t prefer(const struct client *c)
+{
+	uint8_t n = c->session && c->session->active ? c->session->active->number : PROTO_PATHS_MAX;
+
+	if (n < PROTO_PATHS_MAX && c->candidate[n].up)
+		return n;
+	for (n = 0; n < PROTO_PATHS_MAX - 1 && !(c->candidate[n].exists && c->candidate[n].up); n++)
+		;
+	return n;
+}
+
+static uint32_t head_start_ms(const struct known_candidate *k)
+{
+	const int64_t ms = k->srtt_us * 3 / 2000;
+
+	return ms < HEAD_START_MS ? HEAD_START_MS : ms > HEAD_START_MAX_MS ? HEAD_START_MAX_MS : (uint32_t)ms;
+}
+
+/* It has just been called, or has answered by a COOKIE. */
+static void give_chance(struct client *c, struct jv_time now)
+{
+	const struct jv_time until = time_add_ms(now, head_start_ms(&c->candidate[c->preferred]));
+
+	c->chance = time_is_never(c->chance) ? until : time_max(c->chance, until);
+}
+
+/* May the preferred one still answer to what it was called with at the beginning? */
+static bool has_chance(const struct client *c, struct jv_time now)
+{
+	return c->candidate[c->preferred].up && !time_is_never(c->chance) && time_before(now, c->chance);
+}
+
+/* The candidate at this place in the order they are called in. */
+static uint8_t candidate_at(const struct client *c, uint8_t place)
+{
+	if (place == 0)
+		return c->preferred;
+	return place <= c->preferred ? place - 1 : place;
+}
+
+/* --- calling --- */
 
 /* The next remote of a candidate that is up, in turn; counts the rounds. */
 static const struct endpoint *next_remote(struct engine *e, uint8_t *number, struct jv_time now)
@@ -73,7 +152,7 @@ static const struct endpoint *next_remote(struct engine *e, uint8_t *number, str
 	struct client *c = e->client;
 
 	for (unsigned int i = 0; i < TURNS; i++) {
-		const uint8_t n = c->turn % PROTO_PATHS_MAX, rank = c->turn / PROTO_PATHS_MAX;
+		const uint8_t n = candidate_at(c, c->turn % PROTO_PATHS_MAX), rank = c->turn / PROTO_PATHS_MAX;
 		const struct known_candidate *k = &c->candidate[n];
 
 		if (++c->turn == TURNS) {
@@ -85,9 +164,48 @@ static const struct endpoint *next_remote(struct engine *e, uint8_t *number, str
 		if (c->tries > 0)
 			ladder_resolve(e, n, now);
 		*number = n;
-		return &k->c.remote[(k->at + rank) % k->c.remotes];
+		/* The ladder of a session that goes on climbs meanwhile: none must be left out for that. */
+		return &k->c.remote[(c->failover.on ? rank : k->at + rank) % k->c.remotes];
 	}
 	return NULL;
+}
+
+static bool has_others(const struct client *c)
+{
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		if (n != c->preferred && c->candidate[n].exists && c->candidate[n].up)
+			return true;
+	return false;
+}
+
+/* The remote to call now, and when to call the next. */
+static const struct endpoint *whom_to_call(struct engine *e, uint8_t *number, struct jv_time *next,
+					   struct jv_time now)
+{
+	struct client *c = e->client;
+	const struct endpoint *remote;
+	const struct known_candidate *k;
+
+	if (c->chances == 0)
+		c->preferred = prefer(c);
+	k = &c->candidate[c->preferred];
+	if (c->chances >= CHANCES || !k->exists || !k->up || !has_others(c)) {
+		remote = next_remote(e, number, now);
+		*next = time_add_ms(now, backoff_ms(e, c->tries));
+		return remote;
+	}
+	if (c->chances > 0 && has_chance(c, now)) {
+		*next = c->chance;
+		return NULL;
+	}
+	give_chance(c, now);
+	*number = c->preferred;
+	remote = &k->c.remote[((c->failover.on ? 0 : k->at) + c->chances) % k->c.remotes];
+	/* The second time the others need not wait for it any longer. */
+	*next = c->chances++ == 0 ? c->chance : now;
+	if (c->turn == 0)
+		c->turn = 1;
+	return remote;
 }
 
 /* The attempt that goes to this remote; or one that is free; or the oldest. NULL: all are at work. */
@@ -189,13 +307,18 @@ void connect_retry(struct timer *t, struct jv_time now)
 	struct client *c = container_of(t, struct client, retry);
 	struct engine *e = c->engine;
 	const struct endpoint *remote;
+	struct jv_time next;
 	struct attempt *a;
 	uint8_t number;
 
 	if (!c->connecting)
 		return;
-	remote = next_remote(e, &number, now);
-	timer_start(&e->wheel, t, time_add_ms(now, backoff_ms(e, c->tries)));
+	if (c->waiting.on) { /* others are called if nothing comes of that */
+		timer_start(&e->wheel, t, time_add_ms(now, backoff_ms(e, c->tries)));
+		return;
+	}
+	remote = whom_to_call(e, &number, &next, now);
+	timer_start(&e->wheel, t, next);
 	if (!remote)
 		return; /* connect_candidate() will come */
 	c->last_hello = now;
@@ -221,14 +344,19 @@ void connect_candidate(struct engine *e, bool quiet, struct jv_time now)
 	timer_start_earlier(&e->wheel, &c->retry, at);
 }
 
-static void hello_send(struct engine *e, struct attempt *a, struct job *j)
+static void hello_send(struct engine *e, struct attempt *a, struct job *j, struct jv_time now)
 {
 	struct greeting *g = &a->greeting[a->greetings];
+	struct called *called;
 
 	a->greetings = (uint8_t)((a->greetings + 1) % GREETINGS_MAX);
 	cookie_sign_hello(e->cookie_keys, &j->hello, a->has_cookie ? a->cookie : NULL);
 	memset(g, 0, sizeof(*g));
+	called = &e->client->candidate[a->number].called;
+	called->hellos++;
+	called->remote = a->remote;
 	g->out = true;
+	g->sent = now;
 	g->serial = j->serial;
 	g->noise = j->noise;
 	g->route.socket = a->socket;
@@ -238,22 +366,44 @@ static void hello_send(struct engine *e, struct attempt *a, struct job *j)
 	e->io.send(e->ctx, &g->route, (const uint8_t *)&j->hello, sizeof(j->hello), 0);
 }
 
+static struct attempt *attempt_of(struct client *c, uint32_t socket)
+{
+	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++)
+		if (c->attempt[i].open && c->attempt[i].socket == socket)
+			return &c->attempt[i];
+	return NULL;
+}
+
+/* An answer that none of our HELLOs asked for, or that does not open. */
+static void strange_answer(struct engine *e, uint32_t socket)
+{
+	const struct attempt *a = attempt_of(e->client, socket);
+
+	e->counters.n[COUNT_WELCOME_BAD]++;
+	if (a)
+		e->client->candidate[a->number].called.strange++;
+}
+
+void connect_error(struct engine *e, uint32_t socket, int error)
+{
+	const struct attempt *a = attempt_of(e->client, socket);
+
+	if (a)
+		e->client->candidate[a->number].called.error = error;
+}
+
 /* The HELLO that a WELCOME or COOKIE with this handshake id answers, or NULL. */
 static struct greeting *find_greeting(struct client *c, const struct route *from, const uint8_t id[8],
 				      struct attempt **attempt)
 {
-	for (unsigned int i = 0; i < PROTO_PATHS_MAX; i++) {
-		struct attempt *a = &c->attempt[i];
+	struct attempt *a = attempt_of(c, from->socket);
 
-		if (!a->open || a->socket != from->socket)
-			continue;
-		*attempt = a;
-		for (unsigned int n = 0; n < GREETINGS_MAX; n++) {
-			struct greeting *g = &a->greeting[n];
+	*attempt = a;
+	for (unsigned int n = 0; a && n < GREETINGS_MAX; n++) {
+		struct greeting *g = &a->greeting[n];
 
-			if (g->out && g->route.socket == from->socket && memcmp(g->handshake_id, id, 8) == 0)
-				return g;
-		}
+		if (g->out && g->route.socket == from->socket && memcmp(g->handshake_id, id, 8) == 0)
+			return g;
 	}
 	return NULL;
 }
@@ -281,7 +431,7 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 		g = NULL;
 	j = g ? job_start(e, JOB_WELCOME_CONSUME, a, g->serial, now) : NULL;
 	if (!j) {
-		e->counters.n[COUNT_WELCOME_BAD]++;
+		strange_answer(e, from->socket);
 		return;
 	}
 	g->consuming++;
@@ -304,16 +454,19 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 	}
 	/* One HELLO per cookie: whoever sends more of them gets no more out of us. */
 	if (!g || a->has_cookie || !cookie_consume(e->cookie_keys, &c, g->mac1, a->cookie)) {
-		e->counters.n[COUNT_WELCOME_BAD]++;
+		strange_answer(e, from->socket);
 		return;
 	}
 	a->has_cookie = true;
+	e->client->candidate[a->number].called.cookies++;
+	if (a->number == e->client->preferred)
+		give_chance(e->client, now);
 	hello_start(e, a, now);
 }
 
 /* A session from a WELCOME; NULL when it does not make sense or memory is short. */
-static struct session *session_birth(struct engine *e, const struct welcome *w, const struct job *j,
-				     struct jv_time now)
+static struct session *session_birth(struct engine *e, const struct welcome *w,
+				     const struct noise_split *split, struct jv_time now)
 {
 	uint8_t slots = 0;
 	struct session *s;
@@ -329,7 +482,7 @@ static struct session *session_birth(struct engine *e, const struct welcome *w, 
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
 	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
-	keys_start(&s->keys, true, w->suite, &j->split, w->policy.replay_window, s->replay_bits,
+	keys_start(&s->keys, true, w->suite, split, w->policy.replay_window, s->replay_bits,
 		   &e->cache_next);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
@@ -340,38 +493,84 @@ static struct session *session_birth(struct engine *e, const struct welcome *w, 
 	return NULL;
 }
 
+/* When it may be taken, for those that have to go before it. */
+static struct jv_time release(struct client *c, int64_t rtt_us, struct jv_time now)
+{
+	const struct waiting *w = &c->waiting;
+	const struct jv_time most = time_add_ms(now, w->w.policy.handshake_timeout_ms / 2);
+
+	if (c->failover.on)
+		return failover_release(c, rtt_us, now);
+	return w->number != c->preferred && has_chance(c, now) ? time_min(c->chance, most) : now;
+}
+
+void connect_leave(struct engine *e)
+{
+	struct waiting *w = &e->client->waiting;
+
+	if (w->on)
+		e->io.path_close(e->ctx, w->route.socket);
+	w->on = false;
+	crypto_wipe(&w->split, sizeof(w->split));
+	timer_stop(&e->wheel, &w->due);
+}
+
+void connect_waited(struct timer *t, struct jv_time now)
+{
+	struct client *c = container_of(t, struct client, waiting.due);
+
+	if (c->waiting.on && failover_may_take(c, now))
+		connect_take(c->engine, now);
+}
+
+/* The path that was welcomed is slot 0, with the socket the HELLO left by. */
+void connect_take(struct engine *e, struct jv_time now)
+{
+	struct waiting *w = &e->client->waiting;
+	struct session *s = session_birth(e, &w->w, &w->split, now);
+	struct path *p;
+
+	if (!s) {
+		connect_leave(e);
+		e->counters.n[COUNT_WELCOME_BAD]++;
+		return;
+	}
+	p = &s->path[0];
+	p->number = w->number;
+	p->route = w->route;
+	p->known = p->proven = true;
+	w->on = false;
+	connect_stop(e);
+	e->client->next = s;
+	ping_send(p, 0, now);
+	timer_start(&e->wheel, &s->health, time_add_us(now, path_patience_us(p)));
+}
+
 static void welcomed(struct engine *e, struct attempt *a, const struct greeting *g, const struct job *j,
 		     struct jv_time now)
 {
 	struct client *c = e->client;
-	struct welcome w;
-	struct session *s;
-	struct path *p;
+	struct waiting *w = &c->waiting;
+	struct jv_time at;
 
-	s = welcome_read(j->payload, sizeof(j->payload), &w) ? session_birth(e, &w, j, now) : NULL;
-	if (!s) {
+	/* Before one that waits goes the preferred one alone. */
+	if (w->on && (c->failover.on || a->number != c->preferred))
+		return;
+	connect_leave(e);
+	if (!welcome_read(j->payload, sizeof(j->payload), &w->w)) {
 		e->counters.n[COUNT_WELCOME_BAD]++;
 		return;
 	}
-	c->next = s;
-	c->mtu = w.mtu;
-	/* What is not all there yet does not replace what is: POLICY frames bring the rest. */
-	if (w.parts == 0 || c->nitems == 0) {
-		c->nitems = w.items;
-		memcpy(c->items, w.item, w.items * sizeof(w.item[0]));
-	}
-
-	/* The path that was welcomed is slot 0, with the socket the HELLO left by. */
-	p = &s->path[0];
-	p->number = a->number;
-	p->route = g->route;
-	p->known = p->proven = true;
-	ladder_welcomed(c, a->number, &p->route.remote);
-	c->last_number = a->number;
+	w->on = true;
+	w->number = a->number;
+	w->route = g->route;
+	w->split = j->split;
 	a->open = false;
-	connect_stop(e);
-	ping_send(p, 0, now);
-	timer_start(&e->wheel, &s->health, time_add_us(now, path_patience_us(p)));
+	at = release(c, time_diff_us(now, g->sent), now);
+	if (time_before(now, at))
+		timer_start(&e->wheel, &w->due, at);
+	else
+		connect_take(e, now);
 }
 
 void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
@@ -387,13 +586,13 @@ void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
 			goto out;
 		a->busy = false;
 		if (j->ok)
-			hello_send(e, a, j);
+			hello_send(e, a, j, now);
 	} else if (g) {
 		g->consuming--;
 		if (j->ok)
 			welcomed(e, a, g, j, now);
 		else
-			e->counters.n[COUNT_WELCOME_BAD]++;
+			strange_answer(e, a->socket);
 	}
 out:
 	job_free(j);
@@ -414,19 +613,28 @@ void connect_reset(struct engine *e, const struct route *from, const uint8_t *da
 	session_end(p->session, REASON_PEER_CLOSED, now);
 }
 
+void connect_drop_next(struct engine *e, struct jv_time now)
+{
+	struct session *s = e->client->next;
+
+	e->client->next = NULL;
+	close_send(s, REASON_SUPERSEDED, now); /* the server may have attached it */
+	session_end(s, REASON_SUPERSEDED, now);
+}
+
 void client_ended(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	struct client *c = e->client;
-	const bool was_next = c->next == s;
+	const bool was_next = c->next == s, was_session = c->session == s;
 
-	if (c->session == s)
+	if (was_session) {
 		c->session = NULL;
-	if (s->active)
-		c->last_number = s->active->number;
+		failover_ends(c, now);
+	}
 	if (was_next)
 		c->next = NULL;
-	if (c->next || (c->session && !was_next))
+	if (c->next || (!was_next && !was_session) || (c->session && !was_next))
 		return;
 	c->young = time_since_ms(now, s->born) < YOUNG_MS ? c->young + 1 : 0;
 	connect_start(e, now);

@@ -139,9 +139,10 @@ static void pong_received(struct path *p, const struct route *from, const struct
  */
 static void closed(struct session *s, enum reason why, struct jv_time now)
 {
-	const struct client *c = s->engine->client;
+	struct client *c = s->engine->client;
 
 	if (c && c->session == s && c->next && why == REASON_SUPERSEDED) {
+		failover_decided(c);
 		ping_send(&c->next->path[0], 0, now);
 		return;
 	}
@@ -268,5 +269,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 		frame_received(p, from, &f, now);
 	if (s->state == STATE_BIRTH && s->engine->client)
 		client_attached(s, p, now);
+	else if (s->state != STATE_TERMINATED && s->engine->client)
+		failover_heard(s, now);
 	p->stray = false;
 }

@@ -49,6 +49,9 @@ static bool client_new(struct engine *e, struct jv_time now)
 	c->coming = calloc(items, sizeof(c->coming[0]));
 	ladder_init(c);
 	timer_init(&c->retry, connect_retry);
+	timer_init(&c->complain, connect_complain);
+	timer_init(&c->waiting.due, connect_waited);
+	failover_init(c);
 	return c->items && c->coming;
 }
 
@@ -564,6 +567,18 @@ size_t engine_session_count(const struct engine *e)
 	return e->nsessions + (e->client && e->nsessions == 0 ? 1 : 0);
 }
 
+static void called_info(const struct called *called, struct path_info *out)
+{
+	out->calling = true;
+	out->sent = called->hellos;
+	out->received = (uint64_t)called->cookies + called->strange;
+	out->cookies = called->cookies;
+	out->strange = called->strange;
+	out->error = called->error;
+	if (called->hellos > 0)
+		out->remote = called->remote;
+}
+
 static void connecting_info(const struct client *c, struct session_info *out, struct jv_time now)
 {
 	memset(out, 0, sizeof(*out));
@@ -581,8 +596,23 @@ static void connecting_info(const struct client *c, struct session_info *out, st
 			continue;
 		if (c->candidate[i].up)
 			p->use = PATH_UNPROVEN;
+		called_info(&c->candidate[i].called, p);
 		out->npaths++;
 	}
+}
+
+bool engine_connecting(const struct engine *e, struct session_info *out, struct jv_time now)
+{
+	if (!e->client || !e->client->connecting)
+		return false;
+	connecting_info(e->client, out, now);
+	return true;
+}
+
+void engine_path_error(struct engine *e, uint32_t socket, int error)
+{
+	if (e->client)
+		connect_error(e, socket, error);
 }
 
 size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now)

@@ -67,6 +67,9 @@ struct engine_io {
 	/* Client: all remotes of this candidate were tried in vain. Look the names up again, without waiting,
 	 * and tell by engine_candidate_up(). Not asked more often than every PROTO_RESOLVE_MS. */
 	void (*resolve)(void *ctx, uint8_t number);
+	/* Client: no HELLO has been welcomed for 5 s, or for another minute. engine_connecting() tells what came of them;
+	 * nothing else may be asked of the engine before this returns. */
+	void (*unanswered)(void *ctx);
 	/* Client: set the tunnel device up like this (again and again: idempotent). */
 	void (*net_setup)(void *ctx, const struct net_setup *n);
 };
@@ -147,6 +150,11 @@ void engine_candidate_forgotten(struct engine *e, uint8_t number, struct jv_time
 void engine_candidate_up(struct engine *e, const struct candidate *c, struct jv_time now);
 /* Its link or address is gone: TRANSPORT_DEAD or ADDRESS_CHANGED. */
 void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now);
+/* A client's socket told of an error (errno), its own or by ICMP: a hint for who reads the log, and no more, for anybody
+ * can forge one. */
+void engine_path_error(struct engine *e, uint32_t socket, int error);
+/* What the HELLOs under way have brought, whether there is a session or not. False: there are none. */
+bool engine_connecting(const struct engine *e, struct session_info *out, struct jv_time now);
 /* Its local address changed, but it can still be used. */
 void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now);
 

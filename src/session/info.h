@@ -51,8 +51,16 @@ struct path_info {
 	uint16_t mtu;          /* longest inner packet that it carries now, as far as is known */
 	const char *mtu_state; /* base: nothing is known yet; search; complete; error: probes tell nothing */
 	uint64_t last_rx_ms;   /* ago; UINT64_MAX: never */
-	uint64_t sent, received; /* packets */
+	uint64_t sent, received; /* packets; while calling: HELLOs, and whatever answered */
+	bool calling;            /* no session yet: what came of the HELLOs, in `sent`, is: */
+	uint32_t cookies;        /* the server is there, and wants an address proven first */
+	uint32_t strange;        /* answers that are not ours, or do not open */
+	int error;               /* errno that a socket told last, or 0 */
 };
+
+#define CALLED_TEXT_MAX 160
+/* What came of the HELLOs on this path, in words; `buf` or a constant. NULL: none went out. */
+const char *called_text(const struct path_info *p, char buf[CALLED_TEXT_MAX]);
 
 /* What a session is doing now, and what comes next. */
 enum session_doing {

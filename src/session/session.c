@@ -126,6 +126,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	}
 	timer_start(&s->engine->wheel, &s->deadline, session_deadline(s));
 	health_restart(s, now);
+	if (s->engine->client)
+		failover_watch(s, now);
 	return true;
 }
 

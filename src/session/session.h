@@ -129,6 +129,7 @@ struct greeting {
 	bool out;          /* it was sent */
 	uint8_t consuming; /* WELCOMEs being opened: forged ones must not keep the true one out */
 	uint32_t serial;   /* tells a job's result from another one's */
+	struct jv_time sent;
 	struct route route;
 	uint8_t handshake_id[8];
 	uint8_t mac1[PROTO_MAC_LEN];
@@ -153,6 +154,13 @@ struct attempt {
 	uint8_t greetings;                       /* sent, modulo GREETINGS_MAX */
 };
 
+/* Client: HELLOs to one candidate, and what they brought. */
+struct called {
+	uint32_t hellos, cookies, strange; /* strange: answers that are not ours, or do not open */
+	int error;                         /* errno value that a socket told last, of ICMP or of our own machine; or 0 */
+	struct endpoint remote;            /* of the last one */
+};
+
 struct client {
 	struct engine *engine;
 	struct known_candidate {
@@ -167,6 +175,8 @@ struct client {
 		struct jv_time settled;
 		struct jv_time rests; /* it gave its place to another, and claims none until then */
 		uint8_t rested;       /* times in a row */
+		int64_t srtt_us;      /* of its last path that answered; 0: none has */
+		struct called called; /* what came of the HELLOs since connecting began */
 	} candidate[PROTO_PATHS_MAX];
 	struct timer settle;
 	struct jv_time resolved; /* when names were asked for; TIME_NEVER */
@@ -176,8 +186,17 @@ struct client {
 	bool connecting;
 	struct jv_time connecting_since;
 	uint32_t tries;            /* rounds through all remotes of all candidates */
-	uint8_t turn;              /* in such a round: remote * PROTO_PATHS_MAX + candidate */
-	uint8_t last_number;       /* candidate that carried last */
+	uint8_t turn;              /* in such a round: remote * PROTO_PATHS_MAX + place in the order of candidates */
+	uint8_t preferred;         /* the candidate that is called first, and */
+	uint8_t chances;           /* how often it was, at the beginning; */
+	struct jv_time chance;     /* until then it alone may answer. TIME_NEVER: it has not been called */
+	struct failover {
+		bool on;     /* the session is silent on every path: others are called beside it */
+		bool began;  /* connecting began for that, and not for a renewal */
+		struct timer due;
+	} failover;
+	struct timer complain;       /* nobody answers */
+	struct jv_time complained;   /* TIME_NEVER */
 	struct jv_time last_hello; /* TIME_NEVER */
 	struct timer retry;
 	struct attempt attempt[PROTO_PATHS_MAX];
@@ -188,6 +207,14 @@ struct client {
 	uint16_t mtu;
 	struct net_item *items; /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX */
 	size_t nitems;
+	struct waiting { /* the WELCOME that was taken last */
+		bool on; /* it has to wait until then, and its socket is kept; */
+		struct timer due;
+		uint8_t number; /* of the candidate it came by */
+		struct route route;
+		struct noise_split split; /* zero when it has been made use of */
+		struct welcome w;         /* what its session is to have when it is attached */
+	} waiting;
 	struct net_item *coming;
 	uint32_t coming_generation;
 	uint8_t coming_parts;
@@ -465,6 +492,16 @@ void connect_job_done(struct engine *e, struct job *j, struct jv_time now);
 void connect_stop(struct engine *e);
 /* A candidate is there that was not; `quiet`: one that does not come and go all the time. */
 void connect_candidate(struct engine *e, bool quiet, struct jv_time now);
+void connect_waited(struct timer *t, struct jv_time now);
+/* The WELCOME that waits is taken now; or nothing comes of it. */
+void connect_take(struct engine *e, struct jv_time now);
+void connect_leave(struct engine *e);
+/* The session in BIRTH is not to be, whatever the server has made of it. */
+void connect_drop_next(struct engine *e, struct jv_time now);
+/* When the server does not answer for long. */
+void connect_complain(struct timer *t, struct jv_time now);
+/* A socket told of an error. */
+void connect_error(struct engine *e, uint32_t socket, int error);
 void client_ended(struct session *s, struct jv_time now);
 
 /* proof.c: where a path leads, server */
@@ -480,6 +517,21 @@ void proof_moved(struct path *p, const struct route *to, struct jv_time now);
 /* When the active path is to be looked at, and what is done then: it is challenged, or counts as dead. */
 struct jv_time proof_due(const struct path *p);
 void proof_look(struct session *s, struct jv_time now);
+
+/* failover.c: another endpoint beside a session that is silent */
+void failover_init(struct client *c);
+/* The session's state has changed: is it to be watched? */
+void failover_watch(struct session *s, struct jv_time now);
+/* Something authentic came. */
+void failover_heard(struct session *s, struct jv_time now);
+/* A WELCOME came, after a round trip of `rtt_us`: when may it be taken? */
+struct jv_time failover_release(struct client *c, int64_t rtt_us, struct jv_time now);
+/* Its time has come. False: the session lives, and the attempt is over. */
+bool failover_may_take(struct client *c, struct jv_time now);
+/* The server has attached the next session: whatever is heard of this one, it is over. */
+void failover_decided(struct client *c);
+/* There is no session any more that would go before the next. */
+void failover_ends(struct client *c, struct jv_time now);
 
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */

@@ -216,12 +216,59 @@ static void io_resolve(void *ctx, uint8_t number)
 	names_resolve(w->client->names, false);
 }
 
+/* From where to where HELLOs go, and what comes back; or why none can go. */
+static void say_called(struct client_shell *c, const struct path_info *info, uint64_t since_ms)
+{
+	const struct remote *r = find_remote(&c->candidate[info->path], &info->remote);
+	const char *interface = r && r->interface[0] ? r->interface : "any interface";
+	const struct ip *from = r ? links_address(c->links, r->interface, ip_is_v4(&r->at.ip)) : NULL;
+	char to[ENDPOINT_STRLEN], source[IP_STRLEN] = "no address", text[CALLED_TEXT_MAX];
+	const char *called = called_text(info, text);
+
+	if (!called) {
+		log_warn("path %s: nothing sent for %llu s: %s%s%s", info->name,
+			 (unsigned long long)since_ms / 1000,
+			 info->fault ? path_fault_text(info->fault) : "its turn has not come",
+			 info->interface[0] ? ": " : "", info->interface);
+		return;
+	}
+	if (from)
+		ip_format(from, source);
+	log_warn("path %s: %llu HELLOs in %llu s, from %s (%s) to %s: %s", info->name,
+		 (unsigned long long)info->sent, (unsigned long long)since_ms / 1000, source, interface,
+		 endpoint_format(&info->remote, to), called);
+}
+
+static void io_unanswered(void *ctx)
+{
+	struct worker *w = ctx;
+	struct session_info info;
+
+	if (!engine_connecting(w->engine, &info, worker_now()))
+		return;
+	for (size_t i = 0; i < info.npaths; i++)
+		say_called(w->client, &info.path[i], info.since_ms);
+}
+
+void client_shell_error(struct client_shell *c, int fd, int error)
+{
+	const struct list *pos;
+
+	list_for_each(pos, &c->sockets) {
+		const struct worker_socket *s = container_of(pos, struct worker_socket, node);
+
+		if (s->fd == fd)
+			engine_path_error(c->worker->engine, s->id, error);
+	}
+}
+
 void client_shell_io(struct engine_io *io)
 {
 	io->path_open = io_path_open;
 	io->path_close = io_path_close;
 	io->resolve = io_resolve;
 	io->net_setup = io_net_setup;
+	io->unanswered = io_unanswered;
 }
 
 /* --- candidates: transports, and the server's addresses they may reach, in order of preference --- */

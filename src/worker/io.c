@@ -34,6 +34,13 @@ static size_t datagrams_of(const struct udp_datagram *d, size_t n)
 	return sum;
 }
 
+static void send_failed(struct worker *w, int fd, size_t n, int error)
+{
+	engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, n);
+	if (w->client)
+		client_shell_error(w->client, fd, error);
+}
+
 static void send_singly(struct worker *w, int fd, const struct udp_datagram *run);
 
 static void send_batch(struct worker *w, int fd, const struct udp_datagram *d, size_t n)
@@ -54,7 +61,7 @@ static void send_batch(struct worker *w, int fd, const struct udp_datagram *d, s
 		if (d->len > d->segment && udp_is_run_error(error))
 			send_singly(w, fd, d);
 		else if (!d->whole) /* a probe larger than the first link has told what it was to tell */
-			engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, datagrams_of(d, 1));
+			send_failed(w, fd, datagrams_of(d, 1), error);
 		d++;
 		n--;
 	}

@@ -198,20 +198,25 @@ static bool is_link_local(const struct ip *ip)
 	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
 }
 
-bool links_has_family(const struct links *l, const char *interface, bool v4)
+const struct ip *links_address(const struct links *l, const char *interface, bool v4)
 {
 	const struct link *k = by_name(l, interface);
 	const struct list *pos;
 
 	if (!k)
-		return false;
+		return NULL;
 	list_for_each(pos, &k->addresses) {
 		const struct ip *ip = &container_of(pos, struct address, node)->ip;
 
 		if (ip_is_v4(ip) == v4 && !is_link_local(ip))
-			return true;
+			return ip;
 	}
-	return false;
+	return NULL;
+}
+
+bool links_has_family(const struct links *l, const char *interface, bool v4)
+{
+	return links_address(l, interface, v4);
 }
 
 bool links_lost_address(const struct links *l, const char *interface, bool v4)

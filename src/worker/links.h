@@ -16,6 +16,8 @@ const char *links_name(const struct links *l, int ifindex); /* or NULL */
 bool links_has(const struct links *l, const char *interface);
 bool links_is_up(const struct links *l, const char *interface);
 bool links_has_address(const struct links *l, const char *interface, const struct ip *ip);
+/* One of its addresses of this family that can reach beyond the link, or NULL. */
+const struct ip *links_address(const struct links *l, const char *interface, bool v4);
 /* Has it an address of this family that can reach beyond the link? */
 bool links_has_family(const struct links *l, const char *interface, bool v4);
 /* Did it lose an address of this family since links_settle()? */

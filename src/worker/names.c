@@ -4,7 +4,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 
 #define NAMES_MAX 32 /* names and literal addresses of servers, and look-ups that a reload left behind */
@@ -25,6 +27,7 @@ struct names {
 	void (*changed)(void *ctx);
 	void *ctx;
 	bool stopped;
+	struct hash_key chance; /* what `server.order: shuffle` goes by: of this process */
 	struct name name[NAMES_MAX];
 };
 
@@ -37,6 +40,8 @@ struct names *names_new(uv_loop_t *loop, void (*changed)(void *ctx), void *ctx)
 	n->loop = loop;
 	n->changed = changed;
 	n->ctx = ctx;
+	if (getrandom(n->chance.b, sizeof(n->chance.b), 0) != (ssize_t)sizeof(n->chance.b))
+		memset(n->chance.b, 0, sizeof(n->chance.b)); /* an order like any other */
 	return n;
 }
 
@@ -219,6 +224,20 @@ static size_t collect(struct names *all, const struct config_transport *t, bool 
 	return n;
 }
 
+/* By chance, but the same each time: a list that is looked up again keeps its order. */
+static void shuffle(const struct names *all, struct endpoint *list, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		const struct endpoint e = list[i];
+		const uint64_t rank = hash_bytes(&all->chance, &e.ip, sizeof(e.ip));
+		size_t at = i;
+
+		for (; at > 0 && hash_bytes(&all->chance, &list[at - 1].ip, sizeof(e.ip)) > rank; at--)
+			list[at] = list[at - 1];
+		list[at] = e;
+	}
+}
+
 /* Does the first address that is known belong to IPv4? */
 static bool prefers_v4(struct names *all, const struct config_transport *t)
 {
@@ -242,6 +261,10 @@ size_t names_remotes(struct names *all, const struct config_transport *t, bool s
 	const size_t na = second ? 0 : collect(all, t, v4, a), nb = collect(all, t, !v4, b);
 	size_t n = 0;
 
+	if (all->config->order == ORDER_SHUFFLE) {
+		shuffle(all, a, na);
+		shuffle(all, b, nb);
+	}
 	for (size_t i = 0; i < CANDIDATE_REMOTES_MAX; i++) {
 		if (i < na && n < CANDIDATE_REMOTES_MAX)
 			out[n++] = a[i];

@@ -135,6 +135,7 @@ static void run_received(struct worker *w, uint32_t socket, const struct udp_dat
 static void socket_error(struct worker *w, uint32_t id, int error)
 {
 	engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, 1);
+	engine_path_error(w->engine, id, -error);
 	log_debug("socket %u: %s", id, strerror(-error));
 }
 

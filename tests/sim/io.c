@@ -559,6 +559,11 @@ static void io_resolve(void *ctx, uint8_t number)
 	mem_counting(was);
 }
 
+static void io_unanswered(void *ctx)
+{
+	(void)ctx;
+}
+
 static void io_net_setup(void *ctx, const struct net_setup *n)
 {
 	struct sim_engine *se = ctx;
@@ -580,4 +585,5 @@ const struct engine_io sim_io = {
 	.path_close = io_path_close,
 	.resolve = io_resolve,
 	.net_setup = io_net_setup,
+	.unanswered = io_unanswered,
 };

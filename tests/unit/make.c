@@ -131,6 +131,7 @@ struct config *make_config(struct prng *rng, unsigned int workers, unsigned int 
 		cc->generation = 1;
 		cc->node_id = 1;
 		cc->tunnel.mss_clamp = true;
+		cc->failover_after_ms = 3000;
 		memcpy(cc->server_public_key, c->public_key, 32);
 		make_keys(rng, cc->private_key, cc->public_key);
 		memcpy(c->peers[i].public_key, cc->public_key, 32);

@@ -512,6 +512,7 @@ static void test_cookie_of_other_worker(void **state)
 	struct world *w = world_new(2, 1);
 
 	w->hello_worker = 1;
+	w->paths = 1; /* with another, that is called as well */
 	world_swallow_type(w, false, PACKET_WELCOME, 1);
 	world_start(w);
 	world_assert(w, world_until(w, world_all_attached, 1000));

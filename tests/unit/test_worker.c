@@ -347,6 +347,20 @@ void client_shell_count(struct client_shell *c)
 {
 }
 
+void client_shell_error(struct client_shell *c, int fd, int error)
+{
+	(void)c;
+	(void)fd;
+	(void)error;
+}
+
+void engine_path_error(struct engine *e, uint32_t socket, int error)
+{
+	(void)e;
+	(void)socket;
+	(void)error;
+}
+
 int client_shell_fd(const struct client_shell *c, uint32_t socket)
 {
 	return -1;

@@ -110,6 +110,7 @@ struct world_client {
 	size_t sockets;
 	uint32_t opens, closes; /* of sockets */
 	uint32_t resolves;      /* calls of resolve() */
+	uint32_t complaints;    /* calls of unanswered() */
 	struct world_link link[WORLD_PATHS];
 	struct traffic up, down;
 	uint16_t mtu;

@@ -600,6 +600,11 @@ static void io_resolve(void *ctx, uint8_t number)
 	c->resolves++;
 }
 
+static void io_unanswered(void *ctx)
+{
+	client_of(ctx)->complaints++;
+}
+
 static void io_net_setup(void *ctx, const struct net_setup *n)
 {
 	struct world_client *c = client_of(ctx);
@@ -626,4 +631,5 @@ const struct engine_io world_io = {
 	.path_close = io_path_close,
 	.resolve = io_resolve,
 	.net_setup = io_net_setup,
+	.unanswered = io_unanswered,
 };
