@@ -115,24 +115,38 @@ static bool is_cornered(struct session *s)
 	       candidate_is_up(s, p->number) && session_path_numbered(s, p->number) == p && !fresh_slot(s);
 }
 
-void client_probe_active(struct session *s, struct jv_time now)
+/* The active locator from another port: to the server, a NAT rebinding. */
+static void move_active(struct session *s, const struct endpoint *remote, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	struct path *p = s->active;
-	const struct endpoint *remote = is_cornered(s) ? ladder_climb(s, p->number, now) : NULL;
 	const uint32_t socket = e->client->next_socket + 1;
 
-	/* The active locator from another port: to the server, a NAT rebinding. */
-	if (remote && e->io.path_open(e->ctx, socket, p->number, remote)) {
-		e->io.path_close(e->ctx, p->route.socket);
-		e->client->next_socket = socket;
-		p->route.socket = socket;
-		p->route.remote = *remote;
-		p->proven = p->ping_out = false;
-		p->unanswered = 0;
-		trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, p->number, p, now);
-	}
-	ping_send(p, 0, now);
+	if (!e->io.path_open(e->ctx, socket, p->number, remote))
+		return;
+	e->io.path_close(e->ctx, p->route.socket);
+	e->client->next_socket = socket;
+	p->route.socket = socket;
+	p->route.remote = *remote;
+	p->proven = p->ping_out = false;
+	p->unanswered = 0;
+	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, p->number, p, now);
+}
+
+void client_probe_active(struct session *s, struct jv_time now)
+{
+	const struct endpoint *remote = is_cornered(s) ? ladder_climb(s, s->active->number, now) : NULL;
+
+	if (remote)
+		move_active(s, remote, now);
+	ping_send(s->active, 0, now);
+}
+
+void client_probe_at(struct session *s, const struct endpoint *remote, struct jv_time now)
+{
+	if (!endpoint_equal(&s->active->route.remote, remote) && candidate_is_up(s, s->active->number))
+		move_active(s, remote, now);
+	ping_send(s->active, 0, now);
 }
 
 /* Only with a locator to open it under does another path make room for it. */

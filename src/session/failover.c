@@ -99,12 +99,14 @@ void failover_heard(struct session *s, struct jv_time now)
 	failover_watch(s, now);
 }
 
-/* The session is asked by the way that somebody answered on. */
+/* The session is asked by the way that somebody answered on, and where it was when it fell silent. */
 static void ask_there(struct session *s, uint8_t number, const struct endpoint *remote, struct jv_time now)
 {
-	ladder_welcomed(s->engine->client, number, remote);
-	if (!client_open(s, number, now))
-		client_probe_active(s, now);
+	if (number != s->active->number || !endpoint_equal(remote, &s->left_at)) {
+		ladder_welcomed(s->engine->client, number, remote);
+		client_open(s, number, now);
+	}
+	client_probe_at(s, &s->left_at, now);
 	client_ask_others(s, now);
 }
 

@@ -84,6 +84,7 @@ struct session {
 	enum reason reason;
 	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
+	struct endpoint left_at; /* client: where the active path led then */
 	struct jv_time late_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;  /* of switches */
@@ -625,6 +626,8 @@ enum path_fault candidate_fault(struct session *s, uint8_t number);
 void client_open_missing(struct session *s, struct jv_time now);
 /* Another PING on the active path that does not answer; from a new port when that is the last rung left. */
 void client_probe_active(struct session *s, struct jv_time now);
+/* The active path is asked there, wherever it leads by now. */
+void client_probe_at(struct session *s, const struct endpoint *remote, struct jv_time now);
 void client_close_path(struct path *p);
 void client_left(struct path *p); /* its drain is over */
 void client_standby(struct session *s, struct jv_time now);
