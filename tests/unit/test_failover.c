@@ -263,7 +263,7 @@ static void test_ends_meanwhile(void **state)
 	struct world *w = carrying_for(3500, 3000);
 
 	first_dead = true;
-	world_assert(w, world_until(w, replaced, 4500));
+	world_assert(w, world_until(w, replaced, 3200));
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0), 1);
 	world_free(w);
 }
