@@ -53,7 +53,8 @@
 	X(48, INVALID_TRANSPORT_CANDIDATE, invalid_transport_candidate, "the path is not one of the session's candidates") \
 	X(49, OWNERSHIP_CONFLICT, ownership_conflict, "another node claims the session")           \
 	X(50, OWNERSHIP_STORE_UNAVAILABLE, ownership_store_unavailable, "the ownership store does not answer") \
-	X(51, ILLEGAL_TRANSITION, illegal_transition, "the state machine has no such transition")
+	X(51, ILLEGAL_TRANSITION, illegal_transition, "the state machine has no such transition")  \
+	X(52, UNKNOWN_PEER, unknown_peer, "no peer has this key")
 
 enum reason {
 #define X(num, NAME, name, text) REASON_##NAME = (num),
@@ -61,7 +62,7 @@ enum reason {
 #undef X
 };
 
-#define REASON_MAX 51 /* highest number above */
+#define REASON_MAX 52 /* highest number above */
 
 /* The lower-case name, or NULL for a number that is not a reason. */
 const char *reason_name(unsigned int reason);

@@ -161,6 +161,8 @@ size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	json_session(&o, r);
 	if (r->peer[0])
 		json_string(&o, "peer", r->peer, sizeof(r->peer));
+	if (r->public_key[0])
+		json_string(&o, "public_key", r->public_key, sizeof(r->public_key));
 	json_name(&o, "role", r->client ? "client" : "server");
 	json_number(&o, "node_id", r->node_id);
 	json_number(&o, "worker", r->worker);

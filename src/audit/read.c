@@ -22,6 +22,7 @@ static const struct key {
 	{ "event_type", EVENT, AT_RECORD(event), 0, true },
 	{ "session_id", ID, AT_RECORD(session_id), 0, false },
 	{ "peer", TEXT, TEXT_OF(peer), false },
+	{ "public_key", TEXT, TEXT_OF(public_key), false },
 	{ "role", ROLE, AT_RECORD(client), 0, true },
 	{ "node_id", U8, AT_RECORD(node_id), 0, true },
 	{ "worker", U8, AT_RECORD(worker), 0, true },

@@ -41,6 +41,7 @@ const char *audit_event_name(unsigned int event); /* NULL out of range */
 
 #define AUDIT_NO_PATH 0xff
 #define AUDIT_PEER_MAX 64
+#define AUDIT_KEY_MAX 44
 #define AUDIT_PATH_NAME_MAX 32
 
 /* What a session lives under, as far as its records can be held to it. All zero: unknown. */
@@ -96,6 +97,7 @@ struct audit_record {
 	uint8_t path_from, path_to; /* path numbers, or AUDIT_NO_PATH */
 	char path_name[AUDIT_PATH_NAME_MAX]; /* of path_to, where a name is known (client) */
 	char peer[AUDIT_PEER_MAX]; /* its name in the configuration, or "" */
+	char public_key[AUDIT_KEY_MAX]; /* of who is no peer, base64 without a NUL, or "" */
 	struct endpoint remote;    /* the peer's address on path_to; port 0: absent */
 	uint32_t budget_left;      /* switches left in this minute */
 	uint32_t retry_after_ms;   /* of denials */

@@ -118,6 +118,8 @@ size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	out_str(&o, name ? name : "unknown");
 	if (r->peer[0])
 		text_string(&o, "peer", r->peer, sizeof(r->peer));
+	if (r->public_key[0])
+		text_string(&o, "public_key", r->public_key, sizeof(r->public_key));
 	text_session(&o, r);
 	text_states(&o, r);
 	text_name(&o, "reason", reason_name(r->reason));

@@ -340,8 +340,7 @@ static bool is_of_peer(struct engine *e, struct job *j, struct jv_time now)
 	const ptrdiff_t peer = config_find_peer(e->config, j->noise.rs);
 
 	if (peer < 0) {
-		trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &j->from.remote,
-			      now);
+		trail_stranger(e, j->noise.rs, &j->from.remote, now);
 		return false;
 	}
 	j->peer = (uint32_t)peer;

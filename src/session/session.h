@@ -203,7 +203,7 @@ struct client {
 	struct attempt attempt[PROTO_PATHS_MAX];
 	uint32_t next_socket, next_serial;
 	uint64_t number; /* of the last HELLO */
-	uint32_t young; /* sessions in a row that ended soon after they were born */
+	uint32_t young;  /* sessions in a row that ended soon after they were born */
 	/* what the server says, and the parts of what it is saying */
 	uint16_t mtu;
 	struct net_item *items; /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX */
@@ -248,11 +248,24 @@ struct caller {
 	struct bucket births;
 	/* sessions that never attached, and are not told of yet */
 	uint32_t unattached;
-	uint32_t next; /* index + 1 in callers of the next one with such; 0: none */
+	uint32_t next;       /* index + 1 in callers of the next one with such; 0: none */
 	struct jv_time told; /* when the last record of them was written; zero: never */
 	enum reason why;     /* of the last of them */
 	struct endpoint remote;
 	const char *name; /* in the configuration in force */
+};
+
+/*
+ * Keys that knocked and are no peer's: each is told of once a minute, with how often it came meanwhile. More keys than there
+ * is room for push each other out, and are held by the sum of a second alone.
+ */
+#define STRANGERS 64
+#define STRANGER_MS 60000
+
+struct stranger {
+	uint8_t key[8]; /* its beginning */
+	uint32_t untold;
+	struct jv_time told; /* zero: free */
 };
 
 struct engine {
@@ -289,10 +302,11 @@ struct engine {
 	struct hash_key locator_key; /* by which the server knows its own locators */
 	struct net_limit *hello_limit, *proven_limit;
 	struct source_limit *reset_limit;
-	struct seen *seen;       /* HELLOs that were dealt with */
-	struct turns *turns;     /* HELLOs that wait */
-	struct caller *callers;  /* by index in config->peers */
-	uint32_t unattached;     /* index + 1 of the first caller with something untold; 0: none */
+	struct seen *seen;      /* HELLOs that were dealt with */
+	struct turns *turns;    /* HELLOs that wait */
+	struct caller *callers; /* by index in config->peers */
+	struct stranger stranger[STRANGERS];
+	uint32_t unattached;                /* index + 1 of the first caller with something untold; 0: none */
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
 	struct source_limit *icmp_limit;
 	/* fragments of inner packets, and probes, are made here */
@@ -359,6 +373,9 @@ void trail_unattached_all(struct engine *e, struct jv_time now);
 /* Refusals that anybody may cause; at most one record a second and kind. `s` may be NULL. */
 void trail_refused(struct engine *e, struct session *s, enum audit_event event, enum reason why,
 		   const struct endpoint *from, struct jv_time now);
+/* Somebody who says that this key is theirs called, and it is no peer's. */
+void trail_stranger(struct engine *e, const uint8_t key[PROTO_KEY_LEN], const struct endpoint *from,
+		    struct jv_time now);
 void trail_flush(struct timer *t, struct jv_time now);
 
 /* transmit.c: frames and data out */

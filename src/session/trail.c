@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define FLOOD_MS 1000
 
 static void fill(struct engine *e, const struct session *s, struct audit_record *r, enum audit_event event,
@@ -239,14 +241,18 @@ static struct flood *flood_of(struct engine *e, const struct audit_record *r)
 	return found;
 }
 
-/* Of several sessions it is nobody's. */
+/* Of several sessions, or keys, it is nobody's. */
 static void flood_merge(struct flood *f, const struct audit_record *r)
 {
 	const bool others =
 		f->waiting > 0 && (f->record.has_session != r->has_session ||
 				   memcmp(f->record.session_id, r->session_id, sizeof(r->session_id)) != 0);
+	const bool other_key =
+		f->waiting > 0 && memcmp(f->record.public_key, r->public_key, sizeof(r->public_key)) != 0;
 
 	f->record = *r;
+	if (other_key)
+		memset(f->record.public_key, 0, sizeof(f->record.public_key));
 	if (others) {
 		f->record.has_session = false;
 		memset(f->record.session_id, 0, sizeof(f->record.session_id));
@@ -262,7 +268,7 @@ static void flood(struct engine *e, const struct audit_record *r, struct jv_time
 
 	flood_merge(f, r);
 	flood_note_source(f, &r->remote);
-	f->waiting++;
+	f->waiting += r->count;
 	if (f->last.us != 0 && time_before(now, next))
 		timer_start_earlier(&e->wheel, &e->flood_timer, next);
 	else
@@ -298,5 +304,43 @@ void trail_refused(struct engine *e, struct session *s, enum audit_event event, 
 	fill(e, s, &r, event, why, now);
 	if (from)
 		r.remote = *from;
+	flood(e, &r, now);
+}
+
+/* The entry of this key; or the one that was told of the longest ago, for it. */
+static struct stranger *stranger_of(struct engine *e, const uint8_t key[PROTO_KEY_LEN])
+{
+	struct stranger *oldest = &e->stranger[0];
+
+	for (size_t i = 0; i < STRANGERS; i++) {
+		struct stranger *s = &e->stranger[i];
+
+		if (s->told.us != 0 && memcmp(s->key, key, sizeof(s->key)) == 0)
+			return s;
+		if (time_before(s->told, oldest->told))
+			oldest = s;
+	}
+	memset(oldest, 0, sizeof(*oldest));
+	memcpy(oldest->key, key, sizeof(oldest->key));
+	return oldest;
+}
+
+void trail_stranger(struct engine *e, const uint8_t key[PROTO_KEY_LEN], const struct endpoint *from,
+		    struct jv_time now)
+{
+	struct stranger *s = stranger_of(e, key);
+	char text[KEY_BASE64_LEN + 1];
+	struct audit_record r;
+
+	s->untold++;
+	if (s->told.us != 0 && time_since_ms(now, s->told) < STRANGER_MS)
+		return;
+	fill(e, NULL, &r, AUDIT_SECURITY_VALIDATION_FAILED, REASON_UNKNOWN_PEER, now);
+	base64_encode(text, key, PROTO_KEY_LEN);
+	memcpy(r.public_key, text, sizeof(r.public_key));
+	r.remote = *from;
+	r.count = s->untold;
+	s->untold = 0;
+	s->told = now;
 	flood(e, &r, now);
 }

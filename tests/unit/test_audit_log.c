@@ -93,6 +93,8 @@ static struct audit_record any_record(struct prng *rng)
 	r.loss_ppm = flip(rng) ? (uint32_t)prng_next(rng) : 0;
 	r.late_ms = flip(rng) ? (uint32_t)prng_next(rng) : 0;
 	r.sources = flip(rng) ? (uint32_t)prng_next(rng) : 0;
+	if (flip(rng))
+		memset(r.public_key, 'k', sizeof(r.public_key)); /* without a NUL */
 	r.count = flip(rng) ? 1 : 1 + prng_below(rng, 1000);
 	if (r.event == AUDIT_SESSION_STATE_CHANGE || r.event == AUDIT_SESSION_TERMINATED)
 		prng_fill(rng, &r.traffic, sizeof(r.traffic));

@@ -1,6 +1,8 @@
 /* From HELLO to session, and what keeps strangers out. */
 #include "world.h"
 
+#include "base/text.h"
+
 #include "jumpvpn/locator.h"
 #include "proto/cookie.h"
 #include "session/turns.h"
@@ -174,6 +176,7 @@ static void test_wrong_server_key(void **state)
 static void test_unknown_peer(void **state)
 {
 	struct world *w = world_new(1, 1);
+	char key[KEY_BASE64_LEN + 1];
 
 	w->config->npeers = 0;
 	world_start(w);
@@ -182,7 +185,13 @@ static void test_unknown_peer(void **state)
 	/* A COOKIE for each, as anybody gets. */
 	assert_int_equal(w->order, 2 * world_count(w, 0, COUNT_HELLO_RECEIVED));
 	assert_int_equal(engine_session_count(w->engine[0].e), 0);
-	assert_true(world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, 0) > 3);
+	/* The operator learns which key it was, to let it in or to see who is locked out: once a minute. */
+	assert_int_equal(world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_UNKNOWN_PEER, 0), 1);
+	base64_encode(key, w->client[0].config.public_key, 32);
+	assert_memory_equal(w->audit[0].r.public_key, key, AUDIT_KEY_MAX);
+	world_run(w, 60000);
+	assert_int_equal(world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_UNKNOWN_PEER, 0), 2);
+	assert_true(w->audit[w->audits - 1].r.count > 3);
 	w->config->npeers = 1;
 	world_free(w);
 }
@@ -368,7 +377,8 @@ static void test_damaged_hello(void **state)
 	assert_int_equal(engine_session_count(w->engine[0].e), 1);
 	assert_int_equal(w->stranger_datagrams, inside);
 	assert_int_equal(w->stranger_type, PACKET_COOKIE);
-	assert_int_equal(world_count(w, 0, COUNT_HELLO_BAD_CRYPTO), 0); /* its `e` is known: no Diffie-Hellman */
+	assert_int_equal(world_count(w, 0, COUNT_HELLO_BAD_CRYPTO),
+			 0); /* its `e` is known: no Diffie-Hellman */
 	world_free(w);
 }
 
@@ -395,7 +405,7 @@ static void test_hello_rate(void **state)
 	world_attach(w);
 	for (int i = 0; i < 300; i++)
 		any_hello(w, &stranger);
-	assert_int_equal(key_agreements(w), 20); /* the burst of one source */
+	assert_int_equal(key_agreements(w), 20);     /* the burst of one source */
 	assert_int_equal(w->engine[0].e->njobs, 16); /* under way; the others wait */
 	assert_int_equal(world_count(w, 0, COUNT_COOKIE_SENT), 280);
 	world_free(w);
@@ -564,7 +574,8 @@ static void test_two_workers(void **state)
 		for (unsigned int i = 0; i < 3; i++) {
 			struct session *s = world_session(w, i);
 
-			assert_int_equal(locator_worker(s->active->locator, w->engine[0].e->steer_key, 2), i % 2);
+			assert_int_equal(locator_worker(s->active->locator, w->engine[0].e->steer_key, 2),
+					 i % 2);
 			world_traffic(w, &w->client[i].up, 10000, true);
 			world_traffic(w, &w->client[i].down, 10000, false);
 		}

@@ -56,6 +56,7 @@ static const char *const reasons[] = {
 	[49] = "ownership_conflict",
 	[50] = "ownership_store_unavailable",
 	[51] = "illegal_transition",
+	[52] = "unknown_peer",
 };
 
 static void test_reasons(void **state)
