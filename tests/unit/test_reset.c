@@ -68,11 +68,42 @@ static void test_with_another_locator(void **state)
 	world_free(w);
 }
 
+/*
+ * Somebody has seen the client's locators, and asks for each of them all the time from elsewhere: whether a RESET is left
+ * for the client is chance. It calls the server beside its probes, and the new session takes over.
+ */
+static void test_with_its_own_locators(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct route thief = world_stranger(1);
+	uint8_t packet[WORLD_PATHS][64] = { { 0 } };
+
+	world_attach(w);
+	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
+	for (uint8_t n = 0; n < w->paths; n++) {
+		packet[n][0] = PACKET_SEALED;
+		memcpy(packet[n] + offsetof(struct packet_header, locator),
+		       session_path_numbered(world_session(w, 0), n)->locator, 8);
+	}
+	world_restart(w, 0);
+	world_traffic(w, &w->client[0].up, 20000, false);
+	world_swallow_type(w, false, PACKET_RESET, UINT32_MAX); /* none of them is for the client */
+	for (unsigned int ms = 0; ms < 6000 && !attached_again(w); ms++) {
+		for (uint8_t n = 0; n < w->paths; n++)
+			world_inject_up(w, &thief, packet[n], sizeof(packet[n]));
+		world_run(w, 1);
+	}
+	world_assert(w, attached_again(w));
+	assert_in_range(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SUPERSEDED, 0), 1, 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_its_name),
 		cmocka_unit_test(test_with_another_locator),
+		cmocka_unit_test(test_with_its_own_locators),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
