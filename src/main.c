@@ -1,6 +1,9 @@
 /* jumpvpnd: picks the subcommand. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cmd/cmd.h"
@@ -41,10 +44,30 @@ static int unknown(const char *name)
 	return EXIT_USAGE;
 }
 
+/* What is opened first must not become the place where messages go: stdin, stdout, stderr lead somewhere. */
+static bool open_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	if (!open_streams()) {
+		fputs("jumpvpnd: stdin, stdout or stderr is closed, and /dev/null cannot be opened in its place\n", stderr);
+		return EXIT_NO;
+	}
 	if (!name[0])
 		return help(stderr);
 	if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))

@@ -528,7 +528,7 @@ static void link_event(void *ctx, const struct netlink_event *ev)
 static void look_again(struct client_shell *c)
 {
 	links_clear(c->links);
-	if (netlink_dump(c->watch, link_event, c) < 0)
+	if (netlink_dump(c->ask, link_event, c) < 0)
 		log_warn("netlink: cannot list the links");
 }
 

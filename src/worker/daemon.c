@@ -20,6 +20,7 @@
 #include "worker/affinity.h"
 #include "worker/confine.h"
 #include "worker/control.h"
+#include "worker/descriptors.h"
 #include "worker/devices.h"
 #include "worker/privileges.h"
 #include "worker/worker.h"
@@ -264,16 +265,21 @@ static int open_control(struct daemon *d)
 	return rc;
 }
 
-static void handle_signals(struct daemon *d)
+static int handle_signals(struct daemon *d)
 {
 	static const int numbers[DAEMON_SIGNALS] = { SIGHUP, SIGTERM, SIGINT };
+	int rc = 0;
 
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < DAEMON_SIGNALS; i++) {
-		uv_signal_init(&d->loop, &d->signals[i]);
+	for (size_t i = 0; rc == 0 && i < DAEMON_SIGNALS; i++) {
+		rc = uv_signal_init(&d->loop, &d->signals[i]);
 		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], signalled, numbers[i]);
+		if (rc == 0)
+			rc = uv_signal_start(&d->signals[i], signalled, numbers[i]);
 	}
+	if (rc < 0)
+		log_error("cannot handle signals: %s", strerror(-rc));
+	return rc;
 }
 
 static void start_timers(struct daemon *d)
@@ -379,6 +385,15 @@ static void go_ahead(const struct config *c)
 			 strerror(-rc));
 }
 
+static int allow_descriptors(const struct daemon *d)
+{
+	const struct config *c = d->config;
+	const size_t sockets = c->role == ROLE_SERVER ? 2 * c->nlisten : 2 * PROTO_PATHS_MAX;
+	const uint64_t least = DESCRIPTORS_LEAST + (uint64_t)d->nworkers * (DESCRIPTORS_WORKER + sockets);
+
+	return descriptors_allow(least, least + DESCRIPTORS_MORE);
+}
+
 /* What needs privileges; what fails has been logged. */
 static int start_privileged(struct daemon *d)
 {
@@ -432,10 +447,13 @@ static int start(struct daemon *d)
 	d->nworkers = worker_count(d->config);
 	rc = config_adopt(d->config, NULL, d->nworkers, &restart);
 	free(restart);
+	if (rc == 0)
+		rc = allow_descriptors(d);
 	if (rc < 0)
 		return rc;
-	handle_signals(d); /* from here on there is something to take down */
-	rc = start_privileged(d);
+	rc = handle_signals(d); /* from here on there is something to take down */
+	if (rc == 0)
+		rc = start_privileged(d);
 	/*
 	 * All threads come after the privileges have gone, for these belong to threads; and those of the audit sinks after
 	 * the priority of the workers, for the same reason.
@@ -543,18 +561,36 @@ static _Noreturn void leave(struct daemon *d)
 	_Exit(DAEMON_FAILED);
 }
 
+/* Before anything else: stop() counts on it. */
+static int open_loop(struct daemon *d)
+{
+	int rc = descriptors_allow(DESCRIPTORS_LEAST, 0);
+
+	if (rc < 0)
+		return rc;
+	rc = uv_loop_init(&d->loop);
+	if (rc == 0) {
+		rc = uv_async_init(&d->loop, &d->wake, woken);
+		if (rc < 0)
+			uv_loop_close(&d->loop);
+	}
+	if (rc < 0)
+		log_error("cannot make the main loop: %s", strerror(-rc));
+	return rc;
+}
+
 int daemon_run(const char *config_file)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
 	int code;
 
-	if (!d)
+	if (!d || open_loop(d) < 0) {
+		free(d);
 		return DAEMON_FAILED;
+	}
 	d->config_file = config_file;
 	d->started = worker_now();
 	list_init(&d->gathers);
-	uv_loop_init(&d->loop);
-	uv_async_init(&d->loop, &d->wake, woken);
 	d->failed = start(d) < 0;
 	if (!d->failed) {
 		announce(d);

@@ -40,6 +40,7 @@ struct tunnel *tunnel_new(const char *name, uv_loop_t *loop)
 	t->ifindex = netlink_ifindex(name);
 	t->nl = t->ifindex > 0 ? netlink_open() : NULL;
 	if (!t->nl) {
+		errno = t->ifindex > 0 ? errno : -t->ifindex;
 		free(t);
 		return NULL;
 	}
