@@ -62,6 +62,7 @@ struct config {
 	uint8_t public_key[32]; /* left zero by config_load(); the daemon derives it */
 	uint32_t workers;       /* 0: one per CPU; a client has one */
 	bool cpu_affinity;      /* server: with workers 0, each stays on its CPU */
+	bool udp_offload;       /* runs of datagrams may be sent and received at once */
 	bool cpu_priority;      /* workers run ahead of other programs */
 	char user[32];          /* "" : stay who you are; dropped to after start */
 
@@ -75,6 +76,7 @@ struct config {
 		uint16_t mtu;
 		bool dns; /* client: take the server's name servers */
 		bool mss_clamp;
+		bool offload; /* the device may give and take super-packets */
 	} tunnel;
 
 	/* server */

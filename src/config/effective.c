@@ -118,6 +118,9 @@ static void write_value(const struct out *o, const struct key *k, const void *ba
 	case KEY_ORDER:
 		fputs(*(const enum config_order *)at == ORDER_SHUFFLE ? "shuffle" : "listed", o->to);
 		break;
+	case KEY_AUTO:
+		fputs(*(const bool *)at ? "auto" : "off", o->to);
+		break;
 	case KEY_FACILITY:
 		fputs(facility_name(*(const int *)at), o->to);
 		break;

@@ -328,7 +328,7 @@ void read_defaults(struct parse *p, const struct key_table *t, void *base)
 				*(uint16_t *)at = (uint16_t)k->def;
 			else
 				*(uint32_t *)at = k->def;
-		} else if (k->type == KEY_BOOL) {
+		} else if (k->type == KEY_BOOL || k->type == KEY_AUTO) {
 			*(bool *)at = k->def;
 		} else if (k->type == KEY_FACILITY) {
 			*(int *)at = (int)k->def;

@@ -20,6 +20,7 @@ enum key_type {
 	KEY_FRACTION, /* kept in millionths */
 	KEY_WORKERS,  /* a number, or "auto" as 0 */
 	KEY_BOOL,
+	KEY_AUTO, /* bool: "auto", or "off" as false */
 	KEY_FACILITY,
 	KEY_ORDER,
 	KEY_NAME, /* char[size] */

@@ -211,6 +211,19 @@ static bool read_bool(struct parse *p, const struct key *k, const struct node *n
 	return false;
 }
 
+static bool read_auto(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	bool on = !strcmp(n->text, "auto");
+
+	(void)k;
+	if (on || !strcmp(n->text, "off")) {
+		*(bool *)out = on;
+		return true;
+	}
+	parse_error(p, n->at, "\"%s\" is neither auto nor off", clip(n->text).text);
+	return false;
+}
+
 /* --- words and names --- */
 
 static bool read_version(struct parse *p, const struct key *k, const struct node *n, void *out)
@@ -382,6 +395,7 @@ bool value_read(struct parse *p, const struct key *k, const struct node *n, void
 		[KEY_FRACTION] = read_fraction,   [KEY_WORKERS] = read_workers,
 		[KEY_BOOL] = read_bool,           [KEY_FACILITY] = read_facility,
 		[KEY_ORDER] = read_order,
+		[KEY_AUTO] = read_auto,
 		[KEY_NAME] = read_name,           [KEY_USER] = read_user,
 		[KEY_INTERFACE] = read_interface, [KEY_FILE] = read_path,
 		[KEY_PRIVATE] = read_key_file,    [KEY_PSK] = read_key_file,

@@ -12,10 +12,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static int open_queue(char *name, short flags)
+static int open_queue(char *name, int flags)
 {
-	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE |
-						      flags) };
+	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_MULTI_QUEUE | flags) };
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	int r;
 
@@ -43,18 +42,19 @@ static struct tun_offload set_offload(int fd)
 	const unsigned int tso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
 
 	if (ioctl(fd, TUNSETOFFLOAD, tso | TUN_F_USO4 | TUN_F_USO6) == 0)
-		return (struct tun_offload){ true, true, true };
+		return (struct tun_offload){ true, true, true, true };
 	if (ioctl(fd, TUNSETOFFLOAD, tso) == 0)
-		return (struct tun_offload){ true, true, false };
-	return (struct tun_offload){ .checksum = ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) == 0 };
+		return (struct tun_offload){ true, true, true, false };
+	return (struct tun_offload){ .header = true, .checksum = ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM) == 0 };
 }
 
 /*
  * The first queue must make the device (IFF_TUN_EXCL): joining one that is there would quietly take half of
  * the packets of another daemon.
  */
-int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got)
+int tun_open(char *name, int *fds, size_t queues, bool offload, struct tun_offload *got)
 {
+	const int flags = offload ? IFF_VNET_HDR : 0;
 	char real[IFNAMSIZ] = "";
 	size_t len = strnlen(name, IFNAMSIZ);
 
@@ -62,7 +62,7 @@ int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got)
 		return -EINVAL;
 	memcpy(real, name, len);
 	for (size_t i = 0; i < queues; i++) {
-		int fd = open_queue(real, i == 0 ? IFF_TUN_EXCL : 0);
+		int fd = open_queue(real, flags | (i == 0 ? IFF_TUN_EXCL : 0));
 
 		if (fd < 0) {
 			while (i > 0)
@@ -72,7 +72,7 @@ int tun_open(char *name, int *fds, size_t queues, struct tun_offload *got)
 		fds[i] = fd;
 	}
 	memcpy(name, real, IFNAMSIZ);
-	*got = set_offload(fds[0]);
+	*got = offload ? set_offload(fds[0]) : (struct tun_offload){ .header = false };
 	return 0;
 }
 
@@ -80,25 +80,36 @@ static_assert(offsetof(struct tun_packet, data) ==
 		      offsetof(struct tun_packet, vnet) + sizeof(struct vnet_header),
 	      "the header stands right before the packet");
 
-int tun_read(int fd, struct tun_packet *p)
+int tun_read(int fd, bool header, struct tun_packet *p)
 {
-	const size_t at = offsetof(struct tun_packet, vnet);
+	const size_t at = header ? offsetof(struct tun_packet, vnet) : offsetof(struct tun_packet, data);
 	ssize_t len;
+
+	if (!header)
+		memset(&p->vnet, 0, sizeof(p->vnet));
 
 	do {
 		len = read(fd, (uint8_t *)p + at, sizeof(*p) - at);
 	} while (len < 0 && errno == EINTR);
 	if (len < 0)
 		return errno == EAGAIN ? 0 : -errno;
+	if (!header)
+		return (int)len;
 	return (size_t)len > sizeof(p->vnet) ? (int)((size_t)len - sizeof(p->vnet)) : -EIO;
 }
 
-int tun_write(int fd, const uint8_t *packet, size_t len)
+bool tun_is_super_error(int error)
 {
+	return error == -EINVAL || error == -EIO;
+}
+
+int tun_write(int fd, bool header, const uint8_t *packet, size_t len)
+{
+	const size_t skip = header ? 0 : sizeof(struct vnet_header);
 	ssize_t written;
 
 	do {
-		written = write(fd, packet, len);
+		written = write(fd, packet + skip, len - skip);
 	} while (written < 0 && errno == EINTR);
 	return written < 0 ? -errno : 0;
 }

@@ -138,6 +138,13 @@ size_t udp_queued(int fd)
 	return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
+void udp_no_runs(int fd)
+{
+	static const struct option off = { SOL_UDP, UDP_GRO, 0 };
+
+	(void)set_options(fd, &off, 1);
+}
+
 struct udp_offload udp_offload(void)
 {
 	static const struct option send_runs = { SOL_UDP, UDP_SEGMENT, 0 };

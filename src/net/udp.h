@@ -62,6 +62,8 @@ struct udp_offload {
 	bool gro, gso;
 };
 struct udp_offload udp_offload(void);
+/* This socket receives datagrams one by one from now on. */
+void udp_no_runs(int fd);
 
 /*
  * Up to `n` datagrams or runs (n <= UDP_BATCH); each data points to room for UDP_ROOM bytes. Answers how many,

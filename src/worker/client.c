@@ -92,6 +92,8 @@ static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struc
 	p->opened = *remote;
 	s->id = socket;
 	s->fd = udp_open_path(r->interface, &p->transport.address, ip_is_v4(&remote->ip));
+	if (s->fd >= 0 && !w->config->udp_offload)
+		udp_no_runs(s->fd);
 	rc = s->fd < 0 ? s->fd : worker_socket_start(w, s);
 	if (rc == 0) {
 		list_append(&w->client->sockets, &s->node);

@@ -202,12 +202,21 @@ static const char *steering(const struct daemon *d)
 	return d->nworkers == 1 ? "one worker" : texts[d->steered][d->steer != NULL];
 }
 
+static bool writes_singly(const struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		if (d->workers[i].tun_singly)
+			return true;
+	return false;
+}
+
 /* What the kernel does for us in large pieces; "" where it does not. */
 static const char *offloads(struct daemon *d)
 {
-	snprintf(d->offloads, sizeof(d->offloads), "tunnel:%s%s%s; UDP:%s%s%s; %s",
+	snprintf(d->offloads, sizeof(d->offloads), "tunnel:%s%s%s%s; UDP:%s%s%s; %s",
 		 d->tun_offload.tso ? " TSO" : "", d->tun_offload.uso ? " USO" : "",
-		 d->tun_offload.checksum ? " checksum" : " none", d->udp_offload.gro ? " GRO" : "",
+		 d->tun_offload.checksum ? " checksum" : " none",
+		 writes_singly(d) ? ", super-packets refused" : "", d->udp_offload.gro ? " GRO" : "",
 		 d->udp_offload.gso ? " GSO" : "", d->udp_offload.gro || d->udp_offload.gso ? "" : " none",
 		 steering(d));
 	return d->offloads;

@@ -189,7 +189,8 @@ static int make_workers(struct daemon *d)
 {
 	const size_t n = d->config->role == ROLE_SERVER ? d->config->nlisten : 0;
 
-	d->udp_offload = udp_offload();
+	if (d->config->udp_offload)
+		d->udp_offload = udp_offload();
 	d->workers = calloc(d->nworkers, sizeof(*d->workers));
 	d->beats_seen = calloc(d->nworkers, sizeof(*d->beats_seen));
 	if (!d->workers || !d->beats_seen)
@@ -203,7 +204,8 @@ static int make_workers(struct daemon *d)
 		w->config = d->config;
 		w->tun_fd = d->tun_fds[i];
 		w->tun_index = tunnel_index(d->tunnel);
-		w->merge_kinds = (struct merge_kinds){ .tcp = true, .udp = d->tun_offload.uso };
+		w->tun_header = d->tun_offload.header;
+		w->merge_kinds = (struct merge_kinds){ .tcp = w->tun_header, .udp = d->tun_offload.uso };
 		w->runs = d->udp_offload.gso;
 		w->nlisteners = n;
 		w->listeners = calloc(n + 1, sizeof(*w->listeners));

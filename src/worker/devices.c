@@ -39,7 +39,7 @@ int devices_tunnel(struct daemon *d)
 	d->tun_fds = malloc(d->nworkers * sizeof(*d->tun_fds));
 	if (!d->tun_fds)
 		return -ENOMEM;
-	rc = tun_open(d->tunnel_name, d->tun_fds, d->nworkers, &d->tun_offload);
+	rc = tun_open(d->tunnel_name, d->tun_fds, d->nworkers, d->config->tunnel.offload, &d->tun_offload);
 	if (rc < 0) {
 		log_error("tunnel device %s: %s%s", d->config->tunnel.name, strerror(-rc), tunnel_hint(rc));
 		free(d->tun_fds);
@@ -107,6 +107,8 @@ static int open_sockets(struct daemon *d, size_t i, bool hellos)
 		s->fd = udp_open_listener(listen);
 		if (s->fd < 0)
 			return cannot_listen(listen, s->fd);
+		if (!d->config->udp_offload)
+			udp_no_runs(s->fd);
 		s->id = (uint32_t)i;
 		s->hellos = hellos;
 	}

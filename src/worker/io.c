@@ -41,7 +41,7 @@ static void send_failed(struct worker *w, int fd, size_t n, int error)
 		client_shell_error(w->client, fd, error);
 }
 
-static void send_singly(struct worker *w, int fd, const struct udp_datagram *run);
+static void run_refused(struct worker *w, int fd, const struct udp_datagram *run, int error);
 
 static void send_batch(struct worker *w, int fd, const struct udp_datagram *d, size_t n)
 {
@@ -59,7 +59,7 @@ static void send_batch(struct worker *w, int fd, const struct udp_datagram *d, s
 		if (error == 0)
 			continue;
 		if (d->len > d->segment && udp_is_run_error(error))
-			send_singly(w, fd, d);
+			run_refused(w, fd, d, error);
 		else if (!d->whole) /* a probe larger than the first link has told what it was to tell */
 			send_failed(w, fd, datagrams_of(d, 1), error);
 		d++;
@@ -78,6 +78,19 @@ static void send_singly(struct worker *w, int fd, const struct udp_datagram *run
 		d.len = d.segment;
 		send_batch(w, fd, &d, 1);
 	}
+}
+
+/* It was not sent at all: nothing of it is lost. */
+static void run_refused(struct worker *w, int fd, const struct udp_datagram *run, int error)
+{
+	char text[ENDPOINT_STRLEN];
+
+	engine_count(w->engine, COUNT_UDP_RUN_REFUSED, 1);
+	if (refused_add(&w->refused, fd, &run->remote, w->turn))
+		log_info("worker %u: a run of datagrams to %s was refused (%s): what goes there goes one by one for "
+			 "%d s; udp_run_refused counts this one and all others",
+			 w->index, endpoint_format(&run->remote, text), strerror(error), REFUSED_MS / 1000);
+	send_singly(w, fd, run);
 }
 
 /*
@@ -145,7 +158,7 @@ static bool joins(const struct worker *w, const struct worker_tx *last, int fd, 
 {
 	const struct udp_datagram *d = &last->d;
 
-	return w->runs && last->how == how && !d->whole && last->fd == fd &&
+	return w->runs && !last->singly && last->how == how && !d->whole && last->fd == fd &&
 	       d->data + d->len == datagram && len <= d->segment && d->len % d->segment == 0 &&
 	       d->len + len <= UDP_RUN_BYTES && d->len < (UDP_RUN_SEGMENTS - 1) * d->segment &&
 	       endpoint_equal(&d->remote, &to->remote) && ip_equal(&d->local, &to->local);
@@ -175,6 +188,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 	w->tx[w->ntx++] = (struct worker_tx){
 		.fd = fd,
 		.how = how,
+		.singly = w->runs && refused_has(&w->refused, fd, &to->remote, w->turn),
 		.d = { .data = (uint8_t *)(uintptr_t)datagram,
 		       .len = len,
 		       .segment = len,

@@ -287,7 +287,7 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 	if (status < 0)
 		uv_poll_start(poll, UV_READABLE, tun_readable);
 	for (size_t i = 0; i < TUN_BATCH && bytes < TUNNEL_BYTES; i++) {
-		n = tun_read(w->tun_fd, w->inner);
+		n = tun_read(w->tun_fd, w->tun_header, w->inner);
 		if (n <= 0)
 			break;
 		tunnel_read(w, w->inner, (size_t)n, now);
@@ -298,14 +298,60 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 		tunnel_lost(w);
 }
 
+/* The segments of a super-packet, each by itself; how many of them the device took. */
+static size_t write_singly(struct worker *w, const struct vnet_header *v, uint8_t *packet, size_t len)
+{
+	static const struct vnet_header none;
+	struct split s;
+	uint8_t *segment;
+	size_t written = 0, n;
+
+	if (!split_begin(&s, v, packet, len))
+		return 0;
+	while ((segment = split_next(&s, &n))) {
+		memcpy(segment - sizeof(none), &none, sizeof(none));
+		written += tun_write(w->tun_fd, w->tun_header, segment - sizeof(none), n + sizeof(none)) == 0;
+	}
+	return written;
+}
+
+/*
+ * Kernels have refused super-packets of their own kind. What this one held goes on one by one, from a copy, for what
+ * did not join it stands right behind; and if that is taken, it is the last one that this device was offered.
+ */
+static size_t super_refused(struct worker *w, const uint8_t *packet, size_t len, int error)
+{
+	struct vnet_header v;
+	uint8_t *copy = malloc(len);
+	size_t written;
+
+	if (!copy)
+		return 0;
+	memcpy(copy, packet, len);
+	memcpy(&v, copy, sizeof(v));
+	written = write_singly(w, &v, copy + sizeof(v), len - sizeof(v));
+	free(copy);
+	if (written == 0)
+		return 0;
+	engine_count(w->engine, COUNT_TUN_RUN_REFUSED, 1);
+	w->merge_kinds = (struct merge_kinds){ false, false };
+	w->tun_singly = true;
+	log_warn("%s refuses super-packets (%s): worker %u writes packets one by one from now on; "
+		 "tunnel.offload: off spares the attempt",
+		 daemon_tunnel_name(w->daemon), strerror(-error), w->index);
+	return written;
+}
+
 static void merge_write(struct worker *w)
 {
 	const size_t packets = w->merge.n;
-	size_t len;
+	size_t len, written = packets;
 	const uint8_t *packet = merge_finish(&w->merge, &len);
+	int rc = tun_write(w->tun_fd, w->tun_header, packet, len);
 
-	if (tun_write(w->tun_fd, packet, len) < 0)
-		engine_count(w->engine, COUNT_DROP_TUN_FULL, packets);
+	if (rc < 0)
+		written = packets > 1 && tun_is_super_error(rc) ? super_refused(w, packet, len, rc) : 0;
+	engine_count(w->engine, COUNT_DROP_TUN_FULL, packets - written);
 }
 
 void packets_flush(struct worker *w)

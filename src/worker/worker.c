@@ -164,6 +164,7 @@ static void after_poll(uv_check_t *c)
 	struct worker *w = container_of(c, struct worker, check);
 	const struct jv_time now = worker_now();
 
+	w->turn = now;
 	if (w->stopping) {
 		if (w->jobs == 0)
 			uv_stop(&w->loop);

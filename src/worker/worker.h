@@ -19,6 +19,7 @@
 #include "net/offload.h"
 #include "net/udp.h"
 #include "session/engine.h"
+#include "worker/refused.h"
 #include "worker/share.h"
 
 struct client_shell;
@@ -120,12 +121,17 @@ struct worker {
 	struct merge merge; /* packets on their way to the tunnel, in merge_slab */
 	uint8_t *merge_slab;
 	struct merge_kinds merge_kinds;
+	bool tun_header;             /* before each packet of the tunnel */
+	_Atomic bool tun_singly;     /* the device has refused a super-packet: none is offered to it any more */
 	struct tun_packet *inner; /* what was read from the tunnel last */
 	bool runs;                /* the kernel sends runs of datagrams */
+	struct refused refused;   /* but not to these */
+	struct jv_time turn;      /* when the loop turned last */
 	struct worker_tx {
 		int fd;
 		unsigned int how; /* enum send_how, but for SEND_STANDS */
 		struct udp_datagram d; /* segment: length of the first one */
+		bool singly;           /* nothing joins it */
 	} tx[WORKER_TX];
 	size_t ntx;
 	struct share share;  /* of what is sent */

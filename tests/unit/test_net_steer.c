@@ -212,7 +212,7 @@ static void open_device(struct device *t, void **state)
 
 	require_tun(state);
 	memset(t, 0, sizeof(*t));
-	assert_int_equal(tun_open(name, t->queues, WORKERS, &offload), 0);
+	assert_int_equal(tun_open(name, t->queues, WORKERS, true, &offload), 0);
 	assert_true(run("ip link set js0 up && ip addr add 10.99.0.1/16 dev js0 && "
 			"ip addr add fd99::1/64 dev js0 nodad && ip route add 172.30.0.0/16 dev js0"));
 	t->steer = steer_tunnel(t->queues[WORKERS - 1], &rc);

@@ -78,7 +78,7 @@ static void test_two_queues_carry_packets(void **state)
 	int len;
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, fds, 2, &offload), 0);
+	assert_int_equal(tun_open(name, fds, 2, true, &offload), 0);
 	assert_string_equal(name, "jt0");
 	set_up(name, "10.99.0.1/24");
 
@@ -121,7 +121,7 @@ static void test_empty_queue_and_bad_packets(void **state)
 	int fd;
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, &fd, 1, &offload), 0);
+	assert_int_equal(tun_open(name, &fd, 1, true, &offload), 0);
 	assert_int_equal(tun_read_packet(fd, buf, sizeof(buf)), 0);
 	memset(buf, 0, sizeof(buf));
 	assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
@@ -140,7 +140,7 @@ static void test_kernel_names_the_device(void **state)
 	int fds[3];
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, fds, 3, &offload), 0);
+	assert_int_equal(tun_open(name, fds, 3, true, &offload), 0);
 	assert_string_equal(name, "jt0");
 	for (size_t i = 0; i < 3; i++)
 		close(fds[i]);
@@ -155,9 +155,9 @@ static void test_never_joins_what_is_there(void **state)
 	int second[2];
 
 	require_tun(state);
-	assert_int_equal(tun_open(name, first, 2, &offload), 0);
-	assert_int_equal(tun_open(taken, second, 2, &offload), -EBUSY);
-	assert_true(tun_open(lo, second, 1, &offload) < 0);
+	assert_int_equal(tun_open(name, first, 2, true, &offload), 0);
+	assert_int_equal(tun_open(taken, second, 2, true, &offload), -EBUSY);
+	assert_true(tun_open(lo, second, 1, true, &offload) < 0);
 	close(first[0]);
 	close(first[1]);
 }
@@ -174,9 +174,9 @@ static void test_failure_leaves_nothing(void **state)
 	close(before);
 	require_tun(state);
 	memset(unterminated, 'x', sizeof(unterminated));
-	assert_int_equal(tun_open(unterminated, fds, 1, &offload), -EINVAL);
-	assert_int_equal(tun_open(name, fds, 0, &offload), -EINVAL);
-	assert_true(tun_open(name, fds, 300, &offload) < 0); /* the kernel allows 256 */
+	assert_int_equal(tun_open(unterminated, fds, 1, true, &offload), -EINVAL);
+	assert_int_equal(tun_open(name, fds, 0, true, &offload), -EINVAL);
+	assert_true(tun_open(name, fds, 300, true, &offload) < 0); /* the kernel allows 256 */
 	assert_string_equal(name, "jt3");
 	assert_int_equal(if_nametoindex("jt3"), 0);
 	after = dup(0);

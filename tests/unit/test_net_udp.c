@@ -320,7 +320,7 @@ static void test_run_that_cannot_go(void **state)
 	require_tun(state);
 	if (!udp_offload().gso)
 		skip();
-	assert_int_equal(tun_open(name, &fd, 1, &offload), 0);
+	assert_int_equal(tun_open(name, &fd, 1, true, &offload), 0);
 	assert_true(run("ip addr add 10.98.3.1/24 dev jt3 && ip link set jt3 mtu 1280 up"));
 	d.remote = endpoint_of("10.98.3.2:9");
 	client = path(true);
@@ -485,7 +485,7 @@ static void open_networks(struct networks *n)
 		char name[IFNAMSIZ];
 
 		snprintf(name, sizeof(name), "jt%u", (unsigned int)i);
-		assert_int_equal(tun_open(name, &n->fd[i], 1, &offload), 0);
+		assert_int_equal(tun_open(name, &n->fd[i], 1, true, &offload), 0);
 	}
 	assert_true(run("ip link set jt0 mtu 1500 up && ip link set jt1 mtu 1500 up"
 			" && ip addr add 192.0.2.1/32 dev lo && ip addr add 192.0.2.2/32 dev lo"

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "net/tun.h"
 #include "worker/affinity.h"
 #include "worker/client.h"
 #include "worker/daemon.h"
@@ -366,6 +367,42 @@ int client_shell_fd(const struct client_shell *c, uint32_t socket)
 	return -1;
 }
 
+/* --- a kernel that refuses what is more than one packet --- */
+
+static _Atomic int refuse_supers, refuse_runs; /* with this error */
+static _Atomic unsigned int supers_offered, runs_offered;
+
+int __real_tun_write(int fd, bool header, const uint8_t *packet, size_t len);
+int __wrap_tun_write(int fd, bool header, const uint8_t *packet, size_t len);
+int __real_udp_send(int fd, const struct udp_datagram *d, size_t n, int *error);
+int __wrap_udp_send(int fd, const struct udp_datagram *d, size_t n, int *error);
+
+int __wrap_tun_write(int fd, bool header, const uint8_t *packet, size_t len)
+{
+	struct vnet_header v;
+
+	memcpy(&v, packet, sizeof(v));
+	supers_offered += vnet_is_super(&v);
+	if (refuse_supers && vnet_is_super(&v))
+		return -refuse_supers;
+	return __real_tun_write(fd, header, packet, len);
+}
+
+int __wrap_udp_send(int fd, const struct udp_datagram *d, size_t n, int *error)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (d[i].segment == 0 || d[i].len <= d[i].segment)
+			continue;
+		runs_offered++;
+		if (!refuse_runs)
+			continue;
+		n = i > 0 ? (size_t)__real_udp_send(fd, d, i, error) : 0;
+		*error = refuse_runs;
+		return (int)n;
+	}
+	return __real_udp_send(fd, d, n, error);
+}
+
 /* --- set-up --- */
 
 static struct daemon *daemon_new(void)
@@ -389,6 +426,8 @@ static struct daemon *daemon_new(void)
 		w->workers = WORKERS;
 		w->config = &d->config;
 		w->tun_fd = pair[1];
+		w->tun_index = -1;
+		w->tun_header = true;
 		w->nlisteners = 1;
 		w->listeners = calloc(1, sizeof(*w->listeners));
 		w->listeners[0].fd = udp_open_listener(&e);
@@ -707,6 +746,177 @@ static void test_delivered(void **state)
 	close(fd);
 }
 
+/* --- where only single packets go --- */
+
+enum { SEGMENTS = 8, SEGMENT = 20 + 8 + 100 };
+
+static void put_sum(uint8_t *at, const uint8_t *p, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	at[0] = (uint8_t)(~sum >> 8);
+	at[1] = (uint8_t)~sum;
+}
+
+/* UDP over IPv4 */
+static void segment_make(uint8_t p[SEGMENT], unsigned int number)
+{
+	static const uint8_t headers[28] = { 0x45, 0, 0, SEGMENT, 0,  0, 0x40, 0, 64, 17, 0, 0, 10, 8,
+					     0,    1, 10, 8,       0, 2,  0,    7, 0,  9,  0, SEGMENT - 20 };
+
+	memset(p, (int)number, SEGMENT);
+	memcpy(p, headers, sizeof(headers));
+	p[5] = (uint8_t)number;
+	put_sum(p + 10, p, 20, 0);
+	put_sum(p + 26, p + 12, SEGMENT - 12, 17 + SEGMENT - 20);
+}
+
+static void deliver_segments(struct daemon *d)
+{
+	const struct engine_io *io = &d->e[0]->setup.io;
+
+	for (unsigned int i = 0; i < SEGMENTS; i++) {
+		uint8_t *room = io->room(&d->w[0]);
+
+		segment_make(room, i);
+		io->deliver(&d->w[0], room, SEGMENT);
+	}
+	worker_flush(&d->w[0]);
+}
+
+/* What the device got: each packet by itself, its header in front or none, in order and whole. */
+static void expect_segments(struct daemon *d, bool header)
+{
+	const size_t before = header ? sizeof(struct vnet_header) : 0;
+	static const struct vnet_header none;
+	uint8_t got[2048], want[SEGMENT];
+
+	for (unsigned int i = 0; i < SEGMENTS; i++) {
+		assert_int_equal(recv(d->tun[0], got, sizeof(got), 0), before + SEGMENT);
+		segment_make(want, i);
+		if (header)
+			assert_memory_equal(got, &none, sizeof(none));
+		assert_memory_equal(got + before, want, SEGMENT);
+	}
+	assert_int_equal(recv(d->tun[0], got, sizeof(got), 0), -1);
+}
+
+static void device_refuses(int error)
+{
+	struct daemon *d = daemon_new();
+	struct worker *w = &d->w[0];
+
+	w->merge_kinds = (struct merge_kinds){ true, true };
+	supers_offered = 0;
+	refuse_supers = error;
+	deliver_segments(d);
+	expect_segments(d, true);
+	assert_int_equal(supers_offered, 1);
+	assert_true(w->tun_singly);
+	deliver_segments(d);
+	expect_segments(d, true);
+	assert_int_equal(supers_offered, 1); /* never again */
+	assert_int_equal(d->e[0]->counters.n[COUNT_TUN_RUN_REFUSED], 1);
+	assert_int_equal(d->e[0]->counters.n[COUNT_DROP_TUN_FULL], 0);
+	refuse_supers = 0;
+	finish(d);
+}
+
+static void test_device_refuses_supers(void **state)
+{
+	device_refuses(EINVAL);
+	device_refuses(EIO);
+}
+
+/* A device that takes nothing at all is no reason to think so. */
+static void test_device_is_down(void **state)
+{
+	struct daemon *d = daemon_new();
+	struct worker *w = &d->w[0];
+	int fd = w->tun_fd;
+
+	w->merge_kinds = (struct merge_kinds){ true, true };
+	refuse_supers = EIO;
+	w->tun_fd = -1;
+	deliver_segments(d);
+	assert_int_equal(d->e[0]->counters.n[COUNT_DROP_TUN_FULL], SEGMENTS);
+	assert_int_equal(d->e[0]->counters.n[COUNT_TUN_RUN_REFUSED], 0);
+	assert_false(w->tun_singly);
+	w->tun_fd = fd;
+	refuse_supers = 0;
+	finish(d);
+}
+
+/* tunnel.offload: off */
+static void test_device_without_headers(void **state)
+{
+	struct daemon *d = daemon_new();
+	struct tun_packet p;
+	uint8_t want[SEGMENT];
+
+	d->w[0].tun_header = false;
+	deliver_segments(d);
+	expect_segments(d, false);
+	segment_make(want, 3);
+	assert_int_equal(send(d->tun[0], want, sizeof(want), 0), sizeof(want));
+	memset(&p, 0xff, sizeof(p));
+	assert_int_equal(tun_read(d->w[0].tun_fd, false, &p), SEGMENT);
+	assert_false(vnet_is_super(&p.vnet) || p.vnet.flags);
+	assert_memory_equal(p.data, want, sizeof(want));
+	finish(d);
+}
+
+static unsigned int received(int fd, struct udp_datagram *d, size_t len)
+{
+	unsigned int n = 0;
+
+	for (int got; (got = udp_receive(fd, d, 1)) > 0;)
+		n += (unsigned int)(d->len / len);
+	return n;
+}
+
+/* Nothing of a run that was refused is lost, and no other is offered to that receiver for a while. */
+static void test_runs_refused(void **state)
+{
+	enum { N = 10, LEN = 64 };
+	static uint8_t data[N * LEN], room[UDP_ROOM];
+	struct daemon *d = daemon_new();
+	struct worker *w = &d->w[0];
+	const struct engine_io *io = &d->e[0]->setup.io;
+	struct udp_datagram in = { .data = room };
+	struct route to = { .socket = 0 };
+	struct endpoint unused;
+	int fd = dial(d, &unused);
+
+	assert_int_equal(udp_local(fd, &to.remote), 0);
+	assert_true(ip_parse("127.0.0.1", &to.remote.ip));
+	w->runs = true;
+	w->turn = worker_now();
+	refuse_runs = EIO;
+	runs_offered = 0;
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < N; i++)
+			io->send(w, &to, data + i * LEN, LEN, SEND_STANDS);
+		worker_flush(w);
+		assert_int_equal(received(fd, &in, LEN), N);
+	}
+	assert_int_equal(runs_offered, 1);
+	assert_int_equal(d->e[0]->counters.n[COUNT_UDP_RUN_REFUSED], 1);
+	assert_int_equal(d->e[0]->counters.n[COUNT_DROP_SOCKET_ERROR], 0);
+	w->turn = time_add_ms(w->turn, REFUSED_MS);
+	refuse_runs = 0;
+	for (size_t i = 0; i < N; i++)
+		io->send(w, &to, data + i * LEN, LEN, SEND_STANDS);
+	assert_int_equal(w->ntx, 1);
+	worker_flush(w);
+	assert_int_equal(runs_offered, 2);
+	assert_int_equal(received(fd, &in, LEN), N);
+	close(fd);
+	finish(d);
+}
+
 /* What found the socket's buffer full never got as far as us, and is counted nevertheless: once. */
 static void test_full_receive_buffer_is_counted(void **state)
 {
@@ -955,6 +1165,10 @@ int main(void)
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_standing),
 		TEST(test_delivered),
+		cmocka_unit_test(test_device_refuses_supers),
+		cmocka_unit_test(test_device_is_down),
+		cmocka_unit_test(test_device_without_headers),
+		cmocka_unit_test(test_runs_refused),
 		cmocka_unit_test(test_full_receive_buffer_is_counted),
 		cmocka_unit_test(test_full_ring_is_counted),
 		cmocka_unit_test(test_ring_of_large_packets),

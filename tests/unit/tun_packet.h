@@ -6,7 +6,7 @@
 static inline int tun_read_packet(int fd, uint8_t *buf, size_t cap)
 {
 	static struct tun_packet p;
-	int len = tun_read(fd, &p);
+	int len = tun_read(fd, true, &p);
 
 	if (len <= 0)
 		return len;
@@ -27,5 +27,5 @@ static inline int tun_write_packet(int fd, const uint8_t *packet, size_t len)
 	memcpy(merge_room(&m), packet, len);
 	merge_add(&m, (struct merge_kinds){ false, false }, len);
 	p = merge_finish(&m, &len);
-	return tun_write(fd, p, len);
+	return tun_write(fd, true, p, len);
 }
