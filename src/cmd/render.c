@@ -381,6 +381,27 @@ static void put_addresses_line(FILE *out, const json_t *s)
 	fprintf(out, "; MTU %llu\n", (unsigned long long)number_of(s, "mtu"));
 }
 
+/* What the server gives and the client does not take. */
+static void put_refused_line(FILE *out, const json_t *s)
+{
+	const json_t *list = json_object_get(s, "refused");
+	const uint64_t total = number_of(s, "refused_total");
+	const size_t n = json_array_size(list);
+
+	if (total == 0)
+		return;
+	put_key(out, "not taken");
+	for (size_t i = 0; i < n; i++) {
+		const char *item = json_string_value(json_array_get(list, i));
+
+		fputs(i ? ", " : "", out);
+		render_text(out, item ? item : "?");
+	}
+	if (total > n)
+		fprintf(out, " and %llu more", (unsigned long long)(total - n));
+	fputs("; see accept in jumpvpnd.yaml(5)\n", out);
+}
+
 static void put_identity_lines(FILE *out, const json_t *s)
 {
 	char age[FORMAT_LEN];
@@ -418,6 +439,7 @@ static void render_session(FILE *out, const json_t *s, bool colour)
 		put_traffic_line(out, s, "received", "rx_bytes", "rx_packets");
 		put_traffic_line(out, s, "sent", "tx_bytes", "tx_packets");
 		put_addresses_line(out, s);
+		put_refused_line(out, s);
 		put_identity_lines(out, s);
 	}
 	render_paths(out, json_object_get(s, "paths"));

@@ -103,6 +103,14 @@ struct config {
 	size_t nendpoints;
 	enum config_order order;
 	uint32_t failover_after_ms; /* 0: never */
+	struct {
+		struct config_networks {
+			struct prefix *at;
+			size_t n;
+			bool set;
+		} addresses, routes, dns; /* what the server may give lies within; unset: what is not this machine's own */
+		struct config_networks sources, destinations; /* of packets, beside routes and addresses of the tunnel */
+	} accept;
 	struct config_transport *transports; /* at least one: "default" when none is given */
 	size_t ntransports;
 

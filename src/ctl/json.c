@@ -142,6 +142,20 @@ static json_t *json_addresses(const struct session_info *s)
 	return list;
 }
 
+static json_t *json_refused(const struct session_info *s)
+{
+	static const char *const kinds[] = { [NET_ITEM_ADDRESS] = "address",
+					     [NET_ITEM_ROUTE] = "route",
+					     [NET_ITEM_DNS] = "dns" };
+	json_t *list = json_array();
+	char text[PREFIX_STRLEN];
+
+	for (size_t i = 0; i < s->nrefused && i < INFO_ADDRESSES; i++)
+		json_array_append_new(list, json_sprintf("%s %s", kinds[s->refused[i].kind],
+							 prefix_format(&s->refused[i].prefix, text)));
+	return list;
+}
+
 static json_t *json_paths(const struct session_info *s)
 {
 	json_t *list = json_array();
@@ -154,7 +168,7 @@ static json_t *json_paths(const struct session_info *s)
 json_t *json_session_whole(const struct session_info *s)
 {
 	json_t *o = json_session_row(s);
-	json_t *more = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:i, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+	json_t *more = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:i, s:o, s:I, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
 				 "deadline_ms", json_count(s->deadline_ms),
 				 "next_ms", json_count(s->next_ms),
 				 "lifetime_left_ms", (json_int_t)s->lifetime_left_ms,
@@ -165,6 +179,8 @@ json_t *json_session_whole(const struct session_info *s)
 				 "mtu", (int)s->mtu,
 				 "addresses", json_addresses(s),
 				 "addresses_total", (json_int_t)s->naddresses,
+				 "refused", json_refused(s),
+				 "refused_total", (json_int_t)s->nrefused,
 				 "since_switch_ms", json_count(s->since_switch_ms),
 				 "bytes_since_switch", (json_int_t)s->bytes_since_switch,
 				 "switches_left", (json_int_t)s->switches_left,

@@ -535,6 +535,7 @@ static bool parse_address(const struct nlmsghdr *nlh, struct netlink_event *e)
 		e->kind = NETLINK_ADDRESS_REMOVED;
 	else if ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC))
 		return false;
+	e->len = (uint8_t)(ifa->ifa_prefixlen + (ifa->ifa_family == AF_INET ? 96 : 0));
 	e->ifindex = (int)ifa->ifa_index;
 	if (!if_indextoname(ifa->ifa_index, e->interface))
 		e->interface[0] = '\0';

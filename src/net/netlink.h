@@ -51,6 +51,7 @@ struct netlink_event {
 	int ifindex;
 	char interface[16]; /* "" for ROUTES_CHANGED, or when it is gone already */
 	struct ip address;  /* of address events */
+	uint8_t len;        /* of its network */
 };
 
 /* For watching: subscribed to links, addresses and routes, non-blocking; poll its fd. */

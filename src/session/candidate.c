@@ -286,7 +286,6 @@ void client_locators(struct session *s, const struct frame *f, struct jv_time no
 void client_policy(struct session *s, const struct frame *f, struct jv_time now)
 {
 	struct client *c = client_of(s);
-	struct net_setup n = { .mtu = f->policy.mtu };
 
 	if (f->policy.generation == s->policy_generation || s != c->session)
 		return;
@@ -311,9 +310,7 @@ void client_policy(struct session *s, const struct frame *f, struct jv_time now)
 	s->mtu = c->mtu = f->policy.mtu;
 	session_policy(s, &f->policy.policy, f->policy.generation);
 	c->coming_have = 0;
-	n.items = c->items;
-	n.count = c->nitems;
-	s->engine->io.net_setup(s->engine->ctx, &n);
+	inside_set_up(c);
 	ping_send(s->active, 0, now); /* tells the server that it is here */
 }
 

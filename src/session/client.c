@@ -25,7 +25,6 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	struct client *c = s->engine->client;
 	const bool failover = c->failover.on;
 	struct session *old = c->session;
-	struct net_setup n;
 
 	session_bind(s, p, false, now);
 	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
@@ -47,8 +46,7 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 		session_end(old, REASON_SUPERSEDED, now);
 		failover_ends(c, now);
 	}
-	n = (struct net_setup){ .mtu = c->mtu, .items = c->items, .count = c->nitems };
-	s->engine->io.net_setup(s->engine->ctx, &n);
+	inside_set_up(c);
 	client_open_missing(s, now);
 	rekey_schedule(s, now);
 	timer_start_earlier(&s->engine->wheel, &s->standby, time_add_ms(now, s->policy.standby_probe_ms));

@@ -30,7 +30,7 @@
 	X(DROP_NOT_ATTACHED, drop_not_attached, "DATA before the session attached")                \
 	X(DROP_BAD_FRAME, drop_bad_frame, "authentic CONTROL with a frame that is not valid")      \
 	X(DROP_BAD_INNER, drop_bad_inner, "inner packets that are not whole IP packets")           \
-	X(DROP_BAD_SOURCE, drop_bad_source, "inner packets from an address the peer does not own") \
+	X(DROP_BAD_SOURCE, drop_bad_source, "inner packets from, or to a client, an address that is not the peer's") \
 	X(DROP_NO_OWNER, drop_no_owner, "inner packets to an address nobody owns")                 \
 	X(DROP_NO_SESSION, drop_no_session, "inner packets to a peer without a session")           \
 	X(DROP_NO_PATH, drop_no_path, "inner packets while no path can carry them")                \

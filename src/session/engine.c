@@ -47,12 +47,13 @@ static bool client_new(struct engine *e, struct jv_time now)
 	c->connecting_since = now;
 	c->items = calloc(items, sizeof(c->items[0]));
 	c->coming = calloc(items, sizeof(c->coming[0]));
+	c->accepted = calloc(items, sizeof(c->accepted[0]));
 	ladder_init(c);
 	timer_init(&c->retry, connect_retry);
 	timer_init(&c->complain, connect_complain);
 	timer_init(&c->waiting.due, connect_waited);
 	failover_init(c);
-	return c->items && c->coming;
+	return c->items && c->coming && c->accepted;
 }
 
 struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
@@ -115,6 +116,8 @@ void engine_free(struct engine *e)
 	if (e->client) {
 		free(e->client->items);
 		free(e->client->coming);
+		free(e->client->accepted);
+		inside_free(e->client);
 		crypto_wipe(e->client, sizeof(*e->client));
 		free(e->client);
 	}
@@ -479,8 +482,10 @@ void engine_configure(struct engine *e, const struct config *config, struct jv_t
 	if (!e->client)
 		trail_unattached_all(e, now);
 	e->config = config;
-	if (e->client)
+	if (e->client) {
+		engine_net_again(e);
 		return;
+	}
 	if (!peers_grow(e, config->npeers + 1))
 		bug("no memory for %zu peers", config->npeers);
 	server_configure(e, old, config, now);

@@ -24,6 +24,8 @@ struct net_setup {
 	uint16_t mtu;
 	const struct net_item *items; /* addresses, routes, name servers */
 	size_t count;
+	const struct net_item *refused; /* what it says, too, and is not to have */
+	size_t nrefused;
 };
 
 enum send_how {
@@ -72,6 +74,9 @@ struct engine_io {
 	void (*unanswered)(void *ctx);
 	/* Client: set the tunnel device up like this (again and again: idempotent). */
 	void (*net_setup)(void *ctx, const struct net_setup *n);
+	/* Client: is this not the server's to give, for it is this machine's own, or lies on a link of it? NULL: nothing is.
+	 * engine_net_again() asks anew. */
+	bool (*net_taken)(void *ctx, const struct net_item *item);
 };
 
 struct engine_setup {
@@ -157,6 +162,9 @@ void engine_path_error(struct engine *e, uint32_t socket, int error);
 bool engine_connecting(const struct engine *e, struct session_info *out, struct jv_time now);
 /* Its local address changed, but it can still be used. */
 void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now);
+
+/* Links or addresses have changed: what the server may give is judged anew, and set up. */
+void engine_net_again(struct engine *e);
 
 /* --- control --- */
 

@@ -94,13 +94,23 @@ static void addresses(struct session *s, struct session_info *out)
 			out->address[out->naddresses] = peer->addresses[i];
 		out->naddresses++;
 	}
-	for (size_t i = 0; e->client && i < e->client->nitems; i++) {
-		if (e->client->items[i].kind != NET_ITEM_ADDRESS)
+	for (size_t i = 0; e->client && i < e->client->naccepted; i++) {
+		if (e->client->accepted[i].kind != NET_ITEM_ADDRESS)
 			continue;
 		if (out->naddresses < INFO_ADDRESSES)
-			out->address[out->naddresses] = e->client->items[i].prefix;
+			out->address[out->naddresses] = e->client->accepted[i].prefix;
 		out->naddresses++;
 	}
+}
+
+static void refused(const struct session *s, struct session_info *out)
+{
+	const struct client *c = s->engine->client;
+	const struct net_item *item = c ? c->accepted + c->naccepted : NULL;
+
+	for (size_t i = 0; c && i < c->nrefused; i++, item++)
+		if (out->nrefused++ < INFO_ADDRESSES)
+			out->refused[i] = (struct net_refused){ item->kind, item->prefix };
 }
 
 static uint64_t next_ms(const struct session *s, struct jv_time now)
@@ -134,6 +144,7 @@ void session_info(struct session *s, struct session_info *out, struct jv_time no
 	out->suite = s->keys.suite;
 	out->mtu = s->mtu;
 	addresses(s, out);
+	refused(s, out);
 	out->active = s->active ? s->active->number : INFO_NO_PATH;
 	out->last_authentic_rx_ms = s->state == STATE_BIRTH ? UINT64_MAX : ago_ms(s->last_rx, now);
 	out->since_switch_ms = ago_ms(s->last_switch, now);

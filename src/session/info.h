@@ -90,6 +90,11 @@ struct session_info {
 	uint16_t mtu;
 	uint32_t naddresses;     /* may exceed INFO_ADDRESSES: the first ones are here */
 	struct prefix address[INFO_ADDRESSES];
+	uint32_t nrefused;       /* client: of what the server gives, what is not taken; the first ones are here */
+	struct net_refused {
+		enum net_item_kind kind;
+		struct prefix prefix;
+	} refused[INFO_ADDRESSES];
 	uint8_t active;          /* number of the active path, or INFO_NO_PATH */
 	uint64_t last_authentic_rx_ms; /* ago; UINT64_MAX: never */
 	uint64_t since_switch_ms;      /* UINT64_MAX: never switched */

@@ -26,15 +26,18 @@ static bool takes_data(struct session *s, const struct path *p, struct jv_time n
 	return s->engine->client && s->jump.pending && p->slot == s->jump.slot;
 }
 
-/* Does the peer own the address? Of a run, most packets come from one. */
-static bool owns(struct reception *r, const struct session *s, const struct ip *src)
+/* Is the address the peer's, and to a client is it for us? Of a run, most packets come from one and go to one. */
+static bool owns(struct reception *r, const struct session *s, const struct inner *in)
 {
-	if (r->owned && ip_equal(&r->src, src))
+	const struct client *c = s->engine->client;
+
+	if (r->owned && ip_equal(&r->src, &in->src) && (!c || ip_equal(&r->dst, &in->dst)))
 		return true;
-	if (config_owner(s->engine->config, src) != s->peer)
+	if (c ? !inside_takes(c, &in->src, &in->dst) : config_owner(s->engine->config, &in->src) != s->peer)
 		return false;
 	r->owned = true;
-	r->src = *src;
+	r->src = in->src;
+	r->dst = in->dst;
 	return true;
 }
 
@@ -48,7 +51,7 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 		e->counters.n[COUNT_DROP_BAD_INNER]++;
 		return;
 	}
-	if (!e->client && !owns(r, s, &in.src)) {
+	if (!owns(r, s, &in)) {
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;
 	}

@@ -286,7 +286,16 @@ static void item_add(struct item_list *l, enum net_item_kind kind, const struct 
 	l->n++;
 }
 
-/* Of the peer's addresses only the hosts are for its device: networks lie behind it. */
+static bool is_routed(const struct config_peer *peer, const struct ip *ip)
+{
+	for (size_t i = 0; i < peer->nroutes; i++)
+		if (prefix_contains(&peer->routes[i], ip))
+			return true;
+	return false;
+}
+
+/* Of the peer's addresses only the hosts are for its device: networks lie behind it. The server's own
+ * addresses are always among the routes: errors come from there, and a client takes nothing from where it sends nothing. */
 size_t server_items(const struct engine *e, const struct session *s, struct net_item *out, size_t max)
 {
 	const struct config_peer *peer = &e->config->peers[s->peer];
@@ -297,6 +306,9 @@ size_t server_items(const struct engine *e, const struct session *s, struct net_
 			item_add(&l, NET_ITEM_ADDRESS, &peer->addresses[i].ip, 128);
 	for (size_t i = 0; i < peer->nroutes; i++)
 		item_add(&l, NET_ITEM_ROUTE, &peer->routes[i].ip, peer->routes[i].len);
+	for (size_t i = 0; peer->nroutes > 0 && i < e->config->tunnel.naddresses; i++)
+		if (!is_routed(peer, &e->config->tunnel.addresses[i].ip))
+			item_add(&l, NET_ITEM_ROUTE, &e->config->tunnel.addresses[i].ip, 128);
 	for (size_t i = 0; i < peer->ndns; i++)
 		item_add(&l, NET_ITEM_DNS, &peer->dns[i], 128);
 	return l.n;

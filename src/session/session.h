@@ -216,6 +216,9 @@ struct client {
 		struct noise_split split; /* zero when it has been made use of */
 		struct welcome w;         /* what its session is to have when it is attached */
 	} waiting;
+	struct net_item *accepted; /* of them, and behind those what was refused; see inside.c */
+	size_t naccepted, nrefused;
+	struct lpm *sources, *destinations; /* of inner packets; NULL: not yet */
 	struct net_item *coming;
 	uint32_t coming_generation;
 	uint8_t coming_parts;
@@ -433,8 +436,8 @@ struct reception {
 	bool takes_data, home; /* home: it came from where the path leads */
 	struct epoch *epoch;   /* NULL: look it up */
 	struct aead_key *key;
-	bool owned; /* `src` belongs to the peer */
-	struct ip src;
+	bool owned; /* `src` belongs to the peer, and to a client `dst` */
+	struct ip src, dst;
 };
 void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, size_t len);
 
@@ -550,6 +553,11 @@ bool failover_may_take(struct client *c, struct jv_time now);
 void failover_decided(struct client *c);
 /* There is no session any more that would go before the next. */
 void failover_ends(struct client *c, struct jv_time now);
+
+/* inside.c: what a client lets its server have inside */
+void inside_set_up(struct client *c); /* the server has said something, or our own configuration has changed */
+void inside_free(struct client *c);
+bool inside_takes(const struct client *c, const struct ip *src, const struct ip *dst);
 
 /* server.c: judges jumps */
 enum reason switch_reason(enum reason evidence); /* of switch_start */

@@ -14,6 +14,8 @@
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
+#define REFUSED_TOLD 8
+
 struct remote {
 	struct endpoint at;
 	char interface[CONFIG_IFNAME_MAX]; /* where a socket that leads there is bound to */
@@ -45,6 +47,9 @@ struct client_shell {
 	struct tunnel *tunnel;
 	struct net_item *said; /* what the server said last, for a reload of our own wishes */
 	size_t nsaid;
+	struct net_item refused[REFUSED_TOLD]; /* the first ones of what it says and does not get */
+	size_t nrefused;
+	bool moved; /* an address came or went */
 	uint16_t said_mtu;
 	bool stopped;
 };
@@ -194,6 +199,48 @@ static void set_up_tunnel(struct client_shell *c)
 	wishes_free(&w);
 }
 
+static const char *item_name(enum net_item_kind kind)
+{
+	return kind == NET_ITEM_ADDRESS ? "address" : kind == NET_ITEM_ROUTE ? "route" : "name server";
+}
+
+/* Each set of them once. */
+static void tell_refused(struct client_shell *c, const struct net_setup *n)
+{
+	const size_t told = n->nrefused < REFUSED_TOLD ? n->nrefused : REFUSED_TOLD;
+	char text[PREFIX_STRLEN];
+	bool same = c->nrefused == n->nrefused;
+
+	for (size_t i = 0; same && i < told; i++)
+		same = c->refused[i].kind == n->refused[i].kind &&
+		       c->refused[i].prefix.len == n->refused[i].prefix.len &&
+		       ip_equal(&c->refused[i].prefix.ip, &n->refused[i].prefix.ip);
+	if (same)
+		return;
+	c->nrefused = n->nrefused;
+	for (size_t i = 0; i < told; i++) {
+		c->refused[i] = n->refused[i];
+		log_warn("not taken from the server: %s %s, which accept: does not list, or which is on a link of this "
+			 "machine",
+			 item_name(n->refused[i].kind), prefix_format(&n->refused[i].prefix, text));
+	}
+	if (n->nrefused > told)
+		log_warn("not taken from the server: %zu more", n->nrefused - told);
+}
+
+/* Our own networks and addresses are not the server's to give, nor is the way to itself. */
+static bool io_net_taken(void *ctx, const struct net_item *item)
+{
+	struct worker *w = ctx;
+	struct client_shell *c = w->client;
+
+	for (size_t i = 0; item->prefix.len == 128 && i < PROTO_PATHS_MAX; i++)
+		for (size_t k = 0; k < c->candidate[i].remotes; k++)
+			if (ip_equal(&c->candidate[i].remote[k].at.ip, &item->prefix.ip))
+				return true;
+	return links_connected(c->links, tunnel_index(c->tunnel), &item->prefix);
+}
+
 static void io_net_setup(void *ctx, const struct net_setup *n)
 {
 	struct worker *w = ctx;
@@ -207,6 +254,7 @@ static void io_net_setup(void *ctx, const struct net_setup *n)
 	c->said = said;
 	c->nsaid = n->count;
 	c->said_mtu = n->mtu;
+	tell_refused(c, n);
 	set_up_tunnel(c);
 }
 
@@ -271,6 +319,7 @@ void client_shell_io(struct engine_io *io)
 	io->resolve = io_resolve;
 	io->net_setup = io_net_setup;
 	io->unanswered = io_unanswered;
+	io->net_taken = io_net_taken;
 }
 
 /* --- candidates: transports, and the server's addresses they may reach, in order of preference --- */
@@ -525,6 +574,8 @@ static void link_event(void *ctx, const struct netlink_event *ev)
 	struct client_shell *c = ctx;
 
 	links_event(c->links, ev);
+	c->moved |= (ev->kind == NETLINK_ADDRESS_ADDED || ev->kind == NETLINK_ADDRESS_REMOVED) &&
+		    ev->ifindex != tunnel_index(c->tunnel);
 }
 
 static void look_again(struct client_shell *c)
@@ -544,6 +595,9 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 		uv_poll_start(poll, UV_READABLE, watch_readable);
 	if (netlink_read(c->watch, link_event, c) == -ENOBUFS)
 		look_again(c);
+	if (c->moved)
+		engine_net_again(c->worker->engine);
+	c->moved = false;
 	evaluate(c);
 }
 

@@ -9,6 +9,7 @@
 struct address {
 	struct list node;
 	struct ip ip;
+	uint8_t len; /* of its network */
 };
 
 struct link {
@@ -113,14 +114,18 @@ static struct address *find_address(const struct link *k, const struct ip *ip)
 	return NULL;
 }
 
-static void address_added(struct link *k, const struct ip *ip)
+static void address_added(struct link *k, const struct ip *ip, uint8_t len)
 {
-	struct address *a = find_address(k, ip) ? NULL : calloc(1, sizeof(*a));
+	struct address *a = find_address(k, ip);
 
-	if (!a)
-		return;
-	a->ip = *ip;
-	list_append(&k->addresses, &a->node);
+	if (!a) {
+		a = calloc(1, sizeof(*a));
+		if (!a)
+			return;
+		a->ip = *ip;
+		list_append(&k->addresses, &a->node);
+	}
+	a->len = len;
 }
 
 static void address_removed(struct link *k, const struct ip *ip)
@@ -160,7 +165,7 @@ void links_event(struct links *l, const struct netlink_event *ev)
 	else if (ev->kind == NETLINK_LINK_DOWN)
 		k->up = false;
 	else if (ev->kind == NETLINK_ADDRESS_ADDED)
-		address_added(k, &ev->address);
+		address_added(k, &ev->address, ev->len);
 	else
 		address_removed(k, &ev->address);
 }
@@ -189,6 +194,33 @@ bool links_has_address(const struct links *l, const char *interface, const struc
 	const struct link *k = by_name(l, interface);
 
 	return k && find_address(k, ip);
+}
+
+static bool link_connected(const struct link *k, const struct prefix *p)
+{
+	const struct list *pos;
+
+	list_for_each(pos, &k->addresses) {
+		const struct address *a = container_of(pos, struct address, node);
+		const struct prefix net = { a->ip, a->len };
+
+		if (p->len >= net.len && prefix_contains(&net, &p->ip))
+			return true;
+	}
+	return false;
+}
+
+bool links_connected(const struct links *l, int except, const struct prefix *p)
+{
+	const struct list *pos;
+
+	list_for_each(pos, &l->list) {
+		const struct link *k = container_of(pos, struct link, node);
+
+		if (k->ifindex != except && link_connected(k, p))
+			return true;
+	}
+	return false;
 }
 
 static bool is_link_local(const struct ip *ip)

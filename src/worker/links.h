@@ -18,6 +18,8 @@ bool links_is_up(const struct links *l, const char *interface);
 bool links_has_address(const struct links *l, const char *interface, const struct ip *ip);
 /* One of its addresses of this family that can reach beyond the link, or NULL. */
 const struct ip *links_address(const struct links *l, const char *interface, bool v4);
+/* Is it, or does it lie in, a network that one of our links is connected to? `except`: the index of one that does not count. */
+bool links_connected(const struct links *l, int except, const struct prefix *p);
 /* Has it an address of this family that can reach beyond the link? */
 bool links_has_family(const struct links *l, const char *interface, bool v4);
 /* Did it lose an address of this family since links_settle()? */

@@ -196,6 +196,7 @@ static void test_client_full(void **state)
 		"  - { name: wifi, interface: wlan0, address: 192.0.2.7 }\n"
 		"  - { name: lte, endpoint: \"udp://vpn2.example.net:443\" }\n"
 		"tunnel: { addresses: [ 10.0.0.9/24 ], routes: [], dns: false, mtu: 576 }\n"
+		"accept: { routes: [ 0.0.0.0/0 ], dns: [], sources: [ 10.1.0.0/16 ] }\n"
 		"audit: { syslog: false }\n");
 
 	assert_memory_equal(c->server_psk, "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", 32);
@@ -206,6 +207,10 @@ static void test_client_full(void **state)
 	assert_string_equal(c->endpoints[3].host, "vpn");
 	for (unsigned int i = 0; i < 4; i++)
 		assert_int_equal(c->endpoints[i].port, i + 1);
+	assert_true(c->accept.routes.set && c->accept.dns.set && !c->accept.addresses.set);
+	assert_int_equal(c->accept.routes.n, 1);
+	assert_int_equal(c->accept.dns.n, 0);
+	assert_string_equal(prefix_text(&c->accept.sources.at[0]), "10.1.0.0/16");
 	assert_int_equal(c->ntransports, 2);
 	assert_string_equal(c->transports[0].name, "wifi");
 	assert_string_equal(c->transports[0].interface, "wlan0");

@@ -47,6 +47,7 @@ static void refused(const char *src, const char *dst, unsigned int engine, enum 
 static void test_sources(void **state)
 {
 	struct world *w = world_new(1, 2);
+	struct prefix behind, beyond;
 	uint8_t packet[200];
 
 	refused("10.8.0.3", "10.8.0.1", CLIENT, COUNT_DROP_BAD_SOURCE, 0); /* another peer's */
@@ -54,6 +55,9 @@ static void test_sources(void **state)
 	refused("10.8.0.1", "10.8.0.1", CLIENT, COUNT_DROP_BAD_SOURCE, 0); /* the server's own */
 	refused("192.0.2.9", "10.8.0.1", CLIENT, COUNT_DROP_BAD_SOURCE, 0);
 
+	assert_true(prefix_parse("10.9.0.0/24", &behind) && prefix_parse("8.8.8.0/24", &beyond));
+	w->client[0].config.accept.destinations = (struct config_networks){ &behind, 1, true };
+	w->client[0].config.accept.sources = (struct config_networks){ &beyond, 1, true };
 	world_attach(w);
 	world_packet(packet, sizeof(packet), "10.9.0.77", "10.8.0.1"); /* behind this peer */
 	world_inner(w, CLIENT, packet, sizeof(packet));

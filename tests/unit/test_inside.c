@@ -99,6 +99,81 @@ static void test_own_address(void **state)
 	world_free(w);
 }
 
+/* --- what a client takes --- */
+
+static void down(struct world *w, const char *src, const char *dst, bool taken)
+{
+	const unsigned int client = WORLD_WORKERS;
+	const uint64_t rx = world_count(w, client, COUNT_RX_PACKETS);
+	const uint64_t bad = world_count(w, client, COUNT_DROP_BAD_SOURCE);
+	uint8_t packet[60];
+
+	world_inner(w, 0, packet, world_packet(packet, sizeof(packet), src, dst));
+	world_run(w, 10);
+	assert_int_equal(world_count(w, client, COUNT_RX_PACKETS) - rx, taken);
+	assert_int_equal(world_count(w, client, COUNT_DROP_BAD_SOURCE) - bad, !taken);
+}
+
+/* The client's route is 10.8.0.0/24, and 10.9.0.0/24 is what the server believes to lie behind it. */
+static void test_client_takes(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	(void)state;
+	world_attach(w);
+	down(w, "10.8.0.1", "10.8.0.2", true);
+	down(w, "10.8.0.77", "10.8.0.2", true);
+	down(w, "192.168.1.1", "10.8.0.2", false); /* somebody on a link of the client's, it says */
+	down(w, "127.0.0.1", "10.8.0.2", false);
+	down(w, "10.8.0.1", "10.9.0.7", false);
+	world_free(w);
+}
+
+static void test_client_has_lists(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct config *c = &w->client[0].config;
+	struct prefix sources, destinations, route;
+
+	(void)state;
+	assert_true(prefix_parse("192.168.1.0/24", &sources) && prefix_parse("10.9.0.0/25", &destinations) &&
+		    prefix_parse("172.16.0.0/12", &route));
+	c->accept.sources = (struct config_networks){ &sources, 1, true };
+	c->accept.destinations = (struct config_networks){ &destinations, 1, true };
+	c->tunnel.routes = &route; /* instead of the server's */
+	c->tunnel.nroutes = 1;
+	c->tunnel.routes_set = true;
+	world_attach(w);
+	down(w, "192.168.1.1", "10.8.0.2", true);
+	down(w, "172.16.3.4", "10.9.0.7", true);
+	down(w, "172.16.3.4", "10.9.0.200", false);
+	down(w, "10.8.0.77", "10.8.0.2", false);
+	world_free(w);
+}
+
+/* accept.routes without 10.8.0.0/24: it is no route, and what comes from there is not delivered. */
+static void test_route_is_refused(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct config *c = &w->client[0].config;
+	struct session_info info;
+	struct prefix other;
+
+	(void)state;
+	assert_true(prefix_parse("10.8.0.0/25", &other)); /* narrower is not within */
+	c->accept.routes = (struct config_networks){ &other, 1, true };
+	world_attach(w);
+	assert_int_equal(w->client[0].items, 2);
+	for (size_t i = 0; i < w->client[0].items; i++)
+		assert_int_not_equal(w->client[0].item[i].kind, NET_ITEM_ROUTE);
+	down(w, "10.8.0.1", "10.8.0.2", false);
+	assert_int_equal(world_view(w, WORLD_WORKERS, &info, 1), 1);
+	assert_int_equal(info.nrefused, 1);
+	assert_int_equal(info.refused[0].kind, NET_ITEM_ROUTE);
+	assert_int_equal(info.refused[0].prefix.len, 120);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +181,9 @@ int main(void)
 		cmocka_unit_test(test_default_network),
 		cmocka_unit_test(test_path_inside),
 		cmocka_unit_test(test_own_address),
+		cmocka_unit_test(test_client_takes),
+		cmocka_unit_test(test_client_has_lists),
+		cmocka_unit_test(test_route_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -329,16 +329,16 @@ static void test_routes_at_renewal(void **state)
 	}
 	world_attach(w);
 	world_assert(w, world_until(w, client_has_generation, 60000));
-	assert_int_equal(w->client[0].items, many + 2);
+	assert_int_equal(w->client[0].items, many + 3);
 	remember_id(w);
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_POLICY), 100000);
 	world_assert(w, world_until(w, renewed, 99000));
 	world_run(w, 1000);
-	assert_int_equal(w->client[0].items, many + 2);
+	assert_int_equal(w->client[0].items, many + 3);
 	assert_false(client_has_generation(w));
 	world_swallow_frame(w, false, 0, 0);
 	world_assert(w, world_until(w, client_has_generation, 20000));
-	assert_int_equal(w->client[0].items, many + 2);
+	assert_int_equal(w->client[0].items, many + 3);
 	world_free(w);
 }
 
