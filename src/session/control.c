@@ -123,6 +123,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		window = path_ponged(p, &f->pong.report, &s->policy, now);
 	else
 		path_answered(p, now);
+	if (window)
+		runs_judge(p, &s->policy, now);
 	health_ponged(s, p, window, now);
 	rescue_run(s, now);
 	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet

@@ -42,6 +42,7 @@
 	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
 	X(TUN_RUN_REFUSED, tun_run_refused, "super-packets the tunnel device refused, and took singly")   \
 	X(UDP_RUN_REFUSED, udp_run_refused, "runs of datagrams the kernel refused, and sent singly")    \
+	X(RUNS_STOPPED, runs_stopped, "paths on which runs of datagrams died and single ones do not")    \
 	X(DROP_RECEIVE_FULL, drop_receive_full, "datagrams that found the socket's receive buffer full") \
 	X(DROP_HELLO_FULL, drop_hello_full, "HELLOs and rubbish that found their socket's receive buffer full") \
 	X(DROP_SOCKET_FULL, drop_socket_full, "datagrams beyond what a socket may hold")           \

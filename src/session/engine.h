@@ -34,6 +34,7 @@ enum send_how {
 	SEND_DATA = 0x10,  /* an inner packet: where a socket is full, it may be dropped */
 	SEND_STANDS =
 		0x08, /* the datagram stands until flush() is called, and the next may stand right behind it */
+	SEND_SINGLY = 0x20, /* not in one piece with others: those do not arrive there */
 };
 
 struct engine_io {

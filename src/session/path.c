@@ -202,6 +202,7 @@ static bool window_look(struct path *p, const struct path_report *report, const 
 	p->loss_ppm = there.ppm > back.ppm ? there.ppm : back.ppm;
 	if (ms < policy->loss_window_ms)
 		return false;
+	p->lost_there = is_proven(&there, policy->loss_volatile_threshold);
 	if (is_proven(&there, policy->loss_volatile_threshold) ||
 	    is_proven(&back, policy->loss_volatile_threshold)) {
 		p->loss_bad = true;

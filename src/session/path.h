@@ -15,6 +15,7 @@
 #include "jumpvpn/policy.h"
 #include "proto/frame.h"
 #include "session/pmtu.h"
+#include "session/runs.h"
 
 struct session;
 
@@ -89,6 +90,8 @@ struct path {
 	bool quiet;             /* nothing at all has come for a while: no matter of loss */
 	bool window_open;
 	bool loss_bad; /* loss was proven to be beyond the threshold, and has not been well below it since */
+	bool lost_there;  /* in the last whole window, of what we sent */
+	struct runs runs;
 	bool latency_bad; /* the same of the round trip */
 	struct jv_time window_start;
 	struct jv_time loss_since, loss_proven; /* the last window that proved loss */

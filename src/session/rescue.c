@@ -338,7 +338,8 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	k->turn = r->turn;
 	k->sent = now;
 	r->standing = r->cap; /* it may be the next to be overwritten */
-	e->io.send(e->ctx, &p->route, datagram, k->len, k->ecn | SEND_DATA | SEND_STANDS);
+	e->io.send(e->ctx, &p->route, datagram, k->len,
+		   k->ecn | SEND_DATA | SEND_STANDS | (p->runs.singly ? SEND_SINGLY : 0u));
 }
 
 /* What may leave now; answers when to go on. */

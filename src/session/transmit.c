@@ -278,5 +278,6 @@ void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
 		return;
 	}
 	p->sent++;
-	e->io.send(e->ctx, &p->route, datagram, wire_len, o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u));
+	e->io.send(e->ctx, &p->route, datagram, wire_len,
+		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) | (p->runs.singly ? SEND_SINGLY : 0u));
 }

@@ -188,7 +188,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 	w->tx[w->ntx++] = (struct worker_tx){
 		.fd = fd,
 		.how = how,
-		.singly = w->runs && refused_has(&w->refused, fd, &to->remote, w->turn),
+		.singly = how & SEND_SINGLY || (w->runs && refused_has(&w->refused, fd, &to->remote, w->turn)),
 		.d = { .data = (uint8_t *)(uintptr_t)datagram,
 		       .len = len,
 		       .segment = len,

@@ -681,7 +681,8 @@ static void test_runs(void **state)
 		size_t tx; /* runs, with this one */
 	} steps[] = {
 		{ 0, 1 }, { 0, 1 }, { 1, 2 }, { 1, 2 }, { 2, 3 }, { 3, 4 }, { 3, 4 }, { 0, 5 },
-		{ SEND_WHOLE, 6 }, { SEND_WHOLE, 7 }, { 0, 8 }, { 0, 8 },
+		{ SEND_WHOLE, 6 }, { SEND_WHOLE, 7 }, { 0, 8 }, { 0, 8 }, { SEND_SINGLY, 9 }, { SEND_SINGLY, 10 },
+		{ 0, 11 },
 	};
 	struct daemon *d = daemon_new();
 	struct worker *w = &d->w[0];
@@ -700,7 +701,7 @@ static void test_runs(void **state)
 	}
 	to.remote.port = 10;
 	engine->io.send(engine->ctx, &to, data, sizeof(data), 0);
-	assert_int_equal(w->ntx, 9);
+	assert_int_equal(w->ntx, 12);
 	finish(d);
 }
 

@@ -48,6 +48,7 @@ struct datagram {
 	bool inner;          /* DATA: its sender says so, for nobody on the way can tell it from CONTROL */
 	unsigned int frames; /* of CONTROL: a bit for each type */
 	uint8_t ecn;
+	bool singly; /* it was sent so */
 	size_t len;
 	uint8_t data[WORLD_DATAGRAM_MAX];
 };

@@ -196,6 +196,7 @@ static void client_sends(struct world_engine *we, const struct route *to, const 
 	d.len = len;
 	d.ecn = how & SEND_ECN;
 	d.inner = how & SEND_DATA;
+	d.singly = how & SEND_SINGLY;
 	memcpy(d.data, data, len);
 	if (w->swallow || w->recording)
 		d.frames = frames_of(receiver(w, &d), data, len, w->now);
@@ -231,6 +232,7 @@ static void server_sends(struct world_engine *we, const struct route *to, const 
 	d.route.remote.port = 4433;
 	d.len = len;
 	d.ecn = how & SEND_ECN;
+	d.singly = how & SEND_SINGLY;
 	memcpy(d.data, data, len);
 	if (w->swallow || w->recording)
 		d.frames = frames_of(receiver(w, &d), data, len, w->now);
