@@ -1,6 +1,6 @@
 /*
  * The least HTTP that a collector needs: one request a connection, whose head alone is read; one answer, and
- * the end. Connections, the head and every wait are bounded.
+ * the end. Connections, the head and every wait are bounded; a connection too many closes the oldest idle one.
  */
 #include "ctl/metrics.h"
 
@@ -92,6 +92,20 @@ static void conn_close(struct conn *c)
 static void on_timer(uv_timer_t *t)
 {
 	conn_close(t->data);
+}
+
+/* Which one to close for a new one: the oldest that has sent no whole request yet, else the oldest of all. */
+static struct conn *oldest(const struct metrics *m)
+{
+	const struct list *pos;
+
+	list_for_each(pos, &m->connections) {
+		struct conn *c = container_of(pos, struct conn, node);
+
+		if (!c->asked)
+			return c;
+	}
+	return container_of(m->connections.next, struct conn, node);
 }
 
 /* --- answers --- */
@@ -357,10 +371,12 @@ static void on_connection(uv_stream_t *listener, int status)
 	uv_timer_init(listener->loop, &c->timer);
 	c->tcp.data = c;
 	c->timer.data = c;
+	if (m->nconnections == CONNECTIONS)
+		conn_close(oldest(m));
 	list_append(&m->connections, &c->node);
 	m->nconnections++;
 	uv_timer_start(&c->timer, on_timer, IDLE_MS, 0);
-	if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 || m->nconnections > CONNECTIONS ||
+	if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
 	    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) < 0)
 		conn_close(c);
 }

@@ -292,27 +292,86 @@ static void test_stop_with_one_waiting(void **state)
 	close(fd);
 }
 
-static void test_connections_are_bounded(void **state)
+static bool is_closed(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* Twenty that say nothing: sixteen may stay, and whoever comes later is heard at once. */
+static void test_idle_ones_make_room(void **state)
 {
 	struct world *w = *state;
 	int fd[20];
 	char *text;
-	char byte;
 
 	for (size_t i = 0; i < 20; i++) {
 		fd[i] = dial(w);
 		turn(w);
 	}
-	for (size_t i = 0; i < 16; i++)
-		assert_int_equal(recv(fd[i], &byte, 1, MSG_DONTWAIT), -1); /* waits for our request */
-	for (size_t i = 16; i < 20; i++)
-		assert_int_equal(recv(fd[i], &byte, 1, 0), 0); /* shut out */
 	for (size_t i = 0; i < 20; i++)
-		close(fd[i]);
-	turn(w);
+		assert_int_equal(is_closed(fd[i]), i < 4);
 	text = get(w, "GET /metrics HTTP/1.1\r\n\r\n");
 	assert_int_equal(strncmp(text, "HTTP/1.1 200 ", 13), 0);
 	free(text);
+	turn(w);
+	assert_true(is_closed(fd[4]));
+	assert_false(is_closed(fd[5]));
+	for (size_t i = 0; i < 20; i++)
+		close(fd[i]);
+}
+
+/* Who has asked and waits for the answer outlives those who have not, though he came first. */
+static void test_who_has_asked_stays(void **state)
+{
+	struct world *w = *state;
+	int first = dial(w), fd[16];
+	char *text;
+
+	w->later = true;
+	say(first, "GET /metrics HTTP/1.1\r\n\r\n", 25);
+	while (!w->waiting)
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	for (size_t i = 0; i < 16; i++) {
+		fd[i] = dial(w);
+		turn(w);
+	}
+	assert_false(is_closed(first));
+	for (size_t i = 0; i < 16; i++)
+		assert_int_equal(is_closed(fd[i]), i == 0);
+	answer(w->waiting);
+	text = listen_to(w, first);
+	assert_int_equal(strncmp(text, "HTTP/1.1 200 ", 13), 0);
+	free(text);
+	for (size_t i = 0; i < 16; i++)
+		close(fd[i]);
+}
+
+/* All wait for their answer: the oldest of them goes, and its answer goes nowhere. */
+static void test_all_have_asked(void **state)
+{
+	struct world *w = *state;
+	struct metrics_request *waiting[17];
+	int fd[17];
+
+	w->later = true;
+	for (size_t i = 0; i < 17; i++) {
+		w->waiting = NULL;
+		fd[i] = dial(w);
+		say(fd[i], "GET /metrics HTTP/1.1\r\n\r\n", 25);
+		while (!w->waiting)
+			uv_run(&w->loop, UV_RUN_NOWAIT);
+		waiting[i] = w->waiting;
+	}
+	for (size_t i = 0; i < 17; i++)
+		answer(waiting[i]);
+	for (size_t i = 0; i < 17; i++) {
+		char *text = listen_to(w, fd[i]);
+
+		assert_int_equal(strlen(text) == 0, i == 0);
+		free(text);
+	}
 }
 
 static void test_port_in_use(void **state)
@@ -338,7 +397,9 @@ int main(void)
 		TEST(test_slow_collector),
 		TEST(test_stop_with_one_waiting),
 		TEST(test_gone_before_the_answer),
-		TEST(test_connections_are_bounded),
+		TEST(test_idle_ones_make_room),
+		TEST(test_who_has_asked_stays),
+		TEST(test_all_have_asked),
 		TEST(test_port_in_use),
 	};
 
