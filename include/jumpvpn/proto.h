@@ -216,10 +216,12 @@ struct wire_path_report {
 	be32 received;      /* authentic DATA and CONTROL packets received */
 	uint8_t epoch;      /* of the DATA with the highest counter that was accepted in this session */
 	be48 highest;       /* that counter + 1; 0: no DATA yet */
+	uint8_t newest_epoch; /* of the newest DATA sent on this path since the session last moved to it */
+	be48 newest;        /* its counter + 1; 0: none */
 };
 
 enum ping_flag {
-	PING_PEER_DEAD = 0x01, /* my probes on the active path go unanswered */
+	PING_PEER_DEAD = 0x01, /* the active path carries nothing, as far as I can see */
 };
 
 struct frame_ping {
@@ -315,9 +317,9 @@ struct frame_probe_ack {
 
 static_assert(sizeof(struct frame_probe) == 7, "frame_probe");
 static_assert(sizeof(struct frame_probe_ack) == 8, "frame_probe_ack");
-static_assert(sizeof(struct wire_path_report) == 15, "wire_path_report");
-static_assert(sizeof(struct frame_ping) == 39, "frame_ping");
-static_assert(sizeof(struct frame_pong) == 41, "frame_pong");
+static_assert(sizeof(struct wire_path_report) == 22, "wire_path_report");
+static_assert(sizeof(struct frame_ping) == 46, "frame_ping");
+static_assert(sizeof(struct frame_pong) == 48, "frame_pong");
 static_assert(sizeof(struct frame_jump) == 25, "frame_jump");
 static_assert(sizeof(struct frame_jump_ack) == 19, "frame_jump_ack");
 static_assert(sizeof(struct frame_jump_reject) == 13, "frame_jump_reject");

@@ -41,6 +41,7 @@
 	X(27, PEER_REMOVED, peer_removed, "the peer was removed from the configuration")           \
 	X(28, SUPERSEDED, superseded, "a newer session of the same peer took over")                \
 	X(29, OWNERSHIP_LOST, ownership_lost, "another node owns the session")                     \
+	X(30, DATA_STALLED, data_stalled, "probes are answered on the active path, but data does not pass") \
 	/* denials that are not transitions */                                                     \
 	X(40, UNKNOWN_SESSION, unknown_session, "no session has this locator")                     \
 	X(41, INVALID_STATE_FOR_REATTACH, invalid_state_for_reattach, "the session is not in a state that can jump") \
@@ -54,7 +55,9 @@
 	X(49, OWNERSHIP_CONFLICT, ownership_conflict, "another node claims the session")           \
 	X(50, OWNERSHIP_STORE_UNAVAILABLE, ownership_store_unavailable, "the ownership store does not answer") \
 	X(51, ILLEGAL_TRANSITION, illegal_transition, "the state machine has no such transition")  \
-	X(52, UNKNOWN_PEER, unknown_peer, "no peer has this key")
+	X(52, UNKNOWN_PEER, unknown_peer, "no peer has this key")  \
+	X(53, ECN_MISMARKED, ecn_mismarked, "congestion was marked on packets that cannot answer to it") \
+	X(54, REKEY_OVERDUE, rekey_overdue, "the keys are much older than they may be")
 
 enum reason {
 #define X(num, NAME, name, text) REASON_##NAME = (num),
@@ -62,7 +65,7 @@ enum reason {
 #undef X
 };
 
-#define REASON_MAX 52 /* highest number above */
+#define REASON_MAX 54 /* highest number above */
 
 /* The lower-case name, or NULL for a number that is not a reason. */
 const char *reason_name(unsigned int reason);

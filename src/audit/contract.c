@@ -3,13 +3,14 @@
 #include <stdint.h>
 
 #define R(name) (UINT64_C(1) << REASON_##name)
-#define TERMINAL                                                                          \
-	(R(SESSION_LIFETIME_EXCEEDED) | R(TRANSPORT_TTL_EXCEEDED) | R(SECURITY_FAILURE) | \
-	 R(OPERATOR_TERMINATED) | R(PEER_CLOSED) | R(PEER_REMOVED) | R(SUPERSEDED) | R(OWNERSHIP_LOST))
+#define TERMINAL                                                                                         \
+	(R(SESSION_LIFETIME_EXCEEDED) | R(TRANSPORT_TTL_EXCEEDED) | R(SECURITY_FAILURE) |                \
+	 R(OPERATOR_TERMINATED) | R(PEER_CLOSED) | R(PEER_REMOVED) | R(SUPERSEDED) | R(OWNERSHIP_LOST) | \
+	 R(REKEY_OVERDUE))
 #define INSTABLE                                                                                     \
 	(R(HEARTBEAT_TIMEOUT) | R(LOSS_THRESHOLD_EXCEEDED) | R(CONSECUTIVE_DROP_EXCEEDED) |          \
 	 R(LATENCY_THRESHOLD_EXCEEDED) | R(TRANSPORT_DEAD) | R(ADDRESS_CHANGED) | R(PEER_REPORTED) | \
-	 R(POLICY_FORCED))
+	 R(POLICY_FORCED) | R(DATA_STALLED))
 #define DENIAL                                                                                    \
 	(R(UNKNOWN_SESSION) | R(INVALID_STATE_FOR_REATTACH) | R(SESSION_EXPIRED) | R(BAD_PROOF) | \
 	 R(REPLAY_DETECTED) | R(STALE_REQUEST) | R(STALE_BINDING_VERSION) | R(COOLDOWN_ACTIVE) |  \

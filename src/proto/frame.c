@@ -18,6 +18,8 @@ static struct wire_path_report report_to_wire(const struct path_report *r)
 		.received = put_be32(r->received),
 		.epoch = r->epoch,
 		.highest = put_be48(r->highest),
+		.newest_epoch = r->newest_epoch,
+		.newest = put_be48(r->newest),
 	};
 }
 
@@ -28,6 +30,8 @@ static struct path_report report_from_wire(const struct wire_path_report *w)
 		.received = get_be32(w->received),
 		.epoch = w->epoch,
 		.highest = get_be48(w->highest),
+		.newest_epoch = w->newest_epoch,
+		.newest = get_be48(w->newest),
 	};
 }
 

@@ -16,6 +16,8 @@ struct path_report {
 	uint32_t received;
 	uint8_t epoch;
 	uint64_t highest; /* of DATA accepted: its counter + 1 */
+	uint8_t newest_epoch;
+	uint64_t newest; /* of DATA sent: its counter + 1 */
 };
 
 struct locator {

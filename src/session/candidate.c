@@ -70,14 +70,17 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	struct path *old = session_path_numbered(s, number);
 	const struct endpoint *remote;
 	struct path *p = fresh_slot(s);
+	struct stall stall = { .at = TIME_NEVER };
 	struct pmtu guess;
 	bool target;
 
 	if (!candidate_is_up(s, number) || !grant_is_free(s, number))
 		return NULL;
 	pmtu_init(&guess);
-	if (old)
+	if (old) {
 		pmtu_inherit(&guess, &old->pmtu);
+		stall = old->stall;
+	}
 	if (old == s->active)
 		old = NULL;
 	target = old && s->jump.pending && s->jump.slot == old->slot;
@@ -90,6 +93,7 @@ struct path *client_open(struct session *s, uint8_t number, struct jv_time now)
 	p = p ? p : old;
 	path_reset(p, now);
 	p->pmtu = guess;
+	p->stall = stall;
 	p->number = number;
 	p->route.socket = ++e->client->next_socket;
 	p->route.remote = *remote;

@@ -63,10 +63,12 @@ static void jump_ends(struct session *s, enum reason why, uint32_t retry_after_m
 }
 
 /* What was sent before arrived, as far as this end can know: the JUMP_ACK will tell for certain. */
-static struct jv_time silent_since(const struct path *p)
+static struct jv_time silent_since(const struct path *p, enum reason evidence)
 {
 	const struct jv_time heard = time_is_never(p->last_rx) ? p->opened : p->last_rx;
 
+	if (evidence == REASON_DATA_STALLED)
+		return p->there.since;
 	return time_add_us(p->unanswered > 0 ? time_min(heard, p->silent_since) : heard,
 			   -(2 * p->srtt_us + 4 * p->rttvar_us));
 }
@@ -103,7 +105,7 @@ static void jump_send(struct session *s, struct jv_time now)
 	s->jump.again = time_add_us(now, wait);
 	health_restart(s, now);
 	if (s->jump.dead && s->jump.tries == 1)
-		rescue_at_once(s, silent_since(s->active), now);
+		rescue_at_once(s, silent_since(s->active, s->jump.evidence), now);
 	else
 		rescue_run(s, now);
 }
@@ -143,6 +145,7 @@ void client_recover(struct session *s, struct path *p, enum reason evidence, enu
 	s->jump.tried = 0;
 	s->jump.first = now;
 	s->jump.binding = s->binding_version;
+	s->stall_tries += p != s->active && p->stall.on != 0 && s->stall_tries < UINT8_MAX;
 	jump_to(s, p, now);
 }
 
@@ -150,7 +153,7 @@ void client_recover(struct session *s, struct path *p, enum reason evidence, enu
  * The best candidate not tried yet; the active path only if it has answered again. The path left a moment ago
  * is as good as any, unless it is the active one's old port.
  */
-static struct path *choose(struct session *s, uint16_t tried)
+static struct path *choose(struct session *s, uint16_t tried, struct jv_time now)
 {
 	struct path *best = NULL;
 
@@ -158,9 +161,10 @@ static struct path *choose(struct session *s, uint16_t tried)
 		struct path *p = &s->path[i];
 
 		if (!p->known || p->number == PATH_NONE || tried & 1u << i ||
-		    !candidate_is_up(s, p->number) || (p == s->draining && p->number == s->active->number))
+		    !candidate_is_up(s, p->number) || !stall_may_take(p, now) ||
+		    (p == s->draining && p->number == s->active->number))
 			continue;
-		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0))
+		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0 || !stall_is_over(p, now)))
 			continue;
 		if (!best || path_is_better(p, best, &s->policy))
 			best = p;
@@ -200,12 +204,18 @@ uint32_t client_forbidden_ms(struct session *s, enum reason evidence, enum reaso
 	return ms;
 }
 
+/* What keeps DATA from one port may let it pass from another: that is tried once. */
+static bool may_renew(const struct session *s)
+{
+	return s->instability != REASON_DATA_STALLED || s->stall_tries == 0;
+}
+
 /* VOLATILE: look for a path and jump to it, or say when to look again. */
 static void recover(struct session *s, struct jv_time now)
 {
 	const enum reason evidence = s->instability;
 	const bool dead = !is_quality(evidence) && evidence != REASON_POLICY_FORCED;
-	struct path *p = choose(s, (uint16_t)(1u << s->active->slot));
+	struct path *p = choose(s, (uint16_t)(1u << s->active->slot), now);
 	enum reason why;
 	uint32_t wait;
 
@@ -213,7 +223,7 @@ static void recover(struct session *s, struct jv_time now)
 		return;
 	if (dead && (!p || !path_is_warm(p, &s->policy))) {
 		/* Nothing is known to be better than the same path from a new port. */
-		struct path *again = client_open(s, s->active->number, now);
+		struct path *again = may_renew(s) ? client_open(s, s->active->number, now) : NULL;
 
 		/* Perhaps a hole that ends: whoever answers first has the session. */
 		if (is_silence(evidence) && again)
@@ -256,6 +266,8 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 
 	if (p != s->active && is_quality(s->instability) && !improves(s, p))
 		return;
+	if (p == s->active ? !stall_is_over(p, now) : !stall_may_take(p, now))
+		return;
 	/* Not before the server, or our own budget, allows it. */
 	if ((p != s->active || refused) && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
 		return;
@@ -287,8 +299,8 @@ static void answered_while_jumping(struct session *s, struct path *p, struct jv_
 
 	if (p == target && s->jump.tries == 0)
 		jump_send(s, now);
-	else if (p != target && p != s->active && s->jump.dead && s->jump.tries > 0 && target->srtt_us == 0 &&
-		 !(s->jump.tried & 1u << p->slot))
+	else if (p != target && p != s->active && stall_may_take(p, now) && s->jump.dead &&
+		 s->jump.tries > 0 && target->srtt_us == 0 && !(s->jump.tried & 1u << p->slot))
 		jump_to(s, p, now);
 }
 
@@ -311,14 +323,14 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 static void jump_elsewhere(struct session *s, struct jv_time now)
 {
 	const uint32_t id = s->jump.id;
-	struct path *p = choose(s, s->jump.tried);
+	struct path *p = choose(s, s->jump.tried, now);
 
 	if (!p) {
 		s->jump.tried = 0;
 		client_open(s, s->active->number, now);
 		if (s->jump.id != id)
 			return; /* it was the target that was opened anew */
-		p = choose(s, (uint16_t)(1u << s->jump.slot));
+		p = choose(s, (uint16_t)(1u << s->jump.slot), now);
 	}
 	jump_to(s, p ? p : &s->path[s->jump.slot], now);
 }
@@ -335,7 +347,7 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 		return;
 	}
 	if (s->state == STATE_DEGRADED) {
-		p = choose(s, 0);
+		p = choose(s, 0, now);
 		if (p && path_is_warm(p, &s->policy))
 			leave_degraded(s, p, now);
 		return;
@@ -495,7 +507,7 @@ void client_deadline(struct session *s, struct jv_time now)
 	if (s->state != STATE_VOLATILE)
 		return;
 	why = is_quality(s->instability) ? REASON_VOLATILE_PERSISTED : REASON_NO_CANDIDATE_TRANSPORTS;
-	if (choose(s, (uint16_t)(1u << s->active->slot)))
+	if (choose(s, (uint16_t)(1u << s->active->slot), now))
 		why = REASON_VOLATILE_PERSISTED;
 	session_event(s, EVENT_DEGRADE, why, now);
 }

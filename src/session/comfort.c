@@ -104,7 +104,7 @@ static bool is_well(const struct session *s, const struct path *p, struct jv_tim
 	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->failback_doubt;
 
 	return path_is_warm(p, pol) && p->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
-	       !p->loss_bad && !p->latency_bad && !path_latency_exceeded(p) &&
+	       stall_may_take(p, now) && !p->loss_bad && !p->latency_bad && !path_latency_exceeded(p) &&
 	       time_since_ms(now, p->stable_since) >= wait;
 }
 

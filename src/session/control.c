@@ -43,6 +43,17 @@ static bool was_asleep(const struct session *s, uint64_t peer_age_us, struct jv_
 	return session_request_age_us(s, peer_age_us, now) > time_diff_us(now, s->engine->woke);
 }
 
+/* The active path carries nothing, as the peer sees it. If it answers us and DATA is late here too, it is that. */
+static void peer_reported(struct session *s, struct jv_time now)
+{
+	struct path *a = s->active;
+
+	if (a->unanswered == 0 && stall_likely(a) != 0)
+		stall_found(a, stall_likely(a), now);
+	else
+		client_path_dead(s, REASON_PEER_REPORTED, now);
+}
+
 static void ping_received(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -72,7 +83,8 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 		server_pinged(p, f, now);
 	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
 		 !session_is_stale(s, f->ping.age_us, now) && !was_asleep(s, f->ping.age_us, now))
-		client_path_dead(s, REASON_PEER_REPORTED, now);
+		peer_reported(s, now);
+	stall_reported(p, &f->ping.report, TIME_NEVER, now);
 }
 
 /*
@@ -110,6 +122,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	path_latency_sample(p, rtt, &s->policy, now);
 	session_age_sample(s, f->pong.age_us, rtt, now);
 	path_reported(p, &f->pong.report, now);
+	stall_reported(p, &f->pong.report, time_add_us(s->born, (int64_t)f->pong.echo_us), now);
 	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
 		rescue_arrived(s, f->pong.report.epoch, f->pong.report.highest);
 		rescue_unreported(s, now);

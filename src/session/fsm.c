@@ -9,7 +9,7 @@
 #define WHY_INSTABLE                                                                                         \
 	(WHY(HEARTBEAT_TIMEOUT) | WHY(LOSS_THRESHOLD_EXCEEDED) | WHY(CONSECUTIVE_DROP_EXCEEDED) |            \
 	 WHY(LATENCY_THRESHOLD_EXCEEDED) | WHY(TRANSPORT_DEAD) | WHY(ADDRESS_CHANGED) | WHY(PEER_REPORTED) | \
-	 WHY(POLICY_FORCED))
+	 WHY(POLICY_FORCED) | WHY(DATA_STALLED))
 #define WHY_DEGRADE (WHY(VOLATILE_PERSISTED) | WHY(SWITCH_RATE_LIMITED) | WHY(NO_CANDIDATE_TRANSPORTS))
 #define WHY_SWITCH                                                                         \
 	(WHY(LOSS_RECOVERY) | WHY(DEAD_TRANSPORT_RECOVERY) | WHY(POLICY_FORCED_RECOVERY) | \
@@ -20,7 +20,7 @@
 #define WHY_END                                                                                 \
 	(WHY(SESSION_LIFETIME_EXCEEDED) | WHY(TRANSPORT_TTL_EXCEEDED) | WHY(SECURITY_FAILURE) | \
 	 WHY(OPERATOR_TERMINATED) | WHY(PEER_CLOSED) | WHY(PEER_REMOVED) | WHY(SUPERSEDED) |    \
-	 WHY(OWNERSHIP_LOST))
+	 WHY(OWNERSHIP_LOST) | WHY(REKEY_OVERDUE))
 
 /* clang-format off */
 static const struct row {

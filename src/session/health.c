@@ -64,6 +64,7 @@ static struct jv_time next_look(struct session *s, struct jv_time now)
 		at = time_min(at, proof_due(p));
 	if (p->ping_out)
 		return time_min(at, ping_due(s, p));
+	at = time_min(at, stall_due(p));
 	if (s->state != STATE_ATTACHED)
 		return time_min(at, time_add_us(p->ping_sent, slow_probe_us(s)));
 	at = time_min(at, heartbeat_due(s, p, now));
@@ -132,6 +133,13 @@ static bool is_unusable(const struct session *s, const struct path *p)
 	return !s->engine->client && path_is_ignored(p);
 }
 
+void health_stalled(struct session *s, struct jv_time now)
+{
+	if (s->state == STATE_ATTACHED)
+		path_dead(s, REASON_DATA_STALLED, now);
+	arm(s, now);
+}
+
 void health_ponged(struct session *s, struct path *p, bool window, struct jv_time now)
 {
 	const bool judged = p == s->active && s->state == STATE_ATTACHED;
@@ -139,11 +147,13 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 
 	if (p == s->active) {
 		s->unanswered_since = TIME_NEVER;
-		if (why != REASON_NONE) {
+		if (why == REASON_LOSS_THRESHOLD_EXCEEDED && stall_likely(p) != 0) {
+			stall_found(p, stall_likely(p), now);
+		} else if (why != REASON_NONE) {
 			quality_left(s, p, now);
 			path_dead(s, why, now);
 		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad &&
-			   !is_unusable(s, p)) {
+			   !is_unusable(s, p) && stall_is_over(p, now)) {
 			session_event(s, EVENT_HEALTH_RESTORED, REASON_HEALTH_RECOVERED, now);
 			if (s->engine->client)
 				client_standby(s, now); /* closes what was opened to replace it */
@@ -151,7 +161,7 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 	}
 	if (s->engine->client) {
 		client_path_answers(s, p, now);
-	} else if (p == s->active && s->state == STATE_DEGRADED && !is_unusable(s, p) &&
+	} else if (p == s->active && s->state == STATE_DEGRADED && !is_unusable(s, p) && stall_is_over(p, now) &&
 		   session_event(s, EVENT_SWITCH_START, REASON_HEALTH_RECOVERED, now)) {
 		/* The binding stands and both directions are proven: nothing is to be judged. */
 		session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
@@ -235,6 +245,8 @@ void health_fire(struct timer *t, struct jv_time now)
 	if (p->ping_out) {
 		if (!time_before(now, ping_due(s, p)))
 			unanswered(s, p, now);
+	} else if (!time_before(now, stall_due(p))) {
+		ping_send(p, 0, now);
 	} else if (s->state != STATE_ATTACHED) {
 		if (!time_before(now, time_add_us(p->ping_sent, slow_probe_us(s))))
 			probe(s, p, now);
@@ -255,6 +267,7 @@ static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 
 	s->void_ping_id = s->next_ping_id;
 	s->unanswered_since = TIME_NEVER;
+	rekey_slept(s, now);
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->path[i].known)
 			path_void(&s->path[i], now);

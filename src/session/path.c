@@ -30,6 +30,7 @@ void path_reset(struct path *p, struct jv_time now)
 	fresh.last_pong = TIME_NEVER;
 	fresh.opened = fresh.stable_since = now;
 	pmtu_init(&fresh.pmtu);
+	fresh.stall.at = TIME_NEVER;
 	*p = fresh;
 }
 
@@ -291,6 +292,8 @@ void path_void(struct path *p, struct jv_time now)
 	p->ping_sent = TIME_ZERO;
 	p->stable_since = now;
 	p->loss_ppm = p->probes_lost = p->latency_above = p->latency_near = 0;
+	lag_void(&p->there);
+	lag_void(&p->back);
 }
 
 bool path_may_send(struct path *p, uint32_t len)
@@ -330,6 +333,8 @@ bool path_is_better(const struct path *a, const struct path *b, const struct pol
 	const bool warm_a = path_is_warm(a, policy), warm_b = path_is_warm(b, policy);
 	const uint32_t loss_a = path_loss_ppm(a) / LOSS_STEP_PPM, loss_b = path_loss_ppm(b) / LOSS_STEP_PPM;
 
+	if ((a->stall.on != 0) != (b->stall.on != 0))
+		return b->stall.on != 0;
 	if (warm_a != warm_b)
 		return warm_a;
 	if (loss_a != loss_b)

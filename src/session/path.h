@@ -16,6 +16,7 @@
 #include "proto/frame.h"
 #include "session/pmtu.h"
 #include "session/runs.h"
+#include "session/stall.h"
 
 struct session;
 
@@ -107,6 +108,11 @@ struct path {
 
 	struct pmtu pmtu;
 
+	/* DATA: what was sent since the session moved here, and whether it passes */
+	uint64_t newest; /* as an order; 0: nothing */
+	struct lag there, back;
+	struct stall stall;
+
 	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
 };
 
@@ -157,6 +163,6 @@ bool path_may_try(struct path *p, uint32_t len);
 bool path_is_ignored(const struct path *p);
 /* Warm: open, proven and answering, and no challenges without end. */
 bool path_is_warm(const struct path *p, const struct policy *policy);
-/* Is `a` the better candidate: warm, least loss (in steps of 5 %: less is chance), least latency, longest
+/* Is `a` the better candidate: not known to carry no DATA, warm, least loss (in steps of 5 %: less is chance), least latency, longest
  * stable, lowest number. */
 bool path_is_better(const struct path *a, const struct path *b, const struct policy *policy);

@@ -98,6 +98,7 @@ static void round_begin(struct path *p, uint16_t low, uint16_t top, struct jv_ti
 	m->low = low;
 	m->tries = 0;
 	m->n = 0;
+	m->asked = now;
 	m->id = ++p->session->next_probe_id;
 	if (low == 0)
 		m->probe[m->n++] = PROTO_PROBE_LEAST;
@@ -143,6 +144,8 @@ static void complete(struct path *p, struct jv_time now)
 	struct pmtu *m = &p->pmtu;
 
 	ends(p, PMTU_COMPLETE, now);
+	m->lossy = false;
+	m->errors = 0;
 	if (m->size >= largest(p)) {
 		m->raise_ms = 0;
 		m->raise = TIME_NEVER;
@@ -151,6 +154,20 @@ static void complete(struct path *p, struct jv_time now)
 		if (m->raise_ms < PMTU_RAISE_MIN_MS)
 			m->raise_ms = PMTU_RAISE_MIN_MS;
 		m->raise = time_add_ms(now, m->raise_ms);
+	}
+}
+
+/* PINGs are answered, what is larger is lost, and probes of every size with it: the path carries no such DATA. */
+static void nothing_passes(struct path *p, struct jv_time now)
+{
+	struct pmtu *m = &p->pmtu;
+
+	if (p != p->session->active || !m->lossy || time_is_never(p->last_pong) ||
+	    time_before(p->last_pong, m->asked))
+		m->errors = 0;
+	else if (++m->errors >= PMTU_ERRORS) {
+		m->errors = 0;
+		stall_found(p, STALLED_THERE, now);
 	}
 }
 
@@ -163,8 +180,10 @@ static void round_failed(struct path *p, struct jv_time now)
 	m->due = TIME_NEVER;
 	if (m->low == 0) { /* nothing came at all: that is another matter */
 		ends(p, PMTU_ERROR, now);
+		nothing_passes(p, now);
 		return;
 	}
+	m->errors = 0;
 	for (uint8_t i = m->n; i-- > 0;)
 		if (m->probe[i] > m->low)
 			lost = m->probe[i];
@@ -190,7 +209,16 @@ static void round_acked(struct path *p, uint16_t size, struct jv_time now)
 	complete(p, now);
 }
 
-/* --- is it size that packets are lost for? --- */
+/*
+ * --- is it size that packets are lost for? ---
+ *
+ *     loss is proven --> forgiven in the last minute? --yes--------------------------> the verdict stands
+ *                          | no
+ *                        ask: a small probe and a large one, again and again
+ *                          |-- a large one is answered, no hole was found meanwhile --> the verdict stands
+ *                          |-- neither, and no tries are left ------------------------> the verdict stands
+ *                          `-- small ones are, large ones not; or a hole was found ---> forgiven: counts begin anew
+ */
 
 /* A small one and a large one, which asks for a large answer: how many of the first come before one of the second? */
 static void doubt_send(struct path *p, struct jv_time now)
@@ -215,6 +243,8 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 
 	if (!time_is_never(m->cleared) && !time_before(m->cleared, p->loss_proven))
 		return false;
+	if (!time_is_never(m->forgiven) && time_since_ms(now, m->forgiven) < PMTU_FORGIVE_MS)
+		return false;
 	if (!m->doubt && may_probe(p)) {
 		m->doubt = true;
 		m->doubt_tries = m->doubt_small = 0;
@@ -222,6 +252,18 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 		doubt_send(p, now);
 	}
 	return m->doubt;
+}
+
+static void forgive(struct path *p, struct jv_time now)
+{
+	p->pmtu.forgiven = now;
+	path_size_changed(p);
+}
+
+static void stands(struct path *p, struct jv_time now)
+{
+	p->pmtu.cleared = now;
+	health_ponged(p->session, p, true, now);
 }
 
 /* The peer says for how long it has sent nothing larger: if it found a hole meanwhile, that was the loss. */
@@ -232,18 +274,21 @@ static void doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
 	m->doubt = false;
 	m->doubt_due = TIME_NEVER;
 	if (since_ms < UINT16_MAX && time_since_ms(now, p->loss_since) >= since_ms) {
-		path_size_changed(p);
+		forgive(p, now);
 		return;
 	}
-	m->cleared = now;
-	health_ponged(p->session, p, true, now);
+	stands(p, now);
 }
 
-static void doubt_failed(struct path *p, struct jv_time now)
+static void doubt_ends(struct path *p, struct jv_time now)
 {
 	p->pmtu.doubt = false;
 	p->pmtu.doubt_due = TIME_NEVER;
-	path_size_changed(p);
+	if (p->pmtu.doubt_small < PMTU_DOUBT_SMALL) {
+		stands(p, now);
+		return;
+	}
+	forgive(p, now);
 	if (p == p->session->active)
 		verify(p, now);
 }
@@ -266,6 +311,7 @@ void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now)
 	const bool more = (int32_t)(missing - p->pmtu.missing) > 0;
 
 	p->pmtu.missing = missing;
+	p->pmtu.lossy |= more;
 	if (more && p->session->large && p == p->session->active)
 		verify(p, now);
 }
@@ -385,7 +431,7 @@ static void path_due(struct path *p, struct jv_time now)
 		if (m->doubt_small < PMTU_DOUBT_SMALL && m->doubt_tries < PMTU_DOUBT_TRIES)
 			doubt_send(p, now);
 		else
-			doubt_failed(p, now);
+			doubt_ends(p, now);
 	}
 }
 

@@ -28,7 +28,9 @@ struct session;
 /* So many small probes answered and no large one, both ways: by chance that happens once in 128 times, whatever is
  * lost. */
 #define PMTU_DOUBT_SMALL 7
-#define PMTU_DOUBT_TRIES 32
+#define PMTU_DOUBT_TRIES 16
+#define PMTU_FORGIVE_MS 60000    /* loss is taken for a matter of size no more often */
+#define PMTU_ERRORS 2            /* rounds in a row without an answer to any size, while PINGs have theirs */
 #define PMTU_AGAIN_MS 1000       /* a round that told nothing is repeated after this */
 #define PMTU_RAISE_MIN_MS 10000  /* from a smaller size up again: after this, */
 #define PMTU_RAISE_MAX_MS 600000 /* twice as long each time, up to RFC 8899's 600 s */
@@ -56,7 +58,11 @@ struct pmtu {
 	struct jv_time due, doubt_due; /* of the round, or TIME_NEVER */
 	struct jv_time confirmed; /* `size` passed; TIME_NEVER: not on this path, or not since it moved */
 	struct jv_time changed;   /* `size` got smaller */
-	struct jv_time cleared;   /* packets of all sizes pass, both ways; TIME_NEVER */
+	struct jv_time cleared;   /* loss until then was none of size; TIME_NEVER */
+	struct jv_time forgiven;  /* loss until then was of size; TIME_NEVER */
+	struct jv_time asked;     /* the round began */
+	bool lossy;               /* packets are missing since `size` was last confirmed */
+	uint8_t errors;           /* rounds in a row that ended in PMTU_ERROR */
 };
 
 static inline void pmtu_init(struct pmtu *m)
@@ -68,6 +74,7 @@ static inline void pmtu_init(struct pmtu *m)
 		.changed = TIME_NEVER,
 		.raise = TIME_NEVER,
 		.cleared = TIME_NEVER,
+		.forgiven = TIME_NEVER,
 	};
 }
 
@@ -87,7 +94,8 @@ void pmtu_moved(struct path *p);
 void pmtu_inherit(struct pmtu *m, const struct pmtu *from);
 /*
  * A window proves that packets are lost. True: that may be for their size; health_ponged() is called again when it is
- * not.
+ * not. Only small probes that pass and large ones that do not can show that, and at most once in PMTU_FORGIVE_MS: loss
+ * that goes on with the smaller size is loss.
  */
 bool pmtu_doubts(struct path *p, struct jv_time now);
 

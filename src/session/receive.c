@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/ip.h"
 #include "proto/carry.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
@@ -55,10 +56,6 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;
 	}
-	if (!carry_ecn(packet, r->ecn)) {
-		e->counters.n[COUNT_DROP_ECN]++;
-		return;
-	}
 	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, session_fits(s)))
 		e->counters.n[COUNT_MSS_CLAMPED]++;
 	s->last_data = r->now;
@@ -67,6 +64,16 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 	e->counters.n[COUNT_RX_PACKETS]++;
 	e->counters.n[COUNT_RX_BYTES] += len;
 	e->io.deliver(e->ctx, packet, len);
+}
+
+/*
+ * RFC 6040. Congestion marked on what cannot answer to it is a loss of the path, and for whoever sits there as good as
+ * one: such a packet has not arrived. No report counts it, it is no sign of life, and the replay window takes it when
+ * it is sent again, from here or another path.
+ */
+static bool bears_mark(const struct reception *r, uint8_t *packet, size_t len)
+{
+	return len < sizeof(struct ipv4_header) || carry_ecn(packet, r->ecn);
 }
 
 /* Of DATA alone: what the peer should send again is told by it. */
@@ -213,6 +220,12 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	if (id.counter >= PROTO_PACKETS_PER_EPOCH ||
 	    !packet_open(body, datagram, len, &id, r->key, r->epoch->rx_iv)) {
 		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_BAD_PROOF, &r->from->remote,
+			      r->now);
+		goto drop;
+	}
+	why = COUNT_DROP_ECN;
+	if (id.kind == SEALED_DATA && !bears_mark(r, body, len - PROTO_OVERHEAD)) {
+		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_ECN_MISMARKED, &r->from->remote,
 			      r->now);
 		goto drop;
 	}

@@ -17,6 +17,11 @@
 #define OFFER_REPEAT_MAX_MS 5000
 #define EPOCH_LEAST_MS 1000 /* a peer that offers sooner is not answered: key agreements cost */
 
+/* How old keys may get, in intervals of rekey_after_ms: told, replaced by the next session, no longer sealed with. */
+#define OVERDUE_TOLD 2
+#define OVERDUE_RENEWED 3
+#define OVERDUE_ENDS 5
+
 /* The server offers only when the client is that much overdue. */
 #define SERVER_PATIENCE(ms) ((ms) + (ms) / 4)
 
@@ -45,6 +50,8 @@ void rekey_schedule(struct session *s, struct jv_time now)
 	const uint32_t ms = s->policy.rekey_after_ms;
 
 	s->rekey.due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
+	s->rekey.since = now;
+	s->rekey.overdue = 0;
 	arm(s, now);
 }
 
@@ -100,17 +107,53 @@ static bool spent(struct session *s)
 	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH;
 }
 
+/* The intervals that the keys are in use for: two when each OFFER, or each answer, is lost or kept from us. */
+static uint64_t age_of_keys(const struct session *s, struct jv_time now)
+{
+	return s->state == STATE_ATTACHED ? time_since_ms(now, s->rekey.since) / s->policy.rekey_after_ms : 0;
+}
+
+static void tell_overdue(struct session *s, uint64_t age, struct jv_time now)
+{
+	if (age < OVERDUE_TOLD || age <= s->rekey.overdue)
+		return;
+	s->rekey.overdue = (uint8_t)age;
+	trail_session(s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, now);
+}
+
+void rekey_slept(struct session *s, struct jv_time now)
+{
+	s->rekey.since =
+		time_max(s->rekey.since, time_add_us(now, -1000 * (int64_t)s->policy.rekey_after_ms));
+}
+
+void rekey_configured(struct session *s, struct jv_time now)
+{
+	const uint32_t ms = s->policy.rekey_after_ms;
+	const struct jv_time due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
+
+	rekey_slept(s, now);
+	s->rekey.overdue = 0;
+	if (!s->rekey.offered)
+		s->rekey.due = time_min(s->rekey.due, due);
+	timer_start_earlier(
+		&s->engine->wheel, &s->life,
+		time_min(s->rekey.due, time_add_ms(s->born, s->policy.max_lifetime_ms)));
+}
+
 void rekey_run(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
 	const bool half = keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
+	const uint64_t age = age_of_keys(s, now);
 
-	if (spent(s)) {
-		session_end(s, REASON_SECURITY_FAILURE, now);
+	if (spent(s) || age >= OVERDUE_ENDS) {
+		session_end(s, spent(s) ? REASON_SECURITY_FAILURE : REASON_REKEY_OVERDUE, now);
 		return;
 	}
-	if (e->client && !time_before(now, renewal_due(s)) && !e->client->connecting &&
-	    e->client->session == s)
+	tell_overdue(s, age, now);
+	if (e->client && (age >= OVERDUE_RENEWED || !time_before(now, renewal_due(s))) &&
+	    !e->client->connecting && e->client->session == s)
 		connect_start(e, now);
 	if (s->rekey.offered && !s->rekey.job && !time_before(now, s->rekey.due)) {
 		offer_send(s, now);

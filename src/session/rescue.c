@@ -219,8 +219,9 @@ bool rescue_ready(struct session *s, size_t len, struct jv_time now)
 
 bool rescue_holds(const struct session *s)
 {
+	/* Where a path answers, only DATA that goes out can show whether DATA passes again. */
 	if (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED)
-		return evidence_is_dead(s->instability);
+		return evidence_is_dead(s->instability) && s->instability != REASON_DATA_STALLED;
 	return s->state == STATE_RECOVERING && s->jump.pending && s->jump.dead && s->jump.tries != 1;
 }
 
@@ -329,6 +330,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	packet_set_locator(datagram, p->locator);
 	if (k->era == 0) {
 		p->sent++;
+		p->newest = data_order(k->epoch, k->counter + 1);
 	} else { /* not counted as sent: a duplicate is not counted as received either */
 		k->again++;
 		e->counters.n[COUNT_RESCUED_PACKETS]++;
@@ -470,6 +472,8 @@ void rescue_overdue(struct session *s, struct jv_time limit, struct jv_time now)
 
 bool rescue_doubles(const struct session *s, struct jv_time now)
 {
+	if (s->reason == REASON_REATTACH_SUCCESS && time_since_ms(now, s->since) < RESCUE_AGE_MS)
+		return true; /* on the same path, perhaps */
 	return s->jump.pending ||
 	       (!time_is_never(s->last_switch) && time_since_ms(now, s->last_switch) < RESCUE_AGE_MS);
 }

@@ -35,7 +35,7 @@ bool evidence_is_dead(enum reason evidence)
 {
 	return evidence == REASON_HEARTBEAT_TIMEOUT || evidence == REASON_CONSECUTIVE_DROP_EXCEEDED ||
 	       evidence == REASON_TRANSPORT_DEAD || evidence == REASON_ADDRESS_CHANGED ||
-	       evidence == REASON_PEER_REPORTED;
+	       evidence == REASON_PEER_REPORTED || evidence == REASON_DATA_STALLED;
 }
 
 /*
@@ -230,6 +230,8 @@ void server_path_dead(struct session *s, enum reason why, struct jv_time now)
 		return;
 	if (why == REASON_LOSS_THRESHOLD_EXCEEDED || why == REASON_LATENCY_THRESHOLD_EXCEEDED)
 		return; /* the client sees that by itself, and it is not death */
+	if (s->active->stall.told)
+		return; /* it is the client that says so */
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = &s->path[i];
 
@@ -263,6 +265,10 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 
+	if (p == s->active)
+		p->stall.told = f->ping.flags & PING_PEER_DEAD;
+	if (p == s->active && p->stall.told && s->state == STATE_ATTACHED)
+		server_path_dead(s, REASON_DATA_STALLED, now);
 	if (!p->proven || p->stray)
 		return;
 	/* Only from one who knows the present locators: an older PING would have them replaced again. */

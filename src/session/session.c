@@ -112,8 +112,10 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 		if (s->active && evidence_is_dead(why))
 			s->active->window_open = false; /* what is lost from now on is lost to a hole */
 	}
-	if (to == STATE_ATTACHED)
+	if (to == STATE_ATTACHED && !time_is_never(s->left_attached)) {
+		s->rekey.since = time_add_us(s->rekey.since, time_diff_us(now, s->left_attached));
 		s->left_attached = TIME_NEVER;
+	}
 	s->state = to;
 	s->reason = why;
 	s->since = now;
@@ -123,8 +125,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 		passage_begins(s);
 	if (reloaded && to != STATE_TERMINATED) {
 		trail_session(s, AUDIT_POLICY_RELOADED, REASON_NONE, now);
-		timer_start_earlier(&s->engine->wheel, &s->life,
-				    time_add_ms(s->born, s->policy.max_lifetime_ms));
+		rekey_configured(s, now);
 	}
 	timer_start(&s->engine->wheel, &s->deadline, session_deadline(s));
 	health_restart(s, now);
@@ -328,6 +329,7 @@ void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_
 	to->unanswered = 0;
 	to->ping_out = false;
 	path_taken(to);
+	stall_bound(to);
 	if (!is_switch)
 		return;
 	s->binding_version++;

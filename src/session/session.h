@@ -46,6 +46,8 @@ struct rekey {
 	uint8_t accept_pub[PROTO_KEY_LEN];
 	uint8_t offer_pub[PROTO_KEY_LEN]; /* the OFFER that ACCEPT answered */
 	struct jv_time due;               /* next OFFER, or its repetition */
+	struct jv_time since; /* the keys we seal with are in use, less the time in which nothing carried */
+	uint8_t overdue;      /* intervals of that age that were told */
 };
 
 struct session {
@@ -98,6 +100,7 @@ struct session {
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
 	uint32_t next_ping_id, next_jump_id, next_probe_id;
+	uint8_t stall_tries;         /* moves to a path that had stalled, since one carried */
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
@@ -453,6 +456,7 @@ void health_restart(struct session *s, struct jv_time now);
 /* The peer's PING came on the active path: what it says may hasten the verdict, and if nobody answered us there, now
  * somebody may. */
 void health_asked(struct session *s, struct jv_time now);
+void health_stalled(struct session *s, struct jv_time now); /* DATA does not pass on the active path */
 void health_suspect(struct session *s, struct jv_time now); /* probe the active path at once */
 void health_fire(struct timer *t, struct jv_time now);
 /* The machine slept, or the process was stopped: what was known of the paths is void. */
@@ -460,6 +464,10 @@ void health_woke(struct engine *e, struct jv_time now);
 
 /* rekey.c */
 void rekey_schedule(struct session *s, struct jv_time now);
+/* The interval may be another, and counts from now. */
+void rekey_configured(struct session *s, struct jv_time now);
+/* The machine slept: that made the keys old, and nobody else. */
+void rekey_slept(struct session *s, struct jv_time now);
 void rekey_order(struct session *s, struct jv_time now); /* its time is now */
 void rekey_run(struct session *s, struct jv_time now);   /* its time has come */
 void rekey_offered(struct path *p, const struct frame *f, struct jv_time now);

@@ -17,6 +17,8 @@ void path_report_now(const struct path *p, struct path_report *r)
 	r->received = p->received;
 	r->epoch = (uint8_t)s->rx_epoch;
 	r->highest = s->rx_highest;
+	r->newest_epoch = (uint8_t)(p->newest >> 48);
+	r->newest = p->newest & PROTO_COUNTER_MAX;
 }
 
 /* Seals what stands at `in`; 0 when the epoch has no counter left. */
@@ -165,12 +167,16 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	f.ping.id = ++s->next_ping_id;
 	f.ping.path = p->number;
 	f.ping.flags = flags;
+	if (s->engine->client && p == s->active && s->state != STATE_ATTACHED && p->stall.on)
+		f.ping.flags |= PING_PEER_DEAD;
 	f.ping.age_us = session_age_us(s, now);
 	f.ping.policy_generation = s->policy_generation;
 	f.ping.locators_seq = s->locators_seq;
 	f.ping.spent = spent_slots(s);
 	path_report_now(p, &f.ping.report);
 	path_pinged(p, f.ping.id, now);
+	if (p == s->active)
+		stall_pinged(p, now);
 	control_begin(&c);
 	frame_write(&c.w, &f);
 	if (!s->engine->client)
@@ -278,6 +284,7 @@ void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
 		return;
 	}
 	p->sent++;
+	p->newest = data_order(o->sealer.epoch->number, counter + 1);
 	e->io.send(e->ctx, &p->route, datagram, wire_len,
 		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) | (p->runs.singly ? SEND_SINGLY : 0u));
 }

@@ -17,7 +17,7 @@
 #define LOCATOR_A "a1a2a3a4a5a6a7a8" "000102030405060708090a0b0c0d0e0f"
 #define LOCATOR_B "b1b2b3b4b5b6b7b8" "101112131415161718191a1b1c1d1e1f"
 #define KEY "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
-#define REPORT "01020304" "05060708" "09" "0a0b0c0d0e0f"
+#define REPORT "01020304" "05060708" "09" "0a0b0c0d0e0f" "10" "111213141516"
 /* The defaults of DESIGN section 7, in its order. */
 #define POLICY                                                                                     \
 	"05265c00" "0001d4c0" "00001388" "0001d4c0"                                                \
@@ -29,7 +29,9 @@
 #define ITEM_ROUTE "02" "00" "00000000000000000000000000000000"   /* ::/0 */
 #define ITEM_DNS "03" "80" "fd000008000000000000000000000001"     /* fd00:8::1 */
 
-#define REPORT_VALUES { .sent = 0x01020304, .received = 0x05060708, .epoch = 9, .highest = 0x0a0b0c0d0e0f }
+#define REPORT_VALUES                                                                                       \
+	{ .sent = 0x01020304, .received = 0x05060708, .epoch = 9, .highest = 0x0a0b0c0d0e0f,                 \
+	  .newest_epoch = 0x10, .newest = 0x111213141516 }
 
 static const struct vector {
 	const char *hex;
@@ -281,8 +283,8 @@ static void test_bounds(void **state)
 		{ 0, 5, 7, true }, { 0, 5, 8, false }, { 0, 5, 255, false },       /* PING path */
 		{ 0, 6, 0, true }, { 0, 6, 2, false }, { 0, 6, 0x81, false },      /* flags */
 		{ 1, 5, 7, true }, { 1, 5, 8, false }, { 1, 6, 1, false },         /* PONG path, zero */
-		{ 2, 5, 8, false }, { 2, 6, 29, true }, { 2, 6, 30, false },       /* JUMP path, reason */
-		{ 2, 6, 52, true }, { 2, 6, 53, false }, { 2, 6, 0, true },
+		{ 2, 5, 8, false }, { 2, 6, 30, true }, { 2, 6, 31, false },       /* JUMP path, reason */
+		{ 2, 6, 54, true }, { 2, 6, 55, false }, { 2, 6, 0, true },
 		{ 4, 5, 51, true }, { 4, 5, 39, false }, { 4, 5, 255, false },     /* JUMP_REJECT reason */
 		{ 7, 5, 0, false }, { 7, 5, 11, false }, { 7, 5, 1, false },       /* LOCATORS count */
 		{ 7, 6, 9, true }, { 7, 6, 10, false }, { 7, 31, 10, false },      /* slots */
@@ -303,7 +305,7 @@ static void test_bounds(void **state)
 		{ 10, P + 94, 129, false }, { 10, P + 112, 129, false }, { 10, P + 112, 128, true },
 		{ 10, P + 130, 127, false },                                       /* DNS length */
 		{ 12, 7, 1, true }, { 12, 7, 2, false },                           /* PROBE flags */
-		{ 11, 1, 52, true }, { 11, 1, 53, false },                         /* CLOSE reason */
+		{ 11, 1, 54, true }, { 11, 1, 55, false },                         /* CLOSE reason */
 	};
 	uint8_t buf[BUF];
 	struct frame f;

@@ -44,6 +44,7 @@ static const char *const reasons[] = {
 	[27] = "peer_removed",
 	[28] = "superseded",
 	[29] = "ownership_lost",
+	[30] = "data_stalled",
 	[40] = "unknown_session",
 	[41] = "invalid_state_for_reattach",
 	[42] = "session_expired",
@@ -57,6 +58,8 @@ static const char *const reasons[] = {
 	[50] = "ownership_store_unavailable",
 	[51] = "illegal_transition",
 	[52] = "unknown_peer",
+	[53] = "ecn_mismarked",
+	[54] = "rekey_overdue",
 };
 
 static void test_reasons(void **state)

@@ -212,13 +212,105 @@ static void test_used_up(void **state)
 	used_up(false);
 }
 
+/* No OFFER arrives, or no ACCEPT: told at twice the interval, a new session at three times. */
+static void kept_from_us(unsigned int frame, bool up)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+	uint8_t id[16];
+
+	p.rekey_after_ms = 10000;
+	world_policy(w, &p);
+	world_attach(w);
+	memcpy(id, world_session(w, 0)->id, sizeof(id));
+	world_swallow_frame(w, up, FRAME_BIT(frame), UINT32_MAX);
+	world_run(w, 19000);
+	world_assert(w,
+		     world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0) == 0);
+	world_run(w, 7000);
+	world_assert(w,
+		     world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0) == 1);
+	world_assert(w,
+		     world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0) == 1);
+	world_run(w, 10000);
+	world_assert(w, world_all_attached(w) && memcmp(id, world_session(w, 0)->id, sizeof(id)) != 0);
+	world_assert(w, world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SUPERSEDED, 0) == 1);
+	world_free(w);
+}
+
+static void test_kept_from_us(void **state)
+{
+	kept_from_us(FRAME_REKEY_ACCEPT, false);
+	(void)state;
+}
+
+static bool no_new_keys(struct world *w, const struct datagram *d)
+{
+	return w->swallow_left > 0 &&
+	       (d->data[0] == PACKET_HELLO || d->frames & FRAME_BIT(FRAME_REKEY_OFFER));
+}
+
+/* Nor a new session: at five times nothing more is sealed, at either end. */
+static void test_too_old(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+
+	(void)state;
+	p.rekey_after_ms = 10000;
+	world_policy(w, &p);
+	world_attach(w);
+	w->swallow = no_new_keys;
+	w->swallow_left = 1;
+	world_run(w, 48000);
+	world_assert(w, world_all_attached(w));
+	world_run(w, 8000);
+	world_assert(w, world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_NONE, 0) == 1);
+	world_assert(w, world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_REKEY_OVERDUE, 0) +
+					world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_REKEY_OVERDUE,
+						     0) >=
+				1);
+	world_free(w);
+}
+
+/* Neither a sleep nor a time without a path makes keys too old. */
+static void test_old_but_honest(void **state)
+{
+	struct world *w = with_traffic(50000);
+	struct policy p = world_session(w, 0)->policy;
+	uint8_t id[16];
+
+	(void)state;
+	p.rekey_after_ms = 10000;
+	world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+	assert_true(order(w, true));
+	world_run(w, 1000);
+	memcpy(id, world_session(w, 0)->id, sizeof(id));
+	for (unsigned int i = 0; i < WORLD_PATHS; i++)
+		w->client[0].link[i].cut_up = w->client[0].link[i].cut_down = true;
+	world_run(w, 100000);
+	for (unsigned int i = 0; i < WORLD_PATHS; i++)
+		w->client[0].link[i].cut_up = w->client[0].link[i].cut_down = false;
+	world_assert(w, world_until(w, world_all_attached, 20000));
+	world_run(w, 5000);
+	w->now = time_add_ms(w->now, 600000);
+	world_traffic(w, &w->client[0].up, 50000, false);
+	world_traffic(w, &w->client[0].down, 50000, false);
+	world_run(w, 20000);
+	world_assert(w, world_all_attached(w) && memcmp(id, world_session(w, 0)->id, sizeof(id)) == 0);
+	world_assert(w,
+		     world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0) == 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),           cmocka_unit_test(test_order_rate),
 		cmocka_unit_test(test_no_such_session), cmocka_unit_test(test_rough),
 		cmocka_unit_test(test_suspend),         cmocka_unit_test(test_two_ahead),
-		cmocka_unit_test(test_used_up),
+		cmocka_unit_test(test_used_up),         cmocka_unit_test(test_kept_from_us),
+		cmocka_unit_test(test_too_old),         cmocka_unit_test(test_old_but_honest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,8 @@
 
 struct world_link {
 	int64_t delay_us;
+	int64_t data_late_us;  /* DATA takes so much longer */
+	bool data_up, data_down; /* swallows DATA from, to the client */
 	uint32_t jitter_us;    /* up to so much more, each by itself: datagrams overtake each other */
 	uint32_t twice_ppm;    /* arrive again, after a jitter of their own */
 	uint32_t loss_ppm;     /* each direction */

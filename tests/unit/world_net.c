@@ -127,6 +127,8 @@ static bool is_lost(struct world *w, const struct datagram *d)
 	}
 	if (d->up ? l->cut_up : l->cut_down)
 		return true;
+	if (d->inner && (d->up ? l->data_up : l->data_down))
+		return true;
 	if (d->up ? l->hole_up && d->len > l->hole_up : l->hole_down && d->len > l->hole_down) {
 		w->holed++;
 		return true;
@@ -141,6 +143,8 @@ static void fly(struct world *w, const struct datagram *d)
 
 	*out = *d;
 	out->at = time_add_us(w->now, l->delay_us);
+	if (d->inner)
+		out->at = time_add_us(out->at, l->data_late_us);
 	if (l->jitter_us > 0)
 		out->at = time_add_us(out->at, (int64_t)prng_below(&w->rng, l->jitter_us));
 	out->order = w->order++;

@@ -1,0 +1,187 @@
+#include "session/session.h"
+
+#define HOLD_MAX_MS 60000
+#define FORGET_MS 180000 /* without another stall the hold begins anew */
+#define TRIES_MAX 3      /* moves to paths that have stalled, until one of them carries */
+#define LATE_INTERVALS 2 /* heartbeats: so much behind CONTROL is late */
+#define LATE_PATIENCES 4 /* or, where round trips are long, so many times what an answer may take */
+
+static int64_t late_us(const struct path *p)
+{
+	const int64_t intervals_us =
+		LATE_INTERVALS * 1000 * (int64_t)p->session->policy.heartbeat_interval_ms;
+	const int64_t patiences_us = LATE_PATIENCES * path_patience_us(p);
+
+	return intervals_us > patiences_us ? intervals_us : patiences_us;
+}
+
+static void follow(struct lag *l, uint64_t newest, struct jv_time now)
+{
+	if (l->mark != 0 || newest <= l->seen)
+		return;
+	l->mark = newest;
+	l->at = now;
+	l->missed = l->struck = false;
+}
+
+/* All up to `order` has arrived. True: what was followed, and in time. */
+static bool arrived(struct lag *l, uint64_t order)
+{
+	if (order <= l->seen)
+		return false;
+	l->seen = order;
+	if (l->mark == 0 || l->mark > order)
+		return false;
+	l->mark = 0;
+	return !l->struck;
+}
+
+/* CONTROL of `asked` has come, and `newest` was sent by then. */
+static void judge(struct lag *l, uint64_t newest, struct jv_time asked, int64_t late_us)
+{
+	if (l->mark == 0 || time_before(asked, l->at))
+		return;
+	l->missed = true;
+	if (time_diff_us(asked, l->at) < late_us)
+		return;
+	l->struck = true;
+	if (newest <= l->counted)
+		return;
+	l->counted = newest;
+	if (l->strikes == 0)
+		l->since = l->at;
+	if (l->strikes < UINT8_MAX)
+		l->strikes++;
+}
+
+static bool is_dead(const struct path *p, const struct lag *l, struct jv_time now)
+{
+	const struct policy *pol = &p->session->policy;
+
+	return l->strikes >= path_drops(p, pol) &&
+	       time_since_ms(now, l->since) >=
+		       (uint64_t)pol->max_consecutive_drops * pol->heartbeat_interval_ms;
+}
+
+void stall_pinged(struct path *p, struct jv_time now)
+{
+	follow(&p->there, p->newest, now);
+}
+
+/* What the peer says by the low byte of an epoch that lives; what is older tells nothing any more. */
+static uint64_t order_told(const struct session *s, uint8_t epoch, uint64_t highest)
+{
+	const struct epoch *ep = &s->keys.epoch[epoch & 1];
+
+	return ep->live && (uint8_t)ep->number == epoch ? data_order(ep->number, highest) : 0;
+}
+
+/* Answers whether DATA passes; as does the next. */
+static bool judge_there(struct path *p, const struct path_report *r, struct jv_time asked)
+{
+	const bool passes = arrived(&p->there, order_told(p->session, r->epoch, r->highest));
+
+	if (!time_is_never(asked))
+		judge(&p->there, p->newest, asked, late_us(p));
+	return passes;
+}
+
+/* What is here before the CONTROL behind it is in time, and need not be followed. */
+static bool judge_back(struct path *p, const struct path_report *r, struct jv_time now)
+{
+	const struct session *s = p->session;
+	const uint64_t newest = order_told(s, r->newest_epoch, r->newest);
+	const uint64_t here = data_order(s->rx_epoch, s->rx_highest);
+	const bool at_once = p->back.mark == 0 && newest > p->back.seen && newest <= here;
+	const bool passes = arrived(&p->back, here);
+
+	judge(&p->back, newest, now, late_us(p));
+	follow(&p->back, newest, now);
+	return passes || at_once;
+}
+
+static void carries(struct path *p, struct lag *l, enum stalled way)
+{
+	l->strikes = 0;
+	if (p->session->state != STATE_ATTACHED)
+		return;
+	p->stall.on &= (uint8_t)~way;
+	if (p->stall.on == 0)
+		p->session->stall_tries = 0;
+}
+
+void stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
+		    struct jv_time now)
+{
+	struct session *s = p->session;
+	unsigned int dead;
+
+	if (p != s->active || s->state == STATE_RECOVERING || s->state == STATE_BIRTH)
+		return;
+	if (judge_there(p, report, asked))
+		carries(p, &p->there, STALLED_THERE);
+	if (judge_back(p, report, now))
+		carries(p, &p->back, STALLED_BACK);
+	dead = (is_dead(p, &p->there, now) ? STALLED_THERE : 0u) |
+	       (is_dead(p, &p->back, now) ? STALLED_BACK : 0u);
+	if (dead != 0 && s->state == STATE_ATTACHED)
+		stall_found(p, dead, now);
+}
+
+unsigned int stall_likely(const struct path *p)
+{
+	return (p->there.strikes > 0 ? STALLED_THERE : 0u) | (p->back.strikes > 0 ? STALLED_BACK : 0u);
+}
+
+static struct jv_time lag_due(const struct lag *l, int64_t late_us)
+{
+	return l->mark != 0 && l->missed && !l->struck ? time_add_us(l->at, late_us) : TIME_NEVER;
+}
+
+struct jv_time stall_due(const struct path *p)
+{
+	const int64_t late = late_us(p);
+
+	return time_min(lag_due(&p->there, late), lag_due(&p->back, late));
+}
+
+void stall_found(struct path *p, unsigned int ways, struct jv_time now)
+{
+	struct session *s = p->session;
+	const bool again = !time_is_never(p->stall.at) && time_since_ms(now, p->stall.at) < FORGET_MS;
+	uint32_t ms = again ? p->stall.hold_ms * 2 : s->policy.volatile_to_degraded_ms;
+
+	if (ms > HOLD_MAX_MS)
+		ms = HOLD_MAX_MS;
+	if (ms > s->policy.transport_lost_ttl_ms / 2)
+		ms = s->policy.transport_lost_ttl_ms / 2;
+	p->stall.on |= (uint8_t)ways;
+	p->stall.at = now;
+	p->stall.hold_ms = ms;
+	health_stalled(s, now);
+}
+
+static bool is_held(const struct path *p, struct jv_time now)
+{
+	return p->stall.on != 0 && time_since_ms(now, p->stall.at) < p->stall.hold_ms;
+}
+
+bool stall_is_over(const struct path *p, struct jv_time now)
+{
+	/* Left for another reason: nothing was sent since that could tell. */
+	if (p->session->instability != REASON_DATA_STALLED)
+		return true;
+	return !p->stall.told && stall_likely(p) == 0 && !is_held(p, now);
+}
+
+bool stall_may_take(const struct path *p, struct jv_time now)
+{
+	return p->stall.on == 0 || (!is_held(p, now) && p->session->stall_tries < TRIES_MAX);
+}
+
+void stall_bound(struct path *p)
+{
+	p->newest = 0;
+	p->there = p->back = (struct lag){ 0 };
+	p->stall.told = false;
+}
