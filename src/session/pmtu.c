@@ -119,12 +119,26 @@ static void verify(struct path *p, struct jv_time now)
 		round_begin(p, 0, pmtu_size(p), now);
 }
 
-/* What was lost until now was lost for its size. */
+/* What was lost until now was lost for its size: believed once in a while, or a path that carries ever less would never
+ * be left for what it loses. */
+static bool may_forgive(const struct path *p, struct jv_time now)
+{
+	return time_is_never(p->pmtu.forgiven) || time_since_ms(now, p->pmtu.forgiven) >= PMTU_FORGIVE_MS;
+}
+
+static void forgive(struct path *p, struct jv_time now)
+{
+	if (!may_forgive(p, now))
+		return;
+	p->pmtu.forgiven = now;
+	path_size_changed(p);
+}
+
 static void shrink(struct path *p, uint16_t size, struct jv_time now)
 {
 	p->pmtu.size = size;
 	p->pmtu.changed = now;
-	path_size_changed(p);
+	forgive(p, now);
 	p->session->engine->counters.n[COUNT_PMTU_SHRUNK]++;
 }
 
@@ -243,7 +257,7 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 
 	if (!time_is_never(m->cleared) && !time_before(m->cleared, p->loss_proven))
 		return false;
-	if (!time_is_never(m->forgiven) && time_since_ms(now, m->forgiven) < PMTU_FORGIVE_MS)
+	if (!may_forgive(p, now))
 		return false;
 	if (!m->doubt && may_probe(p)) {
 		m->doubt = true;
@@ -252,12 +266,6 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 		doubt_send(p, now);
 	}
 	return m->doubt;
-}
-
-static void forgive(struct path *p, struct jv_time now)
-{
-	p->pmtu.forgiven = now;
-	path_size_changed(p);
 }
 
 static void stands(struct path *p, struct jv_time now)

@@ -110,6 +110,25 @@ static void test_late_data(void **state)
 	}
 }
 
+/* Later and later, too slowly for any window to see loss; then it stays like that. */
+static void test_later_and_later(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct world *w = with_paths(2);
+
+		traffic(w, i ? 5000 : 0, i ? 0 : 5000, false);
+		for (unsigned int ms = 0; ms < 30000 && !is_elsewhere(w); ms += 10) {
+			if (first(w)->data_late_us < 1300000)
+				first(w)->data_late_us += 1000;
+			world_run(w, 10);
+		}
+		world_assert(w, is_elsewhere(w));
+		world_assert(w, stalls(w, true) == 1);
+		world_free(w);
+	}
+}
+
 /* All that went into the hole is sent again on the new path. */
 static void test_nothing_is_lost(void **state)
 {
@@ -167,6 +186,8 @@ static void test_all_dead(void **state)
 	world_assert(w, world_until(w, is_unwell, BOUND_MS));
 	world_run(w, 20000);
 	world_assert(w, !is_attached(w));
+	world_assert(w, world_session(w, 0)->switches <=
+				5); /* to each once, from a new port, and again after a hold */
 	world_run(w, 60000);
 	world_assert(w,
 		     world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0) == 1);
@@ -278,11 +299,16 @@ static void test_dead_for_large_data(void **state)
 	world_free(w);
 }
 
-/* Probes of the least size pass, DATA and larger probes are lost: that passes for a matter of size once, not for ever. */
-static bool let_small_probes_pass(struct world *w, const struct datagram *d)
+static size_t passes; /* probes so long, and no DATA from 200 bytes on */
+
+static bool let_smaller_probes_pass(struct world *w, const struct datagram *d)
 {
-	return w->swallow_left > 0 && d->path == 0 && d->len >= 200 && d->len != PROTO_PROBE_LEAST;
+	const bool probe = d->frames & (FRAME_BIT(FRAME_PROBE) | FRAME_BIT(FRAME_PROBE_ACK));
+
+	return w->swallow_left > 0 && d->path == 0 && d->len >= 200 && (!probe || d->len > passes);
 }
+
+/* Ever smaller probes pass: that is taken for a matter of size once, not for ever. */
 
 static void test_size_is_no_excuse(void **state)
 {
@@ -294,10 +320,13 @@ static void test_size_is_no_excuse(void **state)
 	world_packet(packet, sizeof(packet), "10.8.0.2", "10.8.0.1");
 	traffic(w, 20000, 20000, false);
 	world_run(w, 1000);
-	w->swallow = let_small_probes_pass;
+	w->swallow = let_smaller_probes_pass;
 	w->swallow_left = 1;
+	passes = 1400;
 	for (; ms < 15000 && !is_elsewhere(w); ms += 5) {
 		packet[6] = 0;
+		if (ms % 500 == 0)
+			passes -= 24;
 		world_inner(w, WORLD_WORKERS, packet, ms % 2 ? 400 : sizeof(packet));
 		world_run(w, 5);
 	}
@@ -345,12 +374,19 @@ static void test_mismarked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dead_for_data),     cmocka_unit_test(test_late_data),
-		cmocka_unit_test(test_nothing_is_lost),   cmocka_unit_test(test_idle),
-		cmocka_unit_test(test_all_dead),          cmocka_unit_test(test_comes_back),
-		cmocka_unit_test(test_not_taken_again),   cmocka_unit_test(test_honest_networks),
-		cmocka_unit_test(test_bufferbloat),       cmocka_unit_test(test_dead_for_large_data),
-		cmocka_unit_test(test_size_is_no_excuse), cmocka_unit_test(test_mismarked),
+		cmocka_unit_test(test_dead_for_data),
+		cmocka_unit_test(test_late_data),
+		cmocka_unit_test(test_later_and_later),
+		cmocka_unit_test(test_nothing_is_lost),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_all_dead),
+		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_not_taken_again),
+		cmocka_unit_test(test_honest_networks),
+		cmocka_unit_test(test_bufferbloat),
+		cmocka_unit_test(test_dead_for_large_data),
+		cmocka_unit_test(test_size_is_no_excuse),
+		cmocka_unit_test(test_mismarked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
