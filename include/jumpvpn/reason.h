@@ -55,7 +55,7 @@
 	X(49, OWNERSHIP_CONFLICT, ownership_conflict, "another node claims the session")           \
 	X(50, OWNERSHIP_STORE_UNAVAILABLE, ownership_store_unavailable, "the ownership store does not answer") \
 	X(51, ILLEGAL_TRANSITION, illegal_transition, "the state machine has no such transition")  \
-	X(52, UNKNOWN_PEER, unknown_peer, "no peer has this key")  \
+	X(52, UNKNOWN_PEER, unknown_peer, "no peer has this key")                                 \
 	X(53, ECN_MISMARKED, ecn_mismarked, "congestion was marked on packets that cannot answer to it") \
 	X(54, REKEY_OVERDUE, rekey_overdue, "the keys are much older than they may be")
 

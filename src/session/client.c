@@ -42,7 +42,8 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	}
 	c->coming_have = c->coming_parts = 0; /* parts of another session's policy are not of this one */
 	if (old) {
-		old->closing = !failover; /* the server has superseded it by itself, unless that was another gateway */
+		old->closing =
+			!failover; /* the server has superseded it by itself, unless that was another gateway */
 		session_end(old, REASON_SUPERSEDED, now);
 		failover_ends(c, now);
 	}
@@ -68,7 +69,7 @@ static struct jv_time silent_since(const struct path *p, enum reason evidence)
 	const struct jv_time heard = time_is_never(p->last_rx) ? p->opened : p->last_rx;
 
 	if (evidence == REASON_DATA_STALLED)
-		return p->there.since;
+		return p->session->there.since;
 	return time_add_us(p->unanswered > 0 ? time_min(heard, p->silent_since) : heard,
 			   -(2 * p->srtt_us + 4 * p->rttvar_us));
 }
@@ -482,7 +483,7 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		return;
 	}
 	s->jump.denied = why;
-	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump.dead && choose(s, s->jump.tried)) {
+	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump.dead && choose(s, s->jump.tried, now)) {
 		jump_elsewhere(s, now);
 		return;
 	}

@@ -161,7 +161,8 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 	}
 	if (s->engine->client) {
 		client_path_answers(s, p, now);
-	} else if (p == s->active && s->state == STATE_DEGRADED && !is_unusable(s, p) && stall_is_over(p, now) &&
+	} else if (p == s->active && s->state == STATE_DEGRADED && !is_unusable(s, p) &&
+		   stall_is_over(p, now) &&
 		   session_event(s, EVENT_SWITCH_START, REASON_HEALTH_RECOVERED, now)) {
 		/* The binding stands and both directions are proven: nothing is to be judged. */
 		session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
@@ -268,6 +269,8 @@ static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 	s->void_ping_id = s->next_ping_id;
 	s->unanswered_since = TIME_NEVER;
 	rekey_slept(s, now);
+	lag_void(&s->there);
+	lag_void(&s->back);
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->path[i].known)
 			path_void(&s->path[i], now);

@@ -78,18 +78,34 @@ int64_t path_wait_us(const struct path *p, int64_t most_us)
 	return us;
 }
 
-uint32_t path_drops(const struct path *p, const struct policy *policy)
+/* So many in a row that, where `lost_ppm` of them are lost, all are in one of 100,000 rows. */
+static uint32_t row_of(uint64_t lost_ppm, const struct policy *policy)
 {
-	const uint64_t arrives = POLICY_PPM - p->loss_ppm;
-	const uint64_t lost = POLICY_PPM - arrives * arrives / POLICY_PPM; /* PING or PONG */
 	uint64_t all_ppb = 1000000000;
 	uint32_t n = 0;
 
 	while (all_ppb > FALSE_DEATH_PPB && n < PATH_DROPS_MAX) {
-		all_ppb = all_ppb * lost / POLICY_PPM;
+		all_ppb = all_ppb * lost_ppm / POLICY_PPM;
 		n++;
 	}
 	return n > policy->max_consecutive_drops ? n : policy->max_consecutive_drops;
+}
+
+uint32_t path_drops(const struct path *p, const struct policy *policy)
+{
+	const uint64_t arrives = POLICY_PPM - p->loss_ppm;
+
+	return row_of(POLICY_PPM - arrives * arrives / POLICY_PPM, policy); /* PING or PONG */
+}
+
+static uint32_t probe_loss_ppm(const struct path *p)
+{
+	return (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+}
+
+uint32_t path_strikes(const struct path *p, const struct policy *policy)
+{
+	return row_of(probe_loss_ppm(p), policy);
 }
 
 static bool nothing_came(const struct path *p)
@@ -257,11 +273,6 @@ bool path_latency_exceeded(const struct path *p)
 	return __builtin_popcount(p->latency_above) >= LATENCY_ABOVE;
 }
 
-static uint32_t probe_loss_ppm(const struct path *p)
-{
-	return (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
-}
-
 uint32_t path_loss_ppm(const struct path *p)
 {
 	const uint32_t probes = probe_loss_ppm(p);
@@ -292,8 +303,6 @@ void path_void(struct path *p, struct jv_time now)
 	p->ping_sent = TIME_ZERO;
 	p->stable_since = now;
 	p->loss_ppm = p->probes_lost = p->latency_above = p->latency_near = 0;
-	lag_void(&p->there);
-	lag_void(&p->back);
 }
 
 bool path_may_send(struct path *p, uint32_t len)

@@ -108,9 +108,7 @@ struct path {
 
 	struct pmtu pmtu;
 
-	/* DATA: what was sent since the session moved here, and whether it passes */
-	uint64_t newest; /* as an order; 0: nothing */
-	struct lag there, back;
+	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
 	struct stall stall;
 
 	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
@@ -131,6 +129,8 @@ int64_t path_wait_us(const struct path *p, int64_t most_us);
  * to lose would have lost all of them once in 100,000 rows.
  */
 uint32_t path_drops(const struct path *p, const struct policy *policy);
+/* The same of packets of DATA that CONTROL came without; by the loss of PINGs, for that of DATA is what is in question. */
+uint32_t path_strikes(const struct path *p, const struct policy *policy);
 /* Were `most` PINGs in a row followed by nothing at all, or by nothing that speaks of having heard us? */
 bool path_is_silent(const struct path *p, uint32_t most);
 /* A PING goes out now. */

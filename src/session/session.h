@@ -100,6 +100,7 @@ struct session {
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
 	uint32_t next_ping_id, next_jump_id, next_probe_id;
+	struct lag there, back;      /* DATA on the active path */
 	uint8_t stall_tries;         /* moves to a path that had stalled, since one carried */
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */

@@ -58,14 +58,14 @@ static bool is_dead(const struct path *p, const struct lag *l, struct jv_time no
 {
 	const struct policy *pol = &p->session->policy;
 
-	return l->strikes >= path_drops(p, pol) &&
+	return l->strikes >= path_strikes(p, pol) &&
 	       time_since_ms(now, l->since) >=
 		       (uint64_t)pol->max_consecutive_drops * pol->heartbeat_interval_ms;
 }
 
 void stall_pinged(struct path *p, struct jv_time now)
 {
-	follow(&p->there, p->newest, now);
+	follow(&p->session->there, p->newest, now);
 }
 
 /* What the peer says by the low byte of an epoch that lives; what is older tells nothing any more. */
@@ -79,10 +79,10 @@ static uint64_t order_told(const struct session *s, uint8_t epoch, uint64_t high
 /* Answers whether DATA passes; as does the next. */
 static bool judge_there(struct path *p, const struct path_report *r, struct jv_time asked)
 {
-	const bool passes = arrived(&p->there, order_told(p->session, r->epoch, r->highest));
+	const bool passes = arrived(&p->session->there, order_told(p->session, r->epoch, r->highest));
 
 	if (!time_is_never(asked))
-		judge(&p->there, p->newest, asked, late_us(p));
+		judge(&p->session->there, p->newest, asked, late_us(p));
 	return passes;
 }
 
@@ -92,11 +92,11 @@ static bool judge_back(struct path *p, const struct path_report *r, struct jv_ti
 	const struct session *s = p->session;
 	const uint64_t newest = order_told(s, r->newest_epoch, r->newest);
 	const uint64_t here = data_order(s->rx_epoch, s->rx_highest);
-	const bool at_once = p->back.mark == 0 && newest > p->back.seen && newest <= here;
-	const bool passes = arrived(&p->back, here);
+	const bool at_once = p->session->back.mark == 0 && newest > p->session->back.seen && newest <= here;
+	const bool passes = arrived(&p->session->back, here);
 
-	judge(&p->back, newest, now, late_us(p));
-	follow(&p->back, newest, now);
+	judge(&p->session->back, newest, now, late_us(p));
+	follow(&p->session->back, newest, now);
 	return passes || at_once;
 }
 
@@ -119,18 +119,19 @@ void stall_reported(struct path *p, const struct path_report *report, struct jv_
 	if (p != s->active || s->state == STATE_RECOVERING || s->state == STATE_BIRTH)
 		return;
 	if (judge_there(p, report, asked))
-		carries(p, &p->there, STALLED_THERE);
+		carries(p, &p->session->there, STALLED_THERE);
 	if (judge_back(p, report, now))
-		carries(p, &p->back, STALLED_BACK);
-	dead = (is_dead(p, &p->there, now) ? STALLED_THERE : 0u) |
-	       (is_dead(p, &p->back, now) ? STALLED_BACK : 0u);
+		carries(p, &p->session->back, STALLED_BACK);
+	dead = (is_dead(p, &p->session->there, now) ? STALLED_THERE : 0u) |
+	       (is_dead(p, &p->session->back, now) ? STALLED_BACK : 0u);
 	if (dead != 0 && s->state == STATE_ATTACHED)
 		stall_found(p, dead, now);
 }
 
 unsigned int stall_likely(const struct path *p)
 {
-	return (p->there.strikes > 0 ? STALLED_THERE : 0u) | (p->back.strikes > 0 ? STALLED_BACK : 0u);
+	return (p->session->there.strikes > 0 ? STALLED_THERE : 0u) |
+	       (p->session->back.strikes > 0 ? STALLED_BACK : 0u);
 }
 
 static struct jv_time lag_due(const struct lag *l, int64_t late_us)
@@ -142,7 +143,7 @@ struct jv_time stall_due(const struct path *p)
 {
 	const int64_t late = late_us(p);
 
-	return time_min(lag_due(&p->there, late), lag_due(&p->back, late));
+	return time_min(lag_due(&p->session->there, late), lag_due(&p->session->back, late));
 }
 
 void stall_found(struct path *p, unsigned int ways, struct jv_time now)
@@ -182,6 +183,6 @@ bool stall_may_take(const struct path *p, struct jv_time now)
 void stall_bound(struct path *p)
 {
 	p->newest = 0;
-	p->there = p->back = (struct lag){ 0 };
+	p->session->there = p->session->back = (struct lag){ 0 };
 	p->stall.told = false;
 }
