@@ -229,8 +229,8 @@ static void render_paths(FILE *out, const json_t *paths)
 {
 	static const struct table table = {
 		.columns = 10,
-		.head = { ">PATH", "NAME", "USE", "REMOTE", ">RTT", ">LOSS", ">MTU", ">LAST HEARD", ">RECEIVED",
-			  ">SENT" },
+		.head = { ">PATH", "NAME", "USE", "REMOTE", ">RTT", ">LOSS", ">MTU", ">LAST HEARD",
+			  ">RECEIVED", ">SENT" },
 		.state = COLUMNS_MAX,
 		.fill = fill_path,
 	};
@@ -518,18 +518,18 @@ static void put_inner_line(FILE *out, const json_t *counters, const char *key, c
 		(unsigned long long)number_of(counters, packets));
 }
 
-/* What was dropped, and why: only what did happen. */
-static void put_drops(FILE *out, json_t *counters)
+/* The counters whose names begin so, a line each: only what did happen. */
+static void put_some(FILE *out, json_t *counters, const char *begin, const char *key)
 {
-	const char *name, *key = "dropped";
+	const char *name;
 	json_t *n;
 
 	json_object_foreach(counters, name, n) {
-		if (strncmp(name, "drop_", 5) != 0 || json_integer_value(n) <= 0)
+		if (strncmp(name, begin, strlen(begin)) != 0 || json_integer_value(n) <= 0)
 			continue;
 		put_key(out, key);
 		fprintf(out, "%lld ", (long long)json_integer_value(n));
-		render_text(out, name + 5);
+		render_text(out, name + strlen(begin));
 		fputc('\n', out);
 		key = "";
 	}
@@ -551,5 +551,6 @@ void render_status(FILE *out, const json_t *answer, bool colour)
 		put_inner_line(out, counters, "sent", "tx_bytes", "tx_packets");
 	}
 	put_daemon(out, daemon);
-	put_drops(out, counters);
+	put_some(out, counters, "hello_", "HELLOs"); /* a server that refuses them all says so here */
+	put_some(out, counters, "drop_", "dropped");
 }

@@ -613,15 +613,6 @@ void connect_reset(struct engine *e, const struct route *from, const uint8_t *da
 	session_end(p->session, REASON_PEER_CLOSED, now);
 }
 
-void connect_drop_next(struct engine *e, struct jv_time now)
-{
-	struct session *s = e->client->next;
-
-	e->client->next = NULL;
-	close_send(s, REASON_SUPERSEDED, now); /* the server may have attached it */
-	session_end(s, REASON_SUPERSEDED, now);
-}
-
 void client_ended(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;

@@ -5,11 +5,12 @@
  * gateway may have been started anew, and what it would say about the old session may not reach us. A WELCOME proves
  * that somebody is there, not that the session is lost, so the session is asked once more by the way that the WELCOME
  * came, and has time to answer. The next session is confirmed when the silence has lasted for server.failover_after_ms,
- * and takes over when it is attached. Whatever authentic is heard of the old one ends the attempt.
+ * and takes over when it is attached. Whatever authentic is heard of the old one before that confirmation ends the attempt.
  */
 #include "session/session.h"
 
 #define CALL_AHEAD_MS 1000 /* so that a WELCOME is there when the time has come */
+#define ASKED_MS 1000      /* for so long at least the session asks in vain */
 #define GRACE_MIN_MS 250   /* for the session to answer, once somebody does */
 #define GRACE_MAX_MS 2000
 
@@ -18,19 +19,29 @@ static uint32_t after_ms(const struct client *c)
 	return c->engine->config->failover_after_ms;
 }
 
-/* Nothing has been heard since, though it was asked for. */
-static struct jv_time silent_since(const struct session *s)
+/*
+ * When the silence has lasted long enough. It counts from the first doubt on, which comes at once where packets flow. A session
+ * that rests learns only with its next heartbeat that nobody is there: its silence counts from what was heard last, and it asks
+ * for a while first.
+ */
+static struct jv_time over_at(const struct session *s)
 {
-	return time_max(time_max(s->last_rx, s->left_attached), s->engine->woke);
+	const uint32_t after = after_ms(s->engine->client);
+	const uint32_t asked = after < ASKED_MS ? after : ASKED_MS;
+	const struct jv_time doubt = time_max(s->left_attached, s->engine->woke);
+	const struct jv_time heard = time_max(s->last_rx, s->engine->woke);
+
+	if (time_since_ms(doubt, heard) < ASKED_MS)
+		return time_add_ms(time_max(doubt, heard), after);
+	return time_max(time_add_ms(heard, after), time_add_ms(doubt, asked));
 }
 
 static struct jv_time call_at(const struct session *s)
 {
-	const uint32_t after = after_ms(s->engine->client);
 	uint32_t ahead = s->policy.handshake_timeout_ms / 2;
 
 	ahead = ahead < CALL_AHEAD_MS ? ahead : CALL_AHEAD_MS;
-	return time_add_ms(silent_since(s), after > ahead ? after - ahead : 0);
+	return time_max(s->left_attached, time_add_us(over_at(s), -(int64_t)ahead * 1000));
 }
 
 static bool is_watched(const struct session *s)
@@ -86,12 +97,12 @@ void failover_heard(struct session *s, struct jv_time now)
 	struct client *c = s->engine->client;
 	const bool began = c->failover.began;
 
-	if (!c->failover.on || s != c->session)
+	/* Once the next session has been confirmed it is too late: its server has perhaps attached it, and if it is the same server,
+	 * has ended this one for it. What is heard of this one was on its way before that. */
+	if (!c->failover.on || s != c->session || c->next)
 		return;
 	stop(c);
 	if (began) { /* a renewal goes on */
-		if (c->next)
-			connect_drop_next(c->engine, now);
 		connect_stop(c->engine);
 	} else if (c->waiting.on) {
 		connect_take(c->engine, now);
@@ -119,12 +130,12 @@ struct jv_time failover_release(struct client *c, int64_t rtt_us, struct jv_time
 	if (grace_us > GRACE_MAX_MS * 1000)
 		grace_us = GRACE_MAX_MS * 1000;
 	ask_there(c->session, c->waiting.number, &c->waiting.route.remote, now);
-	return time_max(time_add_us(now, grace_us), time_add_ms(silent_since(c->session), after_ms(c)));
+	return time_max(time_add_us(now, grace_us), over_at(c->session));
 }
 
 bool failover_may_take(struct client *c, struct jv_time now)
 {
-	if (!c->failover.on || !time_before(now, time_add_ms(silent_since(c->session), after_ms(c))))
+	if (!c->failover.on || !time_before(now, over_at(c->session)))
 		return true;
 	failover_heard(c->session, now); /* DATA alone, perhaps */
 	return c->waiting.on;

@@ -526,8 +526,6 @@ void connect_waited(struct timer *t, struct jv_time now);
 /* The WELCOME that waits is taken now; or nothing comes of it. */
 void connect_take(struct engine *e, struct jv_time now);
 void connect_leave(struct engine *e);
-/* The session in BIRTH is not to be, whatever the server has made of it. */
-void connect_drop_next(struct engine *e, struct jv_time now);
 /* When the server does not answer for long. */
 void connect_complain(struct timer *t, struct jv_time now);
 /* A socket told of an error. */

@@ -116,6 +116,21 @@ static void test_dead_gateway(void **state)
 	world_free(w);
 }
 
+/* A session that rests learns with a heartbeat that nobody is there; the silence before that counts. */
+static void test_dead_gateway_at_rest(void **state)
+{
+	struct world *w = carrying(3000);
+	struct jv_time died;
+
+	world_traffic(w, &w->client[0].up, 0, false);
+	world_run(w, 60000);
+	first_dead = true;
+	died = w->now;
+	world_assert(w, world_until(w, replaced, 20000));
+	assert_in_range(time_since_ms(w->now, died), 1000, policy_defaults.heartbeat_idle_ms + 2000);
+	world_free(w);
+}
+
 /* It comes back before its time is up, with a WELCOME of the other at hand. */
 static void test_comes_back(void **state)
 {
@@ -264,18 +279,20 @@ static void test_ends_meanwhile(void **state)
 
 	first_dead = true;
 	world_assert(w, world_until(w, replaced, 3200));
-	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0), 1);
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_TRANSPORT_TTL_EXCEEDED, 0),
+			 1);
 	world_free(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dead_gateway),  cmocka_unit_test(test_comes_back),
-		cmocka_unit_test(test_hole),	      cmocka_unit_test(test_hole_far_away),
-		cmocka_unit_test(test_starved_reset), cmocka_unit_test(test_never),
-		cmocka_unit_test(test_bounded),	      cmocka_unit_test(test_lossy),
-		cmocka_unit_test(test_ends_meanwhile), cmocka_unit_test(test_closed_first),
+		cmocka_unit_test(test_dead_gateway),  cmocka_unit_test(test_dead_gateway_at_rest),
+		cmocka_unit_test(test_comes_back),    cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_hole_far_away), cmocka_unit_test(test_starved_reset),
+		cmocka_unit_test(test_never),         cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_lossy),         cmocka_unit_test(test_ends_meanwhile),
+		cmocka_unit_test(test_closed_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
