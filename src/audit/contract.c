@@ -54,8 +54,7 @@ uint64_t contract_data_ms(const struct audit_bounds *b)
 
 	if (b->heartbeat_idle_ms == 0)
 		return 0;
-	return 2ull * b->heartbeat_idle_ms + drops * b->heartbeat_interval_ms + CONTRACT_HOLD_MS +
-	       CONTRACT_REST_MS;
+	return 2ull * b->heartbeat_idle_ms + drops * b->heartbeat_interval_ms + CONTRACT_REST_MS;
 }
 
 bool contract_explains(enum audit_event event, enum reason why)

@@ -15,10 +15,8 @@ bool contract_explains(enum audit_event event, enum reason why);
  *
  *   2 * heartbeat_idle_ms          the end that learns nothing asks, where data flows one way only
  *   drops * heartbeat_interval_ms  so many reports show it, more on a path that loses PINGs as well
- *   CONTRACT_HOLD_MS               it has come back for want of a better path, and is not asked again at once
  *   CONTRACT_REST_MS               what is on its way, round trips
  */
 uint64_t contract_data_ms(const struct audit_bounds *b);
 #define CONTRACT_DROPS 32
-#define CONTRACT_HOLD_MS 60000
 #define CONTRACT_REST_MS 7000

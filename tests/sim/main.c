@@ -31,13 +31,13 @@ struct outcome {
 
 static void usage(void)
 {
-	fputs("usage: sim --seeds N|A..B [--jobs J] [--seconds S] [--twice N] [--actor]\n"
-	      "       sim --seed N [--trace FILE] [--datagrams] [--seconds S] [--actor]\n"
+	fputs("usage: sim --seeds N|A..B [--jobs J] [--seconds S] [--twice N] [--actor none|some|all]\n"
+	      "       sim --seed N [--trace FILE] [--datagrams] [--seconds S] [--actor none|some|all]\n"
 	      "  --seconds S   of trouble, before the calm end (300)\n"
 	      "  --twice N     every Nth seed is run again, and must do the same (16; 0: none)\n"
 	      "  --trace FILE  what happens goes there, else to the standard output\n"
 	      "  --datagrams   every datagram, too\n"
-	      "  --actor       somebody without keys sits on some or all paths\n",
+	      "  --actor W     somebody without keys sits on some or all paths, in no seed, in each eighth, or in all (some)\n",
 	      stderr);
 	exit(2);
 }
@@ -54,6 +54,17 @@ static uint64_t number(const char *text, char **rest)
 	return v;
 }
 
+static enum script_actor actor(const char *text)
+{
+	static const char *const names[] = { "none", "some", "all" };
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(text, names[i]) == 0)
+			return (enum script_actor)i;
+	usage();
+	return SCRIPT_ACTOR_NONE;
+}
+
 static struct options options(int argc, char **argv)
 {
 	static const struct option list[] = {
@@ -64,10 +75,12 @@ static struct options options(int argc, char **argv)
 		{ "twice", required_argument, NULL, '2' },
 		{ "trace", required_argument, NULL, 'T' },
 		{ "datagrams", no_argument, NULL, 'd' },
-		{ "actor", no_argument, NULL, 'a' },
+		{ "actor", required_argument, NULL, 'a' },
 		{ 0 },
 	};
-	struct options o = { .jobs = 2, .twice = 16, .script.seconds = SCRIPT_SECONDS };
+	struct options o = { .jobs = 2,
+			     .twice = 16,
+			     .script = { .seconds = SCRIPT_SECONDS, .actor = SCRIPT_ACTOR_SOME } };
 	char *rest;
 	int c;
 
@@ -103,7 +116,7 @@ static struct options options(int argc, char **argv)
 			o.script.datagrams = true;
 			break;
 		case 'a':
-			o.script.actor = SCRIPT_ACTOR;
+			o.script.actor = actor(optarg);
 			break;
 		default:
 			usage();

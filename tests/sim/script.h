@@ -13,7 +13,12 @@ struct script_result {
 	uint32_t troubles, attacks, switches, sessions, denials, got;
 };
 
-enum script_actor { SCRIPT_NO_ACTOR, SCRIPT_ACTOR };
+/* Has the seed an actor on its paths? */
+enum script_actor {
+	SCRIPT_ACTOR_NONE,
+	SCRIPT_ACTOR_SOME, /* each eighth seed has one */
+	SCRIPT_ACTOR_ALL
+};
 
 struct script_options {
 	unsigned int seconds; /* of trouble */
