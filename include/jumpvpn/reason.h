@@ -42,6 +42,7 @@
 	X(28, SUPERSEDED, superseded, "a newer session of the same peer took over")                \
 	X(29, OWNERSHIP_LOST, ownership_lost, "another node owns the session")                     \
 	X(30, DATA_STALLED, data_stalled, "probes are answered on the active path, but data does not pass") \
+	X(31, MACHINE_CLONED, machine_cloned, "the machine was cloned or restored from a snapshot") \
 	/* denials that are not transitions */                                                     \
 	X(40, UNKNOWN_SESSION, unknown_session, "no session has this locator")                     \
 	X(41, INVALID_STATE_FOR_REATTACH, invalid_state_for_reattach, "the session is not in a state that can jump") \

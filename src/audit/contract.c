@@ -6,7 +6,7 @@
 #define TERMINAL                                                                                         \
 	(R(SESSION_LIFETIME_EXCEEDED) | R(TRANSPORT_TTL_EXCEEDED) | R(SECURITY_FAILURE) |                \
 	 R(OPERATOR_TERMINATED) | R(PEER_CLOSED) | R(PEER_REMOVED) | R(SUPERSEDED) | R(OWNERSHIP_LOST) | \
-	 R(REKEY_OVERDUE))
+	 R(REKEY_OVERDUE) | R(MACHINE_CLONED))
 #define INSTABLE                                                                                     \
 	(R(HEARTBEAT_TIMEOUT) | R(LOSS_THRESHOLD_EXCEEDED) | R(CONSECUTIVE_DROP_EXCEEDED) |          \
 	 R(LATENCY_THRESHOLD_EXCEEDED) | R(TRANSPORT_DEAD) | R(ADDRESS_CHANGED) | R(PEER_REPORTED) | \

@@ -125,6 +125,12 @@ struct jv_time engine_next(const struct engine *e);
 
 /* A new snapshot is in force; the old one may be freed when this returns. */
 void engine_configure(struct engine *e, const struct config *config, struct jv_time now);
+/*
+ * This machine is one of several with the same memory now: every session ends without another packet, for what it sealed
+ * would bear nonces that the others use too. Peers learn by RESET; a client connects anew. io->random() must draw from
+ * what the others do not have.
+ */
+void engine_cloned(struct engine *e, struct jv_time now);
 /* Tells every peer that its session ends. */
 void engine_shutdown(struct engine *e, struct jv_time now);
 

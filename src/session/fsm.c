@@ -20,7 +20,7 @@
 #define WHY_END                                                                                 \
 	(WHY(SESSION_LIFETIME_EXCEEDED) | WHY(TRANSPORT_TTL_EXCEEDED) | WHY(SECURITY_FAILURE) | \
 	 WHY(OPERATOR_TERMINATED) | WHY(PEER_CLOSED) | WHY(PEER_REMOVED) | WHY(SUPERSEDED) |    \
-	 WHY(OWNERSHIP_LOST) | WHY(REKEY_OVERDUE))
+	 WHY(OWNERSHIP_LOST) | WHY(REKEY_OVERDUE) | WHY(MACHINE_CLONED))
 
 /* clang-format off */
 static const struct row {

@@ -25,6 +25,8 @@ struct daemon {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_work_t first; /* of the thread pool */
+	uv_poll_t machine; /* what the kernel tells of it */
+	int machine_fd;    /* -1: it does not */
 	uv_timer_t drain, watchdog, goodbye;
 	uv_signal_t signals[DAEMON_SIGNALS];
 	const char *config_file;

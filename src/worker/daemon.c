@@ -17,6 +17,7 @@
 #include "ctl/ctl.h"
 #include "ctl/notify.h"
 #include "net/steer.h"
+#include "net/uevent.h"
 #include "worker/affinity.h"
 #include "worker/confine.h"
 #include "worker/control.h"
@@ -181,6 +182,31 @@ static void watchdog_due(uv_timer_t *t)
 		notify_send("WATCHDOG=1");
 	else if (!d->quitting)
 		log_error("a worker does not turn: no word to the watchdog");
+}
+
+/* --- a copy of this machine --- */
+
+static void machine_changed(uv_poll_t *poll, int status, int events)
+{
+	struct daemon *d = container_of(poll, struct daemon, machine);
+
+	(void)status;
+	(void)events;
+	if (!uevent_read(d->machine_fd) || d->quitting)
+		return;
+	log_warn("this machine was cloned or restored from a snapshot: all sessions end, and begin anew");
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		worker_cloned(&d->workers[i]);
+}
+
+static void watch_machine(struct daemon *d)
+{
+	d->machine_fd = uevent_open();
+	if (d->machine_fd < 0)
+		log_debug("the kernel's events cannot be heard, and so no cloning of this machine: %s",
+			  strerror(-d->machine_fd));
+	else if (uv_poll_init(&d->loop, &d->machine, d->machine_fd) == 0)
+		uv_poll_start(&d->machine, UV_READABLE, machine_changed);
 }
 
 /* --- start-up --- */
@@ -469,6 +495,7 @@ static int start(struct daemon *d)
 	if (rc < 0)
 		return rc;
 	start_timers(d);
+	watch_machine(d);
 	return start_threads(d);
 }
 
@@ -542,6 +569,8 @@ static bool stop(struct daemon *d)
 		ended = free_workers(d);
 	}
 	close_loop(d);
+	if (d->machine_fd >= 0)
+		close(d->machine_fd);
 	if (d->audit)
 		audit_close(d->audit, GOODBYE_MS);
 	tunnel_free(d->tunnel);
@@ -592,6 +621,7 @@ int daemon_run(const char *config_file)
 	}
 	d->config_file = config_file;
 	d->started = worker_now();
+	d->machine_fd = -1;
 	list_init(&d->gathers);
 	d->failed = start(d) < 0;
 	if (!d->failed) {

@@ -91,11 +91,28 @@ static void message_received(struct worker *w, struct message *m)
 	daemon_answer(w->daemon, w, m);
 }
 
+/* The stock of random bytes, too, is one that others have. */
+static void cloned(struct worker *w)
+{
+	explicit_bzero(w->random, sizeof(w->random));
+	w->random_left = 0;
+	engine_cloned(w->engine, worker_now());
+	worker_flush(w);
+}
+
+void worker_cloned(struct worker *w)
+{
+	atomic_store(&w->cloned, true);
+	uv_async_send(&w->wake);
+}
+
 static void woken(uv_async_t *a)
 {
 	struct worker *w = container_of(a, struct worker, wake);
 	struct message m;
 
+	if (atomic_exchange(&w->cloned, false) && !w->stopping)
+		cloned(w);
 	while (ring_pop(w->inbox, &m))
 		message_received(w, &m);
 	for (uint32_t i = 0; i < w->workers; i++)

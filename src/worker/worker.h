@@ -104,6 +104,7 @@ struct worker {
 	struct audit_ring *audit;
 	bool audited; /* something was pushed since the control loop was woken */
 	bool stopping;
+	_Atomic bool cloned; /* the control loop says so */
 	size_t jobs;               /* under way in the thread pool */
 	_Atomic uint64_t beats;    /* turns of the loop, for the watchdog */
 	_Atomic uint64_t sessions; /* as counted at the last turn */
@@ -153,6 +154,8 @@ int worker_create(struct worker *w);
 void worker_start(struct worker *w);
 /* Once it has been told to stop. */
 void worker_join(struct worker *w);
+/* Control loop: this machine is a copy now. */
+void worker_cloned(struct worker *w);
 /* Control loop: false when as many questions as there may be wait for an answer. STOP always finds room. */
 bool worker_post(struct worker *w, const struct message *m);
 /*

@@ -68,6 +68,16 @@ static void use_up_client(struct world *w)
 	keys_tx(&world_session(w, 0)->keys)->tx_counter = PROTO_PACKETS_PER_EPOCH;
 }
 
+static void clone_server(struct world *w)
+{
+	engine_cloned(w->engine[0].e, w->now);
+}
+
+static void clone_client(struct world *w)
+{
+	engine_cloned(world_client_engine(w, 0), w->now);
+}
+
 /* No next session to be had. The server's is the older end, by what a WELCOME takes. */
 static void outlive(struct world *w)
 {
@@ -109,6 +119,11 @@ static const struct ending {
 	  REASON_SECURITY_FAILURE, REASON_PEER_CLOSED, 25 },
 	{ "client's keys used up", use_up_client, REASON_SUPERSEDED, REASON_SECURITY_FAILURE, 20,
 	  REASON_SUPERSEDED, REASON_SECURITY_FAILURE, 20 },
+	/* Nothing is said: RESET, or the next session, tells it. */
+	{ "server cloned", clone_server, REASON_MACHINE_CLONED, REASON_PEER_CLOSED, 15, REASON_MACHINE_CLONED,
+	  REASON_PEER_CLOSED, 15 },
+	{ "client cloned", clone_client, REASON_SUPERSEDED, REASON_MACHINE_CLONED, 20, REASON_SUPERSEDED,
+	  REASON_MACHINE_CLONED, 20 },
 	{ "lifetime", outlive, REASON_SESSION_LIFETIME_EXCEEDED, REASON_PEER_CLOSED, 11,
 	  REASON_SESSION_LIFETIME_EXCEEDED, REASON_SESSION_LIFETIME_EXCEEDED, 12 },
 };
@@ -272,12 +287,76 @@ static void test_forged_close(void **state)
 	world_free(w);
 }
 
+static bool bears_locator(const struct datagram *d, uint8_t locators[][8], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (d->data[0] == PACKET_SEALED && memcmp(d->data + 8, locators[i], 8) == 0)
+			return true;
+	return false;
+}
+
+/* Whose machine was cloned seals nothing more under its keys, not even a CLOSE; a next session follows. */
+static void test_cloned_is_silent(void **state)
+{
+	for (unsigned int client = 0; client < 2; client++) {
+		struct world *w = world_new(1, 1);
+		uint8_t old[PROTO_SLOTS_MAX][8];
+		const struct session *s;
+		size_t n = 0;
+
+		world_attach(w);
+		s = world_session(w, 0);
+		memcpy(ended_id, s->id, 16);
+		for (uint8_t i = 0; i < s->slots; i++)
+			if (s->path[i].issued)
+				memcpy(old[n++], s->path[i].locator, 8);
+		world_traffic(w, &w->client[0].up, 1000, true);
+		world_traffic(w, &w->client[0].down, 1000, true);
+		world_run(w, 100);
+		w->recording = RECORD_SENT;
+		engine_cloned(client ? world_client_engine(w, 0) : w->engine[0].e, w->now);
+		world_assert(w, world_until(w, attached_again, 10000));
+		world_run(w, 3000);
+		for (size_t i = 0; i < w->record.n; i++)
+			if (w->record.list[i].up == (client == 1))
+				assert_false(bears_locator(&w->record.list[i], old, n));
+		assert_int_equal(world_audits(w, client, AUDIT_SESSION_TERMINATED, REASON_MACHINE_CLONED, 0),
+				 1);
+		world_free(w);
+	}
+}
+
+/* The answer to a HELLO of before would give both copies one session: another HELLO goes out. */
+static void test_cloned_while_connecting(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct client *c;
+
+	w->recording = RECORD_SENT;
+	world_start(w);
+	while (w->record.n == 0)
+		world_run(w, 1);
+	c = world_client_engine(w, 0)->client;
+	assert_int_equal(w->record.list[0].data[0], PACKET_HELLO);
+	assert_true(c->attempt[0].open);
+	engine_cloned(world_client_engine(w, 0), w->now);
+	assert_false(c->attempt[0].open);
+	world_assert(w, world_until(w, world_all_attached, 10000));
+	for (size_t i = 1; i < w->record.n; i++)
+		assert_memory_not_equal(w->record.list[i].data, w->record.list[0].data,
+					sizeof(struct packet_hello));
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_CREATED, REASON_NONE, 0), 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endings),
 		cmocka_unit_test(test_nothing_twice),
 		cmocka_unit_test(test_forged_close),
+		cmocka_unit_test(test_cloned_is_silent),
+		cmocka_unit_test(test_cloned_while_connecting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

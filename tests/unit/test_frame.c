@@ -283,7 +283,7 @@ static void test_bounds(void **state)
 		{ 0, 5, 7, true }, { 0, 5, 8, false }, { 0, 5, 255, false },       /* PING path */
 		{ 0, 6, 0, true }, { 0, 6, 2, false }, { 0, 6, 0x81, false },      /* flags */
 		{ 1, 5, 7, true }, { 1, 5, 8, false }, { 1, 6, 1, false },         /* PONG path, zero */
-		{ 2, 5, 8, false }, { 2, 6, 30, true }, { 2, 6, 31, false },       /* JUMP path, reason */
+		{ 2, 5, 8, false }, { 2, 6, 31, true }, { 2, 6, 32, false },       /* JUMP path, reason */
 		{ 2, 6, 54, true }, { 2, 6, 55, false }, { 2, 6, 0, true },
 		{ 4, 5, 51, true }, { 4, 5, 39, false }, { 4, 5, 255, false },     /* JUMP_REJECT reason */
 		{ 7, 5, 0, false }, { 7, 5, 11, false }, { 7, 5, 1, false },       /* LOCATORS count */

@@ -45,6 +45,7 @@ static const char *const reasons[] = {
 	[28] = "superseded",
 	[29] = "ownership_lost",
 	[30] = "data_stalled",
+	[31] = "machine_cloned",
 	[40] = "unknown_session",
 	[41] = "invalid_state_for_reattach",
 	[42] = "session_expired",

@@ -97,7 +97,7 @@ struct engine {
 	struct ring *seen; /* to the test */
 	struct counters counters;
 	struct jv_time next;
-	unsigned int ticks, shutdowns, jobs_done;
+	unsigned int ticks, shutdowns, clonings, jobs_done;
 	bool job_ok;
 	uint64_t orders[8];
 	size_t norders;
@@ -260,6 +260,12 @@ struct jv_time engine_next(const struct engine *e)
 void engine_configure(struct engine *e, const struct config *config, struct jv_time now)
 {
 	e->next = time_add_ms(now, config->generation);
+}
+
+void engine_cloned(struct engine *e, struct jv_time now)
+{
+	(void)now;
+	e->clonings++;
 }
 
 void engine_shutdown(struct engine *e, struct jv_time now)
@@ -1055,6 +1061,24 @@ static void test_waiting_order_at_the_end(void **state)
 	assert_int_equal(d->e[0]->shutdowns, 1);
 }
 
+/* The engine hears of it before anything else, and no random byte of before is handed out again. */
+static void test_cloned(void **state)
+{
+	struct daemon *d = *state;
+	struct message m = { .kind = MESSAGE_STOP };
+
+	memset(d->w[0].random, 7, sizeof(d->w[0].random));
+	d->w[0].random_left = sizeof(d->w[0].random);
+	worker_cloned(&d->w[0]);
+	assert_true(worker_post(&d->w[0], &m));
+	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
+	worker_join(&d->w[0]);
+	assert_int_equal(d->e[0]->clonings, 1);
+	assert_int_equal(d->w[0].random_left, 0);
+	for (size_t i = 0; i < sizeof(d->w[0].random); i++)
+		assert_int_equal(d->w[0].random[i], 0);
+}
+
 /* However many questions: those that do not fit are refused, and STOP fits always. */
 static void test_questions_are_bounded(void **state)
 {
@@ -1175,6 +1199,7 @@ int main(void)
 		cmocka_unit_test(test_ring_of_large_packets),
 		TEST(test_every_question_is_answered_once),
 		TEST(test_waiting_order_at_the_end),
+		TEST(test_cloned),
 		cmocka_unit_test(test_questions_are_bounded),
 		TEST(test_timer),
 		TEST(test_jobs_run_and_come_back),

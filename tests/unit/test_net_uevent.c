@@ -1,0 +1,80 @@
+/* Uevents: what is a new generation of the machine, and what only looks like it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "net/uevent.h"
+
+#define HEAD "change@/devices/platform/VMGENCTR:00\0ACTION=change\0"
+#define NEW "NEW_VMGENID=1"
+
+/* In memory of its own size, so that reading beyond it is seen. */
+static bool is_new(const char *text, size_t len)
+{
+	char *copy = malloc(len + (len == 0));
+	bool answer;
+
+	assert_non_null(copy);
+	memcpy(copy, text, len);
+	answer = uevent_is_new_generation(copy, len);
+	free(copy);
+	return answer;
+}
+#define IS_NEW(text) is_new(text, sizeof(text) - 1)
+
+static void test_what_is_one(void **state)
+{
+	(void)state;
+	assert_true(IS_NEW(HEAD NEW "\0"));
+	assert_true(IS_NEW(HEAD "SUBSYSTEM=platform\0" NEW "\0SEQNUM=77\0"));
+	assert_false(IS_NEW(HEAD));
+	assert_false(IS_NEW(HEAD NEW)); /* cut off */
+	assert_false(IS_NEW(HEAD NEW "0\0"));
+	assert_false(IS_NEW(HEAD "X" NEW "\0"));
+	assert_false(IS_NEW(HEAD "NEW_VMGENID=0\0"));
+	assert_false(IS_NEW("change@" NEW "\0"));
+	assert_false(IS_NEW("add@/devices/x\0" NEW "\0"));
+	assert_false(IS_NEW("libudev\0" NEW "\0"));
+	assert_false(IS_NEW(NEW "\0"));
+	assert_false(IS_NEW(""));
+	assert_false(IS_NEW("\0"));
+	assert_false(IS_NEW("change@"));
+}
+
+/* A process that sends to the socket is no kernel. */
+static void test_only_the_kernel(void **state)
+{
+	static const char message[] = HEAD NEW "\0";
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK };
+	socklen_t len = sizeof(to);
+	int fd = uevent_open();
+	int other = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+
+	(void)state;
+	if (fd < 0 || other < 0)
+		skip();
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&to, &len), 0);
+	if (sendto(other, message, sizeof(message), 0, (struct sockaddr *)&to, len) < 0)
+		skip();
+	assert_false(uevent_read(fd));
+	close(other);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_one),
+		cmocka_unit_test(test_only_the_kernel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
