@@ -99,14 +99,20 @@ int netlink_ifindex(const char *name)
 	return index == 0 ? -errno : (int)index;
 }
 
-/* What NLMSG_ERROR and NLMSG_DONE carry: 0 or a negative errno. */
+/* What NLMSG_ERROR and NLMSG_DONE carry: 0 or a negative errno, and nothing that could be taken for MORE. */
 static int answer_code(const struct nlmsghdr *nlh)
 {
 	int code = 0;
 
 	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code))
 		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
-	return code;
+	return code <= 0 ? code : -EPROTO;
+}
+
+/* Is there one more, and all of it? mnl_nlmsg_ok() takes a length of 2^31 and more for a negative one, and so for any. */
+static bool is_whole(const struct nlmsghdr *nlh, int left)
+{
+	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left;
 }
 
 /* MORE, or how the request ended; -EINTR for a dump during which the kernel's list changed. */
@@ -114,7 +120,7 @@ static int take_answer(struct netlink *nl, int len, message_fn each, void *ctx, 
 {
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)nl->buf;
 
-	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+	for (; is_whole(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 		if (nlh->nlmsg_seq != nl->seq || nlh->nlmsg_pid != nl->portid)
 			continue;
 		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -584,7 +590,7 @@ int netlink_read(struct netlink *nl, event_fn event, void *ctx)
 		const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)nl->buf;
 		int left = (int)len;
 
-		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		for (; is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
 			take_message(&reader, nlh);
 	}
 	if (reader.routes_changed)

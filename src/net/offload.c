@@ -270,6 +270,8 @@ static bool is_intact(const uint8_t *packet, size_t len, const struct segment *s
 	const size_t upper = len - s->transport;
 	uint64_t sum = checksum_add16(pseudo(packet, s->tcp), (uint16_t)upper);
 
+	if (packet[0] >> 4 == 4 && checksum_fold(checksum_add(0, packet, s->transport)) != 0xffff)
+		return false;
 	return checksum_fold(checksum_add(sum, packet + s->transport, upper)) == 0xffff;
 }
 

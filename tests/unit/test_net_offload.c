@@ -468,16 +468,20 @@ static void test_merge_refuses(void **state)
 	assert_false(joins(true, true, set_cwr));
 }
 
-/* A segment that came broken is not made whole by its neighbours, whichever of the two it is. */
+/* A segment that came broken, in its data or its IPv4 header, is not made whole by its neighbours, whichever of the two
+ * it is. */
 static void test_merge_keeps_errors(void **state)
 {
-	for (int broken = 0; broken < 2; broken++) {
+	static const size_t at[] = { 500, 10, 4 };
+
+	for (int i = 0; i < 6; i++) {
+		const int broken = i % 2;
 		struct prng rng = { 9 };
 		struct merge m;
 
 		make(&super, &rng, true, true, 0, 3000, 1000);
 		split_all(&super);
-		segments[broken][500] ^= 1;
+		segments[broken][at[i / 2]] ^= 1;
 		merge_init(&m, slab);
 		assert_true(offer(&m, all_kinds, segments[0], lengths[0]));
 		assert_false(offer(&m, all_kinds, segments[1], lengths[1]));
