@@ -9,6 +9,18 @@ fuzz_config_LIBS = $(YAML_LIBS)
 fuzz_ctl_SRCS := $(CTL_TEST_SRCS) src/cmd/render.c src/cmd/render_event.c src/cmd/format.c
 fuzz_ctl_LIBS = $(UV_LIBS) $(JANSSON_LIBS)
 fuzz_audit_SRCS := $(test_audit_log_SRCS)
+fuzz_runs_SRCS := $(WORLD_SRCS)
+fuzz_runs_LIBS = $(WORLD_LIBS) $(CMOCKA_LIBS)
+fuzz_life_SRCS := $(WORLD_SRCS)
+fuzz_life_LIBS = $(WORLD_LIBS) $(CMOCKA_LIBS)
+fuzz_life_LDFLAGS := -Wl,--wrap=calloc
+# These have the source that they reach into in themselves.
+fuzz_offload_SRCS := src/net/offload.c src/proto/inner.c src/base/checksum.c src/base/addr.c
+fuzz_udp_SRCS := src/base/addr.c
+fuzz_netlink_SRCS := src/base/addr.c
+fuzz_netlink_LIBS = $(MNL_LIBS)
+fuzz_metrics_SRCS = $(filter-out src/ctl/metrics.c,$(test_metrics_SRCS))
+fuzz_metrics_LIBS = $(test_metrics_LIBS)
 
 FUZZ_TARGETS := $(patsubst fuzz_%_SRCS,%,$(filter fuzz_%_SRCS,$(.VARIABLES)))
 FUZZ_BINS := $(FUZZ_TARGETS:%=$(OUT)/tests/fuzz/%)
@@ -17,7 +29,7 @@ define fuzz_target
 $(OUT)/tests/fuzz/$(1): $(call obj,tests/fuzz/$(1).c $(if $(FUZZER),,tests/fuzz/main.c) $(fuzz_$(1)_SRCS))
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$$(LINK) -o $$@ $$^ $$(fuzz_$(1)_LIBS)
+	$$(Q)$$(LINK) $$(fuzz_$(1)_LDFLAGS) -o $$@ $$^ $$(fuzz_$(1)_LIBS)
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(t))))
 

@@ -15,7 +15,7 @@ done
 shift $((OPTIND - 1))
 programs=$(realpath "$1")
 shift
-[ $# -gt 0 ] || set -- audit config ctl frame inner world
+[ $# -gt 0 ] || set -- audit config ctl frame inner life metrics netlink offload runs udp world
 passed=0 failed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

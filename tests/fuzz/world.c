@@ -8,95 +8,12 @@
  *   - no input makes a transition that the rows do not have;
  *   - the audit records of both ends keep the contract, and say what the engines say (world_check()).
  */
-#include "fuzz.h"
-#include "unit/world.h"
+#include "snapshot.h"
 
 #include "proto/cookie.h"
 #include "proto/packet.h"
 
 #define ACTS_MAX 48
-
-/* What a session is, as far as an outsider could want to change it. */
-struct snapshot {
-	bool exists;
-	uint8_t id[PROTO_SESSION_ID_LEN];
-	enum state state;
-	uint32_t state_version, binding_version, last_jump_id, next_jump_id;
-	uint32_t tx_epoch, rx_epoch, locators_seq, policy_generation;
-	uint64_t rx_highest, rx_packets;
-	bool pending;
-	struct {
-		uint8_t number, locator[8];
-		struct route route, pending;
-		bool known, proven, moving, challenged;
-		uint32_t received, credit_rx;
-	} path[PROTO_SLOTS_MAX];
-	int active, draining;
-};
-
-static struct snapshot snapshot(const struct session *s)
-{
-	struct snapshot n;
-
-	memset(&n, 0, sizeof(n));
-	if (!s)
-		return n;
-	n.exists = true;
-	memcpy(n.id, s->id, sizeof(n.id));
-	n.state = s->state;
-	n.state_version = s->state_version;
-	n.binding_version = s->binding_version;
-	n.last_jump_id = s->last_jump_id;
-	n.next_jump_id = s->next_jump_id;
-	n.tx_epoch = s->keys.tx_epoch;
-	n.rx_epoch = s->rx_epoch;
-	n.locators_seq = s->locators_seq;
-	n.policy_generation = s->policy_generation;
-	n.rx_highest = s->rx_highest;
-	n.rx_packets = s->rx_packets;
-	n.pending = s->jump.pending;
-	for (uint8_t i = 0; i < s->slots; i++) {
-		const struct path *p = &s->path[i];
-
-		n.path[i].number = p->number;
-		memcpy(n.path[i].locator, p->locator, sizeof(p->locator));
-		n.path[i].route = p->route;
-		n.path[i].pending = p->pending;
-		n.path[i].known = p->known;
-		n.path[i].proven = p->proven;
-		n.path[i].moving = p->moving;
-		n.path[i].challenged = p->challenge.out;
-		n.path[i].received = p->received;
-		n.path[i].credit_rx = p->credit_rx;
-	}
-	n.active = s->active ? s->active->slot : -1;
-	n.draining = s->draining ? s->draining->slot : -1;
-	return n;
-}
-
-static bool same(const struct snapshot *a, const struct session *s)
-{
-	const struct snapshot b = snapshot(s);
-	bool same = a->exists == b.exists && memcmp(a->id, b.id, sizeof(a->id)) == 0 && a->state == b.state &&
-		    a->state_version == b.state_version && a->binding_version == b.binding_version &&
-		    a->last_jump_id == b.last_jump_id && a->next_jump_id == b.next_jump_id &&
-		    a->tx_epoch == b.tx_epoch && a->rx_epoch == b.rx_epoch &&
-		    a->locators_seq == b.locators_seq && a->policy_generation == b.policy_generation &&
-		    a->rx_highest == b.rx_highest && a->rx_packets == b.rx_packets &&
-		    a->pending == b.pending && a->active == b.active && a->draining == b.draining;
-
-	for (int i = 0; i < PROTO_SLOTS_MAX; i++)
-		same = same && a->path[i].number == b.path[i].number &&
-		       memcmp(a->path[i].locator, b.path[i].locator, 8) == 0 &&
-		       route_equal(&a->path[i].route, &b.path[i].route) &&
-		       route_equal(&a->path[i].pending, &b.path[i].pending) &&
-		       a->path[i].known == b.path[i].known && a->path[i].proven == b.path[i].proven &&
-		       a->path[i].moving == b.path[i].moving &&
-		       a->path[i].challenged == b.path[i].challenged &&
-		       a->path[i].received == b.path[i].received &&
-		       a->path[i].credit_rx == b.path[i].credit_rx;
-	return same;
-}
 
 /* A datagram that proves nothing. */
 static void outsider(struct world *w, bool up, const struct route *from, const uint8_t *data, size_t len)
@@ -341,9 +258,6 @@ static void act_world(struct world *w, struct input *in)
 {
 	const uint8_t what = input_byte(in), path = input_byte(in) % w->paths;
 	struct world_link *l = &w->client[0].link[path];
-	struct candidate cand = {
-		.number = path, .via = path, .remotes = 1, .remote[0] = { world_server_ip(), 0, 4433 }
-	};
 
 	switch (what & 7) {
 	case 0:
@@ -369,8 +283,7 @@ static void act_world(struct world *w, struct input *in)
 		engine_candidate_moved(world_client_engine(w, 0), path, w->now);
 		break;
 	default:
-		snprintf(cand.name, sizeof(cand.name), "path%u", path);
-		engine_candidate_up(world_client_engine(w, 0), &cand, w->now);
+		world_candidate(w, 0, path);
 	}
 }
 

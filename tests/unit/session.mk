@@ -1,5 +1,6 @@
 # The session room as a whole, in a virtual world.
-WORLD_SRCS := tests/unit/world.c tests/unit/world_net.c tests/unit/world_check.c tests/unit/make.c \
+WORLD_SRCS := tests/unit/world.c tests/unit/world_net.c tests/unit/world_check.c tests/unit/world_alike.c \
+	tests/unit/make.c \
 	$(wildcard src/session/*.c) $(wildcard src/proto/*.c) $(wildcard src/crypto/*.c) src/audit/fields.c \
 	src/audit/verify.c src/audit/told.c src/audit/contract.c src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c \
 	src/base/text.c

@@ -26,16 +26,6 @@ static struct world *attached(void)
 	return w;
 }
 
-static size_t seal_as(struct session *s, struct epoch *ep, uint8_t *packet, size_t len, enum sealed_kind kind,
-		      const uint8_t locator[8])
-{
-	struct keycache *cache = s->engine->cache;
-
-	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, kind, (uint8_t)ep->number, ep->tx_counter++,
-			   locator, keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
-			   keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
-}
-
 /* --- datagrams --- */
 
 static void control(struct world *w, struct session *s, uint8_t *packet, bool close)
@@ -47,14 +37,15 @@ static void control(struct world *w, struct session *s, uint8_t *packet, bool cl
 		f = (struct frame){ .type = FRAME_CLOSE, .close.reason = REASON_PEER_CLOSED };
 	memset(packet, FRAME_PAD, LEN);
 	frame_write(&out, &f);
-	seal_as(s, keys_tx(&s->keys), packet, INNER, SEALED_CONTROL, s->active->locator);
+	world_seal(s, keys_tx(&s->keys), packet, INNER, SEALED_CONTROL, s->active->locator);
 }
 
 /* One datagram of any kind that may come in a row, from whoever it says. */
 static void draw(struct world *w, struct prng *rng, uint8_t row[][LEN], size_t i)
 {
 	static const char *const address[] = { "10.8.0.2", "10.8.0.3" };
-	const unsigned int who = (unsigned int)prng_below(rng, 8) == 0, kind = (unsigned int)prng_below(rng, 40);
+	const unsigned int who = (unsigned int)prng_below(rng, 8) == 0,
+			   kind = (unsigned int)prng_below(rng, 40);
 	struct session *s = world_session(w, who);
 	struct epoch *ep = keys_tx(&s->keys), *old = &s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
 	uint8_t *packet = row[i], locator[8];
@@ -77,59 +68,11 @@ static void draw(struct world *w, struct prng *rng, uint8_t row[][LEN], size_t i
 		packet[PROTO_HEADER_LEN] = 0x75;
 	if (kind == 5)
 		locator[7] ^= 1;
-	seal_as(s, kind == 6 ? old : ep, packet, INNER, SEALED_DATA, locator);
+	world_seal(s, kind == 6 ? old : ep, packet, INNER, SEALED_DATA, locator);
 	if (kind == 7)
 		packet[prng_below(rng, LEN)] ^= 1;
 	if (kind == 8)
 		packet[0] = 0x77;
-}
-
-static void same_session(const struct session *a, const struct session *b)
-{
-	assert_int_equal(a == NULL, b == NULL);
-	if (!a)
-		return;
-	assert_int_equal(a->rx_packets, b->rx_packets);
-	assert_int_equal(a->rx_bytes, b->rx_bytes);
-	assert_int_equal(a->tx_packets, b->tx_packets);
-	assert_int_equal(a->tx_bytes, b->tx_bytes);
-	assert_int_equal(a->rx_highest, b->rx_highest);
-	assert_int_equal(a->rx_epoch, b->rx_epoch);
-	assert_int_equal(a->last_rx.us, b->last_rx.us);
-	assert_int_equal(a->unanswered_since.us, b->unanswered_since.us);
-	assert_int_equal(a->state_version, b->state_version);
-	assert_int_equal(a->keys.tx_epoch, b->keys.tx_epoch);
-	for (uint8_t i = 0; i < a->slots; i++) {
-		assert_int_equal(a->path[i].received, b->path[i].received);
-		assert_int_equal(a->path[i].sent, b->path[i].sent);
-		assert_int_equal(a->path[i].heard, b->path[i].heard);
-	}
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(a->keys.epoch[i].tx_counter, b->keys.epoch[i].tx_counter);
-		assert_int_equal(a->keys.epoch[i].replay.highest, b->keys.epoch[i].replay.highest);
-		assert_memory_equal(a->keys.epoch[i].replay.bits, b->keys.epoch[i].replay.bits,
-				    a->keys.epoch[i].replay.words * sizeof(uint64_t));
-	}
-}
-
-static void same_worlds(struct world *a, struct world *b)
-{
-	for (unsigned int c = 0; c < COUNTER_COUNT; c++)
-		if (world_count(a, 0, c) != world_count(b, 0, c))
-			fail_msg("%s: %llu singly, %llu in runs", counter_name(c),
-				 (unsigned long long)world_count(a, 0, c), (unsigned long long)world_count(b, 0, c));
-	for (unsigned int i = 0; i < 2; i++)
-		same_session(world_peer(a, i), world_peer(b, i));
-	assert_int_equal(a->audits, b->audits);
-	for (size_t i = 0; i < a->audits; i++) {
-		assert_int_equal(a->audit[i].r.event, b->audit[i].r.event);
-		assert_int_equal(a->audit[i].r.reason, b->audit[i].r.reason);
-	}
-	assert_int_equal(a->record.n, b->record.n);
-	for (size_t i = 0; i < a->record.n; i++) {
-		assert_int_equal(a->record.list[i].len, b->record.list[i].len);
-		assert_memory_equal(a->record.list[i].data, b->record.list[i].data, a->record.list[i].len);
-	}
 }
 
 static void test_datagrams(void **state)
@@ -156,7 +99,7 @@ static void test_datagrams(void **state)
 			n = 1 + prng_below(&cut, ROW - i);
 			engine_datagrams(w[1]->engine[0].e, &from, 0, row[1][i], n * LEN, LEN, w[1]->now);
 		}
-		same_worlds(w[0], w[1]);
+		world_alike(w[0], w[1]);
 		for (unsigned int c = 0; c < COUNTER_COUNT; c++)
 			served[c] += world_count(w[0], 0, c);
 		world_free(w[0]);
@@ -178,7 +121,8 @@ static void test_short_tail(void **state)
 	uint8_t row[1][LEN], *run = malloc(LEN + 5); /* nobody looks behind it */
 	struct prng rng = { 1 };
 	const struct keys *keys = &world_peer(w, 0)->keys;
-	const uint64_t before = world_count(w, 0, COUNT_RX_PACKETS), bad = world_count(w, 0, COUNT_DROP_MALFORMED);
+	const uint64_t before = world_count(w, 0, COUNT_RX_PACKETS),
+		       bad = world_count(w, 0, COUNT_DROP_MALFORMED);
 
 	(void)state;
 	assert_non_null(run);
@@ -209,8 +153,9 @@ static void test_reset_in_the_middle(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i += 2) /* DATA with nothing in it */
-		assert_int_equal(seal_as(theirs, keys_tx(&theirs->keys), run[i], 0, SEALED_DATA, p->locator),
-				 sizeof(run[i]));
+		assert_int_equal(
+			world_seal(theirs, keys_tx(&theirs->keys), run[i], 0, SEALED_DATA, p->locator),
+			sizeof(run[i]));
 	memcpy(reset.locator, p->locator, sizeof(reset.locator));
 	memcpy(reset.token, p->token, sizeof(reset.token));
 	memcpy(run[1], &reset, sizeof(reset));
@@ -252,7 +197,8 @@ static void fill(struct row *row, struct prng *rng)
 	for (size_t i = 0; i < row->n; i++) {
 		uint8_t *p = row->packet[i];
 
-		world_packet(p, i + 1 == row->n ? row->last : row->len, "10.8.0.1", to[far < 4 ? far : far % 2]);
+		world_packet(p, i + 1 == row->n ? row->last : row->len, "10.8.0.1",
+			     to[far < 4 ? far : far % 2]);
 		if (size > 4)
 			p[6] = 0x40;
 	}
@@ -279,9 +225,10 @@ static void test_inner(void **state)
 				engine_inner(w[0]->engine[0].e, packet, len, w[0]->now);
 			engine_inner_run(w[1]->engine[0].e, &row[1].run, w[1]->now);
 		}
-		same_worlds(w[0], w[1]);
+		world_alike(w[0], w[1]);
 		sent += world_count(w[0], 0, COUNT_TX_PACKETS);
-		refused += world_count(w[0], 0, COUNT_DROP_TOO_BIG) + world_count(w[0], 0, COUNT_DROP_NO_OWNER);
+		refused +=
+			world_count(w[0], 0, COUNT_DROP_TOO_BIG) + world_count(w[0], 0, COUNT_DROP_NO_OWNER);
 		world_free(w[0]);
 		world_free(w[1]);
 	}
@@ -315,10 +262,8 @@ static void test_small_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_datagrams),
-		cmocka_unit_test(test_short_tail),
-		cmocka_unit_test(test_reset_in_the_middle),
-		cmocka_unit_test(test_inner),
+		cmocka_unit_test(test_datagrams),           cmocka_unit_test(test_short_tail),
+		cmocka_unit_test(test_reset_in_the_middle), cmocka_unit_test(test_inner),
 		cmocka_unit_test(test_small_ring),
 	};
 

@@ -84,6 +84,16 @@ void world_restart(struct world *w, unsigned int worker)
 	engine_start(w, worker);
 }
 
+void world_candidate(struct world *w, unsigned int client, uint8_t path)
+{
+	struct candidate cand = {
+		.number = path, .via = path, .remotes = 1, .remote[0] = { world_server_ip(), 0, 4433 }
+	};
+
+	snprintf(cand.name, sizeof(cand.name), "path%u", path);
+	engine_candidate_up(world_client_engine(w, client), &cand, w->now);
+}
+
 void world_start(struct world *w)
 {
 	make_owners(w->config);
@@ -91,14 +101,8 @@ void world_start(struct world *w)
 		engine_start(w, i);
 	for (unsigned int i = 0; i < w->clients; i++) {
 		engine_start(w, WORLD_WORKERS + i);
-		for (uint8_t n = 0; n < w->paths; n++) {
-			struct candidate cand = {
-				.number = n, .via = n, .remotes = 1, .remote[0] = { world_server_ip(), 0, 4433 }
-			};
-
-			snprintf(cand.name, sizeof(cand.name), "path%u", n);
-			engine_candidate_up(w->engine[WORLD_WORKERS + i].e, &cand, w->now);
-		}
+		for (uint8_t n = 0; n < w->paths; n++)
+			world_candidate(w, i, n);
 	}
 }
 

@@ -185,6 +185,7 @@ struct world {
 /* Default policy with 4 paths of 1 ms round trip; change config, links and policy, then start. */
 struct world *world_new(unsigned int workers, unsigned int clients);
 void world_start(struct world *w); /* engines, and all candidates up; no time passes */
+void world_candidate(struct world *w, unsigned int client, uint8_t path); /* up, or up again */
 /* A worker comes back with the same key and knows nothing. */
 void world_restart(struct world *w, unsigned int worker);
 void world_check(struct world *w); /* the invariants */
@@ -253,5 +254,11 @@ void world_inner(struct world *w, unsigned int engine, const uint8_t *packet, si
 /* An IPv4 UDP packet of `len` bytes in `out`; answers `len`. */
 size_t world_packet(uint8_t *out, size_t len, const char *src, const char *dst);
 void world_traffic(struct world *w, struct traffic *t, int64_t interval_us, bool echo);
+/* `packet` as the session's other end would get it, its `len` bytes of content in place behind the room of a header;
+ * answers its length. */
+size_t world_seal(struct session *s, struct epoch *ep, uint8_t *packet, size_t len, enum sealed_kind kind,
+		  const uint8_t locator[8]);
+/* Fails when sessions, counters, records or recorded datagrams differ. */
+void world_alike(struct world *a, struct world *b);
 /* Everything that can be seen from outside of all sessions of an engine, at `now`. */
 size_t world_view(struct world *w, unsigned int engine, struct session_info *out, size_t max);
