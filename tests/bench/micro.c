@@ -146,6 +146,7 @@ static struct session *make_session(struct bench *b, uint32_t peer, uint32_t win
 		s->path[i].number = i;
 		s->path[i].route = b->route[i];
 		s->path[i].known = s->path[i].proven = true;
+		s->path[i].proven_at = b->now;
 		s->path[i].srtt_us = 1000;
 		s->path[i].rttvar_us = 100;
 	}
