@@ -619,6 +619,8 @@ int daemon_run(const char *config_file)
 		free(d);
 		return DAEMON_FAILED;
 	}
+	/* libuv would use io_uring for its own bookkeeping, which nothing here needs, and confine() forbids. */
+	setenv("UV_USE_IO_URING", "0", 1);
 	d->config_file = config_file;
 	d->started = worker_now();
 	d->machine_fd = -1;
