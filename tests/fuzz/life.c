@@ -74,6 +74,7 @@ static void act_reload(struct life *l, struct input *in)
 		drop_peer(next, 0);
 	for (unsigned int i = 0; i < 2; i++)
 		before[i] = snapshot(world_peer(w, i));
+	refuse = 0; /* without memory for its tables an engine cannot take a configuration, and aborts */
 	world_reload(w, next);
 	for (unsigned int i = 0; i < 2; i++) {
 		const struct session *s = world_peer(w, i);
@@ -139,10 +140,12 @@ static void act_order(struct world *w, struct input *in)
 			engine_jump(s->engine, s->id, value & 1, 1, w->now);
 		break;
 	default:
-		if (s && value < 64)
+		if (s && value < 64) {
 			engine_terminate(s->engine, s->id, w->now);
-		else if (value < 96)
+		} else if (value < 96) {
+			refuse = 0; /* nor does one begin */
 			world_restart(w, value & 1);
+		}
 	}
 }
 
