@@ -164,7 +164,9 @@ include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk tests/b
 # Five simulated minutes each; any number or range: SEEDS=100000, SEEDS=7..99.
 SEEDS ?= 2000
 
-suite: all tests
+# On all processors, whoever asks for it; what is measured and tested comes one after the other.
+suite:
+	@$(MAKE) -j"$$(nproc)" all tests
 	@tests/check $(foreach part,$(SUITE),'$(run_$(part))')
 
 check: deps ## everything: installs what is missing (as root), builds, lint, unit tests, vectors, namespace tests
@@ -196,7 +198,7 @@ check-distros: ## both commands of the README on fresh Debian systems: see tests
 	@WERROR=$(WERROR) tests/distros $(if $(STEPS),-s '$(STEPS)') $(SUITES)
 
 demo: deps ## build, and watch a session jump between two paths
-	@$(MAKE) --no-print-directory all tools
+	@$(MAKE) --no-print-directory -j"$$(nproc)" all tools
 	@env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) tests/net/demo.sh
 
 lint: ## who may include whom, style, man pages, units, scripts
