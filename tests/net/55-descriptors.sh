@@ -29,7 +29,7 @@ ip netns exec cli bash -c 'exec 0<&- 1>&- 2>&- "$@"' - "$JUMPVPND" run -c "$TMP/
 RIG_PID[alice]=$!
 expect 10000 "the client is attached" client_is alice state ATTACHED
 for fd in 0 1 2; do
-	[ "$(readlink "/proc/${RIG_PID[alice]}/fd/$fd")" = /dev/null ] ||
+	[ "/proc/${RIG_PID[alice]}/fd/$fd" -ef /dev/null ] ||
 		fail "descriptor $fd is $(readlink "/proc/${RIG_PID[alice]}/fd/$fd")"
 done
 id=$(field alice id)
