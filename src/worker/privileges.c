@@ -80,8 +80,7 @@ int privileges_drop(const char *user)
 {
 	bool may_bound;
 
-	capng_get_caps_process();
-	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	may_bound = capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_warn("cannot set no_new_privs: %s", strerror(errno));
 	capng_clear(CAPNG_SELECT_BOTH);
