@@ -15,7 +15,7 @@ tests: $(SCENARIO_SIM)
 
 # All of them take minutes with real daemons; `make check` has these, and judges no times there: other work of the machine
 # shows in them. The simulator does, and `make scenarios`.
-CHECKED_SCENARIOS := hard-death link-down one-way-up addr-lost-v4 nat-rebind nat-poison-alone server-restart \
+CHECKED_SCENARIOS := hard-death link-down one-way-up addr-lost-v4 nat-rebind nat-poison-alone blackout-short server-restart \
 	forge-flood terminate-server suspend-long
 RUN_SCENARIOS = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/scenario.sh
 
