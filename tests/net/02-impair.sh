@@ -102,6 +102,8 @@ last_one()
 has_last_one() { [ "$(tail -n 1 "$TMP/fate-$1" | cut -d' ' -f3 | wc -c)" -eq 155 ]; }
 
 for path in b c d e; do
+	# What waits for a neighbour is no more than 200 kB, and on a busy machine 1,000 datagrams are sent before it answers.
+	expect 3000 "somebody answers on path $path" alive "10.1.${PATH_NUMBER[$path]}.1"
 	all=() # what has been delayed is waited for: of that link none may be missing
 	[ "$path" != e ] || all=(--count 1000)
 	[ "$path" = e ] || path_impair "$path" up loss 10% dup 10% >/dev/null
