@@ -11,6 +11,7 @@
 #include "worker/daemon.h"
 #include "worker/links.h"
 #include "worker/names.h"
+#include "worker/resolv.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -45,6 +46,7 @@ struct client_shell {
 	struct names *names;
 	struct path_candidate candidate[PROTO_PATHS_MAX];
 	struct tunnel *tunnel;
+	struct resolv *resolv;
 	struct net_item *said; /* what the server said last, for a reload of our own wishes */
 	size_t nsaid;
 	struct net_item refused[REFUSED_TOLD]; /* the first ones of what it says and does not get */
@@ -192,9 +194,8 @@ static void set_up_tunnel(struct client_shell *c)
 		wish.naddresses = cfg->tunnel.addresses_set ? cfg->tunnel.naddresses : w.naddresses;
 		wish.routes = cfg->tunnel.routes_set ? cfg->tunnel.routes : w.routes;
 		wish.nroutes = cfg->tunnel.routes_set ? cfg->tunnel.nroutes : w.nroutes;
-		wish.dns = w.dns;
-		wish.ndns = w.ndns;
 		tunnel_apply(c->tunnel, &wish);
+		resolv_apply(c->resolv, w.dns, w.ndns);
 	}
 	wishes_free(&w);
 }
@@ -620,8 +621,10 @@ int client_shell_new(struct client_shell **out, struct worker *w)
 	c->links = c->names ? links_new() : NULL;
 	c->watch = c->links ? netlink_watch() : NULL;
 	c->ask = c->watch ? netlink_open() : NULL;
-	c->tunnel = c->ask ? tunnel_new(daemon_tunnel_name(w->daemon), &w->loop) : NULL;
-	if (c->tunnel) {
+	c->tunnel = c->ask ? tunnel_new(daemon_tunnel_name(w->daemon)) : NULL;
+	errno = c->tunnel ? ENOMEM : errno;
+	c->resolv = c->tunnel ? resolv_new(daemon_tunnel_name(w->daemon), &w->loop) : NULL;
+	if (c->resolv) {
 		*out = c;
 		return 0;
 	}
@@ -658,6 +661,8 @@ void client_shell_stop(struct client_shell *c)
 	names_stop(c->names);
 	while (!list_is_empty(&c->sockets))
 		io_path_close(c->worker, container_of(c->sockets.next, struct worker_socket, node)->id);
+	resolv_free(c->resolv);
+	c->resolv = NULL;
 	tunnel_free(c->tunnel);
 	c->tunnel = NULL;
 }
@@ -666,6 +671,7 @@ void client_shell_free(struct client_shell *c)
 {
 	if (!c)
 		return;
+	resolv_free(c->resolv);
 	tunnel_free(c->tunnel);
 	if (c->watch)
 		netlink_close(c->watch);

@@ -46,7 +46,7 @@ int devices_tunnel(struct daemon *d)
 		d->tun_fds = NULL;
 		return rc;
 	}
-	d->tunnel = tunnel_new(d->tunnel_name, NULL);
+	d->tunnel = tunnel_new(d->tunnel_name);
 	if (!d->tunnel) {
 		log_error("tunnel device %s: cannot open netlink: %s", d->tunnel_name, strerror(errno));
 		return -EIO;
