@@ -130,6 +130,8 @@ $(OUT)/tests/vectors: $(call obj,tests/vectors.c $(VECTORS_SRCS))
 	$(Q)$(LINK) -o $@ $^ $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS) $(JANSSON_LIBS)
 
 $(OUT)/tests/net/impair: $(call obj,tests/link/link.c tests/link/profile.c)
+$(OUT)/tests/net/knock: $(call obj,src/proto/cookie.c $(wildcard src/crypto/*.c) src/base/hash.c src/base/text.c src/base/log.c)
+$(OUT)/tests/net/knock: private TOOL_LIBS += $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 
 $(OUT)/tests/net/%: $(OUT)/obj/tests/net/tools/%.o
 	@mkdir -p $(@D)

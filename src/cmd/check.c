@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "config/config.h"
 
 static const char usage[] =
@@ -101,43 +102,16 @@ static bool check(const char *file, const struct options *opt)
 	return ok;
 }
 
-/* -1, or the exit code that the options alone decide. */
-static int read_options(struct options *opt, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "effective", no_argument, NULL, 'e' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (c) {
-		case 'e':
-			opt->effective = true;
-			break;
-		case 'j':
-			opt->json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_DONE;
-		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		return -1;
-	fputs(usage, stderr);
-	return EXIT_USAGE;
-}
-
 int cmd_check(int argc, char **argv)
 {
 	struct options opt = { false, false };
-	int code = read_options(&opt, argc, argv);
+	const struct option_place places[] = {
+		{ .name = "effective", .flag = &opt.effective },
+		{ .name = "json", .flag = &opt.json },
+		{ NULL },
+	};
+	const struct option_usage operands = { usage, .least = 1, .most = -1 };
+	int code = options_read(argc, argv, places, &operands);
 
 	if (code >= 0)
 		return code;

@@ -278,3 +278,32 @@ int client_command(const struct client_options *o, json_t *request)
 	json_decref(answer);
 	return code;
 }
+
+static json_t *request_of(const struct client_options *o, int argc, char **argv)
+{
+	return json_pack("{s:s, s:s*}", "command", o->name, "session", optind < argc ? argv[optind] : NULL);
+}
+
+int client_tell(int argc, char **argv, const struct client_usage *usage)
+{
+	struct client_options o;
+	const int code = client_options(&o, argc, argv, usage);
+
+	return code >= 0 ? code : client_command(&o, request_of(&o, argc, argv));
+}
+
+int client_view(int argc, char **argv, const struct client_usage *usage,
+		void (*render)(FILE *out, const json_t *answer, bool colour))
+{
+	struct client_options o;
+	json_t *answer;
+	int code = client_options(&o, argc, argv, usage);
+
+	if (code >= 0)
+		return code;
+	code = client_call(&o, request_of(&o, argc, argv), &answer);
+	if (answer && !o.json)
+		render(stdout, answer, client_colour());
+	json_decref(answer);
+	return code;
+}

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 enum client_takes {                          /* beside --socket, --json and --help */
 		    CLIENT_FOLLOW = 1 << 0,  /* -f, --follow */
@@ -45,6 +46,13 @@ void client_close(struct client *c);
 int client_call(const struct client_options *o, json_t *request, json_t **answer);
 /* The same for a command whose answer is a note. */
 int client_command(const struct client_options *o, json_t *request);
+/*
+ * A whole command that is told a session, if anything: its request is its name, and that session. The answer is a note, or
+ * what `render` shows.
+ */
+int client_tell(int argc, char **argv, const struct client_usage *usage);
+int client_view(int argc, char **argv, const struct client_usage *usage,
+		void (*render)(FILE *out, const json_t *answer, bool colour));
 /* Did the daemon say yes? Says on stderr why not. */
 bool client_accepted(const struct client_options *o, const json_t *answer);
 void client_print_json(const json_t *o);

@@ -8,10 +8,6 @@ int cmd_reload(int argc, char **argv)
 		.text = "Makes the daemon read its configuration again, as SIGHUP does, and says what came of\n"
 			"it. A file with errors changes nothing. Sessions stay.\n",
 	};
-	struct client_options o;
-	int code = client_options(&o, argc, argv, &usage);
 
-	if (code >= 0)
-		return code;
-	return client_command(&o, json_pack("{s:s}", "command", "reload"));
+	return client_tell(argc, argv, &usage);
 }

@@ -1,5 +1,3 @@
-#include <stdio.h>
-
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "cmd/render.h"
@@ -10,15 +8,6 @@ int cmd_status(int argc, char **argv)
 		.synopsis = "",
 		.text = "Shows what the daemon is doing, since when, until when at most, and what comes next.\n",
 	};
-	struct client_options o;
-	json_t *answer;
-	int code = client_options(&o, argc, argv, &usage);
 
-	if (code >= 0)
-		return code;
-	code = client_call(&o, json_pack("{s:s}", "command", "status"), &answer);
-	if (answer && !o.json)
-		render_status(stdout, answer, client_colour());
-	json_decref(answer);
-	return code;
+	return client_view(argc, argv, &usage, render_status);
 }

@@ -1,5 +1,3 @@
-#include <getopt.h>
-
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 
@@ -12,11 +10,6 @@ int cmd_terminate(int argc, char **argv)
 			"is the beginning of its ID, or its peer; it may be left out where there is only one.\n",
 		.most = 1,
 	};
-	struct client_options o;
-	int code = client_options(&o, argc, argv, &usage);
 
-	if (code >= 0)
-		return code;
-	return client_command(&o, json_pack("{s:s, s:s*}", "command", "terminate", "session",
-					  optind < argc ? argv[optind] : NULL));
+	return client_tell(argc, argv, &usage);
 }

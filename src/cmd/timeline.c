@@ -14,6 +14,7 @@
 #include "cmd/client.h"
 #include "cmd/cmd.h"
 #include "cmd/logs.h"
+#include "cmd/options.h"
 
 static const char usage[] =
 	"usage: jumpvpnd timeline [--session ID] [--from TIME] [--to TIME] [-o FILE.svg] LOG...\n\n"
@@ -377,49 +378,19 @@ static int draw(struct reading *rd, struct logs *logs)
 	return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : EXIT_NO;
 }
 
-/* -1, or the exit code that the options alone decide. */
-static int read_options(struct options *o, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "session", required_argument, NULL, 's' }, { "from", required_argument, NULL, 'f' },
-		{ "to", required_argument, NULL, 't' },      { "output", required_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "ho:s:", longs, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			o->session = optarg;
-			break;
-		case 'f':
-			o->from = optarg;
-			break;
-		case 't':
-			o->to = optarg;
-			break;
-		case 'o':
-			o->out = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_DONE;
-		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		return -1;
-	fputs(usage, stderr);
-	return EXIT_USAGE;
-}
-
 int cmd_timeline(int argc, char **argv)
 {
 	struct options o = { NULL };
 	struct reading rd = { .o = &o };
-	int code = read_options(&o, argc, argv);
+	const struct option_place places[] = {
+		{ .name = "session", .letter = 's', .value = &o.session },
+		{ .name = "from", .value = &o.from },
+		{ .name = "to", .value = &o.to },
+		{ .name = "output", .letter = 'o', .value = &o.out },
+		{ NULL },
+	};
+	const struct option_usage operands = { usage, .least = 1, .most = -1 };
+	int code = options_read(argc, argv, places, &operands);
 	struct logs *logs;
 
 	if (code >= 0)

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 #include "cmd/logs.h"
+#include "cmd/options.h"
 #include "crypto/crypto.h"
 
 static const char usage[] =
@@ -221,34 +222,12 @@ static int verify(struct report *rep, struct logs *logs)
 	return whole && rep->findings == 0 ? EXIT_DONE : EXIT_NO;
 }
 
-/* -1, or the exit code that the options alone decide. */
-static int read_options(struct report *rep, int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (c == 'j') {
-			rep->json = true;
-		} else {
-			fputs(usage, c == 'h' ? stdout : stderr);
-			return c == 'h' ? EXIT_DONE : EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		return -1;
-	fputs(usage, stderr);
-	return EXIT_USAGE;
-}
-
 int cmd_verify(int argc, char **argv)
 {
 	struct report rep = { .json = false };
-	int code = read_options(&rep, argc, argv);
+	const struct option_place places[] = { { .name = "json", .flag = &rep.json }, { NULL } };
+	const struct option_usage operands = { usage, .least = 1, .most = -1 };
+	int code = options_read(argc, argv, places, &operands);
 	struct logs *logs;
 
 	if (code >= 0)

@@ -1,10 +1,10 @@
 /* version: what this program is, for reports and for those who deploy it. */
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <uv.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "commit.h"
 #include "config.h"
 #include "crypto/crypto.h"
@@ -60,32 +60,13 @@ static void print_json(void)
 
 int cmd_version(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	bool json = false;
-	int c;
+	const struct option_place places[] = { { .name = "json", .flag = &json }, { NULL } };
+	const struct option_usage operands = { usage, .least = 0, .most = 0 };
+	const int code = options_read(argc, argv, places, &operands);
 
-	optind = 0; /* start afresh */
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_DONE;
-		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind != argc) {
-		fputs(usage, stderr);
-		return EXIT_USAGE;
-	}
+	if (code >= 0)
+		return code;
 	if (json)
 		print_json();
 	else

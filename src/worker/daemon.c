@@ -1,7 +1,6 @@
 #include "worker/daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -448,16 +447,6 @@ static int start_privileged(struct daemon *d)
 	return rc;
 }
 
-/* Without any, no file can be read, however right the configuration is. */
-static bool has_descriptors(void)
-{
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 /* Reads as the start-up order; what fails has been logged. */
 static int start(struct daemon *d)
 {
@@ -469,7 +458,7 @@ static int start(struct daemon *d)
 		return rc;
 	}
 	d->config = control_load(d, NULL);
-	d->misconfigured = !d->config && has_descriptors();
+	d->misconfigured = !d->config;
 	if (!d->config)
 		return -EINVAL;
 	d->nworkers = worker_count(d->config);

@@ -1,36 +1,62 @@
 #include "worker/descriptors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
-static rlim_t limit_of(uint64_t n)
+/* How many below `limit` are not in use; no more than `enough` are counted. */
+static uint64_t free_below(rlim_t limit, uint64_t enough)
 {
-	return n < RLIM_INFINITY ? (rlim_t)n : RLIM_INFINITY;
+	uint64_t n = 0;
+
+	for (int fd = 0; (rlim_t)fd < limit && n < enough; fd++)
+		n += fcntl(fd, F_GETFD) < 0;
+	return n;
+}
+
+/* The machine, too, has a limit. */
+static int open_one(void)
+{
+	const int fd = open("/", O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : close(fd);
 }
 
 int descriptors_allow(uint64_t least, uint64_t wanted)
 {
+	const uint64_t want = wanted > least ? wanted : least;
 	struct rlimit l;
-	const rlim_t want = limit_of(wanted > least ? wanted : least);
+	uint64_t have;
+	int rc;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) < 0) {
 		log_error("file descriptors: cannot ask how many are allowed: %s", strerror(errno));
 		return -errno;
 	}
-	if (l.rlim_cur < want && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = want < l.rlim_max ? want : l.rlim_max;
+	have = free_below(l.rlim_cur, want);
+	if (have < want && l.rlim_cur < l.rlim_max) {
+		const uint64_t more = want - have;
+
+		l.rlim_cur = more < l.rlim_max - l.rlim_cur ? l.rlim_cur + more : l.rlim_max;
 		if (setrlimit(RLIMIT_NOFILE, &l) < 0)
 			log_warn("file descriptors: cannot raise the limit to %llu: %s",
 				 (unsigned long long)l.rlim_cur, strerror(errno));
 		(void)getrlimit(RLIMIT_NOFILE, &l);
+		have = free_below(l.rlim_cur, want);
 	}
-	if (l.rlim_cur >= limit_of(least))
-		return 0;
-	log_error("file descriptors: %llu are needed, and only %llu allowed; raise the limit "
-		  "(ulimit -n, or LimitNOFILE= of the unit)",
-		  (unsigned long long)least, (unsigned long long)l.rlim_cur);
-	return -EMFILE;
+	if (have < least) {
+		log_error(
+			"file descriptors: %llu are needed beside those in use, and only %llu allowed; raise the limit "
+			"(ulimit -n, or LimitNOFILE= of the unit)",
+			(unsigned long long)least, (unsigned long long)have);
+		return -EMFILE;
+	}
+	rc = open_one();
+	if (rc < 0)
+		log_error("file descriptors: this machine gives none: %s", strerror(-rc));
+	return rc;
 }

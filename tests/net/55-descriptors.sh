@@ -22,6 +22,24 @@ for n in 4 5 6 8 12 26 63; do
 	grep -q 'file descriptors: .* allowed; raise the limit' "$TMP/few" || fail "with $n descriptors: $(cat "$TMP/few")"
 done
 
+say "  inherited ones count"
+inherit() # N: all below N are in use, of 70
+{
+	local fd
+
+	for ((fd = 3; fd < $1; fd++)); do
+		eval "exec $fd</"
+	done
+	ulimit -n 70
+	exec "$JUMPVPND" run -c "$TMP/alice.yaml"
+}
+for n in 30 50 64 66 68 69; do
+	status=0
+	(inherit "$n") >"$TMP/few" 2>&1 || status=$?
+	[ "$status" -eq 1 ] || fail "$n descriptors inherited: status $status"
+	grep -q 'file descriptors: .* allowed; raise the limit' "$TMP/few" || fail "$n descriptors inherited: $(cat "$TMP/few")"
+done
+
 # --- no standard streams ---
 
 # shellcheck disable=SC2016

@@ -12,14 +12,12 @@
 #include <getopt.h>
 #include <poll.h>
 
-#include "tool.h"
+#include "pace.h"
 
 #define FLOOD_MAGIC UINT32_C(0x4a56464c)
 #define HEADERS 28
 #define SIZE_MOST 9000
 #define BATCH 64
-#define STEP_NS (100 * NS_PER_US)
-#define LATE_NS (5 * NS_PER_MS)
 
 struct mark { /* native byte order: both ends are this program */
 	uint32_t magic, run;
@@ -121,12 +119,13 @@ static uint64_t ask_until_still(int fd, uint32_t run, uint64_t grace_ms)
 	return last;
 }
 
-static uint64_t send_some(int fd, uint64_t n)
+static uint64_t send_some(void *ctx, uint64_t n)
 {
+	const int *fd = ctx;
 	uint64_t sent = 0;
 
 	while (sent < n) {
-		int got = sendmmsg(fd, message, (unsigned int)(n - sent < BATCH ? n - sent : BATCH), 0);
+		int got = sendmmsg(*fd, message, (unsigned int)(n - sent < BATCH ? n - sent : BATCH), 0);
 		if (got <= 0)
 			break; /* ENOBUFS and the like: owed, and never sent */
 		sent += (uint64_t)got;
@@ -139,6 +138,7 @@ static int client(const struct options *o)
 	static uint8_t buf[SIZE_MOST];
 	int fd = open_socket(&o->to, SOCK_DGRAM);
 	struct mark m = { FLOOD_MAGIC, (uint32_t)(now_ns() / NS_PER_US) | 1 };
+	struct pace p = { .rate = o->rate, .ms = o->ms };
 
 	if (connect(fd, address_sa(&o->to), o->to.len))
 		die("connect: %s", strerror(errno));
@@ -148,33 +148,14 @@ static int client(const struct options *o)
 		iov[i] = (struct iovec){ buf, o->size - HEADERS };
 		message[i].msg_hdr = (struct msghdr){ .msg_iov = &iov[i], .msg_iovlen = 1 };
 	}
-	uint64_t sent = 0, done = 0, skipped = 0, start = now_ns(), next = start,
-		 end = start + o->ms * NS_PER_MS;
-	while (next < end && !tool_stop) {
-		uint64_t now = now_ns();
-
-		if (now > next + LATE_NS) {
-			uint64_t missed = (now - next) / NS_PER_US * o->rate / 1000000;
-			skipped += missed;
-			done += missed;
-			next = now;
-		}
-		next += STEP_NS;
-		uint64_t due = (next - start) / NS_PER_US * o->rate / 1000000;
-		if (due > done) {
-			sent += send_some(fd, due - done);
-			done = due;
-		}
-		sleep_until(next);
-	}
-	double s = (double)(now_ns() - start) / 1e9;
+	pace_run(&p, send_some, &fd);
 	uint64_t received = ask_until_still(fd, m.run, o->grace_ms);
 	close(fd);
 	printf("{\"rate\":%llu,\"size\":%llu,\"seconds\":%.3f,\"sent\":%llu,\"received\":%llu,\"skipped\":%llu,"
 	       "\"pps\":%.0f,\"loss_percent\":%.4f}\n",
-	       (unsigned long long)o->rate, (unsigned long long)o->size, s, (unsigned long long)sent,
-	       (unsigned long long)received, (unsigned long long)skipped, (double)received / s,
-	       sent ? 100.0 * (double)(sent - received) / (double)sent : 100.0);
+	       (unsigned long long)o->rate, (unsigned long long)o->size, p.seconds, (unsigned long long)p.sent,
+	       (unsigned long long)received, (unsigned long long)p.skipped, (double)received / p.seconds,
+	       p.sent ? 100.0 * (double)(p.sent - received) / (double)p.sent : 100.0);
 	return 0;
 }
 
