@@ -1,5 +1,5 @@
 /*
- * Interface addresses, routes and link state over rtnetlink (libmnl).
+ * Interface addresses and link state over rtnetlink (libmnl), and events of these and of routes. Routes: net/route.h.
  *
  * Changes are idempotent: adding what is there and removing what is gone answer 0. Every call is one
  * request and its acknowledgement on a socket of its own; -errno as the kernel gave it. Needs CAP_NET_ADMIN
@@ -26,18 +26,6 @@ int netlink_ifindex(const char *name); /* or -errno */
 int netlink_no_link_local(struct netlink *nl, int ifindex);
 int netlink_link_up(struct netlink *nl, int ifindex, uint16_t mtu);
 int netlink_address(struct netlink *nl, int ifindex, const struct prefix *address, bool add);
-/*
- * A device route (no gateway) in the main table, protocol RTPROT_STATIC, in front of any other route to
- * `dst` (metric 0, IPv6: 1). Routes of others are neither replaced nor removed.
- */
-int netlink_route(struct netlink *nl, int ifindex, const struct prefix *dst, bool add);
-/*
- * The interface that packets to `dst` leave by (main table, longest prefix, lowest metric), not counting
- * links that are down nor `except` (our own tunnel, or 0). Its index or -errno; -ENETUNREACH also where a
- * blackhole route wins.
- */
-int netlink_route_interface(struct netlink *nl, const struct ip *dst, int except);
-
 enum netlink_event_kind {
 	NETLINK_LINK_UP,
 	NETLINK_LINK_DOWN,

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "net/netlink.h"
+#include "net/route.h"
 #include "worker/daemon.h"
 #include "worker/links.h"
 #include "worker/names.h"

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "net/netlink.h"
+#include "net/route.h"
 
 struct prefixes {
 	struct prefix *list;

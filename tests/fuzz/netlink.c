@@ -1,5 +1,5 @@
 /*
- * What the kernel says over rtnetlink: events that wait, and answers to the two questions that are asked. The input is what
+ * What the kernel says over rtnetlink: events that wait, and answers to the three questions that are asked. The input is what
  * each receive brings; behind it nothing may be read, which the address sanitizer sees.
  */
 #include <errno.h>
@@ -67,6 +67,8 @@ static char *input_names(unsigned int index, char *name)
 #define mnl_socket_recvfrom(socket, buf, room) input_receives(buf, room)
 #define if_indextoname(index, name) input_names(index, name)
 #include "net/netlink.c"
+#include "net/route.c"
+#include "net/watch.c"
 
 struct told {
 	unsigned int routes, others;
@@ -84,6 +86,15 @@ static void told(void *ctx, const struct netlink_event *e)
 		t->others++;
 	if (e->kind != NETLINK_ADDRESS_ADDED && e->kind != NETLINK_ADDRESS_REMOVED)
 		HOLDS(ip_is_zero(&e->address));
+}
+
+static void ask(struct netlink *nl, const struct ip *dst)
+{
+	const struct route_query q = { .dst = *dst, .ifindex = 7 };
+	struct route_answer a;
+	const int r = netlink_route_get(nl, &q, &a);
+
+	HOLDS(r < 0 || (a.ifindex > 0 && a.routed == (a.table != 0)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -109,6 +120,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	default:
 		HOLDS(ip_parse(what & 0x80 ? "2001:db8::1" : "192.0.2.1", &dst));
+		if (what & 0x40) {
+			ask(nl, &dst);
+			break;
+		}
 		r = netlink_route_interface(nl, &dst, 7);
 		HOLDS(r != 0 && r != 7);
 	}

@@ -5,11 +5,13 @@
  */
 #include "netns.h"
 
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "net/netlink.h"
+#include "net/route.h"
 
 #define EVENTS 24
 
@@ -410,6 +412,140 @@ static void test_way_in_a_large_table(void **state)
 	remove_cables();
 }
 
+/* Asks with all that decides; answers the index or -errno. */
+static int ask(struct netlink *nl, const char *dst, const char *source, int ifindex, uint32_t mark,
+	       struct route_answer *a)
+{
+	struct route_query q = { .dst = ip_of(dst), .ifindex = ifindex, .mark = mark };
+	int r;
+
+	if (source)
+		q.source = ip_of(source);
+	memset(a, 0, sizeof(*a));
+	r = netlink_route_get(nl, &q, a);
+	return r < 0 ? r : a->ifindex;
+}
+
+static __attribute__((noinline)) bool is_ip(const struct ip *ip, const char *text)
+{
+	struct ip other = ip_of(text);
+
+	return ip_equal(ip, &other);
+}
+
+static void test_kernel_answers_by_rules_and_marks(void **state)
+{
+	struct route_answer a;
+	struct netlink *nl;
+	int jv0, jv2;
+
+	require_cables(state);
+	nl = open_requests();
+	jv0 = index_of("jv0");
+	jv2 = index_of("jv2");
+	cables_up();
+	assert_int_equal(ask(nl, "203.0.113.1", NULL, 0, 0, &a), -ENETUNREACH);
+	assert_true(run(
+		"ip addr add 10.1.0.2/24 dev jv0 && ip addr add 10.2.0.2/24 dev jv2"
+		" && ip route add default via 10.1.0.1 table 201 && ip route add default via 10.2.0.1 table 202"
+		" && ip rule add pref 100 fwmark 7 lookup 202 && ip rule add pref 101 from 10.2.0.2 lookup 202"
+		" && ip rule add pref 40000 lookup 201"));
+	assert_int_equal(ask(nl, "203.0.113.1", NULL, 0, 0, &a), jv0);
+	assert_true(is_ip(&a.gateway, "10.1.0.1") && is_ip(&a.source, "10.1.0.2"));
+	assert_true(a.routed && !a.local && a.table == 201);
+	assert_int_equal(ask(nl, "203.0.113.1", NULL, 0, 7, &a), jv2);
+	assert_int_equal(a.table, 202);
+	assert_int_equal(ask(nl, "203.0.113.1", "10.2.0.2", 0, 0, &a), jv2);
+	assert_true(is_ip(&a.gateway, "10.2.0.1"));
+	assert_int_equal(ask(nl, "10.1.0.9", NULL, 0, 0, &a), jv0);
+	assert_true(ip_is_zero(&a.gateway) && a.routed);
+	assert_int_equal(ask(nl, "10.1.0.2", NULL, 0, 0, &a), 1);
+	assert_true(a.local);
+	assert_true(run(
+		"ip rule del pref 100; ip rule del pref 101; ip rule del pref 40000; ip route flush table 201;"
+		" ip route flush table 202"));
+	netlink_close(nl);
+	remove_cables();
+}
+
+/* A device alone makes any IPv4 address on-link, and that is no route. */
+static void test_kernel_answers_of_one_device(void **state)
+{
+	struct route_answer a;
+	struct netlink *nl;
+	int jv0, jv2;
+
+	require_cables(state);
+	nl = open_requests();
+	jv0 = index_of("jv0");
+	jv2 = index_of("jv2");
+	cables_up();
+	assert_true(run(
+		"ip addr add 10.1.0.2/24 dev jv0 && ip route add default via 10.1.0.1"
+		" && ip -6 addr add fd00:1::2/64 dev jv0 nodad && ip -6 route add default via fd00:1::1"));
+	assert_int_equal(ask(nl, "203.0.113.1", NULL, jv0, 0, &a), jv0);
+	assert_true(a.routed && a.table == RT_TABLE_MAIN && is_ip(&a.gateway, "10.1.0.1"));
+	assert_int_equal(ask(nl, "203.0.113.1", NULL, jv2, 0, &a), jv2);
+	assert_false(a.routed);
+	assert_int_equal(ask(nl, "2001:db8::1", NULL, jv0, 0, &a), jv0);
+	assert_true(a.routed && a.table == RT_TABLE_MAIN && is_ip(&a.gateway, "fd00:1::1") &&
+		    is_ip(&a.source, "fd00:1::2"));
+	assert_int_equal(ask(nl, "2001:db8::1", NULL, jv2, 0, &a), -ENETUNREACH);
+	netlink_close(nl);
+	remove_cables();
+}
+
+static void test_kernel_answers_of_odd_gateways(void **state)
+{
+	struct route_answer a;
+	struct netlink *nl;
+	int jv0;
+
+	require_cables(state);
+	nl = open_requests();
+	jv0 = index_of("jv0");
+	cables_up();
+	assert_true(run("ip addr add 10.40.0.2/32 dev lo && ip route add 203.0.113.0/24 dev jv0 src 10.40.0.2"
+			" && ip -6 addr add fe80::2/64 dev jv0 nodad"));
+	assert_int_equal(ask(nl, "203.0.113.1", NULL, 0, 0, &a), jv0);
+	assert_true(ip_is_zero(&a.gateway) && is_ip(&a.source, "10.40.0.2") && a.routed);
+	if (run("ip route add 198.51.100.0/24 via inet6 fe80::1 dev jv0 src 10.40.0.2")) {
+		assert_int_equal(ask(nl, "198.51.100.1", NULL, 0, 0, &a), jv0);
+		assert_true(is_ip(&a.gateway, "fe80::1"));
+	}
+	if (run("ip nexthop add id 7 dev jv0 && ip route add 192.0.2.0/24 nhid 7")) {
+		assert_int_equal(ask(nl, "192.0.2.1", NULL, 0, 0, &a), jv0);
+		assert_true(a.routed);
+	}
+	netlink_close(nl);
+	assert_true(run("ip addr del 10.40.0.2/32 dev lo"));
+	remove_cables();
+}
+
+static void test_kernel_answers_refusals(void **state)
+{
+	struct route_answer a;
+	struct netlink *nl;
+
+	require_cables(state);
+	nl = open_requests();
+	cables_up();
+	assert_true(run(
+		"ip route add default dev jv0 && ip -6 route add default dev jv0"
+		" && ip route add blackhole 198.51.100.0/26 && ip route add prohibit 198.51.100.64/26"
+		" && ip route add unreachable 198.51.100.128/26 && ip -6 route add unreachable 2001:db8::/48"));
+	assert_int_equal(ask(nl, "198.51.100.1", NULL, 0, 0, &a), -EINVAL);
+	assert_int_equal(ask(nl, "198.51.100.65", NULL, 0, 0, &a), -EACCES);
+	assert_int_equal(ask(nl, "198.51.100.129", NULL, 0, 0, &a), -EHOSTUNREACH);
+	assert_true(ask(nl, "2001:db8::1", NULL, 0, 0, &a) < 0);
+	assert_true(ask(nl, "203.0.113.1", "192.0.2.77", 0, 0, &a) < 0); /* not ours */
+	netlink_close(nl);
+	assert_true(run(
+		"ip route del blackhole 198.51.100.0/26; ip route del prohibit 198.51.100.64/26;"
+		" ip route del unreachable 198.51.100.128/26; ip -6 route del unreachable 2001:db8::/48"));
+	remove_cables();
+}
+
 static void test_watch_tells_of_links(void **state)
 {
 	struct events events;
@@ -619,6 +755,10 @@ int main(void)
 		cmocka_unit_test(test_way_avoids_dead_links),
 		cmocka_unit_test(test_way_heeds_refusals_and_tables),
 		cmocka_unit_test(test_way_in_a_large_table),
+		cmocka_unit_test(test_kernel_answers_by_rules_and_marks),
+		cmocka_unit_test(test_kernel_answers_of_one_device),
+		cmocka_unit_test(test_kernel_answers_of_odd_gateways),
+		cmocka_unit_test(test_kernel_answers_refusals),
 		cmocka_unit_test(test_watch_tells_of_links),
 		cmocka_unit_test(test_watch_tells_of_addresses),
 		cmocka_unit_test(test_watch_waits_for_tentative_addresses),

@@ -1,0 +1,55 @@
+/* What requests, routes and events over rtnetlink have in common. Of src/net alone. */
+#pragma once
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/addr.h"
+
+#define NETLINK_ANSWER_MAX 32768 /* what the kernel makes of a dump at most, and the longest link message */
+#define NETLINK_DUMP_TRIES 3
+
+struct netlink {
+	struct mnl_socket *socket;
+	unsigned int portid;
+	uint32_t seq;
+	bool watch;
+	_Alignas(struct nlmsghdr) uint8_t buf[NETLINK_ANSWER_MAX];
+};
+
+typedef void (*netlink_message_fn)(void *ctx, const struct nlmsghdr *nlh);
+
+/* `flags` of the socket; `groups`: RTMGRP_* bits. NULL and errno. */
+struct netlink *netlink_new(int flags, unsigned int groups);
+/* A request at the start of the buffer, to be filled and handed to netlink_exchange(). */
+struct nlmsghdr *netlink_request(struct netlink *nl, uint16_t type, uint16_t flags);
+/*
+ * Sends it and takes the answers until its end: 0 or -errno; -EINTR for a dump during which the kernel's list changed.
+ * `each` may be NULL.
+ */
+int netlink_exchange(struct netlink *nl, struct nlmsghdr *nlh, netlink_message_fn each, void *ctx);
+/* One receive into the buffer: its length or -errno. */
+ssize_t netlink_receive(struct netlink *nl);
+/* Is there one more message in `left` bytes, and all of it? */
+bool netlink_is_whole(const struct nlmsghdr *nlh, int left);
+
+uint8_t netlink_family(const struct ip *ip);
+uint8_t netlink_bits(const struct prefix *p); /* its length in its own family */
+bool netlink_prefix_is_sane(const struct prefix *p);
+void netlink_put_ip(struct nlmsghdr *nlh, uint16_t type, const struct ip *ip);
+/* Read attributes whose length is right, and no others. */
+bool netlink_get_u32(const struct nlattr *attr, uint32_t *out);
+bool netlink_get_ip(const struct nlattr *attr, uint8_t family, struct ip *out);
+
+/* One route of the main table, as far as it matters here. */
+struct route_entry {
+	struct prefix dst;
+	uint32_t metric;
+	bool refuses; /* unreachable, blackhole, ... */
+	int ifindex;  /* 0: refuses, or no usable interface; never `except` */
+};
+/* False for what is no route of the main table that our packets could match. */
+bool netlink_parse_route(const struct nlmsghdr *nlh, int except, struct route_entry *out);
