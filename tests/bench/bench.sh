@@ -7,9 +7,9 @@
 # all subjects (A B C A B C), the medians of the rounds are reported. -q is the quick mode: one round of the essential, under three
 # minutes; without it some twenty. -R puts the table and the plot into README.md.
 #
-# Phases: compare (everything below), workers (two clients, one worker against two), jump (a jump in full flow), profile
-# (where the time goes, and a flame graph; where perf is installed), gaps (tests/bench/gaps.sh), micro (instructions,
-# tests/bench/micro.sh). Subjects: veth copier jumpvpnd wireguard-go fastd-null fastd-aes nebula openvpn tinc.
+# Phases: compare (everything below), workers (two clients, one worker against two), jump (a jump in full flow), hellos (60,000
+# HELLOs a second of all kinds beside the DATA of a session), profile (where the time goes, and a flame graph; where perf is
+# installed), gaps (tests/bench/gaps.sh), micro (instructions, tests/bench/micro.sh). Subjects: veth copier jumpvpnd wireguard-go fastd-null fastd-aes nebula openvpn tinc.
 # Measures:
 #
 #   rtt          ICMP echo, 300 in 0.6 s, nothing else going on: median and 99th percentile; resident memory
@@ -28,7 +28,7 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 out=$top/build/bench quick='' readme=''
-ROUNDS=3 SECONDS_EACH=3 TRIAL_MS=700 phases='compare workers jump profile gaps micro' gaps='jump link blackhole rebind' repetitions=10
+ROUNDS=3 SECONDS_EACH=3 TRIAL_MS=700 phases='compare workers jump hellos profile gaps micro' gaps='jump link blackhole rebind' repetitions=10
 SUBJECTS='veth copier jumpvpnd wireguard-go fastd-null fastd-aes nebula openvpn tinc'
 MEASURES='rtt tcp1_up tcp1_down tcp8_up tcp8_down rtt_load packets64 packets1200'
 
@@ -114,6 +114,7 @@ if phase workers; then
 	run 'Two clients, two workers' timeout -k 10 120 "$here/measure.sh" workers 2
 fi
 if phase jump; then run 'A jump in full flow' timeout -k 10 120 "$here/measure.sh" jump; fi
+if phase hellos; then run 'A flood of HELLOs' timeout -k 10 300 "$here/measure.sh" hellos; fi
 if phase profile; then
 	if command -v perf >/dev/null; then
 		run 'Where the time goes' timeout -k 10 120 "$here/measure.sh" profile

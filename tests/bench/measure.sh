@@ -2,7 +2,7 @@
 # The measurements of tests/bench/bench.sh, each phase in namespaces of its own. Every sample is a line
 # "round subject measure value" in the file DATA; what it means is said in bench.sh.
 #
-#     DATA=FILE ROUNDS=N SECONDS_EACH=N TRIAL_MS=N SUBJECTS=... MEASURES=... measure.sh compare|workers N|jump|profile
+#     DATA=FILE ROUNDS=N SECONDS_EACH=N TRIAL_MS=N SUBJECTS=... MEASURES=... measure.sh compare|workers N|jump|hellos|profile
 
 # shellcheck source=../net/lib.sh
 . "$(dirname "$0")/../net/lib.sh"
@@ -395,6 +395,81 @@ jump_in_flow()
 	done
 }
 
+# CPU time of each thread of the server, in ns: "THREAD NS" a line.
+thread_times()
+{
+	local file ns
+
+	for file in /proc/"${RIG_PID[server]}"/task/*/schedstat; do
+		read -r ns _ <"$file" && file=${file%/*} && say "${file##*/} $ns"
+	done
+}
+
+# What the thread that worked most has worked since these times were taken, in us.
+busiest_since() { thread_times | awk 'NR == FNR { was[$1] = $2; next } { d = $2 - was[$1]; if (d > most) most = d } END { print most / 1000 }' "$1" -; }
+
+HELLO_RATE=60000
+HELLO_NET=198.18.0.0/15
+
+# One kind of HELLO, or none, beside 2,000 probes a second and their echoes.
+hello_flood() # ROUND KIND
+{
+	local n m=hello_$2 us before after data_before idle knocks=0
+
+	probe_start data cli --interval-us 500
+	thread_times >"$TMP/times"
+	before=$(($(counter server hello_received)))
+	after=$(counter server drop_hello_full) data_before=$(counter server drop_receive_full)
+	if [ "$2" = none ]; then
+		sleep "$SECONDS_EACH"
+	else
+		on cli2 "$TOOLS/knock" --to 192.0.2.1:4433 --from $HELLO_NET --kind "$2" --key "$TMP/server.pub" \
+			--file "$TMP/recorded" --rate $HELLO_RATE --ms $((1000 * SECONDS_EACH)) >"$TMP/knock.out" || fail "knock failed"
+		knocks=$(result knock sent)
+	fi
+	us=$(busiest_since "$TMP/times")
+	probe_stop data
+	[ "$2" != none ] || HELLO_IDLE_US=$us
+	idle=${HELLO_IDLE_US:-0}
+	n=$(($(counter server hello_received) - before))
+	sample "$1" jumpvpnd "${m}_sent" "$(calc "$knocks / $SECONDS_EACH / 1000")"
+	sample "$1" jumpvpnd "${m}_judged" "$(calc "$n / $SECONDS_EACH / 1000")"
+	sample "$1" jumpvpnd "${m}_full" $(($(counter server drop_hello_full) - after))
+	sample "$1" jumpvpnd "${m}_data" "$(result data sent)"
+	sample "$1" jumpvpnd "${m}_lost" "$(result data lost)"
+	sample "$1" jumpvpnd "${m}_data_full" $(($(counter server drop_receive_full) - data_before))
+	sample "$1" jumpvpnd "${m}_share" "$(calc "$us / $SECONDS_EACH / 1e4")"
+	[ "$n" -eq 0 ] || sample "$1" jumpvpnd "${m}_us" "$(calc "($us - $idle) / $n")"
+}
+
+# Who floods a server of one worker with HELLOs, and what becomes of a session's DATA.
+hellos()
+{
+	local round kind
+
+	need_daemon
+	place_ends
+	PROCESSORS[cli2]=${PROCESSORS[cli]-}
+	ns_setup
+	ns_add cli2
+	path_add c 3 cli2
+	on cli2 ip route add local $HELLO_NET dev lo
+	ip -n srv route add $HELLO_NET via 10.1.3.2
+	start_services
+	peer alice 2
+	start_server
+	spawn record cli "$TOOLS/capture" --interface a0 --to-port 4433 --out "$TMP/recorded" --ready-file "$TMP/record.ready"
+	expect 3000 "the capture runs" test -e "$TMP/record.ready"
+	start_client alice cli a0
+	stop record || fail "the capture failed"
+	for ((round = 1; round <= ROUNDS; round++)); do
+		for kind in none mac1 mac2 new replay; do
+			say "    $kind, round $round of $ROUNDS; load average $(cut -d' ' -f1-3 /proc/loadavg)"
+			hello_flood "$round" $kind
+		done
+	done
+}
+
 # Where the time of both daemons goes under one stream up, by perf(1).
 profile()
 {
@@ -422,6 +497,7 @@ case ${1-} in
 compare) compare ;;
 workers) workers "$2" ;;
 jump) jump_in_flow ;;
+hellos) hellos ;;
 profile) profile ;;
-*) fail "usage: measure.sh compare|workers N|jump|profile" ;;
+*) fail "usage: measure.sh compare|workers N|jump|hellos|profile" ;;
 esac

@@ -107,8 +107,32 @@ function markdown(    i, s, j, w1, w2) {
 		print "\nA jump by order under one TCP stream at full rate (median of " count[j, "jump_before"] "): " shown(j, "jump_before", "%.2f") " Gbit/s in the 500 ms before it, " shown(j, "jump_after", "%.2f") " in the 500 ms"
 		print "from it on; lowest 10 ms of these " shown(j, "jump_lowest", "%.2f") " Gbit/s, " shown(j, "jump_empty_ms", "%.0f") " ms with nothing."
 	}
+	if ((j, "hello_none_data") in count) hellos(j)
 	if ((j, "profile_outside") in count) profile(j)
 	if ((j, "instructions_seal") in count) instructions()
+}
+
+function hellos(j,    i, k, kind, m) {
+	print "\nA flood of HELLOs, 60,000 a second asked for, from random addresses of a /15 and 64 ports, to a server of one worker, beside 2,000"
+	print "probes a second and their echoes in one session; the network as above. Thousands a second that were sent, and that the worker judged;"
+	print "beyond the buffer of HELLOs; probes lost, and datagrams that found the buffer of DATA full (median of " count[j, "hello_none_data"] "; worst); the worker's"
+	print "thread, in percent of a processor, and for each HELLO that it judged, without what DATA costs. Kernel time is in it.\n"
+	print "| | sent, k/s | judged, k/s | HELLOs beyond | probes | lost | DATA beyond | thread, % | us/HELLO |"
+	print "|---|---|---|---|---|---|---|---|---|"
+	k = split("none mac1 mac2 new replay", kind, " ")
+	for (i = 1; i <= k; i++) {
+		m = "hello_" kind[i] "_"
+		print "| " kind_of_hello(kind[i]) " | " shown(j, m "sent", "%.1f") " | " shown(j, m "judged", "%.1f") " | " shown(j, m "full", "%.0f") \
+			" | " shown(j, m "data", "%.0f") " | " shown(j, m "lost", "%.0f") "; " worst(j, m "lost") " | " shown(j, m "data_full", "%.0f") "; " \
+			worst(j, m "data_full") " | " shown(j, m "share", "%.0f") " | " shown(j, m "us", "%.2f") " |"
+	}
+}
+function kind_of_hello(s) {
+	return s == "mac1" ? "mac1 wrong" : s == "mac2" ? "mac1 right, mac2 wrong" : s == "new" ? "mac1 right, no mac2" : s == "replay" ? "recorded ones" : s
+}
+function worst(s, m,    i, most) {
+	for (i = 1; i <= count[s, m]; i++) if (value[s, m, i] + 0 > most) most = value[s, m, i] + 0
+	return most + 0
 }
 
 function profile(j,    i, k) {

@@ -1,7 +1,8 @@
 /*
  * HELLOs of somebody who means no good, at a set rate, from as many addresses and ports as he may have.
  *
- *     knock --to ADDR:PORT --from PREFIX/LEN --kind KIND --rate N [--ms N] [--key F] [--file F] [--ready-file F]
+ *     knock --to ADDR:PORT --from PREFIX/LEN --kind KIND --rate N [--ms N] | --count N
+ *           [--key F] [--file F] [--ready-file F]
  *
  * KIND: mac1    noise of a HELLO's type and length
  *       mac2    noise with the mac1 that who knows the server's public key can make, and a wrong mac2
@@ -9,8 +10,8 @@
  *       replay  HELLOs that stand in --file, as capture writes it, one after the other
  *
  * --key is the server's public key, as pubkey writes it. Source addresses are random ones of the prefix, which must be
- * local here ("ip route add local PREFIX dev lo"), ports those of 64 sockets. What comes back is not read. --rate and
- * --ms as flood(1) has them. Prints one JSON object.
+ * local here ("ip route add local PREFIX dev lo"), ports those of 64 sockets. What comes back is not read. --rate is a
+ * second, as pace.h keeps it; --count as fast as it goes. Prints one JSON object.
  */
 #include <getopt.h>
 
@@ -206,7 +207,7 @@ static const struct option long_options[] = {
 	{ "from", required_argument, NULL, 'f' },
 	{ "kind", required_argument, NULL, 'k' },
 	{ "rate", required_argument, NULL, 'r' },
-	{ "ms", required_argument, NULL, 'm' },
+	{ "ms", required_argument, NULL, 'm' },   { "count", required_argument, NULL, 'c' },
 	{ "key", required_argument, NULL, 'K' },
 	{ "file", required_argument, NULL, 'F' },
 	{ "ready-file", required_argument, NULL, 'R' },
@@ -218,40 +219,25 @@ int main(int argc, char **argv)
 	static struct knocker k;
 	struct pace p = { .ms = 1000 };
 	const char *key = NULL, *file = NULL, *ready_file = NULL;
+	uint64_t count = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (c) {
-		case 't':
-			k.to = parse_address(optarg);
-			break;
-		case 'f':
-			parse_prefix(&k, optarg);
-			break;
-		case 'k':
-			k.kind = parse_kind(optarg);
-			break;
-		case 'r':
-			p.rate = parse_number(optarg);
-			break;
-		case 'm':
-			p.ms = parse_number(optarg);
-			break;
-		case 'K':
-			key = optarg;
-			break;
-		case 'F':
-			file = optarg;
-			break;
-		case 'R':
-			ready_file = optarg;
-			break;
-		default:
-			die("usage: knock --to ADDR:PORT --from PREFIX/LEN --kind KIND --rate N [options]");
+		case 't': k.to = parse_address(optarg); break;
+		case 'f': parse_prefix(&k, optarg); break;
+		case 'k': k.kind = parse_kind(optarg); break;
+		case 'r': p.rate = parse_number(optarg); break;
+		case 'm': p.ms = parse_number(optarg); break;
+		case 'c': count = parse_number(optarg); break;
+		case 'K': key = optarg; break;
+		case 'F': file = optarg; break;
+		case 'R': ready_file = optarg; break;
+		default: die("usage: knock --to ADDR:PORT --from PREFIX/LEN --kind KIND --rate N [options]");
 		}
 	}
-	if (!p.rate || !k.to.len || k.from.ss.ss_family != k.to.ss.ss_family)
-		die("--rate, --to and --from of the same family are needed");
+	if (!p.rate == !count || !k.to.len || k.from.ss.ss_family != k.to.ss.ss_family)
+		die("--rate or --count, --to and --from of the same family are needed");
 	if (k.kind == KIND_MAC2 || k.kind == KIND_NEW)
 		read_key(&k, key);
 	if (k.kind == KIND_REPLAY)
@@ -260,7 +246,10 @@ int main(int argc, char **argv)
 	open_sockets(&k);
 	tool_catch_signals();
 	announce(ready_file, "knocking");
-	pace_run(&p, knock, &k);
+	if (count)
+		p.sent = knock(&k, count);
+	else
+		pace_run(&p, knock, &k);
 	printf("{\"kind\":\"%s\",\"rate\":%llu,\"seconds\":%.3f,\"sent\":%llu,\"skipped\":%llu}\n",
 	       kind_name[k.kind], (unsigned long long)p.rate, p.seconds, (unsigned long long)p.sent,
 	       (unsigned long long)p.skipped);
