@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
 
@@ -14,6 +15,13 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LO
 void log_set_level(enum log_level level);
 /* True: prefix lines with "<N>" for the journal. */
 void log_set_journal(bool on);
+
+/*
+ * False, a daemon's choice and made before its threads: no line waits for whoever reads stderr. What finds no room is
+ * lost, counted, and said with the first line that finds some.
+ */
+void log_set_wait(bool on);
+uint64_t log_lost(void); /* lines so far */
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

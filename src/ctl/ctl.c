@@ -15,7 +15,8 @@
  *     refused             {"ok": false, "error": "text", "reason": "code", "retry_after_ms": N}
  *
  * "session" may be the beginning of an ID, or a peer that has one session; it may be left out where there is
- * only one session. Everything is bounded: line, connections, waiting, queue of a follower.
+ * only one session. Everything is bounded: line, connections, waiting, queue of a follower. A connection too many
+ * takes the place of one that keeps it for nothing.
  */
 #include "ctl/impl.h"
 
@@ -300,6 +301,41 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 		conn_refuse(c, "the request is longer than 64 KiB");
 }
 
+static bool reads_nothing(const struct conn *c)
+{
+	return !c->request && uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) > 0;
+}
+
+/*
+ * Who gives way to one more: the oldest that has asked nothing yet, else one that does not read what it asked for, else
+ * the oldest follower. NULL: all wait for their answers.
+ */
+static struct conn *dispensable(const struct ctl *ctl)
+{
+	struct conn *deaf = NULL, *follower = NULL;
+	const struct list *pos;
+
+	list_for_each(pos, &ctl->connections) {
+		struct conn *c = container_of(pos, struct conn, node);
+
+		if (!c->asked)
+			return c;
+		if (!deaf && reads_nothing(c))
+			deaf = c;
+		if (!follower && c->following)
+			follower = c;
+	}
+	return deaf ? deaf : follower;
+}
+
+static void make_room(const struct ctl *ctl)
+{
+	struct conn *c = ctl->nconnections < CTL_CONNECTIONS ? NULL : dispensable(ctl);
+
+	if (c)
+		conn_close(c);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
 	struct ctl *ctl = listener->data;
@@ -314,6 +350,7 @@ static void on_connection(uv_stream_t *listener, int status)
 	uv_timer_init(listener->loop, &c->timer);
 	c->pipe.data = c;
 	c->timer.data = c;
+	make_room(ctl);
 	list_append(&ctl->connections, &c->node);
 	ctl->nconnections++;
 	uv_timer_start(&c->timer, on_timer, CTL_IDLE_MS, 0);

@@ -70,7 +70,8 @@
 	X(RESET_IGNORED, reset_ignored, "RESETs without a token of ours")                          \
 	X(ICMP_SENT, icmp_sent, "ICMP errors sent into the tunnel")                                \
 	X(ILLEGAL_TRANSITION, illegal_transition, "transitions the state machine refused")         \
-	X(AUDIT_LOST, audit_lost, "audit records lost to a full ring")
+	X(AUDIT_LOST, audit_lost, "audit records lost to a full ring")                             \
+	X(LOG_LOST, log_lost, "log lines lost because nobody read stderr")
 
 enum counter {
 #define X(NAME, name, text) COUNT_##NAME,

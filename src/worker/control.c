@@ -258,6 +258,7 @@ static void answer_report(struct daemon *d, struct gather *g)
 	struct session_info *all = merge(d, g, &sum, &n);
 
 	sum.n[COUNT_AUDIT_LOST] = audit_lost(d->audit);
+	sum.n[COUNT_LOG_LOST] = log_lost();
 	if (g->kind == GATHER_METRICS && all)
 		answer_scrape(d, g, all, n, &st, &sum);
 	else if (g->kind == GATHER_METRICS)

@@ -12,12 +12,12 @@
 #include "ctl/ctl.h"
 #include "ctl/metrics.h"
 #include "net/tun.h"
+#include "worker/signals.h"
 #include "worker/standing.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
 #define DAEMON_RECENT 1024 /* audit records kept for `events` */
-#define DAEMON_SIGNALS 3
 
 struct steer;
 
@@ -28,7 +28,7 @@ struct daemon {
 	uv_poll_t machine; /* what the kernel tells of it */
 	int machine_fd;    /* -1: it does not */
 	uv_timer_t drain, watchdog, goodbye;
-	uv_signal_t signals[DAEMON_SIGNALS];
+	struct signals signals;
 	const char *config_file;
 	struct config *config;
 	struct config *replaced; /* until every worker has let go of it */

@@ -149,16 +149,17 @@ static void quit(struct daemon *d)
 	uv_timer_start(&d->goodbye, quit_forced, GOODBYE_MS, 0);
 }
 
-static void signalled(uv_signal_t *s, int number)
+static void signalled(void *ctx, int number)
 {
-	struct daemon *d = s->data;
+	struct daemon *d = ctx;
 
 	if (number == SIGHUP) {
 		control_reload(d, NULL);
 		return;
 	}
 	if (!d->quitting)
-		log_info("%s: telling every peer, and ending", number == SIGINT ? "interrupted" : "SIGTERM");
+		log_info("%s: telling every peer, and ending",
+			 number == SIGINT ? "interrupted" : number == SIGTERM ? "SIGTERM" : "SIGQUIT");
 	quit(d);
 }
 
@@ -289,23 +290,6 @@ static int open_control(struct daemon *d)
 	if (rc < 0)
 		log_error("control socket %s: %s: %s", d->config->control_socket,
 			  error ? error : "cannot open it", strerror(-rc));
-	return rc;
-}
-
-static int handle_signals(struct daemon *d)
-{
-	static const int numbers[DAEMON_SIGNALS] = { SIGHUP, SIGTERM, SIGINT };
-	int rc = 0;
-
-	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; rc == 0 && i < DAEMON_SIGNALS; i++) {
-		rc = uv_signal_init(&d->loop, &d->signals[i]);
-		d->signals[i].data = d;
-		if (rc == 0)
-			rc = uv_signal_start(&d->signals[i], signalled, numbers[i]);
-	}
-	if (rc < 0)
-		log_error("cannot handle signals: %s", strerror(-rc));
 	return rc;
 }
 
@@ -468,7 +452,7 @@ static int start(struct daemon *d)
 		rc = allow_descriptors(d);
 	if (rc < 0)
 		return rc;
-	rc = handle_signals(d); /* from here on there is something to take down */
+	rc = signals_start(&d->signals, &d->loop, signalled, d); /* from here on there is something to take down */
 	if (rc == 0)
 		rc = start_privileged(d);
 	/*
@@ -546,6 +530,7 @@ static void close_loop(struct daemon *d)
 	uv_walk(&d->loop, close_walked, NULL);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d->loop);
+	signals_end(&d->signals);
 }
 
 /* Undoes as much of start() as was done. False: see worker_fini(). */
@@ -604,6 +589,8 @@ int daemon_run(const char *config_file)
 	struct daemon *d = calloc(1, sizeof(*d));
 	int code;
 
+	signals_hold();
+	log_set_wait(false);
 	if (!d || open_loop(d) < 0) {
 		free(d);
 		return DAEMON_FAILED;
@@ -612,7 +599,7 @@ int daemon_run(const char *config_file)
 	setenv("UV_USE_IO_URING", "0", 1);
 	d->config_file = config_file;
 	d->started = worker_now();
-	d->machine_fd = -1;
+	d->machine_fd = d->signals.fd = -1;
 	list_init(&d->gathers);
 	d->failed = start(d) < 0;
 	if (!d->failed) {

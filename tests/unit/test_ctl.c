@@ -559,25 +559,88 @@ static void test_gone_client(void **state)
 	assert_int_equal(w->terminates, 0);
 }
 
+/* Whoever keeps his place for nothing loses it to who asks, the oldest first; who waits for the daemon keeps it. */
 static void test_too_many(void **state)
 {
 	struct world *w = *state;
 	int fds[CTL_CONNECTIONS];
-	json_t *o;
-	int fd;
+	int waiting = dial(w);
 
+	w->later = true;
+	tell(w, waiting, "{\"command\":\"sessions\"}\n");
+	turn(w);
 	for (int i = 0; i < CTL_CONNECTIONS; i++)
 		fds[i] = dial(w);
+	expect_end(w, fds[0]);
+	expect_ok(w, "{\"command\":\"reload\"}\n", NULL);
+	expect_end(w, fds[1]);
+	ctl_answer_sessions(w->waiting, w->sessions, 3);
+	json_decref(hear_json(w, waiting));
+	close(waiting);
+	for (int i = 2; i < CTL_CONNECTIONS; i++)
+		close(fds[i]);
+}
+
+static int follow(struct world *w)
+{
+	int fd = dial(w);
+
+	tell(w, fd, "{\"command\":\"events\",\"follow\":true}\n");
+	turn(w);
+	json_decref(hear_json(w, fd));
+	return fd;
+}
+
+/* Of followers the one that does not read goes first. */
+static void test_too_many_followers(void **state)
+{
+	struct world *w = *state;
+	int fds[CTL_CONNECTIONS];
+
+	for (int i = 0; i < CTL_CONNECTIONS; i++)
+		fds[i] = follow(w);
+	for (uint32_t n = 1; n <= 2000; n++) {
+		struct audit_record r = record(n, 0xab, "alice");
+
+		ctl_event(w->ctl, &r);
+		for (int i = 0; i < CTL_CONNECTIONS; i++)
+			if (i != 7)
+				json_decref(hear_json(w, fds[i]));
+	}
+	expect_ok(w, "{\"command\":\"reload\"}\n", NULL);
+	close(fds[7]);
+	fds[7] = follow(w); /* all places are taken again */
+	expect_ok(w, "{\"command\":\"reload\"}\n", NULL);
+	expect_end(w, fds[0]);
+	for (int i = 1; i < CTL_CONNECTIONS; i++)
+		close(fds[i]);
+}
+
+/* With all places waited on there is none. */
+static void test_all_wait(void **state)
+{
+	struct world *w = *state;
+	struct ctl_request *requests[CTL_CONNECTIONS];
+	int fds[CTL_CONNECTIONS], fd;
+	json_t *o;
+
+	w->later = true;
+	for (int i = 0; i < CTL_CONNECTIONS; i++) {
+		fds[i] = dial(w);
+		tell(w, fds[i], "{\"command\":\"sessions\"}\n");
+		turn(w);
+		requests[i] = w->waiting;
+	}
 	fd = dial(w);
 	o = hear_json(w, fd);
 	assert_string_equal(json_string_value(json_object_get(o, "error")), "too many connections");
 	json_decref(o);
 	expect_end(w, fd);
-	close(fds[0]);
-	turn(w);
-	expect_ok(w, "{\"command\":\"reload\"}\n", NULL);
-	for (int i = 1; i < CTL_CONNECTIONS; i++)
+	for (int i = 0; i < CTL_CONNECTIONS; i++) {
+		ctl_answer_sessions(requests[i], w->sessions, 3);
+		json_decref(hear_json(w, fds[i]));
 		close(fds[i]);
+	}
 }
 
 /* --- events --- */
@@ -752,7 +815,9 @@ int main(void)
 		T(test_status),        T(test_sessions),     T(test_show),        T(test_which_session),
 		T(test_jump),          T(test_other_orders), T(test_garbage),     T(test_deep_nesting),
 		T(test_oversize),      T(test_in_pieces),    T(test_half_closed), T(test_silent_client),
-		T(test_gone_client),   T(test_too_many),     T(test_events),      T(test_follow),
+		T(test_gone_client),   T(test_too_many),
+		T(test_too_many_followers),
+		T(test_all_wait),     T(test_events),      T(test_follow),
 		T(test_slow_follower), T(test_mode),         T(test_taken),       T(test_stale),
 	};
 

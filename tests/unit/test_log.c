@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -26,6 +29,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	log_set_wait(true);
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);
 	close(capture[0]);
@@ -43,6 +47,24 @@ static const char *written(void)
 
 	buf[n > 0 ? n : 0] = '\0';
 	return buf;
+}
+
+#define MISSING "warning: log lines missing here, for nobody had read those before them: "
+
+/* What was said to be missing, in all that can be read. */
+static uint64_t said_missing(int in)
+{
+	static char buf[1024 * 1024];
+	uint64_t sum = 0;
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(in, buf + len, sizeof(buf) - 1 - len)) > 0)
+		len += (size_t)n;
+	buf[len] = '\0';
+	for (const char *at = buf; (at = strstr(at, MISSING)); at++)
+		sum += strtoull(at + strlen(MISSING), NULL, 10);
+	return sum;
 }
 
 static void test_prefixes(void **state)
@@ -106,6 +128,52 @@ static void test_errno_is_kept(void **state)
 	close(STDERR_FILENO);
 	log_info("nobody reads this");
 	assert_int_equal(errno, ENOENT);
+	dup2(capture[1], STDERR_FILENO);
+	log_info("nor does anybody miss it");
+	assert_int_equal(said_missing(capture[0]), 1);
+}
+
+/* Nobody reads: no line waits, and how many are missing is said once there is room again. */
+static void never_waits(int out, int in)
+{
+	const uint64_t before = log_lost();
+	uint64_t said;
+
+	dup2(out, STDERR_FILENO);
+	log_set_wait(false);
+	assert_false(fcntl(out, F_GETFL) & O_NONBLOCK); /* which others share */
+	for (unsigned int n = 0; log_lost() - before < 3 && n < 10000; n++)
+		log_info("a line that is long enough to fill whatever there is before long: %0200u", n);
+	assert_int_equal(log_lost() - before, 3);
+	said = said_missing(in);
+	assert_true(said < 3);
+	log_info("there is room again");
+	assert_int_equal(said + said_missing(in), 3);
+	assert_int_equal(log_lost() - before, 3);
+}
+
+static void test_full_pipe(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	fcntl(fd[0], F_SETFL, O_NONBLOCK);
+	never_waits(fd[1], fd[0]);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+static void test_full_socket(void **state)
+{
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	fcntl(fd[0], F_SETFL, O_NONBLOCK);
+	never_waits(fd[1], fd[0]);
+	close(fd[0]);
+	close(fd[1]);
 }
 
 static void run_bug(void *arg)
@@ -131,6 +199,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_foreign_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errno_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bug, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_pipe, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_socket, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
