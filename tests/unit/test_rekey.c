@@ -103,11 +103,12 @@ static void assert_no_packet_without_key(struct world *w)
 }
 
 /* A third of everything lost, a tenth doubled, overtaking by up to 100 ms, both ends ordering now and then, jumps
- * under way: what arrives can always be opened, and the ends agree again and again. */
-static void rough(uint64_t seed, uint32_t loss_threshold_ppm, uint32_t least)
+ * under way: what arrives can always be opened, and the ends agree again and again. How often in a hundred rounds. */
+static uint32_t rough(uint64_t seed, uint32_t loss_threshold_ppm)
 {
 	struct world *w = with_traffic(1000);
 	struct prng rng = { seed };
+	uint32_t renewals;
 
 	w->rng.state = seed;
 	world_session(w, 0)->policy.loss_volatile_threshold = loss_threshold_ppm;
@@ -117,7 +118,7 @@ static void rough(uint64_t seed, uint32_t loss_threshold_ppm, uint32_t least)
 		w->client[0].link[i].twice_ppm = 100000;
 		w->client[0].link[i].jitter_us = 100000;
 	}
-	for (unsigned int i = 0; i < 150; i++) {
+	for (unsigned int i = 0; i < 100; i++) {
 		if (!world_session(w, 0) || !world_peer(w, 0))
 			break;
 		order(w, prng_below(&rng, 2));
@@ -128,18 +129,30 @@ static void rough(uint64_t seed, uint32_t loss_threshold_ppm, uint32_t least)
 		world_run(w, 100 + prng_below(&rng, 900));
 	}
 	assert_no_packet_without_key(w);
-	world_assert(w, epoch(w, true) >= least && epoch(w, false) >= least);
+	renewals = epoch(w, true) < epoch(w, false) ? epoch(w, true) : epoch(w, false);
 	for (unsigned int i = 0; i < WORLD_PATHS; i++)
 		w->client[0].link[i] = (struct world_link){ .delay_us = 500 };
 	world_run(w, 90000);
-	world_assert(w, world_all_attached(w) && epoch(w, true) == epoch(w, false));
+	world_assert(w, world_all_attached(w) && epoch(w, true) == epoch(w, false) && epoch(w, true) >= 1);
 	world_free(w);
+	return renewals;
 }
 
+/*
+ * One seed says little: of 400 the number had a mean of 17.5 and a standard deviation of 5.8 (14.8 and 5.7 where loss is
+ * left, too), from 0 to 35, for an offer and its answer come through in half of the cases. So their mean is judged, at
+ * three standard errors.
+ */
 static void test_rough(void **state)
 {
+	uint32_t often = 0, left = 0;
+
+	for (uint64_t seed = 1; seed <= 24; seed++)
+		often += rough(seed, 1000000);
 	for (uint64_t seed = 1; seed <= 12; seed++)
-		rough(seed, seed % 2 ? 1000000 : policy_defaults.loss_volatile_threshold, seed % 2 ? 8 : 1);
+		left += rough(seed, policy_defaults.loss_volatile_threshold);
+	assert_true(often >= 24 * 14);
+	assert_true(left >= 12 * 10);
 }
 
 /* Each step of it may be the last before both ends sleep for a minute: what is in flight is gone. */
