@@ -178,9 +178,13 @@ static void derive(void *key, size_t len, const uint8_t server_private[32], cons
 	crypto_wipe(prk, sizeof(prk));
 }
 
-void reset_key_derive(uint8_t key[32], const uint8_t server_private[32])
+void reset_key_derive(uint8_t key[32], const uint8_t server_private[32], const uint8_t machine[32])
 {
-	derive(key, 32, server_private, "JumpVPN/1 reset");
+	uint8_t prk[32];
+
+	hkdf_extract(prk, machine, 32, server_private, 32);
+	hkdf_expand(key, 32, prk, "JumpVPN/1 reset");
+	crypto_wipe(prk, sizeof(prk));
 }
 
 uint32_t steer_key_derive(const uint8_t server_private[32])

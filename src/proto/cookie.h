@@ -9,7 +9,7 @@
  *     secret     = HMAC-SHA-256(seed of this run of the daemon, number of the two minutes), first 16 bytes
  *     sealed     = AEAD of the HELLO's suite, key HMAC-SHA-256(cookie key, mac1 || nonce),
  *                  nonce zero, associated data the 16-byte header, of the cookie
- *     reset key  = HKDF-Expand(HKDF-Extract("", server private key), "JumpVPN/1 reset")
+ *     reset key  = HKDF-Expand(HKDF-Extract(machine, server private key), "JumpVPN/1 reset")
  *     token      = HMAC-SHA-256(reset key, locator), first 16 bytes
  *
  * SipHash is SipHash-2-4 with 128 bits: a flood of rubbish costs the thread that carries data some 0.1 us a HELLO. mac1
@@ -55,7 +55,11 @@ void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, cons
 bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,
 		    const uint8_t mac1[PROTO_MAC_LEN], uint8_t cookie[PROTO_MAC_LEN]);
 
-void reset_key_derive(uint8_t key[32], const uint8_t server_private[32]);
+/*
+ * `machine` is the same for all runs on one machine and another one elsewhere, so that a second server with the same key
+ * and node id cannot make tokens of this one's; zeroes where there is nothing to tell machines by.
+ */
+void reset_key_derive(uint8_t key[32], const uint8_t server_private[32], const uint8_t machine[32]);
 /* What locator_worker() takes; odd. */
 uint32_t steer_key_derive(const uint8_t server_private[32]);
 /* Marks a locator as one of this server's: its last two bytes are a keyed hash of the others. A server that was restarted

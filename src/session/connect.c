@@ -17,12 +17,12 @@
 #include "base/wire.h"
 #include "proto/cookie.h"
 
-#define YOUNG_MS 10000  /* a session that ends before this makes the next one wait */
-#define SAME_SOCKET 3   /* HELLOs from one local port before a fresh one is tried */
-#define CONSUMING_MAX 4 /* WELCOMEs being opened for one HELLO */
-#define HEAD_START_MS 250       /* RFC 8305 has as much between two attempts */
-#define HEAD_START_MAX_MS 1000  /* for a path that is known to be long */
-#define CHANCES 2               /* HELLOs that the preferred candidate has before others count */
+#define YOUNG_MS 10000         /* a session that ends before this makes the next one wait */
+#define SAME_SOCKET 3          /* HELLOs from one local port before a fresh one is tried */
+#define CONSUMING_MAX 4        /* WELCOMEs being opened for one HELLO */
+#define HEAD_START_MS 250      /* RFC 8305 has as much between two attempts */
+#define HEAD_START_MAX_MS 1000 /* for a path that is known to be long */
+#define CHANCES 2              /* HELLOs that the preferred candidate has before others count */
 #define COMPLAIN_FIRST_MS 5000
 #define COMPLAIN_MS 60000
 #define TURNS (PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX)
@@ -152,7 +152,8 @@ static const struct endpoint *next_remote(struct engine *e, uint8_t *number, str
 	struct client *c = e->client;
 
 	for (unsigned int i = 0; i < TURNS; i++) {
-		const uint8_t n = candidate_at(c, c->turn % PROTO_PATHS_MAX), rank = c->turn / PROTO_PATHS_MAX;
+		const uint8_t n = candidate_at(c, c->turn % PROTO_PATHS_MAX),
+			      rank = c->turn / PROTO_PATHS_MAX;
 		const struct known_candidate *k = &c->candidate[n];
 
 		if (++c->turn == TURNS) {
@@ -482,8 +483,7 @@ static struct session *session_birth(struct engine *e, const struct welcome *w,
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
 	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
-	keys_start(&s->keys, true, w->suite, split, w->policy.replay_window, s->replay_bits,
-		   &e->cache_next);
+	keys_start(&s->keys, true, w->suite, split, w->policy.replay_window, s->replay_bits, &e->cache_next);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
 	if (s->path[0].issued)
@@ -596,21 +596,6 @@ void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
 	}
 out:
 	job_free(j);
-}
-
-void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		   struct jv_time now)
-{
-	const struct packet_reset *r = (const struct packet_reset *)datagram;
-	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
-
-	if (!p || !p->known || p->route.socket != from->socket ||
-	    !crypto_equal(p->token, r->token, sizeof(p->token))) {
-		e->counters.n[COUNT_RESET_IGNORED]++;
-		return;
-	}
-	p->session->closing = true;
-	session_end(p->session, REASON_PEER_CLOSED, now);
 }
 
 void client_ended(struct session *s, struct jv_time now)

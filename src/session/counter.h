@@ -68,6 +68,7 @@
 	X(WELCOME_BAD, welcome_bad, "WELCOMEs or COOKIEs that answer no HELLO of ours")            \
 	X(RESET_SENT, reset_sent, "RESETs sent")                                                   \
 	X(RESET_IGNORED, reset_ignored, "RESETs without a token of ours")                          \
+	X(RESET_FOREIGN, reset_foreign, "of these, such as a second server with our server's key and node id sends") \
 	X(ICMP_SENT, icmp_sent, "ICMP errors sent into the tunnel")                                \
 	X(ILLEGAL_TRANSITION, illegal_transition, "transitions the state machine refused")         \
 	X(AUDIT_LOST, audit_lost, "audit records lost to a full ring")                             \

@@ -29,7 +29,7 @@ static bool server_new(struct engine *e, const struct engine_setup *setup)
 		return false;
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	source_limit_init(e->reset_limit, &key, RESET_PER_SECOND, RESET_BURST);
-	reset_key_derive(e->reset_key, e->config->private_key);
+	reset_key_derive(e->reset_key, e->config->private_key, setup->machine);
 	e->steer_key = steer_key_derive(e->config->private_key);
 	locator_key_derive(&e->locator_key, e->config->private_key);
 	return true;

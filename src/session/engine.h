@@ -88,6 +88,7 @@ struct engine_setup {
 	size_t max_sessions;
 	size_t key_cache;  /* expanded keys */
 	bool hardware_aes; /* which suite to prefer */
+	uint8_t machine[32]; /* server: which machine this is, see reset_key_derive() */
 	uint8_t cookie_seed[32]; /* server: random, drawn once for all workers of this run of the daemon */
 };
 

@@ -9,7 +9,7 @@
 
 void ladder_init(struct client *c)
 {
-	c->resolved = c->last_hello = c->complained = TIME_NEVER;
+	c->resolved = c->last_hello = c->complained = c->reset = TIME_NEVER;
 	timer_init(&c->settle, candidate_settle);
 }
 

@@ -208,6 +208,8 @@ struct client {
 	uint32_t next_socket, next_serial;
 	uint64_t number; /* of the last HELLO */
 	uint32_t young;  /* sessions in a row that ended soon after they were born */
+	uint8_t resets;  /* sessions that a RESET of the server's ended, each soon after the one before */
+	struct jv_time reset; /* the last of them; TIME_NEVER */
 	/* what the server says, and the parts of what it is saying */
 	uint16_t mtu;
 	struct net_item *items; /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX */
@@ -516,8 +518,6 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 		     struct jv_time now);
 void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		    struct jv_time now);
-void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		   struct jv_time now);
 void connect_job_done(struct engine *e, struct job *j, struct jv_time now);
 void connect_stop(struct engine *e);
 /* A candidate is there that was not; `quiet`: one that does not come and go all the time. */
@@ -531,6 +531,10 @@ void connect_complain(struct timer *t, struct jv_time now);
 /* A socket told of an error. */
 void connect_error(struct engine *e, uint32_t socket, int error);
 void client_ended(struct session *s, struct jv_time now);
+
+/* reset.c: the server does not know our session, client */
+void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		   struct jv_time now);
 
 /* proof.c: where a path leads, server */
 /* Learns it, if this is the newest packet heard on the path. False: it does not fit the path and is not to be acted

@@ -40,6 +40,8 @@ struct daemon {
 	struct tun_offload tun_offload;
 	struct udp_offload udp_offload;
 	char tunnel_name[CONFIG_IFNAME_MAX];
+	uint8_t machine_id[32];  /* machine.h */
+	struct jv_time twin_told; /* when a second server was warned of last */
 	uint8_t cookie_seed[32]; /* of the cookies of all workers */
 	struct tunnel *tunnel;
 	struct steer *steer; /* NULL: one worker, or the kernel cannot */

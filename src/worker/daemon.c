@@ -22,12 +22,15 @@
 #include "worker/control.h"
 #include "worker/descriptors.h"
 #include "worker/devices.h"
+#include "worker/machine.h"
 #include "worker/privileges.h"
 #include "worker/worker.h"
 
 #define AUDIT_RING 4096
 #define DRAIN_MS 50
 #define GOODBYE_MS 2000
+#define TWIN_MS 60000
+#define MACHINE_ID "/etc/machine-id"
 
 /* --- workers --- */
 
@@ -39,6 +42,11 @@ struct worker *daemon_worker(const struct daemon *d, uint32_t index)
 const char *daemon_tunnel_name(const struct daemon *d)
 {
 	return d->tunnel_name;
+}
+
+const uint8_t *daemon_machine(const struct daemon *d)
+{
+	return d->machine_id;
 }
 
 const uint8_t *daemon_cookie_seed(const struct daemon *d)
@@ -59,12 +67,34 @@ void daemon_answer(struct daemon *d, struct worker *w, const struct message *m)
 	uv_async_send(&d->wake);
 }
 
+/* Once a minute: whoever sits on the way can have as many of them as he likes. */
+static void warn_of_twin(struct daemon *d, const struct audit_record *r)
+{
+	const bool again = r->reason == REASON_RESET_AGAIN;
+	const struct jv_time now = worker_now();
+	char text[ENDPOINT_STRLEN];
+
+	if ((!again && r->reason != REASON_FOREIGN_RESET) ||
+	    (d->twin_told.us != 0 && time_since_ms(now, d->twin_told) < TWIN_MS))
+		return;
+	d->twin_told = now;
+	log_warn(
+		"%s %s; give a copied gateway a key%s of its own",
+		r->remote.port ? endpoint_format(&r->remote, text) : "the server's address",
+		again ? "ends one session after the other by RESETs: it restarts all the time, or a second server "
+			"runs with the same key, node id and /etc/machine-id"
+		      : "sends RESETs for a session that lives: forged, or a second server runs with the same "
+			"key and node id",
+		again ? " and a machine id (systemd-machine-id-setup)" : "");
+}
+
 static void event_tap(void *ctx, const struct audit_record *r)
 {
 	struct daemon *d = ctx;
 
 	d->recent[d->nrecent++ % DAEMON_RECENT] = *r;
 	standing_note(&d->standing, r);
+	warn_of_twin(d, r);
 	d->events[r->event] += r->count > 0 && r->event != AUDIT_AUDIT_GAP ? r->count : 1;
 	ctl_event(d->ctl, r);
 }
@@ -446,6 +476,10 @@ static int start(struct daemon *d)
 	if (!d->config)
 		return -EINVAL;
 	d->nworkers = worker_count(d->config);
+	if (!machine_read(d->machine_id, MACHINE_ID) && d->config->role == ROLE_SERVER)
+		log_info(
+			"no machine id in %s: a second server with this key and node id could end this one's sessions",
+			MACHINE_ID);
 	rc = config_adopt(d->config, NULL, d->nworkers, &restart);
 	free(restart);
 	if (rc == 0)

@@ -31,6 +31,7 @@ int daemon_run(const char *config_file);
 /* For workers, on their threads. */
 struct worker *daemon_worker(const struct daemon *d, uint32_t index);
 const char *daemon_tunnel_name(const struct daemon *d);
+const uint8_t *daemon_machine(const struct daemon *d); /* 32 bytes: machine.h */
 const uint8_t *daemon_cookie_seed(const struct daemon *d); /* 32 random bytes */
 void daemon_wake(struct daemon *d); /* audit records are waiting */
 void daemon_answer(struct daemon *d, struct worker *w, const struct message *m);

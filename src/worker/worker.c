@@ -273,6 +273,7 @@ static int engine_init(struct worker *w)
 		.hardware_aes = crypto_has_aes(),
 	};
 
+	memcpy(setup.machine, daemon_machine(w->daemon), sizeof(setup.machine));
 	memcpy(setup.cookie_seed, daemon_cookie_seed(w->daemon), sizeof(setup.cookie_seed));
 	worker_io(&setup.io);
 	w->engine = engine_new(&setup, worker_now());

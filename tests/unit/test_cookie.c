@@ -99,12 +99,15 @@ static void test_formulas(void **state)
 static void test_reset(void **state)
 {
 	static const uint8_t locator[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
-	uint8_t prk[32], key[32], expected[32], token[16];
+	uint8_t machine[32] = { 0 }, prk[32], key[32], other[32], expected[32], token[16];
 
 	hkdf_extract(prk, NULL, 0, server_public, 32);
 	hkdf_expand(expected, 32, prk, "JumpVPN/1 reset");
-	reset_key_derive(key, server_public);
+	reset_key_derive(key, server_public, machine);
 	assert_memory_equal(key, expected, 32);
+	machine[31] = 1;
+	reset_key_derive(other, server_public, machine);
+	assert_memory_not_equal(key, other, 32);
 	hmac_sha256_2(expected, key, 32, locator, 8, NULL, 0);
 	reset_token(token, key, locator);
 	assert_memory_equal(token, expected, 16);

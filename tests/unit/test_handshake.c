@@ -506,6 +506,76 @@ static void test_forged_reset(void **state)
 	world_free(w);
 }
 
+/* A second server with the same key and node id, on another machine: its RESETs end nothing, and are told of. */
+static void test_twin_server(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const uint8_t machine[32] = { 2 };
+	struct packet_reset r = { .type = PACKET_RESET };
+	uint8_t key[32];
+	const struct path *p;
+
+	world_attach(w);
+	p = world_session(w, 0)->active;
+	memcpy(r.locator, p->locator, 8);
+	reset_key_derive(key, w->config->private_key, machine);
+	reset_token(r.token, key, r.locator);
+	remember_id(w);
+	for (int i = 0; i < 1000; i++)
+		world_inject_down(w, 0, &p->route, &r, sizeof(r));
+	world_run(w, 2000);
+	assert_true(world_all_attached(w));
+	assert_false(client_attached_to_other(w));
+	assert_int_equal(world_count(w, WORLD_WORKERS, COUNT_RESET_FOREIGN), 1000);
+	assert_int_equal(world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_FOREIGN_RESET, 0), 2);
+	/* The true one's still counts. */
+	reset_key_derive(key, w->config->private_key, (const uint8_t[32]){ 0 });
+	reset_token(r.token, key, r.locator);
+	world_inject_down(w, 0, &p->route, &r, sizeof(r));
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, 0), 1);
+	world_free(w);
+}
+
+/* One from the same image, machine id and all: what it ends was not its own, and how often it does is told. */
+static void test_twin_of_the_same_image(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	world_attach(w);
+	world_traffic(w, &w->client[0].up, 10000, false);
+	for (unsigned int n = 1; n <= 5; n++) {
+		remember_id(w);
+		world_restart(w, 0);
+		world_assert(w, world_until(w, client_attached_to_other, 60000));
+		world_assert(w, world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_RESET_AGAIN,
+					     0) == (n < 3 ? 0 : n - 2));
+		world_run(w, 60000);
+	}
+	/* One that comes long after them is a restart. */
+	world_run(w, 700000);
+	remember_id(w);
+	world_restart(w, 0);
+	world_assert(w, world_until(w, client_attached_to_other, 60000));
+	world_assert(w, world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_RESET_AGAIN, 0) == 3);
+	world_free(w);
+}
+
+/* The server moves to another machine, and its RESETs are not believed: the client comes back all the same. */
+static void test_server_on_another_machine(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	world_attach(w);
+	remember_id(w);
+	w->machine = 3;
+	world_restart(w, 0);
+	world_traffic(w, &w->client[0].up, 10000, false);
+	world_assert(w, world_until(w, client_attached_to_other, 20000));
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, 0), 0);
+	assert_true(world_count(w, WORLD_WORKERS, COUNT_RESET_FOREIGN) > 0);
+	world_free(w);
+}
+
 /* RESETs are no echo: never longer than what asked, within the rate, and for locators of this node, that this server has
  * issued, alone. */
 static void test_reset_is_bounded(void **state)
@@ -675,6 +745,9 @@ int main(void)
 		cmocka_unit_test(test_cookie),
 		cmocka_unit_test(test_server_restart),
 		cmocka_unit_test(test_forged_reset),
+		cmocka_unit_test(test_twin_server),
+		cmocka_unit_test(test_twin_of_the_same_image),
+		cmocka_unit_test(test_server_on_another_machine),
 		cmocka_unit_test(test_reset_is_bounded),
 		cmocka_unit_test(test_supersede),
 		cmocka_unit_test(test_two_workers),

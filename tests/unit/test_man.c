@@ -316,6 +316,7 @@ static void resets(const struct world *w)
 
 static void all_vectors(void)
 {
+	static const uint8_t no_machine[32];
 	static struct world w;
 
 	count_up(w.server, 0x00, 32);
@@ -325,7 +326,7 @@ static void all_vectors(void)
 	x25519_public(w.server_pub, w.server);
 	x25519_public(w.client_pub, w.client);
 	cookie_keys_derive(&w.cookie_keys, w.server_pub);
-	reset_key_derive(w.reset_key, w.server);
+	reset_key_derive(w.reset_key, w.server, no_machine);
 	vector("server public key", w.server_pub, 32);
 	vector("client public key", w.client_pub, 32);
 	vector("mac1 key", w.cookie_keys.mac1, 16);

@@ -61,6 +61,8 @@ static const char *const reasons[] = {
 	[52] = "unknown_peer",
 	[53] = "ecn_mismarked",
 	[54] = "rekey_overdue",
+	[55] = "foreign_reset",
+	[56] = "reset_again",
 };
 
 static void test_reasons(void **state)

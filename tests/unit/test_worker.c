@@ -41,6 +41,13 @@ struct worker *daemon_worker(const struct daemon *d, uint32_t index)
 	return (struct worker *)(uintptr_t)&d->w[index];
 }
 
+const uint8_t *daemon_machine(const struct daemon *d)
+{
+	static const uint8_t machine[32];
+
+	return machine;
+}
+
 const uint8_t *daemon_cookie_seed(const struct daemon *d)
 {
 	static const uint8_t seed[32];

@@ -16,3 +16,5 @@ test_control_LIBS = $(ALL_LIBS)
 test_daemon_SRCS := $(SRCS)
 test_daemon_LIBS = $(ALL_LIBS)
 test_standing_SRCS := src/worker/standing.c src/proto/names.c src/base/addr.c src/base/text.c src/base/log.c
+test_machine_SRCS := src/worker/machine.c $(CRYPTO_SRCS)
+test_machine_LIBS = $(CRYPTO_LIBS)

@@ -69,6 +69,7 @@ static void engine_start(struct world *w, unsigned int i)
 		.max_sessions = 64,
 		.key_cache = 64,
 		.hardware_aes = w->aes[client ? 0 : 1],
+		.machine = { w->machine },
 	};
 
 	we->w = w;

@@ -140,6 +140,7 @@ struct world {
 	bool aes[2];               /* clients', server's */
 	unsigned int hello_worker; /* whom the kernel gives HELLOs */
 	struct config *config;     /* the server's */
+	uint8_t machine;           /* and which machine it runs on */
 	struct world_engine engine[WORLD_ENGINES];
 	struct world_client client[WORLD_CLIENTS];
 	struct datagrams flight, record;

@@ -1,0 +1,54 @@
+/*
+ * RESETs, at the client: who does not know its session says so, and proves by the token that it is the server that made it,
+ * or has all that this one has.
+ */
+#include "session/session.h"
+
+#define RESETS_MANY 3    /* restarts are not that frequent, */
+#define RESETS_MS 600000 /* within this time of each other */
+
+/* Of a path of ours, from where the path leads, and not our server's: forged, or another has its key and node id. */
+static void reset_ignored(struct path *p, const struct route *from, struct jv_time now)
+{
+	struct engine *e = p->session->engine;
+
+	if (p->route.socket != from->socket || !endpoint_equal(&p->route.remote, &from->remote))
+		return;
+	e->counters.n[COUNT_RESET_FOREIGN]++;
+	trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_FOREIGN_RESET, &from->remote,
+		      now);
+}
+
+/* One restart ends one session. More of them: it restarts all the time, or another has its keys, and is the same machine
+ * by all that it can prove. */
+static void reset_taken(struct session *s, const struct route *from, struct jv_time now)
+{
+	struct client *c = s->engine->client;
+
+	if (time_is_never(c->reset) || time_since_ms(now, c->reset) > RESETS_MS)
+		c->resets = 0;
+	c->reset = now;
+	if (c->resets < RESETS_MANY)
+		c->resets++;
+	if (c->resets == RESETS_MANY)
+		trail_refused(s->engine, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_RESET_AGAIN,
+			      &from->remote, now);
+}
+
+void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		   struct jv_time now)
+{
+	const struct packet_reset *r = (const struct packet_reset *)datagram;
+	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
+
+	if (!p || !p->known || p->route.socket != from->socket ||
+	    !crypto_equal(p->token, r->token, sizeof(p->token))) {
+		e->counters.n[COUNT_RESET_IGNORED]++;
+		if (p && p->known)
+			reset_ignored(p, from, now);
+		return;
+	}
+	reset_taken(p->session, from, now);
+	p->session->closing = true;
+	session_end(p->session, REASON_PEER_CLOSED, now);
+}
