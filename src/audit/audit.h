@@ -50,7 +50,7 @@ uint64_t audit_lost(const struct audit *a);
 /* Drains once more, waits for the sinks at most `wait_ms` in all, closes. */
 void audit_close(struct audit *a, unsigned int wait_ms);
 
-#define AUDIT_JSON_MAX 2048
+#define AUDIT_JSON_MAX 2560
 /* One JSON object without a newline; its length, always below AUDIT_JSON_MAX. */
 size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r);
 /* The same for people and grep, as syslog gets it: the event, then key=value; its length. */

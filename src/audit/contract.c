@@ -47,6 +47,30 @@ bool contract_allows(enum state from, enum state to, enum reason why)
 	return (unsigned int)why < 64 && reasons(from, to) >> why & 1;
 }
 
+/* The states behind one more change. `why`: NULL, or the reason that this change must be for. */
+static unsigned int step(unsigned int states, const enum reason *why)
+{
+	unsigned int next = 0;
+
+	for (enum state from = STATE_ATTACHED; from < STATE_TERMINATED; from++)
+		for (enum state to = STATE_ATTACHED; states & 1u << from && to < STATE_TERMINATED; to++)
+			if (why ? contract_allows(from, to, *why) : reasons(from, to) != 0)
+				next |= 1u << to;
+	return next;
+}
+
+bool contract_leads(enum state from, enum state to, uint64_t changes, enum reason why)
+{
+	const uint64_t enough = 16; /* from then on all of them can be reached */
+	unsigned int states = 1u << from;
+
+	if (from == STATE_BIRTH || from >= STATE_TERMINATED || to >= STATE_TERMINATED || changes == 0)
+		return false;
+	for (uint64_t i = 1; i < (changes < enough ? changes : enough); i++)
+		states = step(states, NULL);
+	return step(states, &why) >> to & 1;
+}
+
 uint64_t contract_data_ms(const struct audit_bounds *b)
 {
 	const uint64_t drops =

@@ -7,6 +7,8 @@
 
 /* May a session go from here to there for this reason? */
 bool contract_allows(enum state from, enum state to, enum reason why);
+/* May it come from here to there by so many changes, the last of them for this reason? Neither is BIRTH or TERMINATED. */
+bool contract_leads(enum state from, enum state to, uint64_t changes, enum reason why);
 /* May this event, which is no transition, carry this reason? */
 bool contract_explains(enum audit_event event, enum reason why);
 /*

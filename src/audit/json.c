@@ -133,6 +133,15 @@ static void json_traffic(struct out *o, const struct audit_traffic *t)
 #undef X
 }
 
+static void json_flaps(struct out *o, const struct audit_record *r)
+{
+	if (r->event != AUDIT_SESSION_STATE_CHANGE || r->count < 2)
+		return;
+#define X(key) json_number(o, #key, r->flaps.key);
+	AUDIT_FLAPS_LIST(X)
+#undef X
+}
+
 static void json_bounds(struct out *o, const struct audit_bounds *b)
 {
 	if (b->max_lifetime_ms == 0)
@@ -179,6 +188,7 @@ size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	json_optional(&o, "late_ms", false, r->late_ms);
 	if (fields & FIELD_TRAFFIC)
 		json_traffic(&o, &r->traffic);
+	json_flaps(&o, r);
 	json_bounds(&o, &r->bounds);
 	if (r->event == AUDIT_AUDIT_GAP)
 		json_number(&o, "lost", r->count);

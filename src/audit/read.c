@@ -47,6 +47,9 @@ static const struct key {
 #define X(key) { #key, U64, AT_RECORD(traffic.key), 0, false },
 	AUDIT_TRAFFIC_LIST(X)
 #undef X
+#define X(key) { #key, U32, AT_RECORD(flaps.key), 0, false },
+	AUDIT_FLAPS_LIST(X)
+#undef X
 #define X(key) { #key, U32, AT_RECORD(bounds.key), 0, false },
 	AUDIT_BOUNDS_LIST(X)
 #undef X
@@ -59,6 +62,8 @@ static const struct key {
 };
 
 enum { KEYS = sizeof(keys) / sizeof(keys[0]), VALUE_MAX = 256 };
+
+_Static_assert(KEYS <= 64, "a bit for each key");
 
 struct cursor {
 	const char *start, *at, *end;

@@ -79,6 +79,32 @@ struct audit_traffic {
 #undef X
 };
 
+/*
+ * Of a SessionStateChange that stands for several (`count`): it leads from the state before the first of them to the state
+ * behind the last, which is when it is `at`. The time in each state since the change that was told before, and of the two
+ * that are bounded the longest stay; how long before `at` the session has left ATTACHED (0: it is there); from the first of
+ * them to the last; the ReattachAttempts meanwhile.
+ */
+#define AUDIT_FLAPS_LIST(X)                                                                        \
+	X(attached_ms)                                                                             \
+	X(volatile_ms)                                                                             \
+	X(degraded_ms)                                                                             \
+	X(recovering_ms)                                                                           \
+	X(volatile_most_ms)                                                                        \
+	X(recovering_most_ms)                                                                      \
+	X(away_ms)                                                                                 \
+	X(span_ms)                                                                                 \
+	X(attempts)
+
+struct audit_flaps {
+#define X(key) uint32_t key;
+	AUDIT_FLAPS_LIST(X)
+#undef X
+};
+
+/* State changes of a session that are told one by one in a minute, which begins with the first; more are summed up. */
+#define AUDIT_CHANGES_PER_MIN 30
+
 struct audit_record {
 	struct jv_time at;         /* boot clock, by the engine */
 	uint64_t ts_ms;            /* wall clock, ms since 1970; stamped by the worker, for people only */
@@ -109,5 +135,6 @@ struct audit_record {
 	uint32_t srtt_us;          /* of path_to; 0: not measured */
 	uint32_t loss_ppm;         /* of path_to, over its last whole window */
 	struct audit_traffic traffic; /* of SessionStateChange and SessionTerminated */
+	struct audit_flaps flaps;  /* of SessionStateChange with a count above 1 */
 	struct audit_bounds bounds; /* of SessionCreated, and of PolicyReloaded with a session */
 };

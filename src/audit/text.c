@@ -100,6 +100,15 @@ static void text_traffic(struct out *o, const struct audit_traffic *t)
 #undef X
 }
 
+static void text_flaps(struct out *o, const struct audit_record *r)
+{
+	if (r->event != AUDIT_SESSION_STATE_CHANGE || r->count < 2)
+		return;
+#define X(key) text_number(o, #key, r->flaps.key);
+	AUDIT_FLAPS_LIST(X)
+#undef X
+}
+
 static void text_bounds(struct out *o, const struct audit_bounds *b)
 {
 	if (b->max_lifetime_ms == 0)
@@ -133,6 +142,7 @@ size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 	text_optional(&o, "late_ms", false, r->late_ms);
 	if (fields & FIELD_TRAFFIC)
 		text_traffic(&o, &r->traffic);
+	text_flaps(&o, r);
 	text_bounds(&o, &r->bounds);
 	if (r->event == AUDIT_AUDIT_GAP)
 		text_number(&o, "lost", r->count);

@@ -74,7 +74,7 @@ struct told *told_new(struct told_table *tt, struct origin *o, const struct audi
 	t->gaps = told_gaps(t);
 	t->client = r->client;
 	t->active = AUDIT_NO_PATH;
-	t->born = t->left_attached = t->switches.last = t->rebindings.last = t->bounds_at = TIME_NEVER;
+	t->born = t->left_attached = t->switches.last = t->rebindings.last = t->bounds_at = t->minute = TIME_NEVER;
 	t->since = t->last = r->at;
 	slot = slot_of(tt, t->id);
 	t->next = tt->bucket[slot];

@@ -29,7 +29,10 @@ struct told {
 	uint8_t worker, active;
 	bool client;
 	uint64_t gaps;   /* of its worker, as far as it has been taken up again behind them */
+	bool adopted;    /* records of it are missing */
 	bool taken_over; /* another node has it now (I11) */
+	struct jv_time minute; /* from which `changes` of its state are counted; and in the minute before */
+	uint64_t changes, changes_before;
 	uint64_t tx_packets; /* sent when it entered ATTACHED (I12) */
 	enum state state;
 	enum reason why; /* of the last transition */

@@ -171,16 +171,16 @@ static void check_moves(struct verify *v, struct told *t, const struct audit_rec
  * the peer's log. */
 static void check_data(struct verify *v, struct told *t, const struct audit_record *r)
 {
-	const uint64_t bound = contract_data_ms(&t->bounds);
+	const uint64_t bound = contract_data_ms(&t->bounds), before = t->tx_packets;
 
 	if (r->to == STATE_ATTACHED)
 		t->tx_packets = r->traffic.tx_packets;
-	if (r->from != STATE_ATTACHED)
+	if (r->from != STATE_ATTACHED && r->flaps.attached_ms == 0)
 		return;
 	v->totals.stays++;
 	if (bound == 0)
 		v->totals.stays_unbound++;
-	else if (r->traffic.tx_packets == t->tx_packets)
+	else if (r->traffic.tx_packets == before)
 		v->totals.stays_silent++;
 	else if (r->traffic.stalled_ms > bound + r->late_ms)
 		find(v, "I12", t, "ATTACHED though its data did not pass for %llu ms; %llu are the bound",
@@ -195,30 +195,60 @@ static void take_state(struct told *t, const struct audit_record *r)
 		t->max_before = 0; /* judged by what is in force */
 	if (r->to == STATE_ATTACHED)
 		t->max_before = 0;
-	if (r->from == STATE_ATTACHED)
-		t->left_attached = r->at;
+	if (r->from == STATE_ATTACHED || r->count > 1)
+		t->left_attached = time_add_ms(r->at, -(int64_t)r->flaps.away_ms);
 	if (r->to == STATE_ATTACHED)
 		t->left_attached = TIME_NEVER;
+	if (time_is_never(t->minute) || time_since_ms(r->at, t->minute) >= WINDOW_US / 1000) {
+		t->changes_before = t->changes;
+		t->changes = 0;
+		t->minute = r->at;
+	}
+	t->changes += r->count;
 	t->state = r->to;
 	t->why = r->reason;
 	t->since = r->at;
 	t->state_version = r->state_version;
 }
 
+/* Of several changes in one record: what their bounds are, and no more than they can have been. */
+static void check_sum(struct verify *v, struct told *t, const struct audit_record *r)
+{
+	const struct audit_flaps *f = &r->flaps;
+	const struct audit_bounds *b = &t->bounds;
+	const struct jv_time start = TIME_ZERO;
+
+	if (r->count < 2)
+		return;
+	if (is_past(time_add_ms(start, f->volatile_most_ms), start, b->volatile_to_degraded_ms, r->late_ms))
+		find(v, "I6", t, "in VOLATILE for %u ms, volatile_to_degraded_ms is %u", f->volatile_most_ms,
+		     b->volatile_to_degraded_ms);
+	if (is_past(time_add_ms(start, f->recovering_most_ms), start, b->recovery_window_ms, r->late_ms))
+		find(v, "I5", t, "in RECOVERING for %u ms, recovery_window_ms is %u", f->recovering_most_ms,
+		     b->recovery_window_ms);
+	if (t->changes + t->changes_before < AUDIT_CHANGES_PER_MIN && !t->adopted)
+		find(v, "I8", t, "%llu transitions in one record, behind %llu that were told one by one",
+		     (unsigned long long)r->count, (unsigned long long)t->changes);
+}
+
 static void check_state(struct verify *v, struct told *t, const struct audit_record *r)
 {
+	const bool sum = r->count > 1;
+
 	if (r->from != t->state)
 		find(v, "I8", t, "leaves %s, but was in %s", state_name(r->from), state_name(t->state));
-	if (!contract_allows(r->from, r->to, r->reason))
+	if (!(sum ? contract_leads(r->from, r->to, r->count, r->reason) :
+		    contract_allows(r->from, r->to, r->reason)))
 		find(v, "I8", t, "%s to %s for %s is not allowed", state_name(r->from), state_name(r->to),
 		     reason_name(r->reason));
-	if (r->state_version != t->state_version + 1)
+	if (r->state_version != t->state_version + (uint32_t)r->count)
 		find(v, "I7", t, "state_version %u after %u", r->state_version, t->state_version);
 	if (r->binding_version != t->binding_version)
 		find(v, "I7", t, "binding_version %u after %u, without a switch", r->binding_version,
 		     t->binding_version);
 	if (r->from != STATE_BIRTH && r->path_to != t->active)
 		find(v, "I1", t, "path %d is active, but it was %d", (int8_t)r->path_to, (int8_t)t->active);
+	check_sum(v, t, r);
 	check_not_early(v, t, r);
 	check_data(v, t, r);
 	take_state(t, r);
@@ -307,23 +337,31 @@ static void check_end(struct verify *v, struct told *t, const struct audit_recor
 	told_ended(&v->told, t);
 }
 
+/* So many changes were told, or may be among those missing, that others may have been summed up. */
+static bool may_sum(const struct told *t, uint64_t missing)
+{
+	return missing >= AUDIT_CHANGES_PER_MIN ||
+	       t->changes + t->changes_before + missing >= AUDIT_CHANGES_PER_MIN;
+}
+
 /* Behind a gap: the record is believed, as far as what is missing can explain it. */
 static void resume(struct verify *v, struct told *t, const struct audit_record *r)
 {
 	const bool moves = r->event == AUDIT_SESSION_STATE_CHANGE;
-	const uint32_t sv = moves ? r->state_version - 1 : r->state_version;
+	const uint32_t sv = moves ? r->state_version - (uint32_t)r->count : r->state_version;
 	const uint32_t bv = r->event == AUDIT_TRANSPORT_SWITCH ? r->binding_version - 1 : r->binding_version;
 	const uint64_t gone = (uint64_t)(sv - t->state_version) + (bv - t->binding_version);
 	struct origin *o = t->origin;
 
 	t->gaps = told_gaps(t);
+	t->adopted = true;
 	v->totals.resumed++;
 	if ((int32_t)(sv - t->state_version) < 0 || (int32_t)(bv - t->binding_version) < 0 ||
-	    gone > o->missing) {
+	    (gone > o->missing && !may_sum(t, o->missing))) {
 		find(v, "I7", t, "versions %u and %u after %u and %u, which the gap does not explain",
 		     r->state_version, r->binding_version, t->state_version, t->binding_version);
 	} else if (o->missing != VERIFY_UNKNOWN) {
-		o->missing -= gone;
+		o->missing -= gone < o->missing ? gone : o->missing;
 	}
 	if (sv != t->state_version || r->from != t->state) {
 		/* How long it has been so is known only where the record tells. */
@@ -360,9 +398,11 @@ static struct told *adopt(struct verify *v, struct origin *o, const struct audit
 	if (!t)
 		return NULL;
 	v->totals.adopted++;
+	t->adopted = true;
 	t->state = r->from;
 	t->why = r->reason;
-	t->state_version = r->state_version - (r->event == AUDIT_SESSION_STATE_CHANGE);
+	t->state_version = r->state_version -
+			   (r->event == AUDIT_SESSION_STATE_CHANGE ? (uint32_t)r->count : 0);
 	t->binding_version = r->binding_version - (r->event == AUDIT_TRANSPORT_SWITCH);
 	if (r->event == AUDIT_TRANSPORT_SWITCH || r->event == AUDIT_REATTACH_ATTEMPT)
 		t->active = r->path_from;
@@ -429,7 +469,8 @@ static void session_record(struct verify *v, struct origin *o, const struct audi
 		resume(v, t, r);
 	if (time_before(r->at, t->last))
 		find(v, "order", t, "boot_us goes back by %lld", (long long)time_diff_us(t->last, r->at));
-	check_bounds(v, t, r->at, r->late_ms);
+	/* A sum says itself what became of the state that it leaves. */
+	check_bounds(v, t, time_add_ms(r->at, -(int64_t)r->flaps.span_ms), r->late_ms);
 	check_owner(v, t, r);
 	t->last = r->at;
 	t->line = v->line;
@@ -511,7 +552,7 @@ static void origin_end(struct verify *v, struct origin *o)
 			if (t->origin != o)
 				continue;
 			v->line = t->line;
-			if (!told_is_unsure(t))
+			if (!told_is_unsure(t) && !may_sum(t, 0)) /* what it did last may wait for its sum */
 				check_bounds(v, t, o->last[t->worker], 0);
 			told_forget(&v->told, t);
 		}

@@ -93,7 +93,9 @@ static void put_details(FILE *out, const json_t *r)
 		fprintf(out, ", epoch %llu", number_of(r, "epoch"));
 	if (json_object_get(r, "lost"))
 		fprintf(out, ", %llu records lost", number_of(r, "lost"));
-	if (number_of(r, "count") > 1)
+	if (number_of(r, "span_ms"))
+		fprintf(out, ", %llu changes in %s", number_of(r, "count"), format_ms(buf, number_of(r, "span_ms")));
+	else if (number_of(r, "count") > 1)
 		fprintf(out, ", %llu times", number_of(r, "count"));
 }
 

@@ -112,7 +112,9 @@ static bool lane_add(struct tl_lane *l, const struct audit_record *r, int64_t us
 				.retry_after_ms = r->retry_after_ms,
 				.late_ms = r->late_ms,
 				.epoch = r->epoch,
-				.count = r->count };
+				.count = r->count,
+				.span_ms = r->flaps.span_ms,
+				.worst = tl_worst(r) };
 	if (r->remote.port)
 		endpoint_format(&r->remote, e->remote);
 	/* A summary of refusals tells of what was before. */

@@ -20,6 +20,8 @@ struct tl_event {
 	uint8_t path_from, path_to;
 	uint32_t srtt_us, loss_ppm, retry_after_ms, late_ms, epoch;
 	uint64_t count;
+	uint32_t span_ms; /* of several state changes in one record: so long before `us` they began, */
+	uint8_t worst;    /* and the worst state they led to; STATE_COUNT: it is one change */
 	char remote[ENDPOINT_STRLEN];
 };
 
@@ -61,6 +63,8 @@ struct timeline {
 const char *tl_path(const struct tl_lane *l, uint8_t path, char buf[16]);
 /* "client of alice", "server, node 1" */
 const char *tl_end(const struct tl_lane *l, char buf[96]);
+/* The worst state that a sum of state changes led to; STATE_COUNT: it is none. */
+uint8_t tl_worst(const struct audit_record *r);
 /* State of the lane at each of `n` columns over from..to, the worst where several share one; STATE_COUNT: none. */
 void tl_raster(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n);
 /* The same for the active path, the last one. */

@@ -44,6 +44,24 @@ static size_t column_of(int64_t at, int64_t from, int64_t to, size_t n)
 	return (size_t)((double)(at - from) / (double)(to - from) * (double)n);
 }
 
+uint8_t tl_worst(const struct audit_record *r)
+{
+	const struct audit_flaps *f = &r->flaps;
+	const struct {
+		enum state state;
+		uint32_t ms;
+	} was[] = { { STATE_ATTACHED, f->attached_ms },
+		    { STATE_VOLATILE, f->volatile_ms },
+		    { STATE_RECOVERING, f->recovering_ms },
+		    { STATE_DEGRADED, f->degraded_ms } };
+	uint8_t worst = STATE_COUNT;
+
+	for (size_t i = 0; r->count > 1 && i < sizeof(was) / sizeof(was[0]); i++)
+		if (was[i].ms > 0 && severity(was[i].state) > severity(worst))
+			worst = (uint8_t)was[i].state;
+	return worst;
+}
+
 static void paint(uint8_t *column, size_t first, size_t last, uint8_t state)
 {
 	for (size_t i = first; i <= last; i++)
@@ -58,6 +76,9 @@ void tl_raster(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *colum
 		const struct tl_event *e = &l->event[i];
 		const int64_t end = i + 1 < l->events ? e[1].us : l->until;
 
+		if (e->worst < STATE_COUNT && e->us >= from && e->us - (int64_t)e->span_ms * 1000 <= to)
+			paint(column, column_of(e->us - (int64_t)e->span_ms * 1000, from, to, n),
+			      column_of(e->us, from, to, n), e->worst);
 		if (e->to == STATE_TERMINATED || end < from || e->us > to)
 			continue;
 		paint(column, column_of(e->us, from, to, n), column_of(end, from, to, n), (uint8_t)e->to);

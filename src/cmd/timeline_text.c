@@ -87,6 +87,8 @@ static void put_details(FILE *out, const struct tl_lane *l, const struct tl_even
 		fprintf(out, " (the worker woke %s too late)", tl_span((int64_t)e->late_ms * 1000, span));
 	if (e->count > 1)
 		fprintf(out, " x%" PRIu64, e->count);
+	if (e->span_ms > 0)
+		fprintf(out, " in %s", tl_span((int64_t)e->span_ms * 1000, span));
 	fputc('\n', out);
 }
 

@@ -79,6 +79,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->dead);
 	list_init(&e->jobs);
 	timer_init(&e->flood_timer, trail_flush);
+	list_init(&e->flapping);
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));

@@ -40,7 +40,8 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled =
-		s->quality_left = s->failed_back = s->rekey.due = s->jump.again = s->late_until = TIME_NEVER;
+		s->quality_left = s->failed_back = s->rekey.due = s->jump.again = s->late_until =
+			s->flapping.minute = TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;
@@ -102,6 +103,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 			      now);
 		return false;
 	}
+	if (to == STATE_TERMINATED)
+		trail_flaps(s, now);
 	reloaded = take_waiting_policy(s);
 	if (from == STATE_ATTACHED) {
 		s->left_attached = now;
@@ -315,6 +318,7 @@ void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_
 	struct path *from = s->active;
 	const uint8_t from_number = from ? from->number : PATH_NONE;
 
+	trail_flaps(s, now); /* of the binding that was */
 	if (from && from != to) {
 		s->draining = from;
 		s->drain_until = time_add_ms(now, s->policy.drain_ms);

@@ -50,6 +50,18 @@ struct rekey {
 	uint8_t overdue;      /* intervals of that age that were told */
 };
 
+/* Changes of state that are not told yet: beyond AUDIT_CHANGES_PER_MIN in a minute they become one record. */
+struct flapping {
+	struct list node;      /* of engine->flapping, while there are any */
+	struct jv_time minute; /* in which changes are counted; TIME_NEVER */
+	uint32_t told;         /* one by one */
+	uint32_t n;            /* waiting: from the state `from`, the first and last of them then */
+	uint32_t late_ms, stalled_ms; /* the worst of them */
+	enum state from;
+	struct jv_time first, last;
+	struct audit_flaps sum;
+};
+
 struct session {
 	/* what the data path touches */
 	struct engine *engine;
@@ -106,6 +118,7 @@ struct session {
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
 	struct passage passage;
+	struct flapping flapping;
 	struct rekey rekey;
 	struct jv_time failed_back; /* client: the last switch back to a path preferred; TIME_NEVER */
 	uint8_t failback_doubt;     /* client: how often in a row that did not last */
@@ -293,6 +306,7 @@ struct engine {
 	uint64_t rescue_bytes; /* of all sessions' rings */
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
+	struct list flapping; /* sessions with changes of state that wait to be told */
 	/*
 	 * By how much this input came too late for the timers that were due before it: the worker slept, was stopped, or
 	 * had too much to do. What is overdue now is not the sessions' fault, whoever notices it: a timer, or a packet that is
@@ -369,6 +383,8 @@ bool candidate_info(const struct known_candidate *k, enum path_fault fault, stru
 void trail_session(struct session *s, enum audit_event event, enum reason why, struct jv_time now);
 void trail_state(struct session *s, enum state from, enum state to, enum reason why, uint64_t elapsed_ms,
 		 struct jv_time now);
+/* What waits of its state changes. */
+void trail_flaps(struct session *s, struct jv_time now);
 void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from,
 		const struct path *to, struct jv_time now);
 void trail_denied(struct session *s, enum reason why, const struct path *to, uint32_t retry_after_ms,

@@ -7,6 +7,7 @@
 #include "base/text.h"
 
 #define FLOOD_MS 1000
+#define FLAPS_MS 60000
 
 static void fill(struct engine *e, const struct session *s, struct audit_record *r, enum audit_event event,
 		 enum reason why, struct jv_time now)
@@ -67,6 +68,7 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 
 	if (!s->told)
 		return;
+	trail_flaps(s, now);
 	fill(s->engine, s, &r, event, why, now);
 	if (event == AUDIT_SESSION_TERMINATED)
 		fill_traffic(s, &r);
@@ -80,6 +82,131 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 	s->engine->io.audit(s->engine->ctx, &r);
 }
 
+void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from,
+		const struct path *to, struct jv_time now)
+{
+	const bool attempt = event == AUDIT_REATTACH_ATTEMPT || event == AUDIT_REATTACH_RESULT;
+	struct audit_record r;
+
+	if (!s->told)
+		return;
+	if (attempt && s->flapping.n > 0) { /* it goes with the changes that wait */
+		s->flapping.sum.attempts += event == AUDIT_REATTACH_ATTEMPT;
+		return;
+	}
+	trail_flaps(s, now);
+	fill(s->engine, s, &r, event, why, now);
+	fill_path(s, &r, from, to, now);
+	if (event == AUDIT_REATTACH_RESULT)
+		r.elapsed_ms = time_since_ms(now, s->jump.first);
+	s->engine->io.audit(s->engine->ctx, &r);
+}
+
+/* --- state changes --- */
+
+/* More than a minute is to tell of one by one? Who disturbs a path can have a session change as often as he likes. */
+static bool flaps(struct flapping *f, struct jv_time now)
+{
+	if (f->n > 0)
+		return true;
+	if (time_is_never(f->minute) || time_since_ms(now, f->minute) >= FLAPS_MS) {
+		f->minute = now;
+		f->told = 0;
+	}
+	if (f->told >= AUDIT_CHANGES_PER_MIN)
+		return true;
+	f->told++;
+	return false;
+}
+
+static void flaps_begin(struct session *s, enum state from, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct flapping *f = &s->flapping;
+
+	memset(&f->sum, 0, sizeof(f->sum));
+	f->late_ms = f->stalled_ms = 0;
+	f->from = from;
+	f->first = now;
+	list_append(&e->flapping, &f->node);
+	timer_start_earlier(&e->wheel, &e->flood_timer, time_add_ms(now, FLOOD_MS));
+}
+
+/* A stay in a state, and its longest of those that are bounded. */
+static void flaps_stay(struct audit_flaps *sum, enum state state, uint32_t ms)
+{
+	uint32_t *most = state == STATE_VOLATILE     ? &sum->volatile_most_ms
+			 : state == STATE_RECOVERING ? &sum->recovering_most_ms
+						     : NULL;
+
+	if (most && ms > *most)
+		*most = ms;
+	if (state == STATE_ATTACHED)
+		sum->attached_ms += ms;
+	else if (state == STATE_VOLATILE)
+		sum->volatile_ms += ms;
+	else if (state == STATE_DEGRADED)
+		sum->degraded_ms += ms;
+	else
+		sum->recovering_ms += ms;
+}
+
+static void flaps_add(struct session *s, enum state from, uint64_t elapsed_ms, struct jv_time now)
+{
+	struct flapping *f = &s->flapping;
+
+	if (f->n++ == 0)
+		flaps_begin(s, from, now);
+	f->last = now;
+	if (s->engine->late_ms > f->late_ms)
+		f->late_ms = s->engine->late_ms;
+	if (from == STATE_ATTACHED && s->passage.stalled_ms > f->stalled_ms)
+		f->stalled_ms = s->passage.stalled_ms;
+	flaps_stay(&f->sum, from, (uint32_t)elapsed_ms);
+}
+
+void trail_flaps(struct session *s, struct jv_time now)
+{
+	struct flapping *f = &s->flapping;
+	struct audit_record r;
+
+	if (f->n == 0)
+		return;
+	fill(s->engine, s, &r, AUDIT_SESSION_STATE_CHANGE, s->reason, f->last);
+	r.from = f->from;
+	r.count = f->n;
+	r.late_ms = f->late_ms;
+	r.elapsed_ms = (uint64_t)f->sum.attached_ms + f->sum.volatile_ms + f->sum.degraded_ms +
+		       f->sum.recovering_ms;
+	fill_traffic(s, &r);
+	r.traffic.stalled_ms = f->stalled_ms;
+	fill_path(s, &r, AUDIT_NO_PATH, s->active, now);
+	r.flaps = f->sum;
+	r.flaps.span_ms = (uint32_t)time_since_ms(f->last, f->first);
+	if (!time_is_never(s->left_attached))
+		r.flaps.away_ms = (uint32_t)time_since_ms(f->last, s->left_attached);
+	if (r.count == 1)
+		memset(&r.flaps, 0, sizeof(r.flaps));
+	f->n = 0;
+	list_remove(&f->node);
+	s->engine->io.audit(s->engine->ctx, &r);
+}
+
+/* Those whose minute is over; the others wait on. */
+static void flaps_flush(struct engine *e, bool all, struct jv_time now)
+{
+	struct list *pos, *tmp;
+
+	list_for_each_safe(pos, tmp, &e->flapping) {
+		struct session *s = container_of(pos, struct session, flapping.node);
+
+		if (all || time_since_ms(now, s->flapping.minute) >= FLAPS_MS)
+			trail_flaps(s, now);
+	}
+	if (!list_is_empty(&e->flapping))
+		timer_start_earlier(&e->wheel, &e->flood_timer, time_add_ms(now, FLOOD_MS));
+}
+
 void trail_state(struct session *s, enum state from, enum state to, enum reason why, uint64_t elapsed_ms,
 		 struct jv_time now)
 {
@@ -87,26 +214,16 @@ void trail_state(struct session *s, enum state from, enum state to, enum reason 
 
 	if (!s->told)
 		return;
+	if (from != STATE_BIRTH && to != STATE_TERMINATED && flaps(&s->flapping, now)) {
+		flaps_add(s, from, elapsed_ms, now);
+		return;
+	}
 	fill(s->engine, s, &r, AUDIT_SESSION_STATE_CHANGE, why, now);
 	r.from = from;
 	r.to = to;
 	r.elapsed_ms = elapsed_ms;
 	fill_traffic(s, &r);
 	fill_path(s, &r, AUDIT_NO_PATH, s->active, now);
-	s->engine->io.audit(s->engine->ctx, &r);
-}
-
-void trail_path(struct session *s, enum audit_event event, enum reason why, uint8_t from,
-		const struct path *to, struct jv_time now)
-{
-	struct audit_record r;
-
-	if (!s->told)
-		return;
-	fill(s->engine, s, &r, event, why, now);
-	fill_path(s, &r, from, to, now);
-	if (event == AUDIT_REATTACH_RESULT)
-		r.elapsed_ms = time_since_ms(now, s->jump.first);
 	s->engine->io.audit(s->engine->ctx, &r);
 }
 
@@ -180,6 +297,7 @@ static void unattached_flush(struct engine *e, bool all, struct jv_time now)
 void trail_unattached_all(struct engine *e, struct jv_time now)
 {
 	unattached_flush(e, true, now);
+	flaps_flush(e, true, now);
 }
 
 /* --- refusals --- */
@@ -283,6 +401,7 @@ void trail_flush(struct timer *t, struct jv_time now)
 		if (e->flood[i].waiting > 0)
 			flood_emit(e, &e->flood[i], now);
 	unattached_flush(e, false, now);
+	flaps_flush(e, false, now);
 }
 
 void trail_denied(struct session *s, enum reason why, const struct path *to, uint32_t retry_after_ms,

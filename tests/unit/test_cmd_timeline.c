@@ -238,6 +238,31 @@ static void test_picture(void **state)
 	unlink(s.path);
 }
 
+/* Many changes in one record: how many, in what time, and the worst of them is drawn over all of it. */
+static void test_sum(void **state)
+{
+	char arg0[] = "timeline";
+	struct story s;
+	char *text, *argv[] = { arg0, s.path, NULL };
+
+	(void)state;
+	story_begin(&s, "s.jsonl", false);
+	born(&s);
+	set(&s, AUDIT_SESSION_STATE_CHANGE, REASON_HEALTH_RECOVERED);
+	s.now.from = s.now.to = STATE_ATTACHED;
+	s.now.state_version += 40;
+	s.now.count = 40;
+	s.now.flaps = (struct audit_flaps){ .attached_ms = 4000, .degraded_ms = 1000, .span_ms = 4000 };
+	say(&s, 5000000);
+	s.now.count = 1;
+	ends(&s, 10000000);
+	text = output_of(EXIT_DONE, 2, argv);
+	assert_non_null(strstr(text, "SessionStateChange ATTACHED -> ATTACHED health_recovered x40 in 4"));
+	assert_non_null(strstr(text, "DDDDDDDD"));
+	free(text);
+	unlink(s.path);
+}
+
 static void test_choice(void **state)
 {
 	char arg0[] = "timeline", session[] = "--session", right[] = "abab", wrong[] = "abac",
@@ -329,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),   cmocka_unit_test(test_picture),
+		cmocka_unit_test(test_sum),
 		cmocka_unit_test(test_choice), cmocka_unit_test(test_choice_of_peer),
 		cmocka_unit_test(test_killed), cmocka_unit_test(test_steps),
 	};

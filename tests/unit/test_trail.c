@@ -86,12 +86,101 @@ static void test_late(void **state)
 	world_free(w);
 }
 
+/* State changes that one end tells of, in all, and in how many records. */
+static uint64_t changes(struct world *w, bool client, size_t from, size_t *records)
+{
+	uint64_t n = 0;
+
+	*records = 0;
+	for (size_t i = from; i < w->audits; i++) {
+		const struct audit_record *r = &w->audit[i].r;
+
+		if (r->client != client || r->event != AUDIT_SESSION_STATE_CHANGE)
+			continue;
+		++*records;
+		n += r->count;
+	}
+	return n;
+}
+
+/* Somebody on the way cuts the only path and lets it pass again, faster than anybody reads. */
+static void flap(struct world *w, unsigned int seconds)
+{
+	for (unsigned int i = 0; i < 2 * seconds; i++) {
+		w->client[0].link[0].cut_up = w->client[0].link[0].cut_down = true;
+		world_run(w, 250);
+		w->client[0].link[0].cut_up = w->client[0].link[0].cut_down = false;
+		world_run(w, 250);
+	}
+}
+
+static void test_flapping(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct audit_record *r;
+	size_t from, records;
+
+	w->paths = 1;
+	world_attach(w);
+	world_traffic(w, &w->client[0].up, 5000, false);
+	world_traffic(w, &w->client[0].down, 5000, false);
+	world_run(w, 1000);
+	for (unsigned int minute = 0; minute < 3; minute++) {
+		from = w->audits;
+		flap(w, 60);
+		for (unsigned int client = 0; client < 2; client++) {
+			changes(w, client, from, &records);
+			assert_in_range(records, 1, AUDIT_CHANGES_PER_MIN + 1);
+			assert_true(w->audits - from <= 5 * AUDIT_CHANGES_PER_MIN); /* attempts too, at both ends */
+		}
+	}
+	assert_in_range(world_session(w, 0)->state_version, 300, 1000);
+	world_run(w, 120000);
+	/* Nothing is hidden: all of them are told, with where they led and how long. */
+	assert_int_equal(changes(w, true, 0, &records), world_session(w, 0)->state_version);
+	assert_int_equal(changes(w, false, 0, &records), world_peer(w, 0)->state_version);
+	r = NULL;
+	for (size_t i = 0; i < w->audits; i++)
+		if (w->audit[i].r.client && w->audit[i].r.count > 20)
+			r = &w->audit[i].r;
+	assert_non_null(r);
+	assert_int_equal(r->event, AUDIT_SESSION_STATE_CHANGE);
+	assert_int_equal(r->elapsed_ms, r->flaps.attached_ms + r->flaps.volatile_ms + r->flaps.degraded_ms +
+						r->flaps.recovering_ms);
+	assert_true(r->flaps.attached_ms > 0 && r->flaps.volatile_ms > 0);
+	assert_in_range(r->flaps.volatile_most_ms, 1, 1000);
+	assert_in_range(r->flaps.span_ms, 1000, 61000);
+	world_free(w);
+}
+
+/* A session that ends while its changes wait tells them first. */
+static void test_flapping_ends(void **state)
+{
+	struct world *w = world_new(1, 1);
+	size_t records;
+
+	w->paths = 1;
+	world_attach(w);
+	world_traffic(w, &w->client[0].up, 5000, false);
+	world_run(w, 1000);
+	flap(w, 30);
+	assert_true(world_session(w, 0)->flapping.n > 0);
+	assert_true(engine_terminate(world_client_engine(w, 0), world_session(w, 0)->id, w->now));
+	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_NONE, 0), 1);
+	for (size_t i = w->audits; i-- > 0;)
+		if (w->audit[i].r.client && w->audit[i].r.event == AUDIT_SESSION_TERMINATED)
+			assert_int_equal(changes(w, true, 0, &records), w->audit[i].r.state_version);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_summed_by_reason),
 		cmocka_unit_test(test_many_sources),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_flapping),
+		cmocka_unit_test(test_flapping_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

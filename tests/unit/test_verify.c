@@ -740,9 +740,148 @@ static void test_many_gaps(void **state)
 	verify_free(v);
 }
 
+/* So many changes as a minute tells one by one, and more of them in one record. */
+static struct audit_record *flap(struct story *s, unsigned int more)
+{
+	struct audit_record *r;
+	int64_t ms = 100;
+
+	begin(s, 1, false);
+	attach(s, 10);
+	for (unsigned int i = 1; i < AUDIT_CHANGES_PER_MIN; i++, ms += 100)
+		go(s, ms, i % 2 ? STATE_VOLATILE : STATE_ATTACHED,
+		   i % 2 ? REASON_HEARTBEAT_TIMEOUT : REASON_HEALTH_RECOVERED);
+	assert_int_equal(s->now.to, STATE_VOLATILE);
+	s->now.state_version += more;
+	r = say(s, ms + 6000, AUDIT_SESSION_STATE_CHANGE, REASON_HEALTH_RECOVERED);
+	r->from = STATE_VOLATILE;
+	r->to = s->now.from = s->now.to = STATE_ATTACHED;
+	r->path_to = s->now.path_to;
+	r->count = more;
+	r->elapsed_ms = 6100;
+	r->flaps = (struct audit_flaps){ .attached_ms = 3000,
+					 .volatile_ms = 3100,
+					 .volatile_most_ms = 1000,
+					 .recovering_most_ms = 800,
+					 .span_ms = 6000 };
+	return r;
+}
+
+/* A sum leads on like the changes that it stands for. */
+static void test_summed_changes(void **state)
+{
+	struct audit_record *r;
+	struct story s = { 0 };
+
+	flap(&s, 41);
+	jump(&s, 10000, 1);
+	end(&s, 12000, REASON_PEER_CLOSED);
+	expect_fine(&s);
+
+	/* The session is away at the end of it: since then its time without a transport counts, and no longer. */
+	s = (struct story){ 0 };
+	r = flap(&s, 40);
+	r->to = s.now.from = s.now.to = STATE_VOLATILE;
+	r->reason = REASON_HEARTBEAT_TIMEOUT;
+	r->flaps.away_ms = 0;
+	go(&s, 13000, STATE_DEGRADED, REASON_VOLATILE_PERSISTED);
+	end(&s, 14000, REASON_TRANSPORT_TTL_EXCEEDED);
+	expect_fine(&s);
+	r->flaps.away_ms = 3000;
+	expect(&s, "I6");
+}
+
+static void test_wrong_sums(void **state)
+{
+	struct audit_record *r;
+	struct story s = { 0 };
+
+	flap(&s, 41)->count = 42;
+	expect(&s, "I7");
+	s = (struct story){ 0 };
+	flap(&s, 2)->reason = REASON_REATTACH_SUCCESS; /* two lead there only by RECOVERING */
+	expect_fine(&s);
+	s = (struct story){ 0 };
+	flap(&s, 2);
+	expect(&s, "I8");
+	s = (struct story){ 0 };
+	flap(&s, 41)->reason = REASON_HEARTBEAT_TIMEOUT;
+	expect(&s, "I8");
+	s = (struct story){ 0 };
+	flap(&s, 41)->from = STATE_ATTACHED;
+	expect(&s, "I8");
+	s = (struct story){ 0 };
+	flap(&s, 41)->flaps.volatile_most_ms = 4003;
+	expect(&s, "I6");
+	s = (struct story){ 0 };
+	flap(&s, 41)->flaps.recovering_most_ms = 803;
+	expect(&s, "I5");
+	s = (struct story){ 0 };
+	r = flap(&s, 41);
+	r->traffic.tx_packets = 500;
+	r->traffic.stalled_ms = DATA_MS + 1;
+	expect(&s, "I12");
+	s = (struct story){ 0 };
+	flap(&s, 41)->flaps.span_ms = 100; /* VOLATILE before the first of them for six seconds */
+	expect(&s, "I6");
+	s = (struct story){ 0 }; /* nothing was to be summed up */
+	begin(&s, 1, false);
+	attach(&s, 10);
+	s.now.state_version += 2;
+	r = say(&s, 1000, AUDIT_SESSION_STATE_CHANGE, REASON_HEALTH_RECOVERED);
+	r->path_to = s.now.path_to;
+	r->count = 2;
+	r->flaps.span_ms = 100;
+	expect(&s, "I8");
+}
+
+/* Lost records of a session that flaps may have been sums; of another one they are what they are. */
+static void test_lost_sums(void **state)
+{
+	struct story s = { 0 };
+	struct audit_record *r;
+
+	flap(&s, 41);
+	s.n--;
+	r = say(&s, 20000, AUDIT_AUDIT_GAP, REASON_NONE);
+	r->has_session = false;
+	r->seq = 1;
+	go(&s, 21000, STATE_VOLATILE, REASON_HEARTBEAT_TIMEOUT);
+	end(&s, 22000, REASON_PEER_CLOSED);
+	expect_fine(&s);
+
+	s = (struct story){ 0 };
+	begin(&s, 1, false);
+	attach(&s, 10);
+	s.now.state_version += 2;
+	r = say(&s, 20000, AUDIT_AUDIT_GAP, REASON_NONE);
+	r->has_session = false;
+	r->seq = 1;
+	go(&s, 21000, STATE_VOLATILE, REASON_HEARTBEAT_TIMEOUT);
+	expect(&s, "I7");
+}
+
+/* A daemon that is killed while changes wait: what was told last may be long over. */
+static void test_killed_while_flapping(void **state)
+{
+	struct story s = { 0 };
+
+	flap(&s, 41);
+	s.n--;
+	begin(&s, 2, false);
+	s.r[s.n - 1].at.us = 9000000;
+	s.now.path_to = 0;
+	go(&s, 9500, STATE_ATTACHED, REASON_ATTACHED_TO_TRANSPORT);
+	expect_fine(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_summed_changes),
+		cmocka_unit_test(test_wrong_sums),
+		cmocka_unit_test(test_lost_sums),
+		cmocka_unit_test(test_killed_while_flapping),
 		cmocka_unit_test(test_right),
 		cmocka_unit_test(test_each_rule),
 		cmocka_unit_test(test_dropped_doubled_moved),
