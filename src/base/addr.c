@@ -68,6 +68,18 @@ bool prefix_contains(const struct prefix *p, const struct ip *ip)
 	return ip_equal(&net, &its);
 }
 
+#define V4_TWO_HOSTS 127 /* a /31, which has neither broadcast nor network address (RFC 3021) */
+
+bool prefix_is_broadcast(const struct prefix *p, const struct ip *ip)
+{
+	if (!ip_is_v4(&p->ip) || p->len >= V4_TWO_HOSTS || !prefix_contains(p, ip))
+		return false;
+	for (unsigned int bit = p->len; bit < 128; bit++)
+		if (!(ip->b[bit / 8] & (0x80 >> bit % 8)))
+			return false;
+	return true;
+}
+
 /* Decimal digits only, no leading zero, at most `most`. */
 static bool number_parse(const char *s, size_t len, uint32_t most, uint32_t *out)
 {

@@ -34,6 +34,8 @@ bool ip_equal(const struct ip *a, const struct ip *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 /* Does `ip` lie in `p`? Families stay apart: ::/0 holds no IPv4 address. */
 bool prefix_contains(const struct prefix *p, const struct ip *ip);
+/* Of an IPv4 network with more than two addresses, the one that means all of them. */
+bool prefix_is_broadcast(const struct prefix *p, const struct ip *ip);
 /* `ip` with all bits behind `len` cleared. */
 struct ip ip_masked(const struct ip *ip, uint8_t len);
 

@@ -22,9 +22,14 @@ bool value_ip(struct parse *p, const struct key *k, const struct node *n, void *
 static const char *odd_address(const struct ip *ip)
 {
 	static const uint8_t loopback[16] = { [15] = 1 };
+	static const uint8_t all[4] = { 255, 255, 255, 255 };
 
 	if (ip_is_zero(ip))
 		return "the unspecified address";
+	if (ip_is_v4(ip) && !memcmp(ip->b + 12, all, sizeof(all)))
+		return "the address of all hosts";
+	if (ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80)
+		return "a link-local address";
 	if (ip_is_v4(ip) ? (ip->b[12] & 0xf0) == 0xe0 : ip->b[0] == 0xff)
 		return "a multicast address";
 	if (ip_is_v4(ip) ? ip->b[12] == 127 : !memcmp(ip->b, loopback, 16))
@@ -42,6 +47,22 @@ static const char *prefix_example(const struct key *k)
 	default:
 		return "an address or network; write it as 10.8.0.2 or fd00:9::/64";
 	}
+}
+
+/* An address of ours that is none of a host in its network: mostly the network itself was meant. */
+static bool is_host_in(struct parse *p, const struct node *n, const struct prefix *pfx)
+{
+	const struct ip net = ip_masked(&pfx->ip, pfx->len);
+	struct prefix first = { net, pfx->len };
+	char text[PREFIX_STRLEN];
+
+	if (pfx->len >= 127 || (!ip_equal(&net, &pfx->ip) && !prefix_is_broadcast(pfx, &pfx->ip)))
+		return true;
+	first.ip.b[15] |= 1;
+	parse_error(p, n->at, "%s is %s, and no address of a host in it; write it as %s", clip(n->text).text,
+		    ip_equal(&net, &pfx->ip) ? "a network" : "the broadcast address of its network",
+		    prefix_format(&first, text));
+	return false;
 }
 
 /* A network must be written as one: 10.8.0.2/24 is either a slip for the host or for the network. */
@@ -79,7 +100,7 @@ bool value_prefix(struct parse *p, const struct key *k, const struct node *n, vo
 			    odd);
 		return false;
 	}
-	if (!has_no_host_bits(p, k, n, &pfx))
+	if (!has_no_host_bits(p, k, n, &pfx) || (k->type == KEY_ADDRESSES && !is_host_in(p, n, &pfx)))
 		return false;
 	*(struct prefix *)out = pfx;
 	return true;

@@ -243,10 +243,49 @@ static void tell_own(struct parse *p, size_t i, size_t index, const struct prefi
 		parse_error(p, at, "%s %s this server's own address %s (tunnel.addresses)", text,
 			    a->len == 128 ? "is" : "holds", own_text);
 	else
-		parse_note(p, at,
-			   "%s holds this server's own address %s (tunnel.addresses), which stays the server's: "
-			   "what the peer sends from it is dropped",
-			   text, own_text);
+		parse_note(
+			p, at,
+			"%s holds this server's own address %s (tunnel.addresses), which stays the server's: "
+			"what the peer sends from it is dropped",
+			text, own_text);
+}
+
+/*
+ * What the kernel of a server keeps for itself in the networks of its own device, and so never sends to a peer: IPv4
+ * broadcast and (before Linux 5.14) network address; as a router, the anycast address of all routers (RFC 4291).
+ */
+static const char *kept_by_kernel(const struct prefix *own, const struct prefix *a)
+{
+	const struct ip net = ip_masked(&own->ip, own->len);
+
+	if (a->len < 128 || own->len >= 127)
+		return NULL;
+	if (prefix_is_broadcast(own, &a->ip))
+		return "the broadcast address";
+	if (!ip_equal(&net, &a->ip))
+		return NULL;
+	return ip_is_v4(&a->ip) ? "the network address"
+				: "the address of all routers (subnet-router anycast)";
+}
+
+static bool tell_kept(struct parse *p, size_t i, size_t index, const struct prefix *own)
+{
+	const struct prefix *a = &p->config->peers[i].addresses[index];
+	const char *what = kept_by_kernel(own, a);
+	char text[IP_STRLEN], own_text[PREFIX_STRLEN];
+
+	if (!what)
+		return false;
+	ip_format(&a->ip, text);
+	prefix_format(own, own_text);
+	stand_at(p, i, "addresses");
+	path_push_index(p, index);
+	parse_error(
+		p, address_node(&p->places[i], index)->at,
+		"%s is %s of this server's own network %s (tunnel.addresses), and would never reach the peer; "
+		"give it another one",
+		text, what, own_text);
+	return true;
 }
 
 static void check_own(struct parse *p, size_t i, size_t index)
@@ -254,6 +293,8 @@ static void check_own(struct parse *p, size_t i, size_t index)
 	const struct config *c = p->config;
 
 	for (size_t t = 0; t < c->tunnel.naddresses; t++) {
+		if (tell_kept(p, i, index, &c->tunnel.addresses[t]))
+			return;
 		if (!prefix_contains(&c->peers[i].addresses[index], &c->tunnel.addresses[t].ip))
 			continue;
 		tell_own(p, i, index, &c->tunnel.addresses[t]);

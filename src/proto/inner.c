@@ -30,6 +30,43 @@ static bool is_overlong_fragment(uint32_t offset, size_t bytes)
 	return offset + bytes > UINT16_MAX;
 }
 
+#define IGMP 2
+#define ICMP_REDIRECT 5
+#define ICMPV6_ROUTER_SOLICITATION 133
+#define ICMPV6_REDIRECT 137
+
+/*
+ * What a system says to those on the same link, and no router forwards: to all of them, to its multicast (224.0.0.0/24: mDNS,
+ * LLMNR, routing protocols), IGMP, from a host that has no address yet, and redirects, for nobody inside a tunnel is
+ * reached by another way than through it.
+ */
+static bool is_link_v4(const struct ipv4_header *h, const uint8_t *payload, size_t len)
+{
+	static const uint8_t none[4], all[4] = { 255, 255, 255, 255 }, link[3] = { 224, 0, 0 };
+
+	if (h->dst[0] >= 224 && (memcmp(h->dst, link, 3) == 0 || memcmp(h->dst, all, 4) == 0))
+		return true;
+	return memcmp(h->src, none, 4) == 0 || h->protocol == IGMP ||
+	       (h->protocol == IP_PROTOCOL_ICMP && len > 0 && payload[0] == ICMP_REDIRECT &&
+		(get_be16(h->fragment) & 0x1fff) == 0);
+}
+
+/* The same: link-local addresses, multicast of the node and the link (which has MLD), neighbour discovery. */
+static bool is_link_v6(const struct ipv6_header *h, const uint8_t *payload, size_t len)
+{
+	static const uint8_t none[16];
+
+	if (h->dst[0] == 0xff)
+		return (h->dst[1] & 0x0f) <= 2;
+	if (h->dst[0] == 0xfe && (h->dst[1] & 0xc0) == 0x80)
+		return true;
+	if (h->src[0] == 0xfe && (h->src[1] & 0xc0) == 0x80)
+		return true;
+	return memcmp(h->src, none, sizeof(none)) == 0 ||
+	       (h->next == IP_PROTOCOL_ICMPV6 && len > 0 && payload[0] >= ICMPV6_ROUTER_SOLICITATION &&
+		payload[0] <= ICMPV6_REDIRECT);
+}
+
 static bool parse_v4(const uint8_t *packet, size_t len, struct inner *out)
 {
 	struct ipv4_header h;
@@ -48,6 +85,7 @@ static bool parse_v4(const uint8_t *packet, size_t len, struct inner *out)
 		.dst = ip_from_v4(h.dst),
 		.tos = h.tos,
 		.len = (uint16_t)len,
+		.link = is_link_v4(&h, packet + hlen, len - hlen),
 	};
 	return true;
 }
@@ -74,6 +112,7 @@ static bool parse_v6(const uint8_t *packet, size_t len, struct inner *out)
 		return false;
 	in.tos = (uint8_t)(get_be32(h.version_class_flow) >> 20);
 	in.len = (uint16_t)len;
+	in.link = is_link_v6(&h, packet + sizeof(h), len - sizeof(h));
 	memcpy(in.src.b, h.src, 16);
 	memcpy(in.dst.b, h.dst, 16);
 	if (ip_is_v4(&in.src) || ip_is_v4(&in.dst))

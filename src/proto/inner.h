@@ -8,6 +8,7 @@ struct inner {
 	struct ip dst;
 	uint8_t tos;      /* DSCP and ECN */
 	uint16_t len;     /* of the packet by its own header */
+	bool link;        /* concerns one link alone, and so no tunnel: see inner.c */
 };
 
 /* False: not IPv4 or IPv6, truncated, or its length field disagrees with `len` (more bytes than the header

@@ -35,6 +35,7 @@
 	X(DROP_NO_SESSION, drop_no_session, "inner packets to a peer without a session")           \
 	X(DROP_NO_PATH, drop_no_path, "inner packets while no path can carry them")                \
 	X(DROP_TOO_BIG, drop_too_big, "inner packets larger than the tunnel's MTU or the path")    \
+	X(LINK_CHATTER, link_chatter, "inner packets for one link alone, or for all on it: carried nowhere") \
 	X(DROP_ECN, drop_ecn, "inner packets with congestion marked that cannot answer to it")      \
 	X(FRAGMENTED, fragmented, "inner packets sent as fragments, too large for the path")        \
 	X(MSS_CLAMPED, mss_clamped, "TCP SYNs whose MSS was lowered")                               \

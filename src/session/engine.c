@@ -338,6 +338,17 @@ static void too_large(struct engine *e, struct session *s, uint8_t *packet, size
 	}
 }
 
+/* Multicast that no peer has asked for, or the broadcast address of a network of ours: nobody's fault. */
+static bool is_for_all(const struct config *c, const struct ip *dst)
+{
+	if (ip_is_v4(dst) ? (dst->b[12] & 0xf0) == 0xe0 : dst->b[0] == 0xff)
+		return true;
+	for (size_t i = 0; i < c->tunnel.naddresses; i++)
+		if (prefix_is_broadcast(&c->tunnel.addresses[i], dst))
+			return true;
+	return false;
+}
+
 static void inner_received(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
 {
 	enum counter drop = COUNT_DROP_BAD_INNER;
@@ -348,7 +359,15 @@ static void inner_received(struct engine *e, uint8_t *packet, size_t len, struct
 		e->counters.n[drop]++;
 		return;
 	}
+	if (in.link) {
+		e->counters.n[COUNT_LINK_CHATTER]++;
+		return;
+	}
 	s = owner(e, &in, &drop);
+	if (!s && drop == COUNT_DROP_NO_OWNER && is_for_all(e->config, &in.dst)) {
+		e->counters.n[COUNT_LINK_CHATTER]++;
+		return;
+	}
 	if (!s) {
 		e->counters.n[drop]++;
 		if (!e->client)
@@ -381,7 +400,7 @@ static struct session *straight(struct engine *e, const uint8_t *packet, size_t 
 	enum counter drop;
 	struct session *s;
 
-	if (!inner_parse(packet, len, in) || carry_is_syn(packet, len))
+	if (!inner_parse(packet, len, in) || in->link || carry_is_syn(packet, len))
 		return NULL;
 	s = owner(e, in, &drop);
 	return s && len <= s->mtu && len <= session_fits(s) ? s : NULL;

@@ -52,6 +52,10 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 		e->counters.n[COUNT_DROP_BAD_INNER]++;
 		return;
 	}
+	if (in.link) {
+		e->counters.n[COUNT_LINK_CHATTER]++;
+		return;
+	}
 	if (!owns(r, s, &in)) {
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;

@@ -210,9 +210,32 @@ static void test_contains(void **state)
 	}
 }
 
+static bool is_broadcast(const char *network, const char *address)
+{
+	struct prefix p;
+	struct ip ip;
+
+	assert_true(prefix_parse(network, &p) && ip_parse(address, &ip));
+	return prefix_is_broadcast(&p, &ip);
+}
+
+static void test_broadcast(void **state)
+{
+	(void)state;
+	assert_true(is_broadcast("10.8.0.1/24", "10.8.0.255"));
+	assert_true(is_broadcast("10.8.0.1/30", "10.8.0.3"));
+	assert_true(is_broadcast("10.8.0.1/23", "10.8.1.255"));
+	assert_false(is_broadcast("10.8.0.1/23", "10.8.0.255"));
+	assert_false(is_broadcast("10.8.0.1/24", "10.8.1.255"));
+	assert_false(is_broadcast("10.8.0.0/31", "10.8.0.1"));
+	assert_false(is_broadcast("10.8.0.255/32", "10.8.0.255"));
+	assert_false(is_broadcast("fd00:8::1/64", "fd00:8::ffff:ffff:ffff:ffff"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_broadcast),
 		cmocka_unit_test(test_ip),
 		cmocka_unit_test(test_ip_questions),
 		cmocka_unit_test(test_prefix),

@@ -352,6 +352,14 @@ static const struct bad addresses[] = {
 	{ SERVER "tunnel: { addresses: [ 127.0.0.1/8 ] }\n",
 	  "t:5:24: tunnel.addresses[0]: 127.0.0.1/8 is a loopback address, which nobody "
 	  "can have inside the tunnel\n" },
+	{ SERVER "tunnel: { addresses: [ 10.8.0.0/24, 10.8.0.255/24, \"fd00:8::/64\", 10.8.1.0/31, \"fe80::1/64\" ] }\n",
+	  "t:5:24: tunnel.addresses[0]: 10.8.0.0/24 is a network, and no address of a host in it; write it as "
+	  "10.8.0.1/24\n"
+	  "t:5:37: tunnel.addresses[1]: 10.8.0.255/24 is the broadcast address of its network, and no address of a "
+	  "host in it; write it as 10.8.0.1/24\n"
+	  "t:5:52: tunnel.addresses[2]: fd00:8::/64 is a network, and no address of a host in it; write it as "
+	  "fd00:8::1/64\n"
+	  "t:5:80: tunnel.addresses[4]: fe80::1/64 is a link-local address, which nobody can have inside the tunnel\n" },
 	{ SERVER "tunnel: { addresses: [ 10.8.0.1/24, 10.8.0.1/24 ] }\n",
 	  "t:5:37: tunnel.addresses[1]: \"10.8.0.1/24\" stands twice; the first is at line 5\n" },
 	{ SERVER "push: { routes: [ 10.8.0.1/24 ] }\n",
@@ -481,6 +489,20 @@ static const struct bad peers[] = {
 	  "(tunnel.addresses)\n"
 	  "t:8:87: peers[1].addresses[0]: 10.0.0.0/24 holds this server's own address "
 	  "10.0.0.1 (tunnel.addresses)\n" },
+	{ SERVER "tunnel: { addresses: [ 10.0.0.1/24, 10.1.0.0/31, \"fd00::1/64\" ] }\n"
+	  "peers:\n"
+	  "  - { name: a, public_key: " KEY_A ", addresses: [ 10.0.0.255, 10.1.0.1, \"::ffff:10.0.0.0\" ] }\n"
+	  "  - { name: b, public_key: " KEY_B ", addresses: [ \"fd00::\", 255.255.255.255, \"fe80::2\", 10.2.0.255 ] }\n",
+	  "t:7:87: peers[0].addresses[0]: 10.0.0.255 is the broadcast address of this server's own network "
+	  "10.0.0.1/24 (tunnel.addresses), and would never reach the peer; give it another one\n"
+	  "t:7:109: peers[0].addresses[2]: 10.0.0.0 is the network address of this server's own network "
+	  "10.0.0.1/24 (tunnel.addresses), and would never reach the peer; give it another one\n"
+	  "t:8:87: peers[1].addresses[0]: fd00:: is the address of all routers (subnet-router anycast) of this "
+	  "server's own network fd00::1/64 (tunnel.addresses), and would never reach the peer; give it another one\n"
+	  "t:8:97: peers[1].addresses[1]: 255.255.255.255 is the address of all hosts, which nobody can have inside "
+	  "the tunnel\n"
+	  "t:8:114: peers[1].addresses[2]: fe80::2 is a link-local address, which nobody can have inside the "
+	  "tunnel\n" },
 	{ CLIENT "tunnel: { name: vpn }\n"
 		 "transports: [ { name: a, interface: jump0 }, { name: b, interface: vpn } ]\n",
 	  "t:6:68: transports[1].interface: \"vpn\" is the tunnel itself (tunnel.name), which cannot "

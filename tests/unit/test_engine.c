@@ -68,6 +68,15 @@ static void test_sources(void **state)
 	world_free(w);
 }
 
+/* What concerns one link alone is not sent by either end, and is nobody's fault. */
+static void test_link_chatter(void **state)
+{
+	(void)state;
+	refused("10.8.0.2", "224.0.0.251", CLIENT, COUNT_LINK_CHATTER, CLIENT);
+	refused("10.8.0.1", "255.255.255.255", 0, COUNT_LINK_CHATTER, 0);
+	refused("10.8.0.1", "239.255.255.250", 0, COUNT_LINK_CHATTER, 0);
+}
+
 static void test_malformed_inner(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -386,6 +395,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways),       cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_link_chatter),
 		cmocka_unit_test(test_malformed_inner), cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_full_size),       cmocka_unit_test(test_other_path),
 		cmocka_unit_test(test_other_socket),    cmocka_unit_test(test_replays),

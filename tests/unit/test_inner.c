@@ -84,6 +84,57 @@ static void test_parse(void **state)
 	assert_true(inner_parse(p, make_v6(p, 40, 59), &in));
 }
 
+static bool is_link(const char *src, const char *dst, uint8_t protocol, uint8_t type)
+{
+	const struct ip from = ip_of(src), to = ip_of(dst);
+	const bool v4 = ip_is_v4(&from);
+	uint8_t p[80];
+	struct inner in;
+
+	if (v4) {
+		make_v4(p, sizeof(p), protocol);
+		memcpy(p + 12, from.b + 12, 4);
+		memcpy(p + 16, to.b + 12, 4);
+		p[20] = type;
+	} else {
+		make_v6(p, sizeof(p), protocol);
+		memcpy(p + 8, from.b, 16);
+		memcpy(p + 24, to.b, 16);
+		p[40] = type;
+	}
+	assert_true(inner_parse(p, sizeof(p), &in));
+	return in.link;
+}
+
+/* What no router forwards, and what any may. */
+static void test_link(void **state)
+{
+	(void)state;
+	assert_true(is_link("10.8.0.2", "224.0.0.251", 17, 0)); /* mDNS */
+	assert_true(is_link("10.8.0.2", "224.0.0.22", 2, 0x22)); /* IGMP */
+	assert_true(is_link("10.8.0.2", "239.255.255.250", 2, 0x16));
+	assert_true(is_link("10.8.0.2", "255.255.255.255", 17, 0));
+	assert_true(is_link("0.0.0.0", "10.8.0.1", 17, 0));
+	assert_true(is_link("10.8.0.1", "10.8.0.2", 1, 5)); /* redirect */
+	assert_false(is_link("10.8.0.1", "10.8.0.2", 1, 8));
+	assert_false(is_link("10.8.0.1", "10.8.0.2", 17, 5));
+	assert_false(is_link("10.8.0.2", "224.0.1.1", 17, 0));
+	assert_false(is_link("10.8.0.2", "239.255.255.250", 17, 0));
+	assert_false(is_link("10.8.0.2", "10.8.0.255", 17, 0)); /* whose network it is, the packet does not say */
+
+	assert_true(is_link("fd00:8::2", "ff02::16", 0, 58)); /* MLD */
+	assert_true(is_link("fd00:8::2", "ff02::fb", 17, 0));
+	assert_true(is_link("fd00:8::2", "ff01::1", 17, 0));
+	assert_true(is_link("fe80::1", "fd00:8::2", 17, 0));
+	assert_true(is_link("fd00:8::2", "fe80::1", 17, 0));
+	assert_true(is_link("::", "fd00:8::2", 17, 0));
+	for (uint8_t type = 133; type <= 137; type++)
+		assert_true(is_link("fd00:8::1", "fd00:8::2", 58, type));
+	assert_false(is_link("fd00:8::1", "fd00:8::2", 58, 128));
+	assert_false(is_link("fd00:8::1", "fd00:8::2", 17, 135));
+	assert_false(is_link("fd00:8::2", "ff05::c", 17, 0));
+}
+
 static void test_parse_refuses(void **state)
 {
 	uint8_t p[100];
@@ -409,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_parse_refuses),
 		cmocka_unit_test(test_checksum),
 		cmocka_unit_test(test_errors_v4),
