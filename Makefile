@@ -59,7 +59,7 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Iinclude -Isrc -Ibuild -Itests $(WARNING
 LINK = $(CC) $(CFLAGS) $(LINK_LTO) -pthread $(MODE_LDFLAGS) $(LDFLAGS)
 LINK_LTO = -fno-lto
 ALL_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS) $(UV_LIBS) $(YAML_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) \
-	$(CAPNG_LIBS) $(SECCOMP_LIBS) $(LIBS)
+	$(CAPNG_LIBS) $(SECCOMP_LIBS) $(CARES_LIBS) $(LIBS)
 
 # -- the daemon --------------------------------------------------------------------------------------------------
 

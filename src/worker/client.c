@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "net/netlink.h"
+#include "net/own.h"
 #include "net/route.h"
 #include "worker/daemon.h"
 #include "worker/links.h"
@@ -597,10 +598,24 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 		uv_poll_start(poll, UV_READABLE, watch_readable);
 	if (netlink_read(c->watch, link_event, c) == -ENOBUFS)
 		look_again(c);
-	if (c->moved)
+	if (c->moved) {
 		engine_net_again(c->worker->engine);
+		names_network_changed(c->names);
+	}
 	c->moved = false;
 	evaluate(c);
+}
+
+/* As the kernel has it, but for the tunnel. A name server that is reached by the tunnel alone is asked through it. */
+static int way_past_tunnel(void *ctx, const struct ip *to)
+{
+	struct client_shell *c = ctx;
+	const struct route_query q = { .dst = *to, .mark = tunnel_mark(daemon_tunnel_name(c->worker->daemon)) };
+	struct route_answer a;
+
+	if (netlink_route_get(c->ask, &q, &a) == 0 && (a.local || a.ifindex != tunnel_index(c->tunnel)))
+		return a.local ? 0 : a.ifindex;
+	return netlink_route_interface(c->ask, to, tunnel_index(c->tunnel));
 }
 
 /* --- life --- */
@@ -608,24 +623,26 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 int client_shell_new(struct client_shell **out, struct worker *w)
 {
 	struct client_shell *c = calloc(1, sizeof(*c));
+	struct names_io io = { .changed = names_changed, .device = way_past_tunnel, .ctx = c };
 	int rc;
 
 	if (!c)
 		return -ENOMEM;
 	c->worker = w;
 	c->config = w->config;
+	io.mark = tunnel_mark(daemon_tunnel_name(w->daemon));
 	list_init(&c->sockets);
 	errno = ENOMEM;
-	c->names = names_new(&w->loop, names_changed, c);
+	c->resolv = resolv_new(daemon_tunnel_name(w->daemon), &w->loop);
+	io.resolv = c->resolv;
+	c->names = c->resolv ? names_new(&w->loop, &io) : NULL;
 	if (c->names)
 		names_configure(c->names, c->config);
 	c->links = c->names ? links_new() : NULL;
 	c->watch = c->links ? netlink_watch() : NULL;
 	c->ask = c->watch ? netlink_open() : NULL;
 	c->tunnel = c->ask ? tunnel_new(daemon_tunnel_name(w->daemon)) : NULL;
-	errno = c->tunnel ? ENOMEM : errno;
-	c->resolv = c->tunnel ? resolv_new(daemon_tunnel_name(w->daemon), &w->loop) : NULL;
-	if (c->resolv) {
+	if (c->tunnel) {
 		*out = c;
 		return 0;
 	}

@@ -8,38 +8,54 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "worker/lookup.h"
 
 #define NAMES_MAX 32 /* names and literal addresses of servers, and look-ups that a reload left behind */
+
+#define AGAIN_MS 1000      /* after a change of the network, for it seldom comes alone */
+#define TTL_MIN_MS 300000  /* nobody needs a server's address fresher than that while the old one answers */
+#define TTL_MAX_MS 3600000
+#define COMPLAIN_MS 60000  /* between two lines about the same failure */
 
 /* One endpoint of the server: a literal address, or a name and what it meant when it was last looked up. */
 struct name {
 	struct names *all;
-	struct config_remote remote;                    /* host "": unused */
-	struct endpoint address[CANDIDATE_REMOTES_MAX]; /* in the resolver's order (RFC 6724) */
+	struct config_remote remote;                       /* host "": unused */
+	struct endpoint address[2 * LOOKUP_ADDRESSES_MAX]; /* in the resolver's order (RFC 6724) */
 	size_t n;
-	bool literal, asking;
+	bool literal;
+	struct lookup *lookup;
+	bool asks_system;
+	uint64_t due;             /* uv_now(), when the addresses are too old; 0: never */
+	struct nameservers asked; /* by the look-up under way, or the last one */
+	const char *failed;       /* what the log was told last, or NULL */
+	uint64_t told;
 	uv_getaddrinfo_t req;
 };
 
 struct names {
 	uv_loop_t *loop;
 	const struct config *config;
-	void (*changed)(void *ctx);
-	void *ctx;
+	struct names_io io;
+	struct lookup_how how;
+	uv_timer_t again;
+	bool timed; /* `again` is the loop's */
 	bool stopped;
 	struct hash_key chance; /* what `server.order: shuffle` goes by: of this process */
 	struct name name[NAMES_MAX];
 };
 
-struct names *names_new(uv_loop_t *loop, void (*changed)(void *ctx), void *ctx)
+static void looked_up(void *ctx, void *asker, const struct lookup_answer *a);
+
+struct names *names_new(uv_loop_t *loop, const struct names_io *io)
 {
 	struct names *n = calloc(1, sizeof(*n));
 
 	if (!n)
 		return NULL;
 	n->loop = loop;
-	n->changed = changed;
-	n->ctx = ctx;
+	n->io = *io;
+	n->how = (struct lookup_how){ .device = io->device, .done = looked_up, .ctx = io->ctx, .mark = io->mark };
 	if (getrandom(n->chance.b, sizeof(n->chance.b), 0) != (ssize_t)sizeof(n->chance.b))
 		memset(n->chance.b, 0, sizeof(n->chance.b)); /* an order like any other */
 	return n;
@@ -58,25 +74,63 @@ static struct name *find_name(struct names *all, const struct config_remote *r)
 	return NULL;
 }
 
+/* --- look-ups --- */
+
+static bool is_asked(const struct name *n)
+{
+	return n->lookup || n->asks_system;
+}
+
+static void complain(struct name *n, const char *error)
+{
+	const uint64_t now = uv_now(n->all->loop);
+	char servers[NAMESERVERS_TEXT_MAX];
+
+	if (n->failed && strcmp(n->failed, error) == 0 && now - n->told < COMPLAIN_MS)
+		return;
+	n->failed = error;
+	n->told = now;
+	log_warn("cannot resolve %s: %s (name servers: %s); %s", n->remote.host, error,
+		 nameservers_format(&n->asked, servers), n->n ? "keeping the last addresses" : "trying again in 5 s");
+}
+
+/* A look-up has ended: with addresses in n->address, or an error. */
+static void name_told(struct name *n, const char *error, uint32_t ttl_s)
+{
+	const uint64_t ttl_ms = (uint64_t)ttl_s * 1000;
+
+	if (error)
+		complain(n, error);
+	else
+		n->failed = NULL;
+	if (ttl_s > 0 || (error && n->due > 0))
+		n->due = uv_now(n->all->loop) +
+			 (ttl_ms < TTL_MIN_MS ? TTL_MIN_MS : ttl_ms > TTL_MAX_MS ? TTL_MAX_MS : ttl_ms);
+	n->all->io.changed(n->all->io.ctx);
+}
+
+/* Of each family as many as there may be: a list of one of them leaves the other its place. */
 static void name_take(struct name *n, const struct addrinfo *list)
 {
-	size_t found = 0;
+	size_t families[2] = { 0 }, found = 0;
 
-	for (const struct addrinfo *a = list; a && found < CANDIDATE_REMOTES_MAX; a = a->ai_next) {
+	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+		const bool v4 = a->ai_family == AF_INET;
 		struct endpoint e = { .port = n->remote.port };
 
-		if (a->ai_family == AF_INET) {
+		if ((!v4 && a->ai_family != AF_INET6) || families[v4] == LOOKUP_ADDRESSES_MAX)
+			continue;
+		families[v4]++;
+		if (v4) {
 			e.ip = ip_from_v4(
 				(const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ai_addr)
 					->sin_addr);
-		} else if (a->ai_family == AF_INET6) {
+		} else {
 			const struct sockaddr_in6 *in6 =
 				(const struct sockaddr_in6 *)(const void *)a->ai_addr;
 
 			memcpy(e.ip.b, &in6->sin6_addr, sizeof(e.ip.b));
 			e.scope = in6->sin6_scope_id;
-		} else {
-			continue;
 		}
 		n->address[found++] = e;
 	}
@@ -84,43 +138,109 @@ static void name_take(struct name *n, const struct addrinfo *list)
 		n->n = found;
 }
 
-static void resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
+static void system_answered(uv_getaddrinfo_t *req, int status, struct addrinfo *list)
 {
 	struct name *n = container_of(req, struct name, req);
 
-	n->asking = false;
-	if (n->all->stopped) {
-		uv_freeaddrinfo(list);
-		return;
-	}
-	if (status < 0)
-		log_warn("cannot resolve %s: %s; %s", n->remote.host, uv_strerror(status),
-			 n->n ? "keeping the last addresses" : "trying again in 5 s");
-	else
+	n->asks_system = false;
+	if (!n->all->stopped && status >= 0)
 		name_take(n, list);
 	uv_freeaddrinfo(list);
-	n->all->changed(n->all->ctx);
+	if (!n->all->stopped)
+		name_told(n, status < 0 ? uv_strerror(status) : NULL, 0);
+}
+
+static bool ask_system(struct name *n)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
+
+	n->asks_system =
+		uv_getaddrinfo(n->all->loop, &n->req, system_answered, n->remote.host, NULL, &hints) == 0;
+	return n->asks_system;
+}
+
+/* What the system would say comes from the machine's own name servers, or there is nobody else to ask. */
+static bool system_may_know(const struct name *n, const struct lookup_answer *a)
+{
+	return n->asked.n == 0 || (!a->silent && !resolv_in_force(n->all->io.resolv));
+}
+
+static void looked_up(void *ctx, void *asker, const struct lookup_answer *a)
+{
+	struct name *n = asker;
+
+	(void)ctx;
+	n->lookup = NULL;
+	if (a->error && system_may_know(n, a) && ask_system(n))
+		return;
+	for (size_t i = 0; i < a->n; i++) {
+		n->address[i] = a->address[i];
+		n->address[i].port = n->remote.port;
+	}
+	n->n = a->n > 0 ? a->n : n->n;
+	name_told(n, a->error, a->ttl_s);
+}
+
+static void name_ask(struct name *n)
+{
+	struct names *all = n->all;
+
+	n->asked = (struct nameservers){ .n = 0 };
+	(void)resolv_machine(all->io.resolv, &n->asked);
+	n->lookup = lookup_start(all->loop, n->remote.host, &n->asked, &all->how, n);
+}
+
+static bool is_due(const struct name *n)
+{
+	return n->n == 0 || (n->due > 0 && uv_now(n->all->loop) >= n->due);
 }
 
 void names_resolve(struct names *all, bool unknown)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM };
-
 	for (size_t i = 0; i < NAMES_MAX; i++) {
 		struct name *n = &all->name[i];
 
-		if (!n->remote.host[0] || n->literal || n->asking || (unknown && n->n > 0))
-			continue;
-		n->asking = uv_getaddrinfo(all->loop, &n->req, resolved, n->remote.host, NULL, &hints) == 0;
+		if (n->remote.host[0] && !n->literal && !is_asked(n) && (!unknown || is_due(n)))
+			name_ask(n);
 	}
+}
+
+/* What is asked already may be asked by a way that is gone. */
+static void ask_again(uv_timer_t *t)
+{
+	struct names *all = container_of(t, struct names, again);
+
+	for (size_t i = 0; i < NAMES_MAX; i++) {
+		if (all->name[i].lookup)
+			lookup_cancel(all->name[i].lookup);
+		all->name[i].lookup = NULL;
+	}
+	names_resolve(all, false);
+}
+
+void names_network_changed(struct names *all)
+{
+	if (!all->timed)
+		uv_timer_init(all->loop, &all->again);
+	all->timed = true;
+	if (!uv_is_active((uv_handle_t *)&all->again))
+		uv_timer_start(&all->again, ask_again, AGAIN_MS, 0);
 }
 
 void names_stop(struct names *all)
 {
 	all->stopped = true;
-	for (size_t i = 0; i < NAMES_MAX; i++)
-		if (all->name[i].asking)
-			uv_cancel((uv_req_t *)&all->name[i].req); /* what has begun cannot be called back */
+	if (all->timed && !uv_is_closing((uv_handle_t *)&all->again))
+		uv_close((uv_handle_t *)&all->again, NULL);
+	for (size_t i = 0; i < NAMES_MAX; i++) {
+		struct name *n = &all->name[i];
+
+		if (n->asks_system)
+			uv_cancel((uv_req_t *)&n->req); /* what has begun cannot be called back */
+		if (n->lookup)
+			lookup_cancel(n->lookup);
+		n->lookup = NULL;
+	}
 }
 
 static void name_add(struct names *all, const struct config_remote *r)
@@ -161,7 +281,7 @@ void names_configure(struct names *all, const struct config *config)
 {
 	all->config = config;
 	for (size_t i = 0; i < NAMES_MAX; i++)
-		if (!all->name[i].asking && !is_wanted(config, &all->name[i].remote))
+		if (!is_asked(&all->name[i]) && !is_wanted(config, &all->name[i].remote))
 			all->name[i] = (struct name){ .n = 0 };
 	for (size_t i = 0; i < config->nendpoints; i++)
 		name_add(all, &config->endpoints[i]);

@@ -16,6 +16,7 @@ struct resolv {
 	uv_loop_t *loop;
 	struct ip *dns;
 	size_t n;
+	struct nameservers machine; /* as it was last known */
 };
 
 struct resolv *resolv_new(const char *device, uv_loop_t *loop)
@@ -91,6 +92,20 @@ void resolv_apply(struct resolv *r, const struct ip *dns, size_t n)
 	if (r->n)
 		memcpy(r->dns, dns, n * sizeof(*dns));
 	resolvconf(r, r->n > 0);
+}
+
+bool resolv_in_force(const struct resolv *r)
+{
+	return r->n > 0;
+}
+
+bool resolv_machine(struct resolv *r, struct nameservers *out)
+{
+	if (nameservers_of_machine(out, r->dns, r->n, r->device))
+		r->machine = *out;
+	else
+		*out = r->machine;
+	return out->n > 0;
 }
 
 void resolv_free(struct resolv *r)

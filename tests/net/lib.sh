@@ -417,6 +417,7 @@ declare -a PEERS=()
 declare -A PEER_NUMBER=() PEER_POLICY=() ENDPOINT=() TUNNEL=() SERVER_KEY_FOR=()
 SERVER_LISTEN='"udp://0.0.0.0:4433", "udp://[::]:4433"'
 SERVER_WORKERS=1
+PUSH='{ routes: [ 10.8.0.0/24, "fd00:8::/64" ] }'
 # Enough switches for a test, and standby paths known soon.
 POLICY='switching: { max_switches_per_min: 60, switch_cooldown_ms: 0, failback_after_ms: 0 }
   transport: { standby_probe_ms: 250 }'
@@ -465,7 +466,7 @@ server_config()
 		listen: [ $SERVER_LISTEN ]
 		workers: $SERVER_WORKERS
 		tunnel: { name: jump0, addresses: [ 10.8.0.1/24, "fd00:8::1/64" ], mtu: 1420 }
-		push: { routes: [ 10.8.0.0/24, "fd00:8::/64" ] }
+		push: $PUSH
 		audit: { syslog: false, jsonl: $TMP/server.audit }
 		control: { socket: $TMP/server.sock }
 		policy:
