@@ -7,14 +7,18 @@
 #include <arpa/inet.h>
 #include <cap-ng.h>
 #include <dirent.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
+#include "worker/confine.h"
 #include "worker/daemon.h"
 
 struct world {
@@ -431,6 +435,42 @@ static void test_confined(void **state)
 	stop(0);
 }
 
+static bool is_forbidden(long answer)
+{
+	return answer == -1 && errno == EPERM;
+}
+
+/* In a child of its own, for there is no way back: bits of what is left to it. */
+static int left_to(bool client)
+{
+	static char *none[] = { NULL };
+	const pid_t pid = fork();
+	int status, left = 0;
+
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		return WEXITSTATUS(status);
+	}
+	if (confine(client) < 0)
+		_exit(99);
+	left |= is_forbidden(ptrace(PTRACE_TRACEME, 0, NULL, NULL)) ? 0 : 1;
+	left |= is_forbidden(syscall(SYS_process_vm_readv, getpid(), NULL, 0, NULL, 0, 0)) ? 0 : 2;
+	left |= is_forbidden(syscall(SYS_io_uring_setup, 0, NULL)) ? 0 : 4;
+	left |= is_forbidden(unshare(0)) ? 0 : 8;
+	left |= is_forbidden(execve("/nowhere", none, none)) ? 0 : 16;
+	left |= is_forbidden(syscall(SYS_execveat, -1, "/nowhere", none, none, 0)) ? 0 : 32;
+	_exit(left);
+}
+
+/* A client starts resolvconf; nobody else starts a program, and none looks into another or leaves its place. */
+static void test_what_is_forbidden(void **state)
+{
+	assert_int_equal(left_to(false), 0);
+	assert_int_equal(left_to(true), 16 | 32);
+}
+
 /* Signals in a row: the last file is in force in the end. */
 static void test_reloads_in_a_row(void **state)
 {
@@ -492,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_rotation_with_wrong_file),
 		cmocka_unit_test(test_confined),
+		cmocka_unit_test(test_what_is_forbidden),
 		cmocka_unit_test(test_reloads_in_a_row),
 		cmocka_unit_test(test_tunnel_taken_away),
 	};

@@ -1,4 +1,5 @@
 /* Uevents: what is a new generation of the machine, and what only looks like it. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,11 +70,79 @@ static void test_only_the_kernel(void **state)
 	close(fd);
 }
 
+/* --- what is read: the kernel is put in the place of this script --- */
+
+static struct {
+	const char *text; /* NULL: nothing more */
+	size_t len;
+	unsigned int sender;
+	int error; /* in its place */
+} script[8];
+static size_t next;
+
+/* The linker puts this before recvfrom(). */
+ssize_t __real_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from, socklen_t *len);
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from, socklen_t *len);
+
+ssize_t __wrap_recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *from, socklen_t *len)
+{
+	const struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_pid = script[next].sender };
+	const size_t n = script[next].len < size ? script[next].len : size;
+
+	if (fd >= 0)
+		return __real_recvfrom(fd, buf, size, flags, from, len);
+	errno = script[next].error ? script[next].error : EAGAIN;
+	if (!script[next].text)
+		return next += script[next].error != 0, -1;
+	memcpy(buf, script[next++].text, n);
+	memcpy(from, &a, sizeof(a));
+	*len = sizeof(a);
+	return (ssize_t)n;
+}
+
+static void say(const char *text, size_t len, unsigned int sender)
+{
+	script[next].text = text;
+	script[next].len = len;
+	script[next++].sender = sender;
+}
+
+static bool reads(void)
+{
+	bool answer;
+
+	next = 0;
+	answer = uevent_read(-1);
+	assert_true(next > 0 && !script[next].text); /* all of it has been read */
+	memset(script, 0, sizeof(script));
+	next = 0;
+	return answer;
+}
+
+/* All that waits is read; one among many is enough, and what was lost before it does not matter. */
+static void test_what_is_read(void **state)
+{
+	static const char news[] = HEAD NEW "\0", other[] = HEAD "SEQNUM=1\0";
+
+	(void)state;
+	say(other, sizeof(other) - 1, 0);
+	assert_false(reads());
+	say(other, sizeof(other) - 1, 0);
+	script[next++].error = ENOBUFS;
+	script[next++].error = EINTR;
+	say(news, sizeof(news) - 1, 0);
+	say(other, sizeof(other) - 1, 0);
+	assert_true(reads());
+	say(news, sizeof(news) - 1, 4711);
+	assert_false(reads());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_one),
 		cmocka_unit_test(test_only_the_kernel),
+		cmocka_unit_test(test_what_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

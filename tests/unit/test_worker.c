@@ -90,7 +90,7 @@ static struct message answer_of(struct daemon *d, uint32_t i)
 
 /* --- the engine: writes down what it gets, and does what the first byte says --- */
 
-enum { DO_ECHO = 1, DO_DELIVER = 2, DO_JOB = 3, DO_FORWARD = 4 };
+enum { DO_ECHO = 1, DO_DELIVER = 2, DO_JOB = 3, DO_FORWARD = 4, DO_CALL = 5 };
 
 struct seen {
 	bool inner;
@@ -111,6 +111,11 @@ struct engine {
 };
 
 static _Atomic unsigned int jobs_alive, jobs_ran;
+
+static struct { /* DO_CALL: this datagram is sent, and waits for the worker before it looks again */
+	int fd;
+	struct udp_datagram d;
+} call;
 
 void job_run(struct job *j)
 {
@@ -198,6 +203,8 @@ void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, ui
 		e->setup.io.job(e->setup.ctx, job_make());
 	if (p[0] == DO_FORWARD)
 		e->setup.io.forward(e->setup.ctx, 1 - e->setup.worker, job_make());
+	if (p[0] == DO_CALL)
+		udp_send(call.fd, &call.d, 1, &(int){ 0 });
 	if (p[0] == DO_ECHO && len < sizeof(copy)) {
 		/* The engine's own buffer is gone by the time the datagram leaves. */
 		memcpy(copy, p, len);
@@ -487,6 +494,9 @@ static void finish(struct daemon *d)
 		close(d->w[i].tun_fd);
 		close(d->tun[i]);
 		free(d->w[i].listeners);
+		if (d->w[i].hellos)
+			close(d->w[i].hellos[0].fd);
+		free(d->w[i].hellos);
 	}
 	close(d->answer[0]);
 	close(d->answer[1]);
@@ -931,8 +941,25 @@ static void test_runs_refused(void **state)
 	finish(d);
 }
 
-/* What found the socket's buffer full never got as far as us, and is counted nevertheless: once. */
-static void test_full_receive_buffer_is_counted(void **state)
+/* A socket for HELLOs beside the listener of worker 0, before that runs; and where it is. */
+static struct worker_socket *open_hellos(struct daemon *d, struct endpoint *to)
+{
+	struct worker *w = &d->w[0];
+	struct endpoint e = { .port = 0 };
+
+	assert_true(ip_parse("127.0.0.1", &e.ip));
+	w->hellos = calloc(1, sizeof(*w->hellos));
+	assert_non_null(w->hellos);
+	w->hellos[0].hellos = true;
+	w->hellos[0].fd = udp_open_listener(&e);
+	assert_true(w->hellos[0].fd >= 0);
+	assert_int_equal(udp_local(w->hellos[0].fd, to), 0);
+	assert_int_equal(worker_socket_start(w, &w->hellos[0]), 0);
+	return &w->hellos[0];
+}
+
+/* Sends what does not fit into the worker's socket, and looks where the rest is counted: there alone, and once. */
+static void full_buffer_is_counted(bool hellos, enum counter there, enum counter not_there)
 {
 	enum { SENT = 300 };
 	struct daemon *d = daemon_new();
@@ -940,16 +967,19 @@ static void test_full_receive_buffer_is_counted(void **state)
 	struct message m = { .kind = MESSAGE_INFO, .report = &report };
 	const int small = 1;
 	uint8_t data[64];
-	struct endpoint to;
+	struct endpoint to, other;
+	int fd = dial(d, &to), full = d->w[0].listeners[0].fd;
 	uint64_t lost;
-	int fd;
 
-	fd = dial(d, &to);
-	assert_int_equal(setsockopt(d->w[0].listeners[0].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	if (hellos)
+		full = open_hellos(d, &to)->fd;
+	else
+		open_hellos(d, &other);
+	assert_int_equal(setsockopt(full, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	fill(data, sizeof(data), 0, 0);
 	for (unsigned int i = 0; i < SENT; i++)
 		send_to(fd, &to, data, sizeof(data));
-	lost = udp_dropped(d->w[0].listeners[0].fd);
+	lost = udp_dropped(full);
 	assert_true(lost > 0 && lost < SENT);
 	go(&d->w[0]);
 	for (unsigned int i = 0; i < SENT - lost; i++)
@@ -958,7 +988,45 @@ static void test_full_receive_buffer_is_counted(void **state)
 		assert_true(worker_post(&d->w[0], &m));
 		answer_of(d, 0);
 		free(report.sessions);
-		assert_int_equal(report.counters.n[COUNT_DROP_RECEIVE_FULL], lost);
+		assert_int_equal(report.counters.n[there], lost);
+		assert_int_equal(report.counters.n[not_there], 0);
+	}
+	halt(d);
+	close(fd);
+	finish(d);
+}
+
+/* What found the socket's buffer full never got as far as us, and is counted nevertheless: once. */
+static void test_full_receive_buffer_is_counted(void **state)
+{
+	full_buffer_is_counted(false, COUNT_DROP_RECEIVE_FULL, COUNT_DROP_HELLO_FULL);
+	full_buffer_is_counted(true, COUNT_DROP_HELLO_FULL, COUNT_DROP_RECEIVE_FULL);
+	*state = NULL;
+}
+
+/* However many HELLOs wait: DATA that comes meanwhile has its turn after two of them. */
+static void test_hellos_give_way(void **state)
+{
+	enum { HELLOS = 60, LEN = 64 };
+	struct daemon *d = daemon_new();
+	uint8_t hello[LEN], data[LEN - 1];
+	struct endpoint to, hellos;
+	int fd = dial(d, &to), in_a_row = 0, left = HELLOS;
+
+	open_hellos(d, &hellos);
+	fill(hello, sizeof(hello), DO_CALL, 0);
+	fill(data, sizeof(data), 0, 0);
+	call.fd = fd;
+	call.d = (struct udp_datagram){ .data = data, .len = sizeof(data), .remote = to };
+	for (int i = 0; i < HELLOS; i++)
+		send_to(fd, &hellos, hello, sizeof(hello));
+	go(&d->w[0]);
+	while (left > 0) {
+		const bool is_hello = seen_by(d, 0).len == sizeof(hello);
+
+		left -= is_hello;
+		in_a_row = is_hello ? in_a_row + 1 : 0;
+		assert_in_range(in_a_row, 0, 2);
 	}
 	halt(d);
 	close(fd);
@@ -1202,6 +1270,7 @@ int main(void)
 		cmocka_unit_test(test_device_without_headers),
 		cmocka_unit_test(test_runs_refused),
 		cmocka_unit_test(test_full_receive_buffer_is_counted),
+		cmocka_unit_test(test_hellos_give_way),
 		cmocka_unit_test(test_full_ring_is_counted),
 		cmocka_unit_test(test_ring_of_large_packets),
 		TEST(test_every_question_is_answered_once),
