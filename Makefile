@@ -159,17 +159,22 @@ run_unit = $(RUNNER) tests/run-unit $(UNIT_BINS)
 run_tsan = $(RUNNER) tests/run-unit $(TSAN_TESTS:%=$(OUT)/tests/unit/%)
 run_sim = $(RUNNER) $(OUT)/tests/sim/sim --seeds $(SEEDS) --jobs 2
 run_vectors = $(RUNNER) tests/run-vectors $(OUT)/tests/vectors
-run_net = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/run.sh
+run_net = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/run.sh -j 2
 
 include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk tests/bench/rules.mk
 
 # Five simulated minutes each; any number or range: SEEDS=100000, SEEDS=7..99.
 SEEDS ?= 2000
 
-# On all processors, whoever asks for it; what is measured and tested comes one after the other.
+# These compute, and nothing in them looks at a clock: side by side. The unit tests, the simulator and the namespace tests
+# keep all processors busy by themselves.
+BESIDE := lint micro model fuzz vectors
+
+# On all processors, whoever asks for it.
 suite:
 	@$(MAKE) -j"$$(nproc)" all tests
-	@tests/check $(foreach part,$(SUITE),'$(run_$(part))')
+	@tests/check $(foreach part,$(filter $(BESIDE),$(SUITE)),'$(run_$(part))') -- \
+		$(foreach part,$(filter-out $(BESIDE),$(SUITE)),'$(run_$(part))')
 
 check: deps ## everything: installs what is missing (as root), builds, lint, unit tests, vectors, namespace tests
 	@$(MAKE) suite SUITE='lint unit vectors micro model fuzz sim scenarios net netscenarios'

@@ -1,6 +1,8 @@
 #!/bin/bash
 # The impaired link does what its words say, no more and no less: what arrives against the model, the same fate from the
 # same seed, and neighbours that answer on a dead path.
+#
+# Alone: it measures the links of all the others.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,8 @@
 #!/bin/bash
 # As many workers as CPUs the daemon may run on, each on its own and ahead of other programs; every other thread anywhere,
 # as others.
+#
+# Alone: it looks at which processor a thread is on.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,6 +2,8 @@
 # Two clients of one worker and one socket, and much more for alice than her link carries: what is too much is dropped
 # and counted, alice's session lives (she loses much, and may well call that VOLATILE), and bob, who has a link of his
 # own, does not notice.
+#
+# Alone: it fills a socket faster than that is emptied.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
