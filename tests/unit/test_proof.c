@@ -324,6 +324,60 @@ static void test_probe_answers(void **state)
 	world_free(w);
 }
 
+/* Whoever asks seldom is challenged seldom: the proof ends all the same, and what goes there is bound by what comes. */
+static void test_proof_ends(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct policy pol = policy_defaults;
+	const struct path *p;
+	int64_t proven_us;
+
+	(void)state;
+	pol.max_candidates = WORLD_PATHS;
+	pol.standby_probe_ms = 60000;
+	world_policy(w, &pol);
+	w->paths = 2;
+	world_attach(w);
+	world_run(w, 5000);
+	his_path = !world_session(w, 0)->active->number;
+	p = session_path_numbered(world_peer(w, 0), his_path);
+	assert_true(p && p->proven && p != world_peer(w, 0)->active);
+	proven_us = p->proven_at.us;
+	w->swallow = swallows_responses;
+	while (w->now.us < proven_us + 170 * 1000000) {
+		world_run(w, 1000);
+		assert_true(p->proven && p->proven_at.us == proven_us && p->ignored < PROTO_CHALLENGES);
+	}
+	world_run(w, 75000); /* a PING has come since */
+	assert_false(p->proven);
+	assert_true(p->ignored < PROTO_CHALLENGES); /* not for that */
+	assert_true(p->credit_rx <= 2 * PROTO_CONTROL_MAX);
+	w->swallow = NULL;
+	world_run(w, 75000);
+	assert_true(p->proven);
+	world_free(w);
+}
+
+/* However often a client says that it lacks locators: each 50 ms it is told, on the same path or another. */
+static void test_locators_are_limited(void **state)
+{
+	struct world *w = with_switches(8);
+
+	(void)state;
+	world_run(w, 3000);
+	world_swallow_frame(w, false, FRAME_BIT(FRAME_LOCATORS), UINT32_MAX);
+	world_peer(w, 0)->locators_seq++;
+	for (unsigned int i = 0; i < 200; i++) {
+		ping_send(world_session(w, 0)->active, 0, w->now);
+		world_run(w, 1);
+	}
+	assert_in_range(w->swallowed, 200 / PROTO_RETRY_MIN_MS, 200 / PROTO_RETRY_MIN_MS + 1);
+	world_swallow_frame(w, false, 0, 0);
+	world_run(w, 6000);
+	assert_int_equal(world_session(w, 0)->locators_seq, world_peer(w, 0)->locators_seq);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +390,8 @@ int main(void)
 		cmocka_unit_test(test_proof_is_renewed),
 		cmocka_unit_test(test_left_address),
 		cmocka_unit_test(test_probe_answers),
+		cmocka_unit_test(test_proof_ends),
+		cmocka_unit_test(test_locators_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
