@@ -17,6 +17,7 @@
 	X(reload, "read the configuration again")                                                  \
 	X(verify, "prove audit logs: whole, and no rule broken")                                   \
 	X(timeline, "draw what happened to sessions, from audit logs")                             \
+	X(undo, "take back what a killed client has left")                                         \
 	X(version, "which version this is")
 
 /* Exit codes of all subcommands. */

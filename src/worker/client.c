@@ -603,6 +603,8 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 		names_network_changed(c->names);
 	}
 	c->moved = false;
+	if (c->resolv)
+		resolv_network_changed(c->resolv);
 	evaluate(c);
 }
 
@@ -633,7 +635,7 @@ int client_shell_new(struct client_shell **out, struct worker *w)
 	io.mark = tunnel_mark(daemon_tunnel_name(w->daemon));
 	list_init(&c->sockets);
 	errno = ENOMEM;
-	c->resolv = resolv_new(daemon_tunnel_name(w->daemon), &w->loop);
+	c->resolv = resolv_new(daemon_tunnel_name(w->daemon), w->config->control_socket, &w->loop);
 	io.resolv = c->resolv;
 	c->names = c->resolv ? names_new(&w->loop, &io) : NULL;
 	if (c->names)
@@ -658,6 +660,7 @@ void client_shell_start(struct client_shell *c)
 	uv_timer_init(&c->worker->loop, &c->resolve);
 	c->resolve.data = c;
 	uv_timer_start(&c->resolve, resolve_due, PROTO_RESOLVE_MS, PROTO_RESOLVE_MS);
+	(void)resolv_start(c->resolv);
 	look_again(c);
 	list_candidates(c, false);
 	names_resolve(c->names, false);

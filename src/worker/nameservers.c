@@ -94,7 +94,7 @@ bool nameservers_are_local(const struct nameservers *ns)
 	return ns->n > 0;
 }
 
-static void leave_out(struct nameservers *ns, const struct ip *ours, size_t n)
+void nameservers_leave_out(struct nameservers *ns, const struct ip *ours, size_t n)
 {
 	size_t kept = 0;
 
@@ -130,7 +130,7 @@ static void read_records(struct nameservers *ns, const char *directory, const ch
 
 static bool is_wanted(struct nameservers *ns, const struct ip *ours, size_t n)
 {
-	leave_out(ns, ours, n);
+	nameservers_leave_out(ns, ours, n);
 	return ns->n > 0 && !nameservers_are_local(ns);
 }
 

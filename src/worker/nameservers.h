@@ -19,6 +19,7 @@ void nameservers_parse(struct nameservers *ns, const char *text);
 /* The same of a file; false: it cannot be read. */
 bool nameservers_read(struct nameservers *ns, const char *path);
 bool nameservers_have(const struct nameservers *ns, const struct ip *ip);
+void nameservers_leave_out(struct nameservers *ns, const struct ip *list, size_t n);
 /* There are some, and all of them are programs on this machine, which ask others themselves. */
 bool nameservers_are_local(const struct nameservers *ns);
 /*

@@ -7,37 +7,49 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "base/log.h"
+#include "worker/resolvfile.h"
 
 #define RESOLVCONF "/sbin/resolvconf"
+#define SETTLE_MS 300     /* after an event, for files are written in several steps */
+#define PAUSE_MIN_MS 2000 /* between two times that it is told the same, doubled */
+#define PAUSE_MAX_MS 60000
+#define WATCHED 3
+
+enum place { NOWHERE, BY_RESOLVCONF, IN_FILE, IN_VAIN };
+enum run { RUN_ADD, RUN_UPDATE, RUN_DELETE };
 
 struct resolv {
 	char device[16];
+	char record[24]; /* what resolvconf knows them by */
+	char note_path[256];
 	uv_loop_t *loop;
-	struct ip *dns;
+	struct ip dns[NAMESERVERS_MAX]; /* wanted */
 	size_t n;
+	enum place place;
+	struct resolv_note note; /* what stands at that place */
+	bool seen;               /* it was in force at some time */
+	bool nudged;             /* something has happened that may have undone what cannot be seen */
+	bool running, freed, started, complained;
+	enum run run;
+	uv_process_t process;
+	uv_timer_t timer;
+	uv_fs_event_t watch[WATCHED];
+	unsigned int handles; /* being closed */
+	uint64_t told;        /* uv_now() */
+	uint64_t pause_ms;
 	struct nameservers machine; /* as it was last known */
 };
 
-struct resolv *resolv_new(const char *device, uv_loop_t *loop)
-{
-	struct resolv *r = calloc(1, sizeof(*r));
+static const char *const watched[WATCHED] = { "/etc", "/etc/resolv.conf", "/run/systemd/resolve" };
 
-	if (!r)
-		return NULL;
-	snprintf(r->device, sizeof(r->device), "%s", device);
-	r->loop = loop;
-	return r;
-}
+static void step(struct resolv *r);
+static void look_soon(struct resolv *r, uint64_t ms);
 
-static void resolvconf_exited(uv_process_t *p, int64_t status, int signal)
-{
-	if (status != 0 || signal != 0)
-		log_warn("resolvconf ended with status %d: the name servers may not be in use", (int)status);
-	uv_close((uv_handle_t *)p, (uv_close_cb)(void (*)(void))free);
-}
+/* --- the program --- */
 
-/* A pipe that already holds the whole of resolvconf's input; its read end, or -1. */
+/* A pipe that already holds the whole of resolvconf's input; its read end, or -errno. */
 static int input_of(const struct resolv *r)
 {
 	char ip[IP_STRLEN], text[1024];
@@ -48,74 +60,352 @@ static int input_of(const struct resolv *r)
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "nameserver %s\n",
 					ip_format(&r->dns[i], ip));
 	if (pipe2(fd, O_CLOEXEC) < 0)
-		return -1;
+		return -errno;
 	if (write(fd[1], text, len) != (ssize_t)len)
 		log_warn("resolvconf: short write");
 	close(fd[1]);
 	return fd[0];
 }
 
-static void resolvconf(struct resolv *r, bool add)
+static void has_run(struct resolv *r, bool well);
+
+static void process_closed(uv_handle_t *h)
 {
-	char path[] = RESOLVCONF, a[] = "-a", d[] = "-d", exclusive[] = "-x";
-	char *args[] = { path, add ? a : d, r->device, add ? exclusive : NULL, NULL };
-	uv_process_t *p = calloc(1, sizeof(*p));
+	struct resolv *r = container_of((uv_process_t *)h, struct resolv, process);
+
+	r->running = false;
+	has_run(r, h->data == NULL);
+}
+
+static void exited(uv_process_t *p, int64_t status, int signal)
+{
+	p->data = status == 0 && signal == 0 ? NULL : p;
+	uv_close((uv_handle_t *)p, process_closed);
+}
+
+/*
+ * The state of resolvconf, and the resolv.conf that it makes, are for all to read, whatever our umask. Options that one of the
+ * implementations does not know stand where it does not look.
+ */
+static int run(struct resolv *r, enum run what)
+{
+	char sh[] = "/bin/sh", c[] = "-c", script[] = "umask 022; exec \"$@\"", path[] = RESOLVCONF,
+	     add[] = "-a", del[] = "-d", update[] = "-u", exclusive[] = "-x", force[] = "-f";
+	char *args[] = { sh, c, script, path, path, NULL, NULL, NULL, NULL };
 	uv_stdio_container_t io[3] = { { .flags = UV_INHERIT_FD },
 				       { .flags = UV_IGNORE },
 				       { .flags = UV_IGNORE } };
-	uv_process_options_t o = {
-		.file = path, .args = args, .exit_cb = resolvconf_exited, .stdio = io, .stdio_count = 3
+	const uv_process_options_t o = {
+		.file = sh, .args = args, .exit_cb = exited, .stdio = io, .stdio_count = 3
 	};
 	int rc;
 
-	if (!p)
-		return;
+	args[5] = what == RUN_ADD ? add : what == RUN_DELETE ? del : update;
+	if (what != RUN_UPDATE) {
+		args[6] = r->record;
+		args[7] = what == RUN_ADD ? exclusive : force;
+	}
+	if (access(RESOLVCONF, X_OK) < 0)
+		return -errno;
 	io[0].data.fd = input_of(r);
-	rc = io[0].data.fd < 0 ? -errno : uv_spawn(r->loop, p, &o);
+	if (io[0].data.fd < 0)
+		return io[0].data.fd;
+	r->run = what;
+	rc = uv_spawn(r->loop, &r->process, &o);
+	close(io[0].data.fd);
+	r->running = true; /* or the handle is yet to be closed */
 	if (rc < 0) {
+		r->process.data = &r->process;
+		uv_close((uv_handle_t *)&r->process, process_closed);
+	}
+	return 0;
+}
+
+/* --- putting them there --- */
+
+static void keep_note(struct resolv *r)
+{
+	const int rc = resolvnote_write(r->note_path, &r->note);
+
+	if (rc < 0)
+		log_info("cannot write %s (%s): if this process is killed, nobody knows what %s was",
+			 r->note_path, strerror(-rc), "/etc/resolv.conf");
+}
+
+static void put_in_file(struct resolv *r)
+{
+	const int rc = resolvfile_put(r->device, r->dns, r->n, r->note.before);
+
+	r->note.in_file = rc == 0;
+	r->place = rc == 0 ? IN_FILE : BY_RESOLVCONF;
+	if (rc == 0)
+		log_info("resolvconf failed: the tunnel's name servers stand in /etc/resolv.conf itself");
+	else
+		log_warn(
+			"resolvconf failed, and /etc/resolv.conf cannot be written (%s): the tunnel's name servers are not "
+			"in use",
+			rc == -EMLINK ? "not a plain file" : strerror(-rc));
+	keep_note(r);
+}
+
+static void remember(struct resolv *r)
+{
+	char *text = resolvfile_read();
+
+	if (text && resolvfile_is_ours(text)) {
+		free(text); /* what was there before is known */
+		return;
+	}
+	free(r->note.before);
+	r->note.before = text;
+}
+
+static void tell(struct resolv *r)
+{
+	int rc;
+
+	r->told = uv_now(r->loop);
+	if (r->place == IN_FILE) {
+		put_in_file(r);
+		return;
+	}
+	rc = run(r, RUN_ADD);
+	r->place = rc < 0 ? IN_VAIN : BY_RESOLVCONF;
+	if (rc < 0)
 		log_warn("%s: cannot run %s (%s): set the name servers yourself, or install openresolv or "
 			 "systemd-resolved's resolvconf",
-			 r->device, path, uv_strerror(rc));
-		uv_close((uv_handle_t *)p, (uv_close_cb)(void (*)(void))free);
+			 r->device, RESOLVCONF, uv_strerror(rc));
+	else
+		keep_note(r);
+}
+
+static void put(struct resolv *r)
+{
+	struct nameservers known;
+
+	if (r->place == NOWHERE) {
+		(void)resolv_machine(r, &known);
+		remember(r);
+		r->pause_ms = PAUSE_MIN_MS;
+		r->seen = false;
 	}
-	if (io[0].data.fd >= 0)
-		close(io[0].data.fd);
+	memcpy(r->note.dns, r->dns, sizeof(r->dns));
+	r->note.n = r->n;
+	tell(r);
+}
+
+/* --- taking them back --- */
+
+static void taken_back(struct resolv *r)
+{
+	const int rc = r->place == IN_VAIN ? 0 : resolvfile_restore(r->note.before);
+
+	if (rc < 0)
+		log_warn("cannot put back /etc/resolv.conf: %s", strerror(-rc));
+	free(r->note.before);
+	r->note = (struct resolv_note){ .n = 0 };
+	r->place = NOWHERE;
+	unlink(r->note_path);
+}
+
+static void take_back(struct resolv *r)
+{
+	if (r->place == BY_RESOLVCONF && run(r, RUN_DELETE) == 0)
+		return;
+	taken_back(r);
+}
+
+static void has_run(struct resolv *r, bool well)
+{
+	const bool in_force = r->note.n > 0 && resolvfile_lists(&r->note.dns[0]);
+
+	if (r->run == RUN_DELETE) {
+		taken_back(r);
+	} else if (in_force) {
+		r->seen = true;
+	} else if (r->run == RUN_ADD && well && r->seen && r->n > 0) {
+		(void)run(r, RUN_UPDATE); /* it was told nothing new, and wrote nothing */
+	} else if (r->run == RUN_ADD && !well && r->n > 0) {
+		put_in_file(r);
+	} else if (r->n > 0 && !r->complained) {
+		r->complained = true;
+		log_warn(
+			"resolvconf was told the tunnel's name servers, but /etc/resolv.conf does not list them");
+	}
+	step(r);
+}
+
+/* --- their staying there --- */
+
+static void file_changed(uv_fs_event_t *h, const char *name, int events, int status)
+{
+	(void)events;
+	if (status == 0 && name && strcmp(name, "resolv.conf") == 0)
+		look_soon(h->data, SETTLE_MS);
+}
+
+/* A file that was replaced is another one to watch. */
+static void watch_again(struct resolv *r)
+{
+	for (size_t i = 0; i < WATCHED; i++) {
+		uv_fs_event_stop(&r->watch[i]);
+		if (r->place != NOWHERE && !r->freed) /* some of it need not be there */
+			(void)uv_fs_event_start(&r->watch[i], file_changed, watched[i], 0);
+	}
+}
+
+static void put_again(struct resolv *r)
+{
+	const uint64_t now = uv_now(r->loop), since = now - r->told;
+
+	if (since < r->pause_ms) {
+		look_soon(r, r->pause_ms - since);
+		return;
+	}
+	r->pause_ms = since > PAUSE_MAX_MS             ? PAUSE_MIN_MS
+		      : r->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS
+						       : r->pause_ms * 2;
+	if (r->seen)
+		log_warn(
+			"the tunnel's name servers were taken away from /etc/resolv.conf: putting them there again");
+	r->nudged = false;
+	if (r->place == IN_FILE)
+		remember(r);
+	tell(r);
+}
+
+static void look(uv_timer_t *t)
+{
+	struct resolv *r = container_of(t, struct resolv, timer);
+
+	if (r->freed || r->running || r->n == 0 || (r->place != BY_RESOLVCONF && r->place != IN_FILE))
+		return;
+	watch_again(r);
+	if (resolvfile_lists(&r->note.dns[0])) {
+		r->seen = true;
+		r->nudged = false;
+	} else if (r->seen || r->nudged) {
+		put_again(r);
+	}
+}
+
+static void look_soon(struct resolv *r, uint64_t ms)
+{
+	if (r->started && !r->freed && !uv_is_active((uv_handle_t *)&r->timer))
+		uv_timer_start(&r->timer, look, ms, 0);
+}
+
+void resolv_network_changed(struct resolv *r)
+{
+	if (r->place != BY_RESOLVCONF && r->place != IN_FILE)
+		return;
+	r->nudged = true;
+	look_soon(r, SETTLE_MS);
+}
+
+/* --- life --- */
+
+static void step(struct resolv *r)
+{
+	if (r->running)
+		return;
+	if (r->n == 0 && r->place != NOWHERE)
+		take_back(r);
+	else if (r->n > 0 && (r->place == NOWHERE || r->n != r->note.n ||
+			      memcmp(r->dns, r->note.dns, r->n * sizeof(*r->dns)) != 0))
+		put(r);
+	if (r->started && !r->freed)
+		watch_again(r);
+	if (r->freed && !r->running && r->handles == 0) {
+		free(r->note.before);
+		free(r);
+	}
+}
+
+/* Debian's resolvconf goes by the order of these names, and one that it does not know comes last. */
+static const char *prefix(void)
+{
+	return access("/etc/resolvconf/interface-order", R_OK) == 0 ? "tun." : "";
+}
+
+struct resolv *resolv_new(const char *device, const char *beside, uv_loop_t *loop)
+{
+	struct resolv *r = calloc(1, sizeof(*r));
+	const char *slash = strrchr(beside, '/');
+
+	if (!r)
+		return NULL;
+	snprintf(r->device, sizeof(r->device), "%s", device);
+	snprintf(r->record, sizeof(r->record), "%s%s", prefix(), device);
+	snprintf(r->note_path, sizeof(r->note_path), "%.*s/%s.resolv", slash ? (int)(slash - beside) : 1,
+		 slash ? beside : ".", device);
+	r->loop = loop;
+	return r;
+}
+
+bool resolv_start(struct resolv *r)
+{
+	uv_timer_init(r->loop, &r->timer);
+	for (size_t i = 0; i < WATCHED; i++) {
+		uv_fs_event_init(r->loop, &r->watch[i]);
+		r->watch[i].data = r;
+	}
+	r->started = true;
+	if (!resolvnote_read(r->note_path, &r->note))
+		return false;
+	log_info("taking back the name servers that a daemon which was killed has left");
+	r->place = r->note.in_file ? IN_FILE : BY_RESOLVCONF;
+	step(r);
+	return true;
 }
 
 void resolv_apply(struct resolv *r, const struct ip *dns, size_t n)
 {
-	if (r->n == n && (n == 0 || memcmp(r->dns, dns, n * sizeof(*dns)) == 0))
-		return;
-	free(r->dns);
-	r->dns = n ? malloc(n * sizeof(*dns)) : NULL;
-	r->n = r->dns ? n : 0;
+	r->n = n < NAMESERVERS_MAX ? n : NAMESERVERS_MAX;
 	if (r->n)
-		memcpy(r->dns, dns, n * sizeof(*dns));
-	resolvconf(r, r->n > 0);
+		memcpy(r->dns, dns, r->n * sizeof(*dns));
+	step(r);
 }
 
 bool resolv_in_force(const struct resolv *r)
 {
-	return r->n > 0;
+	return r->n > 0 || r->place != NOWHERE;
 }
 
 bool resolv_machine(struct resolv *r, struct nameservers *out)
 {
-	if (nameservers_of_machine(out, r->dns, r->n, r->device))
+	if (nameservers_of_machine(out, r->note.dns, r->note.n, r->device)) {
 		r->machine = *out;
-	else
-		*out = r->machine;
+		return true;
+	}
+	if (r->machine.n == 0 && r->note.before) {
+		nameservers_parse(&r->machine, r->note.before);
+		nameservers_leave_out(&r->machine, r->note.dns, r->note.n);
+	}
+	*out = r->machine;
 	return out->n > 0;
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+	struct resolv *r = h->data;
+
+	r->handles--;
+	step(r);
 }
 
 void resolv_free(struct resolv *r)
 {
 	if (!r)
 		return;
-	if (r->n) {
-		r->n = 0;
-		resolvconf(r, false);
+	r->n = 0;
+	r->freed = true;
+	if (r->started) {
+		r->timer.data = r;
+		r->handles = 1 + WATCHED;
+		uv_close((uv_handle_t *)&r->timer, handle_closed);
+		for (size_t i = 0; i < WATCHED; i++)
+			uv_close((uv_handle_t *)&r->watch[i], handle_closed);
 	}
-	free(r->dns);
-	free(r);
+	step(r);
 }

@@ -15,7 +15,7 @@
 
 #define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
 #define CLIENT_KEY_CACHE 16
-#define PATIENCE_MS 1000 /* with what does not end by itself */
+#define PATIENCE_MS 4000 /* with what does not end by itself: resolvconf, which services may be restarted by */
 
 struct jv_time worker_now(void)
 {

@@ -159,7 +159,7 @@ void worker_cloned(struct worker *w);
 /* Control loop: false when as many questions as there may be wait for an answer. STOP always finds room. */
 bool worker_post(struct worker *w, const struct message *m);
 /*
- * After every worker's thread has ended. False: a name look-up or resolvconf does not end within a second, so
+ * After every worker's thread has ended. False: a name look-up or resolvconf does not end within some seconds, so
  * the loop and what belongs to it stay in memory, and the process must end without waiting for the thread
  * pool.
  */

@@ -1,4 +1,5 @@
 test_links_SRCS := src/worker/links.c src/base/addr.c
+test_nameservers_SRCS := src/worker/nameservers.c src/base/addr.c
 test_share_SRCS := src/worker/share.c src/base/addr.c
 test_refused_SRCS := src/worker/refused.c src/base/addr.c
 test_metrics_SRCS := src/ctl/metrics.c src/session/counter.c src/proto/names.c src/audit/fields.c src/base/addr.c
