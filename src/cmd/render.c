@@ -504,6 +504,8 @@ static void put_daemon(FILE *out, const json_t *d)
 	fputc('\n', out);
 	if (has(d, "last_reload"))
 		put_pair(out, "last reload", text_of(d, "last_reload", "?"));
+	if (has(d, "tunnel_trouble"))
+		put_pair(out, "tunnel", text_of(d, "tunnel_trouble", "?"));
 	put_pair(out, "crypto", text_of(d, "crypto", "?"));
 	put_pair(out, "offloads", text_of(d, "offloads", "?"));
 }

@@ -28,11 +28,6 @@ struct config_remote { /* "udp://host:port" */
 	uint16_t port;
 };
 
-struct config_listen { /* "udp://address:port" */
-	struct endpoint at;                /* without scope where an interface is named */
-	char interface[CONFIG_IFNAME_MAX]; /* of a link-local address; "": none is named */
-};
-
 struct config_transport {
 	char name[CONFIG_NAME_MAX];
 	char interface[CONFIG_IFNAME_MAX]; /* "" : any */
@@ -79,13 +74,14 @@ struct config {
 		size_t nroutes;
 		bool addresses_set, routes_set, mtu_set;
 		uint16_t mtu;
+		uint32_t table; /* of its routes: 0: as the daemon sees fit; UINT32_MAX: none are set */
 		bool dns; /* client: take the server's name servers */
 		bool mss_clamp;
 		bool offload; /* the device may give and take super-packets */
 	} tunnel;
 
 	/* server */
-	struct config_listen *listen;
+	struct endpoint *listen;
 	size_t nlisten;
 	struct config_peer *peers;
 	size_t npeers;
@@ -157,12 +153,6 @@ char *config_error_format(const struct config_error *e);
 
 /* All values in force, defaults included and keys left out, one "KEY  VALUE" a line; newly allocated. */
 char *config_effective(const struct config *c);
-
-#define LISTEN_STRLEN (ENDPOINT_STRLEN + CONFIG_IFNAME_MAX)
-/* "ADDR:PORT" or "[ADDR%INTERFACE]:PORT"; answers `out`. */
-char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN]);
-/* Has this machine the address now (or is it that of any)? */
-bool config_is_here(const struct endpoint *at);
 
 /* Whose inner address it is: an index in peers, or LPM_NONE. O(1). */
 static inline uint32_t config_owner(const struct config *c, const struct ip *inner)

@@ -19,8 +19,10 @@ static void write_number(FILE *to, const struct key *k, const void *at)
 		     : k->size == 2 ? *(const uint16_t *)at
 				    : *(const uint32_t *)at;
 
-	if (k->type == KEY_WORKERS && !v)
+	if ((k->type == KEY_WORKERS || k->type == KEY_TABLE) && !v)
 		fputs("auto", to);
+	else if (k->type == KEY_TABLE && v == UINT32_MAX)
+		fputs("off", to);
 	else if (k->type == KEY_FRACTION)
 		fprintf(to, "%g", v / (double)POLICY_PPM);
 	else
@@ -59,7 +61,7 @@ static void write_text(FILE *to, const char *text)
 
 static void write_addr(FILE *to, const struct key *k, const void *at)
 {
-	char buf[LISTEN_STRLEN];
+	char buf[ENDPOINT_STRLEN];
 
 	switch (k->type) {
 	case KEY_IP:
@@ -67,7 +69,7 @@ static void write_addr(FILE *to, const struct key *k, const void *at)
 		fputs(ip_is_zero(at) ? "-" : ip_format(at, buf), to);
 		break;
 	case KEY_LISTEN:
-		fprintf(to, "udp://%s", listen_format(at, buf));
+		fprintf(to, "udp://%s", endpoint_format(at, buf));
 		break;
 	case KEY_ENDPOINT:
 		fputs(((const struct endpoint *)at)->port ? endpoint_format(at, buf) : "-", to);
@@ -110,6 +112,7 @@ static void write_value(const struct out *o, const struct key *k, const void *ba
 	case KEY_POW2:
 	case KEY_FRACTION:
 	case KEY_WORKERS:
+	case KEY_TABLE:
 		write_number(o->to, k, at);
 		break;
 	case KEY_BOOL:

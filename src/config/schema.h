@@ -19,6 +19,7 @@ enum key_type {
 	KEY_POW2,
 	KEY_FRACTION, /* kept in millionths */
 	KEY_WORKERS,  /* a number, or "auto" as 0 */
+	KEY_TABLE,    /* a number, or "auto" as 0, or "off" as UINT32_MAX */
 	KEY_BOOL,
 	KEY_AUTO, /* bool: "auto", or "off" as false */
 	KEY_FACILITY,

@@ -74,7 +74,7 @@ static bool out_of_range(struct parse *p, const struct key *k, const struct node
 			    ppm_text(k->least).text, ppm_text(k->most).text);
 	else
 		parse_error(p, n->at, "%s is out of range; allowed: %s%s%u to %u%s%s%s", clip(n->text).text,
-			    k->type == KEY_WORKERS ? "auto, or " : "", power, k->least, k->most, open,
+			    k->type == KEY_WORKERS ? "auto, or " : k->type == KEY_TABLE ? "auto, off, or " : "", power, k->least, k->most, open,
 			    k->unit ? k->unit : "", close);
 	return false;
 }
@@ -115,6 +115,9 @@ static bool not_decimal(struct parse *p, const struct key *k, const struct node 
 			    shown.text);
 	else if (k->type == KEY_WORKERS)
 		parse_error(p, n->at, "\"%s\" is not a number of workers; allowed: auto, or %u to %u",
+			    shown.text, k->least, k->most);
+	else if (k->type == KEY_TABLE)
+		parse_error(p, n->at, "\"%s\" is not the number of a routing table; allowed: auto, off, or %u to %u",
 			    shown.text, k->least, k->most);
 	else
 		parse_error(p, n->at, "\"%s\" is not a whole number; write it in decimal%s%s", shown.text,
@@ -168,6 +171,22 @@ static bool read_workers(struct parse *p, const struct key *k, const struct node
 		return true;
 	}
 	return read_number(p, k, n, out);
+}
+
+#define TABLE_LOCAL 255 /* RT_TABLE_LOCAL */
+
+static bool read_table(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	if (!strcmp(n->text, "auto") || !strcmp(n->text, "off")) {
+		store(k, n->text[0] == 'a' ? 0 : UINT32_MAX, out);
+		return true;
+	}
+	if (!read_number(p, k, n, out))
+		return false;
+	if (*(const uint32_t *)out != TABLE_LOCAL)
+		return true;
+	parse_error(p, n->at, "%d is the kernel's own table of local addresses; take another", TABLE_LOCAL);
+	return false;
 }
 
 /* Digits, perhaps a point and up to six more: 1, 0.20, 1.10 */
@@ -393,6 +412,7 @@ bool value_read(struct parse *p, const struct key *k, const struct node *n, void
 		[KEY_VERSION] = read_version,     [KEY_ROLE] = read_role,
 		[KEY_NUMBER] = read_number,       [KEY_POW2] = read_number,
 		[KEY_FRACTION] = read_fraction,   [KEY_WORKERS] = read_workers,
+		[KEY_TABLE] = read_table,
 		[KEY_BOOL] = read_bool,           [KEY_FACILITY] = read_facility,
 		[KEY_ORDER] = read_order,
 		[KEY_AUTO] = read_auto,
@@ -403,7 +423,7 @@ bool value_read(struct parse *p, const struct key *k, const struct node *n, void
 		[KEY_ENDPOINT] = value_endpoint,  [KEY_REMOTE] = value_remote,
 		[KEY_IPS] = value_ip,             [KEY_ADDRESSES] = value_prefix,
 		[KEY_INNER] = value_prefix,       [KEY_ROUTES] = value_prefix,
-		[KEY_LISTEN] = value_listen,      [KEY_REMOTES] = value_remote,
+		[KEY_LISTEN] = value_endpoint,    [KEY_REMOTES] = value_remote,
 	};
 	/* clang-format on */
 

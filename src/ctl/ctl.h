@@ -30,6 +30,7 @@ struct ctl_status {       /* what status says of the daemon itself */
 	uint64_t uptime_ms;
 	uint32_t workers;
 	const char *tunnel;      /* real name of the device */
+	const char *trouble;     /* why the device is not as it should be; NULL: it is */
 	const char *crypto;      /* crypto_describe() */
 	const char *offloads;    /* which accelerations are on, and which are not and why */
 	const char *last_reload; /* "ok", or why the last reload was refused, or NULL */

@@ -36,7 +36,7 @@ struct udp_datagram {
 
 /*
  * One member of a server's SO_REUSEPORT group: bind order is worker order, so open them in that order and
- * keep them all open. IPV6_V6ONLY is set; PKTINFO and ECN reporting are on. The address may come later than the socket.
+ * keep them all open. IPV6_V6ONLY is set; PKTINFO and ECN reporting are on.
  */
 int udp_open_listener(const struct endpoint *listen);
 /*
@@ -53,6 +53,9 @@ int udp_try_listener(const struct endpoint *listen);
  * one. They show as POLLERR, until udp_receive() has been called until it answers 0. The socket stays good.
  */
 int udp_open_path(const char *interface, const struct ip *source, bool v4);
+
+/* What it sends bears this mark (SO_MARK). 0 or -errno: needs CAP_NET_ADMIN. */
+int udp_mark(int fd, uint32_t mark);
 
 /* Local endpoint of an open socket. */
 int udp_local(int fd, struct endpoint *out);

@@ -300,6 +300,42 @@ static bool is_routed(const struct config_peer *peer, const struct ip *ip)
 	return false;
 }
 
+/* The length of the longest of these prefixes that holds all of `p`, or -1. */
+static int longest_around(const struct prefix *list, size_t n, const struct prefix *p)
+{
+	int len = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i].len <= p->len && prefix_contains(&list[i], &p->ip) && list[i].len > len)
+			len = list[i].len;
+	return len;
+}
+
+/*
+ * The shell leads outer packets past the networks behind peers, where the routes are its own affair; not past those of the
+ * server's own addresses.
+ */
+bool server_is_inside(const struct engine *e, const struct ip *remote)
+{
+	const struct config *c = e->config;
+	const struct prefix host = { *remote, 128 };
+
+	if (lpm_find_special(c->owners, remote) == LPM_NONE)
+		return false;
+	return c->tunnel.table != 0 || longest_around(c->tunnel.addresses, c->tunnel.naddresses, &host) >= 0;
+}
+
+/* Is it where the peer is itself? A route into the tunnel would cut it off from its own network. */
+static bool is_at_peer(const struct config *c, uint32_t index, const struct prefix *route)
+{
+	const struct config_peer *peer = &c->peers[index];
+
+	if (config_owner(c, &route->ip) != index)
+		return false;
+	return longest_around(peer->addresses, peer->naddresses, route) >
+	       longest_around(c->tunnel.addresses, c->tunnel.naddresses, route);
+}
+
 /* Of the peer's addresses only the hosts are for its device: networks lie behind it. The server's own
  * addresses are always among the routes: errors come from there, and a client takes nothing from where it sends nothing. */
 size_t server_items(const struct engine *e, const struct session *s, struct net_item *out, size_t max)
@@ -311,7 +347,8 @@ size_t server_items(const struct engine *e, const struct session *s, struct net_
 		if (peer->addresses[i].len == 128)
 			item_add(&l, NET_ITEM_ADDRESS, &peer->addresses[i].ip, 128);
 	for (size_t i = 0; i < peer->nroutes; i++)
-		item_add(&l, NET_ITEM_ROUTE, &peer->routes[i].ip, peer->routes[i].len);
+		if (!is_at_peer(e->config, s->peer, &peer->routes[i]))
+			item_add(&l, NET_ITEM_ROUTE, &peer->routes[i].ip, peer->routes[i].len);
 	for (size_t i = 0; peer->nroutes > 0 && i < e->config->tunnel.naddresses; i++)
 		if (!is_routed(peer, &e->config->tunnel.addresses[i].ip))
 			item_add(&l, NET_ITEM_ROUTE, &e->config->tunnel.addresses[i].ip, 128);

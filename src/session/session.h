@@ -592,12 +592,9 @@ bool evidence_is_dead(enum reason evidence);     /* the path carries nothing */
 /* Switches a minute for this evidence; `loss_ppm`: of the path to be left. */
 uint32_t switch_budget(const struct policy *pol, enum reason evidence, uint32_t loss_ppm);
 void server_jump(struct path *p, const struct route *from, const struct frame *f, struct jv_time now);
-/* Is this address inside of the tunnel? Then nobody calls from there, and nothing is sent to it: what a session carries
- * would travel in a session. */
-static inline bool server_is_inside(const struct engine *e, const struct ip *remote)
-{
-	return lpm_find_special(e->config->owners, remote) != LPM_NONE;
-}
+/* Do outer packets to this address go into the tunnel? Then nobody calls from there, and nothing is sent to it: what a
+ * session carries would travel in a session. */
+bool server_is_inside(const struct engine *e, const struct ip *remote);
 void server_path_dead(struct session *s, enum reason why, struct jv_time now);
 void server_pinged(struct path *p, const struct frame *f, struct jv_time now);
 void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);

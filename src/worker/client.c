@@ -48,6 +48,7 @@ struct client_shell {
 	struct names *names;
 	struct path_candidate candidate[PROTO_PATHS_MAX];
 	struct tunnel *tunnel;
+	struct tunnel_way ways[PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX]; /* as of the last look */
 	struct resolv *resolv;
 	struct net_item *said; /* what the server said last, for a reload of our own wishes */
 	size_t nsaid;
@@ -187,7 +188,8 @@ static void wishes_fill(struct wishes *w, const struct client_shell *c)
 static void set_up_tunnel(struct client_shell *c)
 {
 	const struct config *cfg = c->config;
-	struct tunnel_wish wish = { .mtu = cfg->tunnel.mtu_set ? cfg->tunnel.mtu : c->said_mtu };
+	struct tunnel_wish wish = { .mtu = cfg->tunnel.mtu_set ? cfg->tunnel.mtu : c->said_mtu,
+				    .table = cfg->tunnel.table };
 	struct wishes w = { 0 };
 
 	if (wishes_init(&w, c->nsaid)) {
@@ -467,6 +469,34 @@ static void tell_up(struct client_shell *c, struct path_candidate *p, struct jv_
 	p->moved = false;
 }
 
+/* By which way, as the kernel has it for a socket that is bound there. */
+static struct tunnel_way way_to(struct client_shell *c, const struct remote *r)
+{
+	struct tunnel_way way = { .endpoint = r->at };
+	struct route_query q = { .dst = r->at.ip, .mark = tunnel_mark(daemon_tunnel_name(c->worker->daemon)) };
+	struct route_answer a;
+
+	if (r->fault != FAULT_NONE)
+		return way;
+	q.ifindex = r->interface[0] ? netlink_ifindex(r->interface) : 0;
+	if (q.ifindex < 0 || netlink_route_get(c->ask, &q, &a) < 0 || a.local)
+		return way;
+	way.ifindex = a.ifindex;
+	way.gateway = a.gateway;
+	way.source = a.source;
+	return way;
+}
+
+static void tell_ways(struct client_shell *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
+		for (size_t k = 0; c->candidate[i].exists && k < c->candidate[i].remotes; k++)
+			c->ways[n++] = way_to(c, &c->candidate[i].remote[k]);
+	tunnel_escape(c->tunnel, c->ways, n);
+}
+
 /* First what is gone: a jump must not choose a path that the same event has killed. */
 static void evaluate(struct client_shell *c)
 {
@@ -485,6 +515,7 @@ static void evaluate(struct client_shell *c)
 		if (c->candidate[i].exists)
 			tell_fault(c, &c->candidate[i], now);
 	links_settle(c->links);
+	tell_ways(c);
 	worker_flush(c->worker);
 }
 
@@ -620,6 +651,11 @@ static int way_past_tunnel(void *ctx, const struct ip *to)
 	return netlink_route_interface(c->ask, to, tunnel_index(c->tunnel));
 }
 
+const char *client_shell_trouble(const struct client_shell *c)
+{
+	return tunnel_trouble(c->tunnel);
+}
+
 /* --- life --- */
 
 int client_shell_new(struct client_shell **out, struct worker *w)
@@ -661,6 +697,7 @@ void client_shell_start(struct client_shell *c)
 	c->resolve.data = c;
 	uv_timer_start(&c->resolve, resolve_due, PROTO_RESOLVE_MS, PROTO_RESOLVE_MS);
 	(void)resolv_start(c->resolv);
+	tunnel_start(c->tunnel, &c->worker->loop);
 	look_again(c);
 	list_candidates(c, false);
 	names_resolve(c->names, false);
@@ -684,8 +721,7 @@ void client_shell_stop(struct client_shell *c)
 		io_path_close(c->worker, container_of(c->sockets.next, struct worker_socket, node)->id);
 	resolv_free(c->resolv);
 	c->resolv = NULL;
-	tunnel_free(c->tunnel);
-	c->tunnel = NULL;
+	tunnel_undo(c->tunnel);
 }
 
 void client_shell_free(struct client_shell *c)

@@ -22,4 +22,6 @@ void client_shell_io(struct engine_io *io);
 void client_shell_count(struct client_shell *c);                    /* worker_socket_count() of each socket */
 /* Its socket could not send: errno. */
 void client_shell_error(struct client_shell *c, int fd, int error);
+/* Why the tunnel device is not as it should be, or "". */
+const char *client_shell_trouble(const struct client_shell *c);
 int client_shell_fd(const struct client_shell *c, uint32_t socket); /* -1: no such socket */

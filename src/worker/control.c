@@ -222,10 +222,14 @@ static const char *offloads(struct daemon *d)
 	return d->offloads;
 }
 
-static struct ctl_status status_of(struct daemon *d)
+/* A client's device is looked after by its worker, a server's here. */
+static struct ctl_status status_of(struct daemon *d, const struct gather *g)
 {
+	const bool server = d->config->role == ROLE_SERVER;
+	const char *trouble = server ? tunnel_trouble(d->tunnel) : g->reports[0].trouble;
+
 	return (struct ctl_status){
-		.role = d->config->role == ROLE_SERVER ? "server" : "client",
+		.role = server ? "server" : "client",
 		.node_name = d->config->node_name,
 		.node_id = d->config->node_id,
 		.config_file = d->config_file,
@@ -233,6 +237,7 @@ static struct ctl_status status_of(struct daemon *d)
 		.uptime_ms = time_since_ms(worker_now(), d->started),
 		.workers = d->nworkers,
 		.tunnel = d->tunnel_name,
+		.trouble = trouble[0] ? trouble : NULL,
 		.crypto = crypto_describe(),
 		.offloads = offloads(d),
 		.last_reload = d->last_reload[0] ? d->last_reload : NULL,
@@ -252,7 +257,7 @@ static void answer_scrape(const struct daemon *d, struct gather *g, const struct
 
 static void answer_report(struct daemon *d, struct gather *g)
 {
-	const struct ctl_status st = status_of(d);
+	const struct ctl_status st = status_of(d, g);
 	struct counters sum;
 	size_t n;
 	struct session_info *all = merge(d, g, &sum, &n);
@@ -415,6 +420,8 @@ int control_tunnel(struct daemon *d, const struct config *c)
 {
 	struct tunnel_wish wish = { .addresses = c->tunnel.addresses,
 				    .naddresses = c->tunnel.naddresses,
+				    .table = c->tunnel.table,
+				    .server = true,
 				    .mtu = c->tunnel.mtu };
 	struct prefix *routes;
 	size_t n = 0;

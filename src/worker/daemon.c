@@ -22,7 +22,6 @@
 #include "worker/control.h"
 #include "worker/descriptors.h"
 #include "worker/devices.h"
-#include "worker/listen.h"
 #include "worker/machine.h"
 #include "worker/privileges.h"
 #include "worker/worker.h"
@@ -272,7 +271,7 @@ static int make_workers(struct daemon *d)
 		for (size_t k = 0; k < n; k++)
 			w->listeners[k].fd = w->hellos[k].fd = -1;
 	}
-	return listen_open(d, n);
+	return devices_listen(d, n);
 }
 
 static int open_audit(struct daemon *d)
@@ -334,8 +333,6 @@ static void start_timers(struct daemon *d)
 	if (watchdog_ms > 0)
 		uv_timer_start(&d->watchdog, watchdog_due, watchdog_ms, watchdog_ms);
 	uv_timer_init(&d->loop, &d->goodbye);
-	uv_timer_init(&d->loop, &d->listen_timer);
-	listen_watch(d);
 }
 
 /* With a worker for each CPU, each has its own; one that may run anywhere is best left to the kernel. */
@@ -409,7 +406,8 @@ static void announce(struct daemon *d)
 		 crypto_describe());
 	base64_encode(key, d->config->public_key, sizeof(d->config->public_key));
 	log_info("public key %s", key);
-	listen_announce(d);
+	for (size_t i = 0; server && i < d->config->nlisten; i++)
+		log_info("listening on udp://%s", endpoint_format(&d->config->listen[i], text));
 	if (d->metrics)
 		log_info("metrics on http://%s/metrics", endpoint_format(&d->config->metrics.listen, text));
 	notify_send("READY=1");
@@ -505,6 +503,8 @@ static int start(struct daemon *d)
 		return rc;
 	start_timers(d);
 	watch_machine(d);
+	if (d->config->role == ROLE_SERVER)
+		tunnel_start(d->tunnel, &d->loop);
 	return start_threads(d);
 }
 
@@ -578,12 +578,13 @@ static bool stop(struct daemon *d)
 		join_workers(d);
 		ended = free_workers(d);
 	}
+	if (d->tunnel)
+		tunnel_undo(d->tunnel);
 	close_loop(d);
 	if (d->machine_fd >= 0)
 		close(d->machine_fd);
 	if (d->audit)
 		audit_close(d->audit, GOODBYE_MS);
-	listen_free(d);
 	tunnel_free(d->tunnel);
 	steer_free(d->steer);
 	for (uint32_t i = 0; d->tun_fds && i < d->nworkers; i++)

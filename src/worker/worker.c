@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -32,13 +33,14 @@ static void report_make(struct worker *w, struct worker_report *r)
 	const size_t n = engine_session_count(w->engine);
 
 	for (size_t i = 0; i < w->nlisteners; i++) {
-		if (w->listeners[i].fd >= 0)
-			worker_socket_count(w, &w->listeners[i]);
+		worker_socket_count(w, &w->listeners[i]);
 		if (w->hellos && w->hellos[i].fd >= 0)
 			worker_socket_count(w, &w->hellos[i]);
 	}
-	if (w->client)
+	if (w->client) {
 		client_shell_count(w->client);
+		snprintf(r->trouble, sizeof(r->trouble), "%s", client_shell_trouble(w->client));
+	}
 	r->sessions = n > 0 ? calloc(n, sizeof(*r->sessions)) : NULL;
 	r->n = r->sessions ? engine_info(w->engine, r->sessions, n, worker_now()) : 0;
 	r->counters = *engine_counters(w->engine);
@@ -71,9 +73,6 @@ static void message_received(struct worker *w, struct message *m)
 		break;
 	case MESSAGE_REKEY:
 		m->reason = engine_rekey(w->engine, m->id, now) ? REASON_NONE : REASON_UNKNOWN_SESSION;
-		break;
-	case MESSAGE_LISTEN:
-		packets_listen(w, &m->listen);
 		break;
 	case MESSAGE_JOB:
 		if (w->stopping)

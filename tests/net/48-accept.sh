@@ -19,7 +19,7 @@ for item in 'route 10.1.1.0/24' 'route 10.1.2.128/25' 'route 192.0.2.1"' 'dns 10
 	ask alice status | grep -qF "$item" || fail "status does not name $item"
 done
 [ "$(grep -c 'not taken from the server: ' "$TMP/alice.log")" -eq 4 ] || fail "the log names other than 4"
-ip -n cli route show dev jump0 | grep -q '^0.0.0.0/1 ' || fail "no full tunnel"
+ip -n cli route show table all dev jump0 | grep -q '^default table' || fail "no full tunnel"
 ip -n cli route show dev jump0 | grep -q '^10.1\.' && fail "a link's network goes into the tunnel"
 on cli ip route get 10.1.1.1 | grep -q 'dev a0' || fail "what is on a link goes elsewhere"
 on cli "$TOOLS/prober" client --to 10.8.0.1:7 --count 50 --linger-ms 500 >"$TMP/probes.out"

@@ -6,13 +6,28 @@ static void give_network(struct world *w, unsigned int peer, const char *network
 	assert_true(prefix_parse(network, &w->config->peers[peer].addresses[1])); /* world_start() makes the owners */
 }
 
-/* A client that calls from an address inside of the tunnel is not answered; all others are. */
-static void test_hello_from_inside(void **state)
+#define SOMEBODY_ELSE 5000 /* sees to the routes (tunnel.table) */
+
+/* Whatever networks lie behind others, a client is where its packets come from: answers go past the tunnel. */
+static void test_network_of_another(void **state)
 {
 	struct world *w = world_new(1, 2);
 
 	(void)state;
 	give_network(w, 1, "198.51.100.0/24"); /* where client 0 is: see world_net.c */
+	world_attach(w);
+	assert_int_equal(world_count(w, 0, COUNT_DROP_INSIDE), 0);
+	world_free(w);
+}
+
+/* A client that calls from an address inside of the tunnel is not answered; all others are. */
+static void hello_from_inside(uint32_t table, const char *network, const char *own)
+{
+	struct world *w = world_new(1, 2);
+
+	give_network(w, 1, network);
+	w->config->tunnel.table = table;
+	assert_true(prefix_parse(own, &w->config->tunnel.addresses[0]));
 	world_start(w);
 	world_run(w, 3000);
 	assert_null(world_peer(w, 0));
@@ -20,6 +35,13 @@ static void test_hello_from_inside(void **state)
 	assert_true(world_count(w, 0, COUNT_DROP_INSIDE) > 0);
 	assert_int_equal(w->engine[0].e->nsessions, 1);
 	world_free(w);
+}
+
+static void test_hello_from_inside(void **state)
+{
+	(void)state;
+	hello_from_inside(SOMEBODY_ELSE, "198.51.100.0/24", "10.8.0.1/24");
+	hello_from_inside(0, "198.51.100.0/25", "198.51.100.1/24");
 }
 
 /* A peer whose network is the whole world says nothing about where the others are. */
@@ -35,7 +57,7 @@ static void test_default_network(void **state)
 }
 
 /* The client's newest PING, sent on by somebody inside: neither the active path nor another one leads there then. */
-static void path_moves_inside(uint8_t number, const char *address)
+static void path_moves_inside(uint8_t number, uint32_t table, const char *address)
 {
 	struct world *w = world_new(1, 2);
 	struct route from = world_stranger(3), before;
@@ -43,6 +65,7 @@ static void path_moves_inside(uint8_t number, const char *address)
 	struct session *s, *peer;
 	struct frame f;
 
+	w->config->tunnel.table = table;
 	world_attach(w);
 	s = world_session(w, 0);
 	peer = world_peer(w, 0);
@@ -66,9 +89,9 @@ static void path_moves_inside(uint8_t number, const char *address)
 static void test_path_inside(void **state)
 {
 	(void)state;
-	path_moves_inside(0, "10.8.0.2"); /* through itself */
-	path_moves_inside(0, "10.8.0.3"); /* through another */
-	path_moves_inside(1, "10.9.1.77");
+	path_moves_inside(0, 0, "10.8.0.2"); /* through itself */
+	path_moves_inside(0, 0, "10.8.0.3"); /* through another */
+	path_moves_inside(1, SOMEBODY_ELSE, "10.9.1.77");
 }
 
 /* 10.8.0.0/16 lies behind the peer, but for the server's own address. */
@@ -177,6 +200,7 @@ static void test_route_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_network_of_another),
 		cmocka_unit_test(test_hello_from_inside),
 		cmocka_unit_test(test_default_network),
 		cmocka_unit_test(test_path_inside),

@@ -368,6 +368,11 @@ void client_shell_count(struct client_shell *c)
 {
 }
 
+const char *client_shell_trouble(const struct client_shell *c)
+{
+	return "";
+}
+
 void client_shell_error(struct client_shell *c, int fd, int error)
 {
 	(void)c;

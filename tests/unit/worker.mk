@@ -19,3 +19,5 @@ test_daemon_LIBS = $(ALL_LIBS)
 test_standing_SRCS := src/worker/standing.c src/proto/names.c src/base/addr.c src/base/text.c src/base/log.c
 test_machine_SRCS := src/worker/machine.c $(CRYPTO_SRCS)
 test_machine_LIBS = $(CRYPTO_LIBS)
+test_wanted_SRCS := src/worker/wanted.c src/net/device.c src/net/held.c src/net/rule.c src/net/netlink.c src/base/addr.c src/base/hash.c
+test_wanted_LIBS = $(MNL_LIBS)

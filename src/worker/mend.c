@@ -1,0 +1,230 @@
+#include "worker/mend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/own.h"
+
+struct mending {
+	struct netlink *nl;
+	const struct wanted_for *w;
+	const struct device_state *device;
+	struct mend *m;
+};
+
+/* --- what cannot be set --- */
+
+static const char *why_not(const struct mending *g, bool v6, int rc, char buf[120])
+{
+	if (v6 && g->device->v6_off)
+		snprintf(buf, 120, "IPv6 is switched off there (net.ipv6.conf.%s.disable_ipv6 = 1)", g->w->name);
+	else if (v6 && !g->device->v6)
+		snprintf(buf, 120, "%s", g->device->mtu < 1280 ? "its MTU is too small for IPv6 (1280)"
+							       : "this kernel has no IPv6");
+	else
+		snprintf(buf, 120, "%s", strerror(-rc));
+	return buf;
+}
+
+static bool is_v6_off(const struct mending *g)
+{
+	return g->device->v6_off || !g->device->v6;
+}
+
+static void cannot(const struct mending *g, bool v6, int rc, const char *what, const char *name)
+{
+	struct mend *m = g->m;
+	char why[120];
+
+	if (v6 && is_v6_off(g))
+		m->v6_off = true;
+	else if (m->error == 0)
+		m->error = rc;
+	if (m->trouble[0])
+		m->more++;
+	else
+		snprintf(m->trouble, sizeof(m->trouble), "cannot set %s %s: %s", what, name, why_not(g, v6, rc, why));
+}
+
+/* --- the link --- */
+
+static void mend_link(const struct mending *g, uint16_t mtu)
+{
+	int rc;
+
+	/* Nobody routes link-local addresses through the tunnel: what the kernel would say from one is noise to both ends. */
+	if (g->device->v6 && !g->device->quiet && netlink_no_link_local(g->nl, g->w->ifindex) == 0)
+		g->m->link++;
+	if (g->device->up && g->device->mtu == mtu)
+		return;
+	rc = netlink_link_up(g->nl, g->w->ifindex, mtu);
+	if (rc < 0)
+		cannot(g, false, rc, "MTU and up on", g->w->name);
+	else
+		g->m->link++;
+}
+
+/* --- addresses --- */
+
+static bool has(const struct prefix *list, size_t n, const struct prefix *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].len == p->len && ip_equal(&list[i].ip, &p->ip))
+			return true;
+	return false;
+}
+
+static void add_address(const struct mending *g, const struct prefix *p)
+{
+	const bool v6 = !ip_is_v4(&p->ip);
+	char text[PREFIX_STRLEN];
+	int rc = v6 && is_v6_off(g) ? -EACCES : netlink_address(g->nl, g->w->ifindex, p, true);
+
+	if (rc < 0)
+		cannot(g, v6, rc, "address", prefix_format(p, text));
+	else
+		g->m->addresses++;
+}
+
+static void mend_addresses(const struct mending *g, const struct prefix *former, size_t nformer)
+{
+	const struct wanted_for *w = g->w;
+	struct prefix *now = NULL;
+	size_t n = 0;
+	int rc = held_addresses(g->nl, w->ifindex, &now, &n);
+
+	for (size_t i = 0; rc == 0 && i < w->naddresses; i++)
+		if (!has(now, n, &w->addresses[i]))
+			add_address(g, &w->addresses[i]);
+	for (size_t i = 0; rc == 0 && i < nformer; i++)
+		if (has(now, n, &former[i]) && !has(w->addresses, w->naddresses, &former[i]) &&
+		    netlink_address(g->nl, w->ifindex, &former[i], false) == 0)
+			g->m->addresses++;
+	free(now);
+}
+
+/* --- routes --- */
+
+/* A kernel that knows no routes by source refuses those alone: one way is better than none. */
+static int set_route(const struct mending *g, const struct held_route *r)
+{
+	struct held_route plain = *r;
+	int rc = held_route_set(g->nl, r, true);
+
+	if (r->from.len == 0 || rc != -EINVAL)
+		return rc;
+	memset(&plain.from, 0, sizeof(plain.from));
+	rc = held_route_set(g->nl, &plain, true);
+	g->m->no_sources |= rc == 0;
+	return rc;
+}
+
+static void add_route(void *ctx, const struct held_route *r)
+{
+	const struct mending *g = ctx;
+	char text[PREFIX_STRLEN];
+	int rc;
+
+	if (r->hops == 1 && r->hop[0].ifindex == g->w->ifindex && r->v6 && is_v6_off(g))
+		rc = -EACCES;
+	else
+		rc = set_route(g, r);
+	if (rc == 0)
+		g->m->routes++;
+	else if (r->table != tunnel_escape_table(g->w->mark) || g->w->server)
+		cannot(g, r->v6, rc, "route", prefix_format(&r->dst, text));
+	/* else the uplink has just gone: whoever told of that way will tell of others */
+}
+
+static void remove_route(void *ctx, const struct held_route *r)
+{
+	const struct mending *g = ctx;
+
+	if (held_route_set(g->nl, r, false) == 0)
+		g->m->routes++;
+}
+
+/* --- rules --- */
+
+static int mend_rules(const struct mending *g, bool v6, const struct held_route *routes, size_t nroutes)
+{
+	struct held_rule *now = NULL, *wish = NULL;
+	size_t nnow = 0, n = 0;
+	int rc = held_rules(g->nl, v6, &now, &nnow);
+
+	if (rc == 0)
+		rc = wanted_rules(g->w, v6, routes, nroutes, now, nnow, &wish, &n);
+	if (rc == 0 && !wanted_rules_are(g->w, wish, n, now, nnow)) {
+		for (size_t i = 0; rc == 0 && i < n; i++, g->m->rules++)
+			rc = held_rule_set(g->nl, v6, &wish[i], true);
+		for (size_t i = 0; rc == 0 && i < nnow; i++)
+			if (wanted_rule_is_own(g->w, &now[i])) {
+				rc = held_rule_set(g->nl, v6, &now[i], false);
+				g->m->rules++;
+			}
+	}
+	free(now);
+	free(wish);
+	if (rc < 0 && (n > 0 || !v6))
+		cannot(g, v6, rc, v6 ? "IPv6 rules" : "IPv4 rules", "of the routing");
+	return rc;
+}
+
+static void mend_routing(const struct mending *g)
+{
+	const struct held_by by = wanted_by(g->w->name, g->w->ifindex);
+	struct held_route *now = NULL, *wish = NULL;
+	size_t nnow = 0, n = 0;
+	int rc = held_routes(g->nl, &by, &now, &nnow);
+
+	if (rc == 0)
+		rc = wanted_routes(g->w, &wish, &n);
+	if (rc == 0) {
+		wanted_missing(wish, n, now, nnow, add_route, (void *)(uintptr_t)g);
+		(void)mend_rules(g, false, wish, n);
+		(void)mend_rules(g, true, wish, n);
+		wanted_missing(now, nnow, wish, n, remove_route, (void *)(uintptr_t)g);
+	} else {
+		cannot(g, false, rc, "routes", "as wanted");
+	}
+	free(now);
+	free(wish);
+}
+
+void mend_device(struct netlink *nl, const struct wanted_for *w, uint16_t mtu, const struct prefix *former, size_t nformer,
+		 struct mend *m)
+{
+	struct device_state device;
+	const struct mending g = { nl, w, &device, m };
+	int rc;
+
+	*m = (struct mend){ .error = 0 };
+	rc = device_look(nl, w->ifindex, &device);
+	if (rc == 0 && mtu > 0) {
+		mend_link(&g, mtu);
+		if (m->link > 0)
+			(void)device_look(nl, w->ifindex, &device); /* IPv6 comes and goes with the MTU */
+		mend_addresses(&g, former, nformer);
+	}
+	mend_routing(&g);
+}
+
+static void append(char *buf, size_t size, unsigned int n, const char *one, const char *several)
+{
+	const size_t len = strlen(buf);
+
+	if (n > 0)
+		snprintf(buf + len, size - len, "%s%u %s", len > 0 ? ", " : "", n, n == 1 ? one : several);
+}
+
+const char *mend_text(const struct mend *m, char buf[80])
+{
+	buf[0] = '\0';
+	append(buf, 80, m->link, "setting", "settings");
+	append(buf, 80, m->addresses, "address", "addresses");
+	append(buf, 80, m->routes, "route", "routes");
+	append(buf, 80, m->rules, "rule", "rules");
+	return buf;
+}
