@@ -167,12 +167,12 @@ static const char *endpoint_body(struct parse *p, const struct node *n, bool sch
 
 bool value_endpoint(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
-	bool scheme = k->type == KEY_LISTEN;
-	const char *example = scheme ? "udp://0.0.0.0:4433" : "127.0.0.1:9551";
+	static const char example[] = "127.0.0.1:9551";
 	struct endpoint e, *to = out;
 	uint16_t port;
-	const char *body = endpoint_body(p, n, scheme, example, &port);
+	const char *body = endpoint_body(p, n, false, example, &port);
 
+	(void)k;
 	if (!body)
 		return false;
 	if (!endpoint_parse(body, &e))
@@ -181,6 +181,51 @@ bool value_endpoint(struct parse *p, const struct key *k, const struct node *n, 
 	to->scope = e.scope;
 	to->port = e.port;
 	return true;
+}
+
+/* "[fe80::1%eth0]:4433": by name, for the number is another each time the interface comes. */
+static bool named_scope(const char *body, struct config_listen *to)
+{
+	const char *percent = strchr(body, '%');
+	const char *end = percent ? strchr(percent, ']') : NULL;
+	const size_t len = end ? (size_t)(end - percent - 1) : 0;
+	char rest[ENDPOINT_STRLEN];
+
+	if (len == 0 || len >= sizeof(to->interface))
+		return false;
+	snprintf(rest, sizeof(rest), "%.*s%s", (int)(percent - body), body, end);
+	memcpy(to->interface, percent + 1, len);
+	to->interface[len] = '\0';
+	return !all_digits(to->interface) && is_interface(to->interface) && endpoint_parse(rest, &to->at) &&
+	       to->at.ip.b[0] == 0xfe && (to->at.ip.b[1] & 0xc0) == 0x80;
+}
+
+bool value_listen(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	static const char example[] = "udp://0.0.0.0:4433";
+	struct config_listen l = { .interface = "" };
+	uint16_t port;
+	const char *body = endpoint_body(p, n, true, example, &port);
+
+	(void)k;
+	if (!body)
+		return false;
+	if (!endpoint_parse(body, &l.at) && !named_scope(body, &l))
+		return not_endpoint(p, n, "is not a literal address and port", example);
+	memcpy(out, &l, sizeof(l));
+	return true;
+}
+
+char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN])
+{
+	char text[ENDPOINT_STRLEN];
+	const char *end = strchr(endpoint_format(&l->at, text), ']');
+
+	if (l->interface[0] && end)
+		snprintf(out, LISTEN_STRLEN, "%.*s%%%s%s", (int)(end - text), text, l->interface, end);
+	else
+		snprintf(out, LISTEN_STRLEN, "%s", text);
+	return out;
 }
 
 /* A host name as DNS has it, or an IPv4 address. What ends in a number is meant as an address. */

@@ -21,12 +21,12 @@ static size_t list_count(const struct config *c, const struct key *k)
 
 static bool same_elements(const struct key *k, const void *a, const void *b, size_t count)
 {
-	const struct endpoint *x = a, *y = b;
+	const struct config_listen *x = a, *y = b;
 
 	if (k->type != KEY_LISTEN)
 		return !count || !memcmp(a, b, count * key_size(k));
 	for (size_t i = 0; i < count; i++)
-		if (!endpoint_equal(&x[i], &y[i]))
+		if (!endpoint_equal(&x[i].at, &y[i].at) || strcmp(x[i].interface, y[i].interface) != 0)
 			return false;
 	return true;
 }

@@ -28,6 +28,11 @@ struct config_remote { /* "udp://host:port" */
 	uint16_t port;
 };
 
+struct config_listen { /* "udp://address:port" */
+	struct endpoint at;                /* without scope where an interface is named */
+	char interface[CONFIG_IFNAME_MAX]; /* of a link-local address; "": none is named */
+};
+
 struct config_transport {
 	char name[CONFIG_NAME_MAX];
 	char interface[CONFIG_IFNAME_MAX]; /* "" : any */
@@ -81,7 +86,7 @@ struct config {
 	} tunnel;
 
 	/* server */
-	struct endpoint *listen;
+	struct config_listen *listen;
 	size_t nlisten;
 	struct config_peer *peers;
 	size_t npeers;
@@ -153,6 +158,12 @@ char *config_error_format(const struct config_error *e);
 
 /* All values in force, defaults included and keys left out, one "KEY  VALUE" a line; newly allocated. */
 char *config_effective(const struct config *c);
+
+#define LISTEN_STRLEN (ENDPOINT_STRLEN + CONFIG_IFNAME_MAX)
+/* "ADDR:PORT" or "[ADDR%INTERFACE]:PORT"; answers `out`. */
+char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN]);
+/* Has this machine the address now (or is it that of any)? */
+bool config_is_here(const struct endpoint *at);
 
 /* Whose inner address it is: an index in peers, or LPM_NONE. O(1). */
 static inline uint32_t config_owner(const struct config *c, const struct ip *inner)

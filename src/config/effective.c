@@ -61,7 +61,7 @@ static void write_text(FILE *to, const char *text)
 
 static void write_addr(FILE *to, const struct key *k, const void *at)
 {
-	char buf[ENDPOINT_STRLEN];
+	char buf[LISTEN_STRLEN];
 
 	switch (k->type) {
 	case KEY_IP:
@@ -69,7 +69,7 @@ static void write_addr(FILE *to, const struct key *k, const void *at)
 		fputs(ip_is_zero(at) ? "-" : ip_format(at, buf), to);
 		break;
 	case KEY_LISTEN:
-		fprintf(to, "udp://%s", endpoint_format(at, buf));
+		fprintf(to, "udp://%s", listen_format(at, buf));
 		break;
 	case KEY_ENDPOINT:
 		fputs(((const struct endpoint *)at)->port ? endpoint_format(at, buf) : "-", to);

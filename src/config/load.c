@@ -219,6 +219,31 @@ static void note_interfaces(struct parse *p, const struct node *list)
 	keypath_reset(p);
 }
 
+/* Nor is an address that nobody has yet an error. */
+static void note_listen(struct parse *p, const struct node *list)
+{
+	const struct config *c = p->config;
+	const struct node *n = list && list->kind == NODE_LIST ? list->first : NULL;
+
+	if (!p->notes)
+		return;
+	keypath_push(p, "listen");
+	for (size_t i = 0; n && i < c->nlisten; i++, n = n->next) {
+		const size_t old = path_push_index(p, i);
+		struct endpoint at = c->listen[i].at;
+
+		if (c->listen[i].interface[0])
+			at.scope = if_nametoindex(c->listen[i].interface);
+		if (c->listen[i].interface[0] && at.scope == 0)
+			parse_note(p, n->at, "there is no interface %s now; the server waits for it",
+				   c->listen[i].interface);
+		else if (!config_is_here(&at))
+			parse_note(p, n->at, "no interface has this address now; the server waits for it");
+		keypath_pop(p, old);
+	}
+	keypath_reset(p);
+}
+
 static void check_client(struct parse *p, const struct node *root)
 {
 	struct config *c = p->config;
@@ -262,6 +287,7 @@ static void check_server(struct parse *p, const struct node *root)
 
 	default_user(c, root);
 	check_twice(p, "listen", node_get(root, "listen"), NULL);
+	note_listen(p, node_get(root, "listen"));
 	check_twice(p, "tunnel.addresses", node_get(node_get(root, "tunnel"), "addresses"), NULL);
 	if (push_routes_default(c) < 0)
 		p->no_memory = true;

@@ -90,6 +90,7 @@ bool is_interface(const char *s);
 bool value_ip(struct parse *p, const struct key *k, const struct node *n, void *out);
 bool value_prefix(struct parse *p, const struct key *k, const struct node *n, void *out);
 bool value_endpoint(struct parse *p, const struct key *k, const struct node *n, void *out);
+bool value_listen(struct parse *p, const struct key *k, const struct node *n, void *out);
 bool value_remote(struct parse *p, const struct key *k, const struct node *n, void *out);
 
 /* --- keyfile.c --- */

@@ -423,7 +423,7 @@ bool value_read(struct parse *p, const struct key *k, const struct node *n, void
 		[KEY_ENDPOINT] = value_endpoint,  [KEY_REMOTE] = value_remote,
 		[KEY_IPS] = value_ip,             [KEY_ADDRESSES] = value_prefix,
 		[KEY_INNER] = value_prefix,       [KEY_ROUTES] = value_prefix,
-		[KEY_LISTEN] = value_endpoint,    [KEY_REMOTES] = value_remote,
+		[KEY_LISTEN] = value_listen,      [KEY_REMOTES] = value_remote,
 	};
 	/* clang-format on */
 

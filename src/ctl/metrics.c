@@ -383,6 +383,17 @@ static void on_connection(uv_stream_t *listener, int status)
 
 /* --- start and stop --- */
 
+/* The address may come later than the daemon; where this is refused, it may not. */
+static void bind_early(struct metrics *m, bool v4)
+{
+	const int on = 1;
+	int fd;
+
+	if (uv_fileno((uv_handle_t *)&m->listener, &fd) == 0)
+		(void)setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, &on,
+				 sizeof(on));
+}
+
 static int listen_on(struct metrics *m, const struct endpoint *e)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(e->port) };
@@ -393,6 +404,7 @@ static int listen_on(struct metrics *m, const struct endpoint *e)
 
 	memcpy(&v4.sin_addr, e->ip.b + 12, 4);
 	memcpy(&v6.sin6_addr, e->ip.b, 16);
+	bind_early(m, ip_is_v4(&e->ip));
 	if (ip_is_v4(&e->ip))
 		rc = uv_tcp_bind(&m->listener, (const struct sockaddr *)&v4, 0);
 	else
@@ -411,7 +423,7 @@ int metrics_start(struct metrics **out, uv_loop_t *loop, const struct endpoint *
 	list_init(&m->connections);
 	m->collect = collect_fn;
 	m->ctx = ctx;
-	rc = uv_tcp_init(loop, &m->listener);
+	rc = uv_tcp_init_ex(loop, &m->listener, ip_is_v4(&listen->ip) ? AF_INET : AF_INET6);
 	if (rc < 0) {
 		free(m);
 		return rc;

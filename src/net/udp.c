@@ -206,6 +206,23 @@ static int bind_socket(int fd, const struct endpoint *e)
 	return bind(fd, &a.sa, len) < 0 ? -errno : 0;
 }
 
+/*
+ * Also to an address that no interface has yet. Only for the bind: later the kernel shall refuse to send from an address
+ * that has gone.
+ */
+static int bind_listener(int fd, const struct endpoint *e)
+{
+	const bool v4 = ip_is_v4(&e->ip);
+	struct option free_bind = { v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, 1 };
+	int r;
+
+	(void)set_options(fd, &free_bind, 1); /* without it there is an error, and the next try */
+	r = bind_socket(fd, e);
+	free_bind.value = 0;
+	(void)set_options(fd, &free_bind, 1);
+	return r;
+}
+
 int udp_open_listener(const struct endpoint *listen)
 {
 	static const struct option reuseport = { SOL_SOCKET, SO_REUSEPORT, 1 };
@@ -216,7 +233,7 @@ int udp_open_listener(const struct endpoint *listen)
 		return fd;
 	r = set_options(fd, &reuseport, 1);
 	if (r == 0)
-		r = bind_socket(fd, listen);
+		r = bind_listener(fd, listen);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -231,7 +248,7 @@ int udp_try_listener(const struct endpoint *listen)
 
 	if (fd < 0)
 		return fd;
-	r = bind_socket(fd, listen);
+	r = bind_listener(fd, listen);
 	close(fd);
 	return r;
 }

@@ -36,7 +36,7 @@ struct udp_datagram {
 
 /*
  * One member of a server's SO_REUSEPORT group: bind order is worker order, so open them in that order and
- * keep them all open. IPV6_V6ONLY is set; PKTINFO and ECN reporting are on.
+ * keep them all open. IPV6_V6ONLY is set; PKTINFO and ECN reporting are on. The address may come later than the socket.
  */
 int udp_open_listener(const struct endpoint *listen);
 /*

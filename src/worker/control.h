@@ -19,6 +19,7 @@
 
 #define DAEMON_RECENT 1024 /* audit records kept for `events` */
 
+struct listening;
 struct steer;
 
 struct daemon {
@@ -27,13 +28,15 @@ struct daemon {
 	uv_work_t first; /* of the thread pool */
 	uv_poll_t machine; /* what the kernel tells of it */
 	int machine_fd;    /* -1: it does not */
-	uv_timer_t drain, watchdog, goodbye;
+	uv_timer_t drain, watchdog, goodbye, listen_timer;
 	struct signals signals;
 	const char *config_file;
 	struct config *config;
 	struct config *replaced; /* until every worker has let go of it */
 	struct worker *workers;
 	uint32_t nworkers;
+	struct listening *listening; /* how each entry of `listen` stands */
+	size_t nlistening;
 	uint32_t stopped; /* workers that have said goodbye */
 	uint64_t *beats_seen;
 	int *tun_fds;

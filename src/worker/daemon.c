@@ -22,6 +22,7 @@
 #include "worker/control.h"
 #include "worker/descriptors.h"
 #include "worker/devices.h"
+#include "worker/listen.h"
 #include "worker/machine.h"
 #include "worker/privileges.h"
 #include "worker/worker.h"
@@ -271,7 +272,7 @@ static int make_workers(struct daemon *d)
 		for (size_t k = 0; k < n; k++)
 			w->listeners[k].fd = w->hellos[k].fd = -1;
 	}
-	return devices_listen(d, n);
+	return listen_open(d, n);
 }
 
 static int open_audit(struct daemon *d)
@@ -333,6 +334,8 @@ static void start_timers(struct daemon *d)
 	if (watchdog_ms > 0)
 		uv_timer_start(&d->watchdog, watchdog_due, watchdog_ms, watchdog_ms);
 	uv_timer_init(&d->loop, &d->goodbye);
+	uv_timer_init(&d->loop, &d->listen_timer);
+	listen_watch(d);
 }
 
 /* With a worker for each CPU, each has its own; one that may run anywhere is best left to the kernel. */
@@ -406,8 +409,7 @@ static void announce(struct daemon *d)
 		 crypto_describe());
 	base64_encode(key, d->config->public_key, sizeof(d->config->public_key));
 	log_info("public key %s", key);
-	for (size_t i = 0; server && i < d->config->nlisten; i++)
-		log_info("listening on udp://%s", endpoint_format(&d->config->listen[i], text));
+	listen_announce(d);
 	if (d->metrics)
 		log_info("metrics on http://%s/metrics", endpoint_format(&d->config->metrics.listen, text));
 	notify_send("READY=1");
@@ -585,6 +587,7 @@ static bool stop(struct daemon *d)
 		close(d->machine_fd);
 	if (d->audit)
 		audit_close(d->audit, GOODBYE_MS);
+	listen_free(d);
 	tunnel_free(d->tunnel);
 	steer_free(d->steer);
 	for (uint32_t i = 0; d->tun_fds && i < d->nworkers; i++)

@@ -7,11 +7,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "net/own.h"
 #include "net/steer.h"
 #include "net/tun.h"
-#include "net/udp.h"
-#include "proto/cookie.h"
 #include "worker/control.h"
 
 /* --- the tunnel --- */
@@ -69,98 +66,4 @@ void devices_steer(struct daemon *d)
 			"are handed over between workers",
 			d->tunnel_name, strerror(-rc), rc == -EPERM ? ": needs CAP_BPF" : "");
 	control_steer(d, d->config);
-}
-
-/* --- the listeners --- */
-
-static const char *listen_hint(int rc)
-{
-	switch (-rc) {
-	case EADDRINUSE:
-		return ": another program has this port; `ss -lunp` names it";
-	case EADDRNOTAVAIL:
-		return ": no interface has this address";
-	case EACCES:
-		return ": a port below 1024 needs CAP_NET_BIND_SERVICE";
-	case EAFNOSUPPORT:
-		return ": this kernel has no IPv6; take the address out of `listen`";
-	default:
-		return "";
-	}
-}
-
-static int cannot_listen(const struct endpoint *e, int rc)
-{
-	char text[ENDPOINT_STRLEN];
-
-	log_error("listen udp://%s: %s%s", endpoint_format(e, text), strerror(-rc), listen_hint(rc));
-	return rc;
-}
-
-static int open_sockets(struct daemon *d, size_t i, bool hellos)
-{
-	const struct endpoint *listen = &d->config->listen[i];
-
-	for (uint32_t k = 0; k < d->nworkers; k++) {
-		struct worker *w = &d->workers[k];
-		struct worker_socket *s = hellos ? &w->hellos[i] : &w->listeners[i];
-
-		s->fd = udp_open_listener(listen);
-		if (s->fd < 0)
-			return cannot_listen(listen, s->fd);
-		/* Whatever networks lie behind peers: answers go past the tunnel. */
-		(void)udp_mark(s->fd, tunnel_mark(d->tunnel_name));
-		if (!d->config->udp_offload)
-			udp_no_runs(s->fd);
-		s->id = (uint32_t)i;
-		s->hellos = hellos;
-	}
-	return 0;
-}
-
-/* Without steering DATA would come to them, too. */
-static void close_hellos(struct daemon *d, size_t i)
-{
-	for (uint32_t k = 0; k < d->nworkers; k++) {
-		close(d->workers[k].hellos[i].fd);
-		d->workers[k].hellos[i].fd = -1;
-	}
-}
-
-/* Bind order is worker order, those for HELLOs behind the others: the steering program counts on it. */
-static int open_listener(struct daemon *d, size_t i)
-{
-	const struct endpoint *listen = &d->config->listen[i];
-	char text[ENDPOINT_STRLEN];
-	int rc = open_sockets(d, i, false);
-
-	if (rc == 0)
-		rc = open_sockets(d, i, true);
-	if (rc < 0)
-		return rc;
-	rc = steer_reuseport(d->workers[0].listeners[i].fd, d->nworkers,
-			     steer_key_derive(d->config->private_key));
-	if (rc < 0) {
-		close_hellos(d, i);
-		d->steered = d->steered && d->nworkers == 1;
-		log_warn("listen udp://%s: no steering (%s); %sHELLOs come by the sockets of data",
-			 endpoint_format(listen, text), strerror(-rc),
-			 d->nworkers > 1 ? "packets are handed over between workers, and " : "");
-	}
-	return 0;
-}
-
-int devices_listen(struct daemon *d, size_t n)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = udp_try_listener(&d->config->listen[i]);
-		if (rc < 0)
-			cannot_listen(&d->config->listen[i], rc);
-	}
-	d->steered = true;
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = open_listener(d, i);
-	return rc;
 }

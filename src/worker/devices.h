@@ -12,5 +12,3 @@ struct daemon;
 int devices_tunnel(struct daemon *d);
 /* Inner packets surface at the worker of their session, if the kernel can. */
 void devices_steer(struct daemon *d);
-/* The first `n` of the configuration's `listen`, one socket for each worker. 0 or -errno. */
-int devices_listen(struct daemon *d, size_t n);

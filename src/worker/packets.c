@@ -6,8 +6,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "net/tun.h"
@@ -211,6 +213,37 @@ int worker_socket_start(struct worker *w, struct worker_socket *s)
 	s->open = true;
 	uv_poll_start(&s->poll, UV_READABLE, s->hellos ? hellos_readable : socket_readable);
 	return 0;
+}
+
+/* The number stays, by which others know it. */
+static void replace_socket(struct worker *w, struct worker_socket *s, int fd)
+{
+	if (fd < 0)
+		return;
+	if (s->fd < 0) {
+		s->fd = fd;
+		if (worker_socket_start(w, s) < 0)
+			bug("worker %u: a socket cannot be polled", w->index);
+		return;
+	}
+	uv_poll_stop(&s->poll);
+	if (dup3(fd, s->fd, O_CLOEXEC) < 0)
+		log_error("worker %u: a listening socket cannot be replaced: %s", w->index, strerror(errno));
+	close(fd);
+	s->dropped = 0;
+	uv_poll_start(&s->poll, UV_READABLE, s->hellos ? hellos_readable : socket_readable);
+}
+
+void packets_listen(struct worker *w, const struct message_listen *l)
+{
+	if (w->stopping) {
+		close(l->fd);
+		if (l->hello_fd >= 0)
+			close(l->hello_fd);
+		return;
+	}
+	replace_socket(w, &w->listeners[l->index], l->fd);
+	replace_socket(w, &w->hellos[l->index], l->hello_fd);
 }
 
 void worker_socket_count(struct worker *w, struct worker_socket *s)
@@ -419,7 +452,8 @@ int packets_init(struct worker *w)
 	if (rc == 0)
 		rc = uv_poll_start(&w->tun_poll, UV_READABLE, tun_readable);
 	for (size_t i = 0; rc == 0 && i < w->nlisteners; i++)
-		rc = worker_socket_start(w, &w->listeners[i]);
+		if (w->listeners[i].fd >= 0)
+			rc = worker_socket_start(w, &w->listeners[i]);
 	for (size_t i = 0; rc == 0 && w->hellos && i < w->nlisteners; i++)
 		if (w->hellos[i].fd >= 0)
 			rc = worker_socket_start(w, &w->hellos[i]);
@@ -430,8 +464,9 @@ void packets_stop(struct worker *w)
 {
 	uv_poll_stop(&w->tun_poll);
 	for (size_t i = 0; i < w->nlisteners; i++) {
+		if (w->listeners[i].open)
+			uv_poll_stop(&w->listeners[i].poll);
 		w->listeners[i].open = false;
-		uv_poll_stop(&w->listeners[i].poll);
 		if (w->hellos && w->hellos[i].open)
 			uv_poll_stop(&w->hellos[i].poll);
 		if (w->hellos)

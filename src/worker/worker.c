@@ -33,7 +33,8 @@ static void report_make(struct worker *w, struct worker_report *r)
 	const size_t n = engine_session_count(w->engine);
 
 	for (size_t i = 0; i < w->nlisteners; i++) {
-		worker_socket_count(w, &w->listeners[i]);
+		if (w->listeners[i].fd >= 0)
+			worker_socket_count(w, &w->listeners[i]);
 		if (w->hellos && w->hellos[i].fd >= 0)
 			worker_socket_count(w, &w->hellos[i]);
 	}
@@ -73,6 +74,9 @@ static void message_received(struct worker *w, struct message *m)
 		break;
 	case MESSAGE_REKEY:
 		m->reason = engine_rekey(w->engine, m->id, now) ? REASON_NONE : REASON_UNKNOWN_SESSION;
+		break;
+	case MESSAGE_LISTEN:
+		packets_listen(w, &m->listen);
 		break;
 	case MESSAGE_JOB:
 		if (w->stopping)

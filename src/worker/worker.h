@@ -34,6 +34,7 @@ enum message_kind {
 	MESSAGE_TERMINATE, /* id, token; answered with reason */
 	MESSAGE_REKEY,     /* the same */
 	MESSAGE_JOB,       /* a HELLO that another worker decrypted; not answered */
+	MESSAGE_LISTEN,    /* listen: its sockets, from now on; answered */
 	MESSAGE_STOP,      /* says goodbye to every peer and ends the thread; answered as its last act */
 	MESSAGE_LOST,      /* from the worker, unasked and once: the tunnel device is gone */
 };
@@ -51,6 +52,10 @@ struct message {
 	const struct config *config;
 	struct worker_report *report;
 	struct job *job;
+	struct message_listen {
+		uint32_t index;
+		int fd, hello_fd; /* -1: none of its own for HELLOs */
+	} listen;
 	uint8_t id[PROTO_SESSION_ID_LEN];
 	uint8_t path;
 	uint64_t token; /* the asker's business */
@@ -182,6 +187,8 @@ void worker_socket_count(struct worker *w, struct worker_socket *s);
 void worker_io(struct engine_io *io);
 int packets_init(struct worker *w); /* the rings between workers, and the polls; 0 or -errno */
 void packets_free(struct worker *w);
+/* Sockets for an entry of `listen`, in the place of those it had, if any. */
+void packets_listen(struct worker *w, const struct message_listen *l);
 /* engine_io's room and deliver. */
 uint8_t *packets_room(void *ctx);
 void packets_deliver(void *ctx, const uint8_t *packet, size_t len);

@@ -21,11 +21,11 @@ $(OUT)/tests/bench/micro: $(call obj,$(MICRO_SRCS)) $(OUT)/obj/tests/bench/check
 
 # A sanitizer has its own allocator, and its own instructions.
 ifndef SANITIZE
-tools: $(OUT)/tests/bench/copier $(OUT)/tests/net/alloc.so
+tools: $(OUT)/tests/bench/copier $(OUT)/tests/net/alloc.so $(OUT)/tests/net/noipv6.so
 tests: $(OUT)/tests/bench/micro
 endif
 
-$(OUT)/tests/net/alloc.so: tests/net/preload/alloc.c $(OUT)/flags build/config.h
+$(OUT)/tests/net/%.so: tests/net/preload/%.c $(OUT)/flags build/config.h
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) -fPIC -shared -o $@ $<

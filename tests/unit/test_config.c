@@ -25,7 +25,7 @@ static void test_server_minimal(void **state)
 	assert_false(c->tunnel.mtu_set);
 	assert_int_equal(c->tunnel.mtu, 1420);
 	assert_int_equal(c->nlisten, 1);
-	assert_string_equal(endpoint_text(&c->listen[0]), "0.0.0.0:4433");
+	assert_string_equal(endpoint_text(&c->listen[0].at), "0.0.0.0:4433");
 	assert_int_equal(c->npeers, 0);
 	assert_null(c->peers_dir);
 	assert_non_null(c->owners);
@@ -91,11 +91,28 @@ static const char server_full[] =
 	"control: { socket: sock }\n"
 	"metrics: { listen: \"[::1]:9551\" }\n";
 
+/* The interface of a link-local address is kept by its name: it may come with any number. */
+static void test_listen_interface(void **state)
+{
+	struct config *c =
+		parse_good("version: \"1.0\"\nprivate_key_file: key\n"
+			   "listen: [ \"udp://[fe80::1%nowhere0]:4433\", \"udp://[fe80::1%7]:4433\" ]\n");
+	char buf[LISTEN_STRLEN];
+
+	(void)state;
+	assert_string_equal(c->listen[0].interface, "nowhere0");
+	assert_int_equal(c->listen[0].at.scope, 0);
+	assert_string_equal(listen_format(&c->listen[0], buf), "[fe80::1%nowhere0]:4433");
+	assert_string_equal(c->listen[1].interface, "");
+	assert_int_equal(c->listen[1].at.scope, 7);
+	config_free(c);
+}
+
 static void check_server_lists(const struct config *c)
 {
 	assert_int_equal(c->nlisten, 2);
-	assert_string_equal(endpoint_text(&c->listen[0]), "192.0.2.1:1");
-	assert_string_equal(endpoint_text(&c->listen[1]), "[2001:db8::1]:65535");
+	assert_string_equal(endpoint_text(&c->listen[0].at), "192.0.2.1:1");
+	assert_string_equal(endpoint_text(&c->listen[1].at), "[2001:db8::1]:65535");
 	assert_int_equal(c->tunnel.naddresses, 2);
 	assert_true(c->tunnel.addresses_set);
 	assert_string_equal(prefix_text(&c->tunnel.addresses[0]), "10.8.0.1/24");
@@ -187,17 +204,17 @@ static void test_server_full(void **state)
 
 static void test_client_full(void **state)
 {
-	struct config *c = parse_good(
-		"version: \"1.0\"\nrole: client\nprivate_key_file: key\nworkers: 1\n"
-		"server:\n  public_key: " KEY_A "\n  psk_file: psk\n"
-		"  endpoints: [ \"udp://[2001:db8::1]:1\", \"udp://[fe80::1%eth0]:2\", "
-		"\"udp://192.0.2.1:3\", \"udp://vpn:4\" ]\n"
-		"transports:\n"
-		"  - { name: wifi, interface: wlan0, address: 192.0.2.7 }\n"
-		"  - { name: lte, endpoint: \"udp://vpn2.example.net:443\" }\n"
-		"tunnel: { addresses: [ 10.0.0.9/24 ], routes: [], dns: false, mtu: 576 }\n"
-		"accept: { routes: [ 0.0.0.0/0 ], dns: [], sources: [ 10.1.0.0/16 ] }\n"
-		"audit: { syslog: false }\n");
+	struct config *c =
+		parse_good("version: \"1.0\"\nrole: client\nprivate_key_file: key\nworkers: 1\n"
+			   "server:\n  public_key: " KEY_A "\n  psk_file: psk\n"
+			   "  endpoints: [ \"udp://[2001:db8::1]:1\", \"udp://[fe80::1%eth0]:2\", "
+			   "\"udp://192.0.2.1:3\", \"udp://vpn:4\" ]\n"
+			   "transports:\n"
+			   "  - { name: wifi, interface: wlan0, address: 192.0.2.7 }\n"
+			   "  - { name: lte, endpoint: \"udp://vpn2.example.net:443\" }\n"
+			   "tunnel: { addresses: [ 10.0.0.9/24 ], routes: [], dns: false, mtu: 576 }\n"
+			   "accept: { routes: [ 0.0.0.0/0 ], dns: [], sources: [ 10.1.0.0/16 ] }\n"
+			   "audit: { syslog: false }\n");
 
 	assert_memory_equal(c->server_psk, "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", 32);
 	assert_int_equal(c->nendpoints, 4);
@@ -340,14 +357,16 @@ static void test_check_own_address(void **state)
 
 	put_file("wide.yaml",
 		 SERVER "tunnel: { addresses: [ 10.8.0.1/24 ] }\n"
-			"peers:\n  - { name: a, public_key: " KEY_A ", addresses: [ 10.9.0.2, 10.0.0.0/8 ] }\n",
+			"peers:\n  - { name: a, public_key: " KEY_A
+			", addresses: [ 10.9.0.2, 10.0.0.0/8 ] }\n",
 		 0644);
 	c = config_check("wide.yaml", &e, &notes);
 	assert_non_null(c);
-	assert_string_equal(messages(&notes, buf, sizeof(buf)),
-			    "wide.yaml:7:97: peers[0].addresses[1]: 10.0.0.0/8 holds this server's own address "
-			    "10.8.0.1 (tunnel.addresses), which stays the server's: what the peer sends from it is "
-			    "dropped\n");
+	assert_string_equal(
+		messages(&notes, buf, sizeof(buf)),
+		"wide.yaml:7:97: peers[0].addresses[1]: 10.0.0.0/8 holds this server's own address "
+		"10.8.0.1 (tunnel.addresses), which stays the server's: what the peer sends from it is "
+		"dropped\n");
 	config_free(c);
 	config_errors_free(&e);
 	config_errors_free(&notes);
@@ -449,13 +468,12 @@ static void test_many_peers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_server_minimal), cmocka_unit_test(test_client_minimal),
-		cmocka_unit_test(test_server_full),    cmocka_unit_test(test_client_full),
-		cmocka_unit_test(test_policy_bounds),  cmocka_unit_test(test_peers_dir),
-		cmocka_unit_test(test_check_notes),
-		cmocka_unit_test(test_check_own_address),
-		cmocka_unit_test(test_effective),
-		cmocka_unit_test(test_many_peers),     cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_listen_interface),  cmocka_unit_test(test_server_minimal),
+		cmocka_unit_test(test_client_minimal),    cmocka_unit_test(test_server_full),
+		cmocka_unit_test(test_client_full),       cmocka_unit_test(test_policy_bounds),
+		cmocka_unit_test(test_peers_dir),         cmocka_unit_test(test_check_notes),
+		cmocka_unit_test(test_check_own_address), cmocka_unit_test(test_effective),
+		cmocka_unit_test(test_many_peers),        cmocka_unit_test(test_examples),
 	};
 
 	if (!getcwd(source_dir, sizeof(source_dir))) /* tests run where the sources are */

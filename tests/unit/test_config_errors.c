@@ -399,6 +399,13 @@ static const struct bad addresses[] = {
 	  "write it as \"udp://[::1]:4433\"\n" },
 	{ "version: \"1.0\"\n"
 	  "private_key_file: key\n"
+	  "listen: [ \"udp://[fd00::1%eth0]:1\", \"udp://[fe80::1%a/b]:1\" ]\n",
+	  "t:3:11: listen[0]: \"udp://[fd00::1%eth0]:1\" is not a literal address and port; write it as "
+	  "\"udp://0.0.0.0:4433\"\n"
+	  "t:3:37: listen[1]: \"udp://[fe80::1%a/b]:1\" is not a literal address and port; write it as "
+	  "\"udp://0.0.0.0:4433\"\n" },
+	{ "version: \"1.0\"\n"
+	  "private_key_file: key\n"
 	  "listen: [ \"udp://0.0.0.0:0\", \"udp://0.0.0.0:65536\", \"udp://0.0.0.0:04433\", "
 	  "\"udp://0.0.0.0:4433x\", \"udp://[::]:1\", \"udp://[::]:1\" ]\n",
 	  "t:3:11: listen[0]: \"udp://0.0.0.0:0\" has a port outside of 1 to 65535; write "

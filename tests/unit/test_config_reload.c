@@ -196,7 +196,7 @@ static void test_restart(void **state)
 	assert_int_equal(c->node_id, 1);
 	assert_int_equal(c->private_key[0], 'C');
 	assert_int_equal(c->nlisten, 1);
-	assert_string_equal(endpoint_text(&c->listen[0]), "0.0.0.0:4433");
+	assert_string_equal(endpoint_text(&c->listen[0].at), "0.0.0.0:4433");
 	assert_int_equal(c->workers, 0);
 	assert_string_equal(c->user, "");
 	assert_string_equal(c->tunnel.name, "jump0");

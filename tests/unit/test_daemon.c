@@ -213,8 +213,6 @@ static void test_port_in_use(void **state)
 	refuses(NULL, "listen udp://127.0.0.1:4433: Address already in use: another program");
 	nothing_left();
 	close(fd);
-	refuses("listen: [ \"udp://10.9.9.9:4433\" ]", "no interface has this address");
-	nothing_left();
 }
 
 /* SO_REUSEPORT would let the second one in, and it would take half of the packets. */

@@ -443,6 +443,28 @@ static void test_listener_ignores_icmp(void **state)
 	free(in);
 }
 
+/* A listener may be there before its address; nothing is sent from an address that is not there. */
+static void early_listener(const char *listen, const char *to)
+{
+	struct endpoint at = endpoint_of(listen);
+	uint8_t byte = 1;
+	struct udp_datagram d = { .data = &byte, .len = 1, .remote = endpoint_of(to), .local = at.ip };
+	int fd = udp_open_listener(&at);
+	int error;
+
+	assert_true(fd >= 0);
+	assert_int_equal(udp_send(fd, &d, 1, &error), 0);
+	assert_int_not_equal(error, 0);
+	close(fd);
+}
+
+static void test_early_listener(void **state)
+{
+	require_netns(state);
+	early_listener("203.0.113.1:4433", "127.0.0.1:9");
+	early_listener("[2001:db8::77]:4433", "[::1]:9");
+}
+
 static void test_open_failures(void **state)
 {
 	struct endpoint foreign;
@@ -454,7 +476,6 @@ static void test_open_failures(void **state)
 	require_netns(state);
 	foreign = endpoint_of("203.0.113.1:4433");
 	v4 = foreign.ip;
-	assert_int_equal(udp_open_listener(&foreign), -EADDRNOTAVAIL);
 	assert_int_equal(udp_open_path("", &v4, true), -EADDRNOTAVAIL);
 	assert_int_equal(udp_open_path("", &v4, false), -EAFNOSUPPORT);
 	assert_int_equal(udp_open_path("nosuch0", &any, true), -ENODEV);
@@ -786,6 +807,7 @@ int main(void)
 		cmocka_unit_test(test_refusal_is_told_once),
 		cmocka_unit_test(test_error_harms_no_other_datagram),
 		cmocka_unit_test(test_listener_ignores_icmp),
+		cmocka_unit_test(test_early_listener),
 		cmocka_unit_test(test_open_failures),
 		cmocka_unit_test(test_answer_takes_the_route_of_now),
 		cmocka_unit_test(test_wide_datagram_is_fragmented),
