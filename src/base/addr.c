@@ -33,6 +33,13 @@ bool ip_is_zero(const struct ip *ip)
 	return memcmp(ip->b, zero, 16) == 0;
 }
 
+bool ip_is_link_local(const struct ip *ip)
+{
+	if (ip_is_v4(ip))
+		return ip->b[12] == 169 && ip->b[13] == 254;
+	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
 bool ip_equal(const struct ip *a, const struct ip *b)
 {
 	return memcmp(a->b, b->b, 16) == 0;
@@ -146,11 +153,6 @@ bool prefix_parse(const char *s, struct prefix *out)
 	return true;
 }
 
-static bool is_link_local(const struct ip *ip)
-{
-	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-}
-
 /* What stands between the brackets: an IPv6 address, and a scope only if it is link-local. */
 static bool scoped_parse(const char *s, size_t len, struct endpoint *e)
 {
@@ -161,8 +163,8 @@ static bool scoped_parse(const char *s, size_t len, struct endpoint *e)
 		return false;
 	if (!percent)
 		return true;
-	return is_link_local(&e->ip) && number_parse(percent + 1, len - n - 1, UINT32_MAX, &e->scope) &&
-	       e->scope != 0;
+	return !ip_is_v4(&e->ip) && ip_is_link_local(&e->ip) &&
+	       number_parse(percent + 1, len - n - 1, UINT32_MAX, &e->scope) && e->scope != 0;
 }
 
 bool endpoint_parse(const char *s, struct endpoint *out)

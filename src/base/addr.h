@@ -23,13 +23,14 @@ struct endpoint {
 	uint16_t port;  /* host byte order */
 };
 
-#define IP_STRLEN 46       /* with the NUL, as INET6_ADDRSTRLEN */
+#define IP_STRLEN 46 /* with the NUL, as INET6_ADDRSTRLEN */
 #define PREFIX_STRLEN 50
 #define ENDPOINT_STRLEN 68 /* "[v6%scope]:port" */
 
 struct ip ip_from_v4(const uint8_t v4[4]);
 bool ip_is_v4(const struct ip *ip);
-bool ip_is_zero(const struct ip *ip); /* :: or 0.0.0.0 */
+bool ip_is_zero(const struct ip *ip);       /* :: or 0.0.0.0 */
+bool ip_is_link_local(const struct ip *ip); /* 169.254.0.0/16, fe80::/10 */
 bool ip_equal(const struct ip *a, const struct ip *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 /* Does `ip` lie in `p`? Families stay apart: ::/0 holds no IPv4 address. */

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -31,26 +32,40 @@ enum netlink_event_kind {
 	NETLINK_LINK_DOWN,
 	NETLINK_ADDRESS_ADDED,
 	NETLINK_ADDRESS_REMOVED,
-	NETLINK_ROUTES_CHANGED
+	NETLINK_WAYS_CHANGED
 };
 
 struct netlink_event {
 	enum netlink_event_kind kind;
 	int ifindex;
-	char interface[16]; /* "" for ROUTES_CHANGED, or when it is gone already */
-	struct ip address;  /* of address events */
-	uint8_t len;        /* of its network */
+	char interface[16];  /* "" for WAYS_CHANGED, or when it is gone already */
+	struct ip address;   /* of address events */
+	uint8_t len;         /* of its network */
+	bool point_to_point; /* of link events: nobody is asked who has an address there (ppp, wwan, tun) */
 };
 
-/* For watching: subscribed to links, addresses and routes, non-blocking; poll its fd. */
+/* For watching: subscribed to links, addresses, routes, rules and nexthop objects; non-blocking; poll its fd. */
 struct netlink *netlink_watch(void);
 int netlink_fd(const struct netlink *nl);
+
+/* Whose ways matter. What it points to stays until the next call, or the last netlink_read(). */
+struct netlink_concern {
+	const struct ip *to;
+	size_t n;
+	int except; /* our own device, or 0 */
+};
 /*
- * Calls `event` for each change that is waiting; ROUTES_CHANGED at most once, last. Events tell a state
- * and may repeat it. IPv6 addresses appear when they can be used. A link is up when it is IFF_UP and
- * IFF_RUNNING (lower up). After an overrun (ENOBUFS) it answers -ENOBUFS once: the caller must look at
- * everything again with netlink_dump().
+ * From now on only routes that one of `to` could take are WAYS_CHANGED. Before the first call all are. What bears
+ * TUNNEL_RTPROT, is of our own device, or says only that an address is this machine's, is none in any case.
  */
+void netlink_concern(struct netlink *nl, const struct netlink_concern *concern);
+/*
+ * Calls `event` for each change that is waiting, as far as NETLINK_READ_MOST messages; WAYS_CHANGED (routes, rules,
+ * nexthop objects) at most once, last. Events tell a state and may repeat it. IPv6 addresses appear when they can be used.
+ * A link is up when it is IFF_UP and IFF_RUNNING (lower up). After an overrun (ENOBUFS) it answers -ENOBUFS once: the
+ * caller must look at everything again with netlink_dump().
+ */
+#define NETLINK_READ_MOST 512
 int netlink_read(struct netlink *nl, void (*event)(void *ctx, const struct netlink_event *e), void *ctx);
 /*
  * The present links and addresses as if each had just appeared (links that are down as LINK_DOWN). Blocks

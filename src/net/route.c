@@ -46,150 +46,7 @@ int netlink_route(struct netlink *nl, int ifindex, const struct prefix *dst, boo
 	return r == -ESRCH || r == -ENODEV ? 0 : r;
 }
 
-struct route_search {
-	struct ip dst;
-	int except;
-	bool found;
-	struct route_entry best;
-};
-
-static bool hop_is_usable(int ifindex, unsigned int flags, int except)
-{
-	return ifindex > 0 && ifindex != except && !(flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN));
-}
-
-/* The first usable hop of a multipath route, or 0. */
-static int multipath_interface(const struct nlattr *attr, int except)
-{
-	const uint8_t *p = mnl_attr_get_payload(attr);
-	size_t left = mnl_attr_get_payload_len(attr);
-	struct rtnexthop hop;
-
-	while (left >= sizeof(hop)) {
-		size_t step;
-
-		memcpy(&hop, p, sizeof(hop));
-		step = MNL_ALIGN((size_t)hop.rtnh_len);
-		if (hop_is_usable(hop.rtnh_ifindex, hop.rtnh_flags, except))
-			return hop.rtnh_ifindex;
-		if (hop.rtnh_len < sizeof(hop) || step > left)
-			break;
-		p += step;
-		left -= step;
-	}
-	return 0;
-}
-
-static bool read_route_attributes(const struct nlmsghdr *nlh, int except, uint32_t *table,
-				  struct route_entry *out)
-{
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	struct nlattr *attr;
-	uint32_t oif;
-
-	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
-	{
-		switch (mnl_attr_get_type(attr)) {
-		case RTA_TABLE:
-			if (!netlink_get_u32(attr, table))
-				return false;
-			break;
-		case RTA_DST:
-			if (!netlink_get_ip(attr, rtm->rtm_family, &out->dst.ip))
-				return false;
-			break;
-		case RTA_PRIORITY:
-			if (!netlink_get_u32(attr, &out->metric))
-				return false;
-			break;
-		case RTA_OIF:
-			if (!netlink_get_u32(attr, &oif))
-				return false;
-			if (hop_is_usable((int)oif, rtm->rtm_flags, except))
-				out->ifindex = (int)oif;
-			break;
-		case RTA_MULTIPATH:
-			out->ifindex = multipath_interface(attr, except);
-			break;
-		}
-	}
-	return true;
-}
-
-bool netlink_parse_route(const struct nlmsghdr *nlh, int except, struct route_entry *out)
-{
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	static const uint8_t zero[4];
-	struct route_entry route = { .ifindex = 0 };
-	uint32_t table;
-
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
-		return false;
-	if (rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6)
-		return false;
-	if (rtm->rtm_dst_len > (rtm->rtm_family == AF_INET ? 32 : 128))
-		return false;
-	if ((rtm->rtm_flags & RTM_F_CLONED) || rtm->rtm_tos != 0)
-		return false;
-	table = rtm->rtm_table;
-	route.dst.len = rtm->rtm_dst_len;
-	if (rtm->rtm_family == AF_INET) {
-		route.dst.ip = ip_from_v4(zero);
-		route.dst.len = (uint8_t)(rtm->rtm_dst_len + 96);
-	}
-	if (!read_route_attributes(nlh, except, &table, &route) || table != RT_TABLE_MAIN)
-		return false;
-	route.refuses = rtm->rtm_type != RTN_UNICAST;
-	if (route.refuses)
-		route.ifindex = 0;
-	*out = route;
-	return true;
-}
-
-static bool route_is_better(const struct route_entry *a, const struct route_entry *b)
-{
-	return a->dst.len > b->dst.len || (a->dst.len == b->dst.len && a->metric < b->metric);
-}
-
-static void consider_route(void *ctx, const struct nlmsghdr *nlh)
-{
-	struct route_search *search = ctx;
-	struct route_entry route;
-
-	if (nlh->nlmsg_type != RTM_NEWROUTE || !netlink_parse_route(nlh, search->except, &route))
-		return;
-	if (ip_is_v4(&route.dst.ip) != ip_is_v4(&search->dst) || !prefix_contains(&route.dst, &search->dst))
-		return;
-	if (route.ifindex == 0 && !route.refuses)
-		return;
-	if (search->found && !route_is_better(&route, &search->best))
-		return;
-	search->best = route;
-	search->found = true;
-}
-
-int netlink_route_interface(struct netlink *nl, const struct ip *dst, int except)
-{
-	struct route_search search;
-	int r = -EINTR;
-
-	for (int i = 0; r == -EINTR && i < NETLINK_DUMP_TRIES; i++) {
-		struct nlmsghdr *nlh = netlink_request(nl, RTM_GETROUTE, NLM_F_DUMP);
-		struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-
-		rtm->rtm_family = netlink_family(dst);
-		rtm->rtm_table = RT_TABLE_MAIN;
-		mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
-		search = (struct route_search){ .dst = *dst, .except = except };
-		r = netlink_exchange(nl, nlh, consider_route, &search);
-	}
-	/* A table that never stands still: what was seen last is as good as it gets. */
-	if (r < 0 && r != -EINTR)
-		return r;
-	return search.found && search.best.ifindex > 0 ? search.best.ifindex : -ENETUNREACH;
-}
-
-static struct nlmsghdr *way_request(struct netlink *nl, const struct route_query *q)
+static struct nlmsghdr *way_request(struct netlink *nl, const struct route_query *q, unsigned int flags)
 {
 	struct nlmsghdr *nlh = netlink_request(nl, RTM_GETROUTE, NLM_F_ACK);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
@@ -197,7 +54,7 @@ static struct nlmsghdr *way_request(struct netlink *nl, const struct route_query
 
 	rtm->rtm_family = netlink_family(&q->dst);
 	rtm->rtm_dst_len = v4 ? 32 : 128;
-	rtm->rtm_flags = v4 ? RTM_F_LOOKUP_TABLE : 0; /* IPv6 tells its table anyhow */
+	rtm->rtm_flags = flags;
 	netlink_put_ip(nlh, RTA_DST, &q->dst);
 	if (!ip_is_zero(&q->source)) {
 		rtm->rtm_src_len = rtm->rtm_dst_len;
@@ -256,6 +113,23 @@ struct way {
 	int error;
 };
 
+/* IPv6 answers with the route that refuses, IPv4 with its error. */
+static int way_error(uint8_t type, int ifindex)
+{
+	switch (type) {
+	case RTN_BLACKHOLE:
+		return -EINVAL;
+	case RTN_PROHIBIT:
+		return -EACCES;
+	case RTN_UNREACHABLE:
+		return -EHOSTUNREACH;
+	case RTN_UNICAST:
+	case RTN_LOCAL:
+		return ifindex > 0 ? 0 : -ENETUNREACH;
+	}
+	return -ENETUNREACH;
+}
+
 static void take_way(void *ctx, const struct nlmsghdr *nlh)
 {
 	struct way *way = ctx;
@@ -274,18 +148,48 @@ static void take_way(void *ctx, const struct nlmsghdr *nlh)
 	}
 	a.local = rtm->rtm_type == RTN_LOCAL;
 	a.routed = a.table != RT_TABLE_UNSPEC;
-	way->error = (a.local || rtm->rtm_type == RTN_UNICAST) && a.ifindex > 0 ? 0 : -ENETUNREACH;
+	way->error = way_error(rtm->rtm_type, a.ifindex);
 	way->answer = a;
 }
 
 int netlink_route_get(struct netlink *nl, const struct route_query *q, struct route_answer *a)
 {
 	struct way way = { .error = -ENETUNREACH };
-	int r = netlink_exchange(nl, way_request(nl, q), take_way, &way);
+	/* IPv6 tells its table anyhow. */
+	const unsigned int flags = ip_is_v4(&q->dst) ? RTM_F_LOOKUP_TABLE : 0;
+	int r = netlink_exchange(nl, way_request(nl, q, flags), take_way, &way);
 
 	if (r == 0)
 		r = way.error;
 	if (r == 0)
 		*a = way.answer;
 	return r;
+}
+
+static void take_rank(void *ctx, const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	struct route_rank *rank = ctx;
+	struct nlattr *attr;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return;
+	rank->len = rtm->rtm_dst_len;
+	rank->metric = 0;
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
+	{
+		if (mnl_attr_get_type(attr) == RTA_PRIORITY && !netlink_get_u32(attr, &rank->metric))
+			return;
+	}
+}
+
+int netlink_route_rank(struct netlink *nl, const struct route_query *q, struct route_rank *rank)
+{
+	*rank = (struct route_rank){ .len = 0 };
+	return netlink_exchange(nl, way_request(nl, q, RTM_F_FIB_MATCH), take_rank, rank);
+}
+
+bool route_rank_is_better(const struct route_rank *a, const struct route_rank *b)
+{
+	return a->len > b->len || (a->len == b->len && a->metric < b->metric);
 }

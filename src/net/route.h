@@ -11,13 +11,6 @@
  * `dst` (metric 0, IPv6: 1). Routes of others are neither replaced nor removed.
  */
 int netlink_route(struct netlink *nl, int ifindex, const struct prefix *dst, bool add);
-/*
- * The interface that packets to `dst` leave by (main table, longest prefix, lowest metric), not counting
- * links that are down nor `except` (our own tunnel, or 0). Its index or -errno; -ENETUNREACH also where a
- * blackhole route wins.
- */
-int netlink_route_interface(struct netlink *nl, const struct ip *dst, int except);
-
 /* All that the kernel decides by where a packet goes, apart from ports; what is zero decides nothing. */
 struct route_query {
 	struct ip dst;
@@ -40,3 +33,12 @@ struct route_answer {
  * would be told: -ENETUNREACH, -EHOSTUNREACH, -EACCES (prohibit), -EINVAL (blackhole), -ENODEV.
  */
 int netlink_route_get(struct netlink *nl, const struct route_query *q, struct route_answer *a);
+
+/* Of the route that this answer comes from: how it stands to others. */
+struct route_rank {
+	uint8_t len; /* of its destination, in its own family */
+	uint32_t metric;
+};
+/* 0 or -errno; also where only the link is assumed. */
+int netlink_route_rank(struct netlink *nl, const struct route_query *q, struct route_rank *rank);
+bool route_rank_is_better(const struct route_rank *a, const struct route_rank *b);

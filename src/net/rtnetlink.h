@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/addr.h"
+#include "net/netlink.h"
 
 #define NETLINK_ANSWER_MAX 32768 /* what the kernel makes of a dump at most, and the longest link message */
 #define NETLINK_DUMP_TRIES 3
@@ -17,6 +18,8 @@ struct netlink {
 	unsigned int portid;
 	uint32_t seq;
 	bool watch;
+	struct netlink_concern concern;
+	bool sifts; /* `concern` is set */
 	_Alignas(struct nlmsghdr) uint8_t buf[NETLINK_ANSWER_MAX];
 };
 
@@ -43,13 +46,3 @@ void netlink_put_ip(struct nlmsghdr *nlh, uint16_t type, const struct ip *ip);
 /* Read attributes whose length is right, and no others. */
 bool netlink_get_u32(const struct nlattr *attr, uint32_t *out);
 bool netlink_get_ip(const struct nlattr *attr, uint8_t family, struct ip *out);
-
-/* One route of the main table, as far as it matters here. */
-struct route_entry {
-	struct prefix dst;
-	uint32_t metric;
-	bool refuses; /* unreachable, blackhole, ... */
-	int ifindex;  /* 0: refuses, or no usable interface; never `except` */
-};
-/* False for what is no route of the main table that our packets could match. */
-bool netlink_parse_route(const struct nlmsghdr *nlh, int except, struct route_entry *out);

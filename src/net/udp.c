@@ -263,40 +263,65 @@ static int bind_device(int fd, const char *interface)
 	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface, (socklen_t)len) < 0 ? -errno : 0;
 }
 
+static int send_by(int fd, int ifindex, bool v4)
+{
+	const uint32_t index = htonl((uint32_t)ifindex);
+	const int r = v4 ? setsockopt(fd, IPPROTO_IP, IP_UNICAST_IF, &index, sizeof(index))
+			 : setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_IF, &index, sizeof(index));
+
+	return r < 0 ? -errno : 0;
+}
+
 int udp_mark(int fd, uint32_t mark)
 {
 	return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ? -errno : 0;
 }
 
-static int bind_path(int fd, const char *interface, const struct ip *source, bool v4)
+bool udp_can_mark(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool can = fd >= 0 && udp_mark(fd, 1) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return can;
+}
+
+static int bind_path(int fd, const struct udp_path *p)
 {
 	static const struct option error_v4 = { IPPROTO_IP, IP_RECVERR, 1 };
 	static const struct option error_v6 = { IPPROTO_IPV6, IPV6_RECVERR, 1 };
 	static const uint8_t any_v4[4];
-	struct endpoint local = { .ip = *source };
+	struct endpoint local = { .ip = p->source };
 	int r;
 
-	if (ip_is_zero(source))
-		local.ip = v4 ? ip_from_v4(any_v4) : (struct ip){ .b = { 0 } };
-	else if (ip_is_v4(source) != v4)
+	if (ip_is_zero(&p->source))
+		local.ip = p->v4 ? ip_from_v4(any_v4) : (struct ip){ .b = { 0 } };
+	else if (ip_is_v4(&p->source) != p->v4)
 		return -EAFNOSUPPORT;
+	if (ip_is_link_local(&local.ip) && !p->v4)
+		local.scope = (uint32_t)p->ifindex;
 
-	r = set_options(fd, v4 ? &error_v4 : &error_v6, 1);
-	if (r == 0 && interface[0] != '\0')
-		r = bind_device(fd, interface);
+	r = set_options(fd, p->v4 ? &error_v4 : &error_v6, 1);
+	if (r == 0 && p->mark)
+		r = udp_mark(fd, p->mark);
+	if (r == 0 && p->interface[0] != '\0')
+		r = bind_device(fd, p->interface);
+	else if (r == 0 && p->ifindex > 0)
+		r = send_by(fd, p->ifindex, p->v4);
 	if (r == 0)
 		r = bind_socket(fd, &local);
 	return r;
 }
 
-int udp_open_path(const char *interface, const struct ip *source, bool v4)
+int udp_open_path(const struct udp_path *path)
 {
-	int fd = open_socket(v4);
+	int fd = open_socket(path->v4);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = bind_path(fd, interface, source, v4);
+	r = bind_path(fd, path);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -46,13 +46,22 @@ int udp_open_listener(const struct endpoint *listen);
  */
 int udp_try_listener(const struct endpoint *listen);
 
+/* Where a client's socket for one candidate path is to lead. */
+struct udp_path {
+	const char *interface; /* it is bound to this one (SO_BINDTODEVICE); or "" */
+	int ifindex; /* without an `interface`: it sends by this one and hears on all (IP_UNICAST_IF); 0: the kernel's choice */
+	struct ip source; /* it is bound to this one; zero: the kernel's choice */
+	uint32_t mark;    /* SO_MARK; 0: none */
+	bool v4;          /* its family */
+};
 /*
- * A client's socket for one candidate path: bound to `interface` (SO_BINDTODEVICE) unless it is "", to the
- * address `source` unless it is zero, and to a fresh ephemeral port. `v4` chooses the family. ICMP errors are
- * reported by udp_receive() as -ECONNREFUSED and so on (IP_RECVERR), each once: hints, for anybody can forge
- * one. They show as POLLERR, until udp_receive() has been called until it answers 0. The socket stays good.
+ * From a fresh ephemeral port. ICMP errors are reported by udp_receive() as -ECONNREFUSED and so on (IP_RECVERR), each once:
+ * hints, for anybody can forge one. They show as POLLERR, until udp_receive() has been called until it answers 0. The socket
+ * stays good.
  */
-int udp_open_path(const char *interface, const struct ip *source, bool v4);
+int udp_open_path(const struct udp_path *path);
+/* May this thread mark its sockets? It needs CAP_NET_ADMIN. */
+bool udp_can_mark(void);
 
 /* What it sends bears this mark (SO_MARK). 0 or -errno: needs CAP_NET_ADMIN. */
 int udp_mark(int fd, uint32_t mark);

@@ -1,20 +1,31 @@
 /* Events of links, addresses and routes, and what there is as if it had just appeared. */
 #include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/nexthop.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "net/netlink.h"
+#include "net/own.h"
 #include "net/rtnetlink.h"
 
 #define WATCH_BUFFER (1024 * 1024)
 
 typedef void (*event_fn)(void *ctx, const struct netlink_event *e);
 
+/* Those that this kernel does not know are never heard of. */
+static unsigned int group(enum rtnetlink_groups g)
+{
+	return 1u << (g - 1);
+}
+
 struct netlink *netlink_watch(void)
 {
-	const unsigned int groups =
-		RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+	const unsigned int groups = group(RTNLGRP_LINK) | group(RTNLGRP_IPV4_IFADDR) |
+				    group(RTNLGRP_IPV6_IFADDR) | group(RTNLGRP_IPV4_ROUTE) |
+				    group(RTNLGRP_IPV6_ROUTE) | group(RTNLGRP_IPV4_RULE) |
+				    group(RTNLGRP_IPV6_RULE) | group(RTNLGRP_NEXTHOP);
 	struct netlink *nl = netlink_new(SOCK_NONBLOCK, groups);
 	const int size = WATCH_BUFFER;
 
@@ -29,7 +40,8 @@ struct netlink *netlink_watch(void)
 struct event_reader {
 	event_fn event;
 	void *ctx;
-	bool routes_changed;
+	int except;
+	bool ways_changed;
 };
 
 /* Bridge ports and wireless scans are announced as link messages too, and say nothing about the link. */
@@ -53,6 +65,7 @@ static bool parse_link(const struct nlmsghdr *nlh, struct netlink_event *e)
 		memcpy(e->interface, mnl_attr_get_str(attr), mnl_attr_get_payload_len(attr));
 	}
 	e->ifindex = link->ifi_index;
+	e->point_to_point = link->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP);
 	e->kind = nlh->nlmsg_type == RTM_NEWLINK && (link->ifi_flags & up) == up ? NETLINK_LINK_UP
 										 : NETLINK_LINK_DOWN;
 	return true;
@@ -120,41 +133,130 @@ static bool parse_event(const struct nlmsghdr *nlh, struct netlink_event *e)
 	return false;
 }
 
-/* A full table may change by thousands of routes at once: only that it changed is told. */
+/* What says no more than that an address is this machine's, or what groups it listens to, leads to no server. */
+static bool leads_away(const struct rtmsg *rtm)
+{
+	switch (rtm->rtm_type) {
+	case RTN_LOCAL:
+	case RTN_BROADCAST:
+	case RTN_ANYCAST:
+	case RTN_MULTICAST:
+		return false;
+	}
+	return !(rtm->rtm_flags & RTM_F_CLONED) && rtm->rtm_tos == 0 && rtm->rtm_protocol != TUNNEL_RTPROT;
+}
+
+/* Its destination; false for what is none, or leads into our own device. */
+static bool read_destination(const struct nlmsghdr *nlh, int except, struct prefix *dst)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	static const uint8_t zero[4];
+	const bool v4 = rtm->rtm_family == AF_INET;
+	struct nlattr *attr;
+	uint32_t oif;
+
+	if ((!v4 && rtm->rtm_family != AF_INET6) || rtm->rtm_dst_len > (v4 ? 32 : 128))
+		return false;
+	*dst = (struct prefix){ .len = (uint8_t)(rtm->rtm_dst_len + (v4 ? 96 : 0)) };
+	if (v4)
+		dst->ip = ip_from_v4(zero);
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
+	{
+		const uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == RTA_DST && !netlink_get_ip(attr, rtm->rtm_family, &dst->ip))
+			return false;
+		if (type == RTA_OIF && except && netlink_get_u32(attr, &oif) && oif == (uint32_t)except)
+			return false;
+	}
+	return true;
+}
+
+static bool route_concerns(const struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	const struct netlink_concern *c = &nl->concern;
+	struct prefix dst;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct rtmsg) ||
+	    !leads_away(mnl_nlmsg_get_payload(nlh)) || !read_destination(nlh, c->except, &dst))
+		return false;
+	if (!nl->sifts)
+		return true;
+	for (size_t i = 0; i < c->n; i++)
+		if (prefix_contains(&dst, &c->to[i]))
+			return true;
+	return false;
+}
+
+static bool rule_concerns(const struct nlmsghdr *nlh)
+{
+	struct nlattr *attr;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(struct fib_rule_hdr))
+		return false;
+	mnl_attr_for_each(attr, nlh, sizeof(struct fib_rule_hdr))
+	{
+		if (mnl_attr_get_type(attr) == FRA_PROTOCOL && mnl_attr_get_payload_len(attr) == 1 &&
+		    mnl_attr_get_u8(attr) == TUNNEL_RTPROT)
+			return false;
+	}
+	return true;
+}
+
+static bool way_concerns(const struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return route_concerns(nl, nlh);
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		return rule_concerns(nlh);
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		return true;
+	}
+	return false;
+}
+
 static void take_message(void *ctx, const struct nlmsghdr *nlh)
 {
 	struct event_reader *reader = ctx;
 	struct netlink_event e = { .ifindex = 0 };
-	struct route_entry route;
 
-	if (nlh->nlmsg_type == RTM_NEWROUTE || nlh->nlmsg_type == RTM_DELROUTE) {
-		reader->routes_changed |= netlink_parse_route(nlh, 0, &route);
-		return;
-	}
 	if (!parse_event(nlh, &e))
 		return;
 	reader->event(reader->ctx, &e);
 	/* IPv4 routes go with their link or address, and the kernel does not say so. */
 	if (e.kind == NETLINK_LINK_DOWN || e.kind == NETLINK_ADDRESS_REMOVED)
-		reader->routes_changed = true;
+		reader->ways_changed |= e.ifindex != reader->except;
 }
 
+void netlink_concern(struct netlink *nl, const struct netlink_concern *concern)
+{
+	nl->concern = *concern;
+	nl->sifts = true;
+}
+
+/* A full table may change by thousands of routes at once: that one of those that matter did is told, and no more. */
 int netlink_read(struct netlink *nl, event_fn event, void *ctx)
 {
-	const struct netlink_event routes = { .kind = NETLINK_ROUTES_CHANGED };
-	struct event_reader reader = { .event = event, .ctx = ctx };
-	ssize_t len;
+	const struct netlink_event ways = { .kind = NETLINK_WAYS_CHANGED };
+	struct event_reader reader = { .event = event, .ctx = ctx, .except = nl->concern.except };
+	ssize_t len = 0;
 
-	while ((len = netlink_receive(nl)) > 0) {
+	for (unsigned int n = 0; n < NETLINK_READ_MOST && (len = netlink_receive(nl)) > 0; n++) {
 		const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)nl->buf;
 		int left = (int)len;
 
-		for (; netlink_is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		for (; netlink_is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+			reader.ways_changed = reader.ways_changed || way_concerns(nl, nlh);
 			take_message(&reader, nlh);
+		}
 	}
-	if (reader.routes_changed)
-		event(ctx, &routes);
-	return len == -EAGAIN ? 0 : (int)len;
+	if (reader.ways_changed)
+		event(ctx, &ways);
+	return len == -EAGAIN || len > 0 ? 0 : (int)len;
 }
 
 static int dump_links(struct netlink *nl, struct event_reader *reader)

@@ -21,9 +21,12 @@ enum path_use { PATH_DOWN, PATH_UNPROVEN, PATH_STANDBY, PATH_ACTIVE, PATH_DRAINI
 	X(NO_FAMILY, "the server has no address of the other family")                \
 	X(NO_INTERFACE, "no such interface")                                         \
 	X(TUNNEL, "the tunnel itself, which cannot travel inside of itself")         \
+	X(OTHER_LINK, "a link-local endpoint, which is on another interface")        \
+	X(NO_SCOPE, "a link-local endpoint without its interface: [fe80::1%eth0]")   \
 	X(NO_CARRIER, "the interface is down or has no carrier")                     \
 	X(NO_ADDRESS, "the interface has no address to reach the server from")       \
 	X(NO_ROUTE, "no route to the server")                                        \
+	X(REFUSED, "a route or rule of this machine refuses the way to the server")  \
 	X(UNSETTLED, "it goes up and down: it is taken up once it stays")            \
 	X(NOT_GRANTED, "the server grants no more paths (transport.max_candidates)") \
 	X(NO_LOCATOR, "waiting for the server's next locator")                       \

@@ -16,8 +16,7 @@ struct link {
 	struct list node;
 	int ifindex;
 	char name[16];
-	bool up;
-	bool lost_v4, lost_v6;
+	bool up, point_to_point;
 	struct list addresses;
 };
 
@@ -134,10 +133,6 @@ static void address_removed(struct link *k, const struct ip *ip)
 
 	if (!a)
 		return;
-	if (ip_is_v4(ip))
-		k->lost_v4 = true;
-	else
-		k->lost_v6 = true;
 	list_remove(&a->node);
 	free(a);
 }
@@ -154,20 +149,20 @@ static void link_name(struct links *l, struct link *k, const char *name)
 
 void links_event(struct links *l, const struct netlink_event *ev)
 {
-	struct link *k = ev->kind == NETLINK_ROUTES_CHANGED ? NULL : link_add(l, ev->ifindex);
+	struct link *k = ev->kind == NETLINK_WAYS_CHANGED ? NULL : link_add(l, ev->ifindex);
 
 	if (!k)
 		return;
 	if (ev->interface[0])
 		link_name(l, k, ev->interface);
-	if (ev->kind == NETLINK_LINK_UP)
-		k->up = true;
-	else if (ev->kind == NETLINK_LINK_DOWN)
-		k->up = false;
-	else if (ev->kind == NETLINK_ADDRESS_ADDED)
+	if (ev->kind == NETLINK_LINK_UP || ev->kind == NETLINK_LINK_DOWN) {
+		k->up = ev->kind == NETLINK_LINK_UP;
+		k->point_to_point = ev->point_to_point;
+	} else if (ev->kind == NETLINK_ADDRESS_ADDED) {
 		address_added(k, &ev->address, ev->len);
-	else
+	} else {
 		address_removed(k, &ev->address);
+	}
 }
 
 const char *links_name(const struct links *l, int ifindex)
@@ -177,21 +172,33 @@ const char *links_name(const struct links *l, int ifindex)
 	return k && k->name[0] ? k->name : NULL;
 }
 
-bool links_has(const struct links *l, const char *interface)
+bool links_is_up(const struct links *l, int ifindex)
 {
-	return by_name(l, interface);
-}
-
-bool links_is_up(const struct links *l, const char *interface)
-{
-	const struct link *k = by_name(l, interface);
+	const struct link *k = by_index(l, ifindex);
 
 	return k && k->up;
 }
 
-bool links_has_address(const struct links *l, const char *interface, const struct ip *ip)
+bool links_is_point_to_point(const struct links *l, int ifindex)
 {
-	const struct link *k = by_name(l, interface);
+	const struct link *k = by_index(l, ifindex);
+
+	return k && k->point_to_point;
+}
+
+bool links_has_address(const struct links *l, const struct ip *ip)
+{
+	const struct list *pos;
+
+	list_for_each(pos, &l->list)
+		if (find_address(container_of(pos, struct link, node), ip))
+			return true;
+	return false;
+}
+
+bool links_own_address(const struct links *l, int ifindex, const struct ip *ip)
+{
+	const struct link *k = by_index(l, ifindex);
 
 	return k && find_address(k, ip);
 }
@@ -223,16 +230,9 @@ bool links_connected(const struct links *l, int except, const struct prefix *p)
 	return false;
 }
 
-static bool is_link_local(const struct ip *ip)
+const struct ip *links_address(const struct links *l, int ifindex, bool v4, size_t n)
 {
-	if (ip_is_v4(ip))
-		return ip->b[12] == 169 && ip->b[13] == 254;
-	return ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-}
-
-const struct ip *links_address(const struct links *l, const char *interface, bool v4)
-{
-	const struct link *k = by_name(l, interface);
+	const struct link *k = by_index(l, ifindex);
 	const struct list *pos;
 
 	if (!k)
@@ -240,22 +240,22 @@ const struct ip *links_address(const struct links *l, const char *interface, boo
 	list_for_each(pos, &k->addresses) {
 		const struct ip *ip = &container_of(pos, struct address, node)->ip;
 
-		if (ip_is_v4(ip) == v4 && !is_link_local(ip))
+		if (ip_is_v4(ip) == v4 && (v4 || !ip_is_link_local(ip)) && n-- == 0)
 			return ip;
 	}
 	return NULL;
 }
 
-bool links_has_family(const struct links *l, const char *interface, bool v4)
+void links_each(const struct links *l, void (*each)(void *ctx, int ifindex), void *ctx)
 {
-	return links_address(l, interface, v4);
-}
+	const struct list *pos;
 
-bool links_lost_address(const struct links *l, const char *interface, bool v4)
-{
-	const struct link *k = by_name(l, interface);
+	list_for_each(pos, &l->list) {
+		const struct link *k = container_of(pos, struct link, node);
 
-	return k && (v4 ? k->lost_v4 : k->lost_v6);
+		if (k->up)
+			each(ctx, k->ifindex);
+	}
 }
 
 /* A link that is down and has no address tells no more than one that is not there, and may well be gone. */
@@ -266,7 +266,6 @@ void links_settle(struct links *l)
 	list_for_each_safe(pos, tmp, &l->list) {
 		struct link *k = container_of(pos, struct link, node);
 
-		k->lost_v4 = k->lost_v6 = false;
 		if (!k->up && list_is_empty(&k->addresses))
 			link_free(k);
 	}

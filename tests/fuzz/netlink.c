@@ -1,5 +1,5 @@
 /*
- * What the kernel says over rtnetlink: events that wait, and answers to the three questions that are asked. The input is what
+ * What the kernel says over rtnetlink: events that wait, and answers to the questions that are asked. The input is what
  * each receive brings; behind it nothing may be read, which the address sanitizer sees.
  */
 #include <errno.h>
@@ -78,9 +78,9 @@ static void told(void *ctx, const struct netlink_event *e)
 {
 	struct told *t = ctx;
 
-	HOLDS(e->kind <= NETLINK_ROUTES_CHANGED && memchr(e->interface, '\0', sizeof(e->interface)));
+	HOLDS(e->kind <= NETLINK_WAYS_CHANGED && memchr(e->interface, '\0', sizeof(e->interface)));
 	HOLDS(t->routes == 0); /* at most once, and last */
-	if (e->kind == NETLINK_ROUTES_CHANGED)
+	if (e->kind == NETLINK_WAYS_CHANGED)
 		t->routes++;
 	else
 		t->others++;
@@ -92,18 +92,21 @@ static void ask(struct netlink *nl, const struct ip *dst)
 {
 	const struct route_query q = { .dst = *dst, .ifindex = 7 };
 	struct route_answer a;
+	struct route_rank rank;
 	const int r = netlink_route_get(nl, &q, &a);
 
 	HOLDS(r < 0 || (a.ifindex > 0 && a.routed == (a.table != 0)));
+	HOLDS(netlink_route_rank(nl, &q, &rank) <= 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct netlink *nl;
+	static const struct ip to = { .b = { [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1 } };
+	static const struct netlink_concern concern = { .to = &to, .n = 1, .except = 7 };
 	struct told t = { 0 };
 	struct ip dst;
 	uint8_t what;
-	int r;
 
 	in = (struct input){ data, size };
 	what = input_byte(&in);
@@ -113,6 +116,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(nl, 0, sizeof(*nl));
 	switch (what % 3) {
 	case 0:
+		if (what & 0x40)
+			netlink_concern(nl, &concern);
 		HOLDS(netlink_read(nl, told, &t) == 0);
 		break;
 	case 1:
@@ -120,12 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	default:
 		HOLDS(ip_parse(what & 0x80 ? "2001:db8::1" : "192.0.2.1", &dst));
-		if (what & 0x40) {
-			ask(nl, &dst);
-			break;
-		}
-		r = netlink_route_interface(nl, &dst, 7);
-		HOLDS(r != 0 && r != 7);
+		ask(nl, &dst);
 	}
 	return 0;
 }

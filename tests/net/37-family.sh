@@ -7,6 +7,7 @@
 
 need_daemon
 ns_setup
+ip -n cli link set b0 down # or its addresses would do for the first link, too
 start_services
 peer alice 2
 ENDPOINT[alice]='udp://192.0.2.1:4433", "udp://[2001:db8::1]:4433'

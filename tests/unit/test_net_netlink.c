@@ -291,127 +291,6 @@ static void test_other_default_route_survives(void **state)
 	remove_cables();
 }
 
-static int way_to(struct netlink *nl, const char *dst, int except)
-{
-	struct ip ip = ip_of(dst);
-
-	return netlink_route_interface(nl, &ip, except);
-}
-
-static void test_way_by_prefix_and_metric(void **state)
-{
-	struct netlink *nl;
-	int jv0;
-	int jv2;
-
-	require_cables(state);
-	nl = open_requests();
-	jv0 = index_of("jv0");
-	jv2 = index_of("jv2");
-	cables_up();
-	assert_int_equal(way_to(nl, "203.0.113.1", 0), -ENETUNREACH);
-	assert_true(run("ip route add default dev jv0 metric 200 && ip route add default dev jv2 metric 100"
-			" && ip route add 203.0.113.0/24 dev jv0 metric 900"));
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);   /* lower metric */
-	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv0); /* longer prefix */
-	assert_int_equal(way_to(nl, "203.0.113.1", jv0), jv2);
-	assert_int_equal(way_to(nl, "192.0.2.1", jv2), jv0);
-	assert_true(run("ip route del 203.0.113.0/24"));
-	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv2);
-
-	assert_true(run("ip -6 route add default dev jv0 metric 200"
-			" && ip -6 route add default dev jv2 metric 100"
-			" && ip -6 route add 2001:db8::/32 dev jv0 metric 900"));
-	assert_int_equal(way_to(nl, "2001:db9::1", 0), jv2);
-	assert_int_equal(way_to(nl, "2001:db8::1", 0), jv0);
-	assert_int_equal(way_to(nl, "2001:db8::1", jv0), jv2);
-	netlink_close(nl);
-	remove_cables();
-}
-
-static void test_way_avoids_dead_links(void **state)
-{
-	struct netlink *watch;
-	struct netlink *nl;
-	int jv0;
-	int jv2;
-
-	require_cables(state);
-	nl = open_requests();
-	jv0 = index_of("jv0");
-	jv2 = index_of("jv2");
-	cables_up();
-	watch = open_watch();
-	assert_true(run("ip route add default dev jv0 metric 1 && ip route add default dev jv2 metric 2"
-			" && ip -6 route add default dev jv0 metric 1"
-			" && ip -6 route add default dev jv2 metric 2"));
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv0);
-	assert_int_equal(way_to(nl, "2001:db8::1", 0), jv0);
-	assert_true(run("ip link set jv1 down")); /* the far end: jv0 has no carrier, and keeps its routes */
-	await_event(watch, NETLINK_LINK_DOWN, "jv0", NULL);
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);
-	assert_int_equal(way_to(nl, "2001:db8::1", 0), jv2);
-	assert_true(run("ip link set jv1 up"));
-	await_event(watch, NETLINK_LINK_UP, "jv0", NULL);
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv0);
-	assert_true(run("ip link set jv0 down"));
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);
-	assert_int_equal(way_to(nl, "192.0.2.1", jv2), -ENETUNREACH);
-	netlink_close(watch);
-	netlink_close(nl);
-	remove_cables();
-}
-
-static void test_way_heeds_refusals_and_tables(void **state)
-{
-	struct netlink *watch;
-	struct netlink *nl;
-	int jv0;
-	int jv2;
-
-	require_cables(state);
-	nl = open_requests();
-	jv0 = index_of("jv0");
-	jv2 = index_of("jv2");
-	cables_up();
-	watch = open_watch();
-	assert_true(run("ip route add default dev jv0 metric 50"
-			" && ip route add 203.0.113.0/24 dev jv2 table 77"
-			" && ip route add blackhole 198.51.100.0/24"
-			" && ip route add unreachable default metric 4000"
-			" && ip route add 192.0.2.0/24 nexthop dev jv0 nexthop dev jv2"));
-	assert_int_equal(way_to(nl, "203.0.113.1", 0), jv0);           /* table 77 is not asked */
-	assert_int_equal(way_to(nl, "198.51.100.1", 0), -ENETUNREACH); /* no way is the way */
-	assert_int_equal(way_to(nl, "203.0.113.1", jv0), -ENETUNREACH);
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv0);
-	assert_int_equal(way_to(nl, "192.0.2.1", jv0), jv2); /* the other hop */
-	assert_true(run("ip link set jv1 down"));
-	await_event(watch, NETLINK_LINK_DOWN, "jv0", NULL);
-	assert_int_equal(way_to(nl, "192.0.2.1", 0), jv2);
-	netlink_close(watch);
-	netlink_close(nl);
-	assert_true(run("ip route flush table 77; ip route del blackhole 198.51.100.0/24"
-			" && ip route del unreachable default metric 4000"));
-	remove_cables();
-}
-
-/* More routes than one answer holds, and the one that counts is the last. */
-static void test_way_in_a_large_table(void **state)
-{
-	struct netlink *nl;
-
-	require_cables(state);
-	cables_up();
-	nl = open_requests();
-	assert_true(run("for i in $(seq 0 9); do for j in $(seq 0 199); do"
-			" echo route add 10.$i.$j.0/24 dev jv0; done; done | ip -batch -"));
-	assert_true(run("ip route add 11.0.0.0/8 dev jv2"));
-	assert_int_equal(way_to(nl, "11.1.1.1", 0), index_of("jv2"));
-	assert_int_equal(way_to(nl, "10.9.199.1", 0), index_of("jv0"));
-	netlink_close(nl);
-	remove_cables();
-}
-
 /* Asks with all that decides; answers the index or -errno. */
 static int ask(struct netlink *nl, const char *dst, const char *source, int ifindex, uint32_t mark,
 	       struct route_answer *a)
@@ -567,7 +446,7 @@ static void test_watch_tells_of_links(void **state)
 	assert_true(run("ip link set jv0 down"));
 	read_events(nl, &events);
 	assert_true(noted(&events, NETLINK_LINK_DOWN, "jv0", NULL));
-	assert_int_equal(events.e[events.n - 1].kind, NETLINK_ROUTES_CHANGED); /* 10.8.0.0/24 went with it */
+	assert_int_equal(events.e[events.n - 1].kind, NETLINK_WAYS_CHANGED); /* 10.8.0.0/24 went with it */
 	for (size_t i = 0; i + 1 < events.n; i++)
 		assert_int_equal(events.e[i].ifindex, index_of(events.e[i].interface));
 
@@ -599,7 +478,7 @@ static void test_watch_tells_of_addresses(void **state)
 	read_events(nl, &events);
 	assert_true(noted(&events, NETLINK_ADDRESS_REMOVED, "jv0", "10.8.0.1"));
 	assert_true(noted(&events, NETLINK_ADDRESS_REMOVED, "jv0", "fd00:8::1"));
-	assert_true(noted(&events, NETLINK_ROUTES_CHANGED, "", NULL));
+	assert_true(noted(&events, NETLINK_WAYS_CHANGED, "", NULL));
 	netlink_close(nl);
 	remove_cables();
 }
@@ -626,7 +505,7 @@ static void test_watch_waits_for_tentative_addresses(void **state)
 	remove_cables();
 }
 
-/* Many route changes are one event, and other tables are none. */
+/* Many route changes are one event, of whatever table: a rule may lead there. */
 static void test_watch_tells_of_routes(void **state)
 {
 	struct events events;
@@ -637,18 +516,60 @@ static void test_watch_tells_of_routes(void **state)
 	nl = open_watch();
 	assert_true(run("ip route add 10.1.0.0/16 dev jv0 table 77"));
 	read_events(nl, &events);
-	assert_int_equal(count(&events, NETLINK_ROUTES_CHANGED), 0);
+	assert_int_equal(count(&events, NETLINK_WAYS_CHANGED), 1);
 	assert_true(run("for i in 1 2 3 4 5; do ip route add 10.$i.0.0/16 dev jv0; done"
 			" && ip route add 10.2.0.0/16 dev jv0 table 77"));
 	read_events(nl, &events);
-	assert_int_equal(count(&events, NETLINK_ROUTES_CHANGED), 1);
-	assert_true(noted(&events, NETLINK_ROUTES_CHANGED, "", NULL));
+	assert_int_equal(count(&events, NETLINK_WAYS_CHANGED), 1);
+	assert_true(noted(&events, NETLINK_WAYS_CHANGED, "", NULL));
 	assert_true(run("ip route del 10.1.0.0/16 dev jv0"));
 	read_events(nl, &events);
-	assert_int_equal(count(&events, NETLINK_ROUTES_CHANGED), 1);
+	assert_int_equal(count(&events, NETLINK_WAYS_CHANGED), 1);
 	assert_true(run("ip -6 route add 2001:db8::/32 dev jv0"));
 	read_events(nl, &events);
-	assert_int_equal(count(&events, NETLINK_ROUTES_CHANGED), 1);
+	assert_int_equal(count(&events, NETLINK_WAYS_CHANGED), 1);
+	netlink_close(nl);
+	remove_cables();
+}
+
+static size_t ways_changed(struct netlink *nl, const char *command)
+{
+	struct events events;
+
+	assert_true(run(command));
+	read_events(nl, &events);
+	return count(&events, NETLINK_WAYS_CHANGED);
+}
+
+/* Of thousands of routes only those are told that lead to where we go, and nothing of our own. */
+static void test_watch_sifts(void **state)
+{
+	struct ip to[2] = { ip_of("203.0.113.5"), ip_of("2001:db8::5") };
+	struct netlink_concern concern = { .to = to, .n = 2 };
+	struct netlink *nl;
+
+	require_cables(state);
+	cables_up();
+	nl = open_watch();
+	concern.except = index_of("jv2");
+	netlink_concern(nl, &concern);
+	assert_int_equal(ways_changed(nl, "ip route add 198.51.100.0/24 dev jv0"), 0);
+	assert_int_equal(ways_changed(nl, "ip -6 route add 2001:db8:1::/48 dev jv0"), 0);
+	assert_int_equal(ways_changed(nl, "ip route add 203.0.113.0/24 dev jv0"), 1);
+	assert_int_equal(ways_changed(nl, "ip route del 203.0.113.0/24 dev jv0"), 1);
+	assert_int_equal(ways_changed(nl, "ip -6 route add 2001:db8::/64 dev jv0"), 1);
+	assert_int_equal(ways_changed(nl, "ip route add default dev jv0 table 77"), 1);
+	assert_int_equal(ways_changed(nl, "ip route add default dev jv2"), 0); /* our own device */
+	assert_int_equal(ways_changed(nl, "ip route add 203.0.113.0/25 dev jv0 proto 74"), 0);
+	assert_int_equal(ways_changed(nl, "ip rule add pref 99 lookup 77"), 1);
+	assert_int_equal(ways_changed(nl, "ip -6 rule add pref 99 lookup 77"), 1);
+	assert_int_equal(ways_changed(nl, "ip rule add pref 98 lookup 77 protocol 74"), 0);
+	assert_int_equal(ways_changed(nl, "ip rule del pref 98"), 0);
+	if (run("ip nexthop add id 7 dev jv0")) {
+		assert_int_equal(ways_changed(nl, "ip nexthop replace id 7 dev jv0 proto static"), 1);
+		assert_int_equal(ways_changed(nl, "ip nexthop del id 7"), 1);
+	}
+	assert_true(run("ip rule del pref 99 && ip -6 rule del pref 99 && ip route flush table 77"));
 	netlink_close(nl);
 	remove_cables();
 }
@@ -751,10 +672,6 @@ int main(void)
 		cmocka_unit_test(test_address_works_at_once),
 		cmocka_unit_test(test_routes_are_idempotent),
 		cmocka_unit_test(test_other_default_route_survives),
-		cmocka_unit_test(test_way_by_prefix_and_metric),
-		cmocka_unit_test(test_way_avoids_dead_links),
-		cmocka_unit_test(test_way_heeds_refusals_and_tables),
-		cmocka_unit_test(test_way_in_a_large_table),
 		cmocka_unit_test(test_kernel_answers_by_rules_and_marks),
 		cmocka_unit_test(test_kernel_answers_of_one_device),
 		cmocka_unit_test(test_kernel_answers_of_odd_gateways),
@@ -763,6 +680,7 @@ int main(void)
 		cmocka_unit_test(test_watch_tells_of_addresses),
 		cmocka_unit_test(test_watch_waits_for_tentative_addresses),
 		cmocka_unit_test(test_watch_tells_of_routes),
+		cmocka_unit_test(test_watch_sifts),
 		cmocka_unit_test(test_watch_ignores_bridge_ports),
 		cmocka_unit_test(test_dump_on_either_socket),
 		cmocka_unit_test(test_overrun_is_told_once),

@@ -63,11 +63,10 @@ static size_t count(int fd)
 static void spray(struct group *g, uint8_t *payload, size_t len)
 {
 	struct udp_datagram d = { .data = payload, .len = len, .remote = g->at };
-	struct ip any = { .b = { 0 } };
 	int error;
 
 	for (size_t i = 0; i < SENDS; i++) {
-		int fd = udp_open_path("", &any, ip_is_v4(&g->at.ip));
+		int fd = udp_open_path(&(struct udp_path){ .interface = "", .v4 = ip_is_v4(&g->at.ip) });
 
 		assert_true(fd >= 0);
 		assert_int_equal(udp_send(fd, &d, 1, &error), 1);
@@ -182,12 +181,11 @@ static void test_short_datagrams(void **state)
 
 static void test_bad_arguments(void **state)
 {
-	struct ip any = { .b = { 0 } };
 	int fd;
 
 	require_netns(state);
 	assert_int_equal(steer_reuseport(-1, 1, KEY), -EBADF);
-	fd = udp_open_path("", &any, true);
+	fd = udp_open_path(&(struct udp_path){ .interface = "", .v4 = true });
 	assert_true(fd >= 0);
 	assert_int_equal(steer_reuseport(fd, 0, KEY), -EINVAL);
 	assert_int_equal(steer_reuseport(fd, PROTO_WORKERS_MAX + 1, KEY), -EINVAL);
@@ -258,9 +256,8 @@ static void send_inside(struct device *t, const char *to)
 	int len;
 
 	for (size_t i = 0; i < SENDS; i++) {
-		struct ip any = { .b = { 0 } };
 		struct udp_datagram d = { .data = packet, .len = 5, .remote = { .ip = at, .port = 7 } };
-		int fd = udp_open_path("", &any, v4), error;
+		int fd = udp_open_path(&(struct udp_path){ .interface = "", .v4 = v4 }), error;
 
 		assert_true(fd >= 0);
 		assert_int_equal(udp_send(fd, &d, 1, &error), 1);

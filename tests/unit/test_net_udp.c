@@ -41,9 +41,16 @@ static int listener(const char *address, struct endpoint *at)
 	return fd;
 }
 
+static int open_path(const char *interface, const struct ip *source, bool v4)
+{
+	const struct udp_path p = { .interface = interface, .source = *source, .v4 = v4 };
+
+	return udp_open_path(&p);
+}
+
 static int path(bool v4)
 {
-	int fd = udp_open_path("", &any, v4);
+	int fd = open_path("", &any, v4);
 
 	assert_true(fd >= 0);
 	return fd;
@@ -476,14 +483,14 @@ static void test_open_failures(void **state)
 	require_netns(state);
 	foreign = endpoint_of("203.0.113.1:4433");
 	v4 = foreign.ip;
-	assert_int_equal(udp_open_path("", &v4, true), -EADDRNOTAVAIL);
-	assert_int_equal(udp_open_path("", &v4, false), -EAFNOSUPPORT);
-	assert_int_equal(udp_open_path("nosuch0", &any, true), -ENODEV);
+	assert_int_equal(open_path("", &v4, true), -EADDRNOTAVAIL);
+	assert_int_equal(open_path("", &v4, false), -EAFNOSUPPORT);
+	assert_int_equal(open_path("nosuch0", &any, true), -ENODEV);
 	/* Cut to 15 characters it would be a device that exists. */
 	if (!run("ip link add abcdefghijklmno type veth peer name jv1"))
 		skip();
-	assert_int_equal(udp_open_path("abcdefghijklmnop", &any, true), -ENODEV);
-	fd = udp_open_path("abcdefghijklmno", &any, true);
+	assert_int_equal(open_path("abcdefghijklmnop", &any, true), -ENODEV);
+	fd = open_path("abcdefghijklmno", &any, true);
 	assert_true(fd >= 0);
 	close(fd);
 	/* A port taken without SO_REUSEPORT is taken. */
@@ -697,7 +704,7 @@ static void test_path_keeps_to_its_interface(void **state)
 	assert_true(run("ip route add default dev jt0 metric 1 && ip route add default dev jt1 metric 2"));
 	to = endpoint_of("203.0.113.5:4433");
 	source = ip_of("192.0.2.2");
-	fd = udp_open_path("jt1", &source, true);
+	fd = open_path("jt1", &source, true);
 	assert_true(fd >= 0);
 	assert_int_equal(udp_local(fd, &own), 0);
 	assert_ip(own.ip, "192.0.2.2");
@@ -708,11 +715,45 @@ static void test_path_keeps_to_its_interface(void **state)
 	expect_silence(&n, 0);
 	close(fd);
 
-	fd = udp_open_path("", &any, true); /* not bound: the best route */
+	fd = open_path("", &any, true); /* not bound: the best route */
 	assert_true(fd >= 0);
 	send_text(fd, "probe", &to);
 	assert_int_equal(next_packet(&n, 0, packet, sizeof(packet)), 33);
 	close(fd);
+	close_networks(&n);
+}
+
+/* Not bound to a device, but sent by it; and marked, so that a rule gives it another table. */
+static void test_path_by_index_and_mark(void **state)
+{
+	struct udp_path p = { .interface = "", .v4 = true };
+	struct networks n;
+	struct endpoint to;
+	uint8_t packet[1500];
+	int fd;
+
+	require_tun(state);
+	open_networks(&n);
+	assert_true(run("ip route add default dev jt0 metric 1 && ip route add default dev jt1 metric 2"));
+	to = endpoint_of("203.0.113.5:4433");
+	p.ifindex = (int)if_nametoindex("jt1");
+	fd = udp_open_path(&p);
+	assert_true(fd >= 0);
+	send_text(fd, "probe", &to);
+	assert_int_equal(next_packet(&n, 1, packet, sizeof(packet)), 33);
+	expect_silence(&n, 0);
+	close(fd);
+
+	assert_true(udp_can_mark());
+	assert_true(run("ip route add default dev jt1 table 77 && ip rule add fwmark 9 lookup 77"));
+	p = (struct udp_path){ .interface = "", .mark = 9, .v4 = true };
+	fd = udp_open_path(&p);
+	assert_true(fd >= 0);
+	send_text(fd, "probe", &to);
+	assert_int_equal(next_packet(&n, 1, packet, sizeof(packet)), 33);
+	expect_silence(&n, 0);
+	close(fd);
+	assert_true(run("ip rule del fwmark 9"));
 	close_networks(&n);
 }
 
@@ -769,7 +810,7 @@ static void test_link_local_keeps_its_scope(void **state)
 	in = new_batch();
 	server = listener("[::]:0", &at);
 	source = ip_of("fe80::1:1");
-	client = udp_open_path("jv0", &source, false);
+	client = open_path("jv0", &source, false);
 	assert_true(client >= 0);
 	assert_int_equal(udp_local(client, &from), 0);
 	assert_int_equal(from.scope, if_nametoindex("jv0"));
@@ -813,6 +854,7 @@ int main(void)
 		cmocka_unit_test(test_wide_datagram_is_fragmented),
 		cmocka_unit_test(test_probe_is_whole),
 		cmocka_unit_test(test_path_keeps_to_its_interface),
+		cmocka_unit_test(test_path_by_index_and_mark),
 		cmocka_unit_test(test_full_socket_says_again),
 		cmocka_unit_test(test_link_local_keeps_its_scope),
 	};

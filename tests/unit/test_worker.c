@@ -572,8 +572,7 @@ static void test_inner_packet_at_the_wrong_worker(void **state)
 
 static int dial(struct daemon *d, struct endpoint *to)
 {
-	struct ip none = { .b = { 0 } };
-	int fd = udp_open_path("", &none, true);
+	int fd = udp_open_path(&(struct udp_path){ .interface = "", .v4 = true });
 
 	assert_true(fd >= 0);
 	assert_int_equal(udp_local(d->w[0].listeners[0].fd, to), 0);
