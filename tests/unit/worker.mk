@@ -1,7 +1,7 @@
 test_links_SRCS := src/worker/links.c src/base/addr.c
 test_nameservers_SRCS := src/worker/nameservers.c src/base/addr.c
-test_uplink_SRCS := src/worker/uplink.c src/worker/links.c src/net/netlink.c src/net/route.c src/net/watch.c src/base/addr.c
-test_uplink_LIBS := $(MNL_LIBS)
+test_way_SRCS := src/worker/uplink.c src/worker/links.c src/net/netlink.c src/net/route.c src/net/watch.c src/base/addr.c
+test_way_LIBS := $(MNL_LIBS)
 test_share_SRCS := src/worker/share.c src/base/addr.c
 test_refused_SRCS := src/worker/refused.c src/base/addr.c
 test_metrics_SRCS := src/ctl/metrics.c src/session/counter.c src/proto/names.c src/audit/fields.c src/base/addr.c
