@@ -50,18 +50,20 @@ struct held_by {
 int held_routes(struct netlink *nl, const struct held_by *by, struct held_route **out, size_t *n);
 /* Adding what is there and removing what is gone is 0. */
 int held_route_set(struct netlink *nl, const struct held_route *r, bool add);
+/* The same for many, in few calls: what each came to is in `rc`. */
+void held_routes_set(struct netlink *nl, const struct held_route *const *list, size_t n, bool add, int *rc);
 
 /* Of this interface, whoever set them. */
 int held_addresses(struct netlink *nl, int ifindex, struct prefix **out, size_t *n);
 
 /* One rule of the kernel's policy routing; what does not matter to us is in `other`. */
 struct held_rule {
-	bool ours;   /* it bears TUNNEL_RTPROT: of any tunnel */
-	bool invert; /* "not" */
-	bool other;  /* has selectors that are not named here */
+	bool ours;      /* it bears TUNNEL_RTPROT: of any tunnel */
+	bool invert;    /* "not" */
+	bool other;     /* has selectors that are not named here */
 	uint8_t action; /* FR_ACT_* */
 	uint32_t pref, table, target, mark, mask;
-	int32_t suppress; /* suppress_prefixlength; -1: none */
+	int32_t suppress;       /* suppress_prefixlength; -1: none */
 	struct prefix from, to; /* length 0: any */
 	char iif[16], oif[16];
 };

@@ -1,4 +1,5 @@
 /* Routes of ours: what the kernel has of them, and changes. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,6 @@
 #include "net/device.h"
 #include "net/own.h"
 #include "net/rtnetlink.h"
-
 
 int held_route_compare(const void *a, const void *b)
 {
@@ -16,9 +16,17 @@ int held_route_compare(const void *a, const void *b)
 struct route_list {
 	const struct held_by *by;
 	bool no_memory;
-	size_t n;
+	size_t n, max;
 	struct held_route *list;
 };
+
+/* Requests in one message to the kernel: as many errors as its answers have room for. */
+#define BATCH 64
+#define ROUTE_REQUEST_MAX 512
+static_assert(sizeof(struct nlmsghdr) + sizeof(struct rtmsg) + 5 * 24 +
+			      ROUTE_HOPS_MAX * (sizeof(struct rtnexthop) + 32) <=
+		      ROUTE_REQUEST_MAX,
+	      "a route's request has room");
 
 static struct ip no_ip(bool v6)
 {
@@ -131,8 +139,7 @@ static void take_route(void *ctx, const struct nlmsghdr *nlh)
 	r.table = rtm->rtm_table;
 	r.dst = (struct prefix){ no_ip(r.v6), (uint8_t)(rtm->rtm_dst_len + (r.v6 ? 0 : 96)) };
 	r.from.len = rtm->rtm_src_len;
-	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
-		take_route_attribute(attr, &r);
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm)) take_route_attribute(attr, &r);
 	r.refuses = rtm->rtm_type != RTN_UNICAST;
 	if (r.refuses) {
 		r.hops = 0;
@@ -140,11 +147,15 @@ static void take_route(void *ctx, const struct nlmsghdr *nlh)
 	}
 	if (!is_ours(l->by, &r))
 		return;
-	more = realloc(l->list, (l->n + 1) * sizeof(*more));
-	l->no_memory |= !more;
-	if (!more)
-		return;
-	l->list = more;
+	if (l->n == l->max) {
+		l->max = l->max ? 2 * l->max : 16;
+		more = realloc(l->list, l->max * sizeof(*more));
+		l->no_memory |= !more;
+		l->max = more ? l->max : l->n;
+		if (!more)
+			return;
+		l->list = more;
+	}
 	memcpy(&l->list[l->n++], &r, sizeof(r));
 }
 
@@ -242,13 +253,13 @@ static void put_way(struct nlmsghdr *nlh, struct rtmsg *rtm, const struct held_r
  * Neither NLM_F_REPLACE, which would destroy another manager's route to the same destination, nor NLM_F_EXCL, which
  * would call that one ours: the new route goes in front, and EEXIST means that this very route is there.
  */
-int held_route_set(struct netlink *nl, const struct held_route *r, bool add)
+static struct nlmsghdr *put_route(void *at, const struct held_route *r, bool add)
 {
-	struct nlmsghdr *nlh = netlink_request(nl, add ? RTM_NEWROUTE : RTM_DELROUTE,
-					       (uint16_t)(NLM_F_ACK | (add ? NLM_F_CREATE : 0)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(at);
 	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	int rc;
 
+	nlh->nlmsg_type = add ? RTM_NEWROUTE : RTM_DELROUTE;
+	nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (add ? NLM_F_CREATE : 0));
 	rtm->rtm_family = r->v6 ? AF_INET6 : AF_INET;
 	rtm->rtm_dst_len = netlink_bits(&r->dst);
 	rtm->rtm_src_len = r->from.len;
@@ -262,8 +273,80 @@ int held_route_set(struct netlink *nl, const struct held_route *r, bool add)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, r->metric);
 	if (r->hops > 0)
 		put_way(nlh, rtm, r);
-	rc = netlink_exchange(nl, nlh, NULL, NULL);
+	return nlh;
+}
+
+static int outcome(int rc, bool add)
+{
 	if (add)
 		return rc == -EEXIST ? 0 : rc;
 	return rc == -ESRCH || rc == -ENODEV ? 0 : rc;
+}
+
+int held_route_set(struct netlink *nl, const struct held_route *r, bool add)
+{
+	struct nlmsghdr *nlh = put_route(nl->buf, r, add);
+
+	nlh->nlmsg_flags |= NLM_F_ACK;
+	return outcome(netlink_exchange(nl, nlh, NULL, NULL), add);
+}
+
+/* Errors alone are answered, and the last request in any case. True: that has come. */
+static bool take_outcomes(const struct netlink *nl, int len, uint32_t first, bool add, int *rc)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(const void *)nl->buf;
+	bool last = false;
+
+	for (; netlink_is_whole(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		int code;
+
+		if (nlh->nlmsg_type != NLMSG_ERROR || nlh->nlmsg_pid != nl->portid ||
+		    mnl_nlmsg_get_payload_len(nlh) < sizeof(code) || nlh->nlmsg_seq - first > nl->seq - first)
+			continue;
+		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+		rc[nlh->nlmsg_seq - first] = outcome(code <= 0 ? code : -EPROTO, add);
+		last |= nlh->nlmsg_seq == nl->seq;
+	}
+	return last;
+}
+
+/* How many of them went in one message to the kernel, or -errno. */
+static ssize_t set_batch(struct netlink *nl, const struct held_route *const *list, size_t n, bool add,
+			 int *rc)
+{
+	const uint32_t first = nl->seq + 1;
+	size_t used = 0, i = 0;
+	ssize_t len = 0;
+
+	for (; i < n && i < BATCH && used + ROUTE_REQUEST_MAX <= sizeof(nl->buf); i++) {
+		struct nlmsghdr *nlh = put_route(nl->buf + used, list[i], add);
+
+		nlh->nlmsg_seq = ++nl->seq;
+		if (i + 1 == n || i + 1 == BATCH ||
+		    used + nlh->nlmsg_len + ROUTE_REQUEST_MAX > sizeof(nl->buf))
+			nlh->nlmsg_flags |= NLM_F_ACK;
+		used += NLMSG_ALIGN(nlh->nlmsg_len);
+		rc[i] = 0;
+	}
+	if (mnl_socket_sendto(nl->socket, nl->buf, used) < 0)
+		return -errno;
+	do
+		len = netlink_receive(nl);
+	while (len >= 0 && !take_outcomes(nl, (int)len, first, add, rc));
+	return len < 0 ? len : (ssize_t)i;
+}
+
+void held_routes_set(struct netlink *nl, const struct held_route *const *list, size_t n, bool add, int *rc)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		const ssize_t set = set_batch(nl, list + done, n - done, add, rc + done);
+
+		for (size_t i = done; set < 0 && i < n; i++)
+			rc[i] = (int)set;
+		if (set < 0)
+			return;
+		done += (size_t)set;
+	}
 }

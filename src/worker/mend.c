@@ -19,10 +19,12 @@ struct mending {
 static const char *why_not(const struct mending *g, bool v6, int rc, char buf[120])
 {
 	if (v6 && g->device->v6_off)
-		snprintf(buf, 120, "IPv6 is switched off there (net.ipv6.conf.%s.disable_ipv6 = 1)", g->w->name);
+		snprintf(buf, 120, "IPv6 is switched off there (net.ipv6.conf.%s.disable_ipv6 = 1)",
+			 g->w->name);
 	else if (v6 && !g->device->v6)
-		snprintf(buf, 120, "%s", g->device->mtu < 1280 ? "its MTU is too small for IPv6 (1280)"
-							       : "this kernel has no IPv6");
+		snprintf(buf, 120, "%s",
+			 g->device->mtu < 1280 ? "its MTU is too small for IPv6 (1280)"
+					       : "this kernel has no IPv6");
 	else
 		snprintf(buf, 120, "%s", strerror(-rc));
 	return buf;
@@ -45,7 +47,8 @@ static void cannot(const struct mending *g, bool v6, int rc, const char *what, c
 	if (m->trouble[0])
 		m->more++;
 	else
-		snprintf(m->trouble, sizeof(m->trouble), "cannot set %s %s: %s", what, name, why_not(g, v6, rc, why));
+		snprintf(m->trouble, sizeof(m->trouble), "cannot set %s %s: %s", what, name,
+			 why_not(g, v6, rc, why));
 }
 
 /* --- the link --- */
@@ -146,6 +149,43 @@ static void remove_route(void *ctx, const struct held_route *r)
 		g->m->routes++;
 }
 
+struct route_changes {
+	const struct held_route **list;
+	size_t n;
+};
+
+static void note(void *ctx, const struct held_route *r)
+{
+	struct route_changes *c = ctx;
+
+	c->list[c->n++] = r;
+}
+
+/* What is in `a` and not in `b`, together; and what did not go so, one by one. */
+static void change_routes(const struct mending *g, const struct held_route *a, size_t na,
+			  const struct held_route *b, size_t nb, bool add)
+{
+	void (*const one)(void *, const struct held_route *) = add ? add_route : remove_route;
+	void *ctx = (void *)(uintptr_t)g;
+	struct route_changes c = { calloc(na + 1, sizeof(*c.list)), 0 };
+	int *rc = calloc(na + 1, sizeof(*rc));
+
+	if (c.list && rc) {
+		wanted_missing(a, na, b, nb, note, &c);
+		held_routes_set(g->nl, c.list, c.n, add, rc);
+		for (size_t i = 0; i < c.n; i++) {
+			if (rc[i] == 0)
+				g->m->routes++;
+			else
+				one(ctx, c.list[i]);
+		}
+	} else {
+		wanted_missing(a, na, b, nb, one, ctx);
+	}
+	free(c.list);
+	free(rc);
+}
+
 /* --- rules --- */
 
 static int mend_rules(const struct mending *g, bool v6, const struct held_route *routes, size_t nroutes)
@@ -182,10 +222,10 @@ static void mend_routing(const struct mending *g)
 	if (rc == 0)
 		rc = wanted_routes(g->w, &wish, &n);
 	if (rc == 0) {
-		wanted_missing(wish, n, now, nnow, add_route, (void *)(uintptr_t)g);
+		change_routes(g, wish, n, now, nnow, true);
 		(void)mend_rules(g, false, wish, n);
 		(void)mend_rules(g, true, wish, n);
-		wanted_missing(now, nnow, wish, n, remove_route, (void *)(uintptr_t)g);
+		change_routes(g, now, nnow, wish, n, false);
 	} else {
 		cannot(g, false, rc, "routes", "as wanted");
 	}
@@ -193,8 +233,8 @@ static void mend_routing(const struct mending *g)
 	free(wish);
 }
 
-void mend_device(struct netlink *nl, const struct wanted_for *w, uint16_t mtu, const struct prefix *former, size_t nformer,
-		 struct mend *m)
+void mend_device(struct netlink *nl, const struct wanted_for *w, uint16_t mtu, const struct prefix *former,
+		 size_t nformer, struct mend *m)
 {
 	struct device_state device;
 	const struct mending g = { nl, w, &device, m };

@@ -10,10 +10,10 @@
 #include "net/own.h"
 #include "worker/mend.h"
 
-#define ROUNDS 3          /* a look that changed something looks once more */
-#define SETTLE_MS 50      /* what is damaged at once is mended at once */
-#define V6_MS 2000        /* that IPv6 is switched on again is told by nobody */
-#define RETRY_MS 1000     /* what cannot be set: at first, then more rarely */
+#define ROUNDS 3      /* a look that changed something looks once more */
+#define SETTLE_MS 50  /* what is damaged at once is mended at once */
+#define V6_MS 2000    /* that IPv6 is switched on again is told by nobody */
+#define RETRY_MS 1000 /* what cannot be set: at first, then more rarely */
 #define PAUSE_MAX_MS 60000
 #define MENDED_AT_ONCE 30 /* in a minute; more is a fight */
 #define MINUTE_MS 60000
@@ -28,10 +28,10 @@ struct tunnel {
 	uv_loop_t *loop; /* NULL: not looked after */
 	uv_poll_t poll;
 	uv_timer_t timer;
-	uint64_t due;                /* of the timer; 0: none */
-	uint64_t minute;             /* when its counting began */
-	uint64_t rest;               /* no mending before */
-	unsigned int mended;         /* in this minute */
+	uint64_t due;        /* of the timer; 0: none */
+	uint64_t minute;     /* when its counting began */
+	uint64_t rest;       /* no mending before */
+	unsigned int mended; /* in this minute */
 	unsigned int pause_ms, retry_ms;
 	char trouble[256], told[256];
 };
@@ -89,8 +89,8 @@ static void tell(struct tunnel *t, const struct mend *m)
 {
 	snprintf(t->trouble, sizeof(t->trouble), "%s", m->trouble);
 	if (m->more > 0)
-		snprintf(t->trouble + strlen(t->trouble), sizeof(t->trouble) - strlen(t->trouble), ", and %u more",
-			 m->more);
+		snprintf(t->trouble + strlen(t->trouble), sizeof(t->trouble) - strlen(t->trouble),
+			 ", and %u more", m->more);
 	if (strcmp(t->trouble, t->told) == 0)
 		return;
 	if (t->trouble[0])
@@ -121,7 +121,7 @@ static struct mend look(struct tunnel *t, const struct prefix *former, size_t nf
 {
 	struct mend all = { .error = 0 }, m = { .error = 0 };
 
-	for (int i = 0; i < ROUNDS && (i == 0 || changes(&m) > 0); i++) {
+	for (int i = 0; i < ROUNDS && (i == 0 || m.link + m.addresses > 0); i++) {
 		mend_device(t->nl, &t->want, t->mtu, former, nformer, &m);
 		sum_up(&all, &m);
 		t->want.no_sources |= m.no_sources;
@@ -193,7 +193,8 @@ void tunnel_start(struct tunnel *t, uv_loop_t *loop)
 {
 	t->watch = device_watch(t->want.ifindex);
 	if (!t->watch || uv_poll_init(loop, &t->poll, netlink_fd(t->watch)) < 0) {
-		log_warn("%s: changes by others cannot be heard of, and are not mended: %s", t->name, strerror(errno));
+		log_warn("%s: changes by others cannot be heard of, and are not mended: %s", t->name,
+			 strerror(errno));
 		return;
 	}
 	uv_timer_init(loop, &t->timer);
