@@ -173,8 +173,13 @@ static void timer_due(uv_timer_t *timer)
 	m = look(t, NULL, 0);
 	if (changes(&m) > 0)
 		count_mending(t, &m);
-	if (t->pause_ms > 0 && !t->trouble[0])
+	else if (uv_now(t->loop) - t->minute >= MINUTE_MS)
+		t->mended = t->pause_ms = 0;
+	if (t->pause_ms == 0)
+		return;
+	if (!t->trouble[0])
 		snprintf(t->trouble, sizeof(t->trouble), "somebody else changes it again and again");
+	look_within(t, MINUTE_MS); /* to see that this is over */
 }
 
 static void heard(uv_poll_t *poll, int status, int events)
