@@ -91,7 +91,7 @@ static bool read_locators(struct reader *r, struct locator *list, unsigned int c
 		struct wire_locator wire;
 
 		read_bytes(r, &wire, sizeof(wire));
-		if (wire.slot >= PROTO_SLOTS_MAX)
+		if (wire.slot != i)
 			return false;
 		list[i].slot = wire.slot;
 		memcpy(list[i].locator, wire.locator, sizeof(wire.locator));
@@ -114,12 +114,16 @@ static bool item_is_valid(const struct net_item *item)
 {
 	const struct prefix *p = &item->prefix;
 
+	struct ip net;
+
 	if (p->len > 128 || (ip_is_v4(&p->ip) && p->len < 96))
 		return false;
 	switch (item->kind) {
 	case NET_ITEM_ADDRESS:
-	case NET_ITEM_ROUTE:
 		return true;
+	case NET_ITEM_ROUTE:
+		net = ip_masked(&p->ip, p->len);
+		return ip_equal(&net, &p->ip);
 	case NET_ITEM_DNS:
 		return p->len == 128;
 	}
@@ -358,7 +362,8 @@ static bool read_policy(struct reader *r, struct frame *f)
 	f->policy.parts = wire.parts;
 	f->policy.mtu = get_be16(wire.mtu);
 	f->policy.items = wire.items;
-	if (wire.parts > POLICY_PARTS_MAX || wire.part >= wire.parts || !mtu_is_valid(f->policy.mtu))
+	if (f->policy.generation == 0 || wire.parts > POLICY_PARTS_MAX || wire.part >= wire.parts ||
+	    !mtu_is_valid(f->policy.mtu))
 		return false;
 	return policy_from_wire(&f->policy.policy, &wire.policy) && read_items(r, f->policy.item, wire.items);
 }
@@ -548,7 +553,7 @@ void welcome_write(struct writer *w, const struct welcome *in)
 static bool welcome_header_is_valid(const struct welcome_payload *wire)
 {
 	return (wire->suite == SUITE_AES_256_GCM || wire->suite == SUITE_CHACHA20_POLY1305) &&
-	       wire->parts <= POLICY_PARTS_MAX && mtu_is_valid(get_be16(wire->mtu)) && wire->zero[0] == 0 &&
+	       get_be32(wire->policy_generation) != 0 && wire->parts <= POLICY_PARTS_MAX && mtu_is_valid(get_be16(wire->mtu)) && wire->zero[0] == 0 &&
 	       wire->zero[1] == 0;
 }
 

@@ -259,6 +259,22 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 		session_end(old, REASON_SUPERSEDED, now);
 }
 
+/* Who asks for RESETs: a locator, and where from (IPv4 address, IPv6 /64). */
+struct asker {
+	uint8_t locator[8];
+	struct ip source;
+};
+
+/* Whoever sends in others' names has no locator that we issued, or what he gets goes to whose it is; and who asks from
+ * elsewhere for one that he has seen takes nothing from those who ask for theirs. */
+static bool may_reset(struct engine *e, const struct endpoint *from, const uint8_t locator[8], struct jv_time now)
+{
+	struct asker a = { .source = ip_masked(&from->ip, ip_is_v4(&from->ip) ? 128 : 64) };
+
+	memcpy(a.locator, locator, sizeof(a.locator));
+	return locator_is_marked(locator, &e->locator_key) && limit_take(e->reset_limit, &a, sizeof(a), now);
+}
+
 void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		  struct jv_time now)
 {
@@ -271,10 +287,7 @@ void accept_reset(struct engine *e, const struct route *from, const uint8_t *dat
 	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
 	    locator_worker(locator, e->steer_key, e->workers) != e->worker)
 		return;
-	/* Whoever sends in others' names has no locator that we issued, or another one: he takes nothing from those who
-	 * ask for theirs. */
-	if (!locator_is_marked(locator, &e->locator_key) ||
-	    !limit_take(e->reset_limit, locator, sizeof(r.locator), now))
+	if (!may_reset(e, &from->remote, locator, now))
 		return;
 	memcpy(r.locator, locator, sizeof(r.locator));
 	reset_token(r.token, e->reset_key, r.locator);

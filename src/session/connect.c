@@ -428,7 +428,7 @@ void connect_welcome(struct engine *e, const struct route *from, const uint8_t *
 
 	if (len == sizeof(*w))
 		g = find_greeting(e->client, from, w->handshake_id, &a);
-	if (g && g->consuming >= CONSUMING_MAX)
+	if (g && (g->consuming >= CONSUMING_MAX || w->suite != g->noise.suite))
 		g = NULL;
 	j = g ? job_start(e, JOB_WELCOME_CONSUME, a, g->serial, now) : NULL;
 	if (!j) {
@@ -469,13 +469,8 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 static struct session *session_birth(struct engine *e, const struct welcome *w,
 				     const struct noise_split *split, struct jv_time now)
 {
-	uint8_t slots = 0;
-	struct session *s;
+	struct session *s = session_new(e, &w->policy, w->locators, w->policy.replay_window, now);
 
-	for (uint8_t i = 0; i < w->locators; i++)
-		if (w->locator[i].slot >= slots)
-			slots = w->locator[i].slot + 1;
-	s = session_new(e, &w->policy, slots, w->policy.replay_window, now);
 	if (!s)
 		return NULL;
 	memcpy(s->id, w->session_id, sizeof(s->id));
@@ -551,16 +546,18 @@ static void welcomed(struct engine *e, struct attempt *a, const struct greeting 
 {
 	struct client *c = e->client;
 	struct waiting *w = &c->waiting;
+	struct welcome said;
 	struct jv_time at;
 
 	/* Before one that waits goes the preferred one alone. */
 	if (w->on && (c->failover.on || a->number != c->preferred))
 		return;
-	connect_leave(e);
-	if (!welcome_read(j->payload, sizeof(j->payload), &w->w)) {
-		e->counters.n[COUNT_WELCOME_BAD]++;
+	if (!welcome_read(j->payload, sizeof(j->payload), &said)) {
+		strange_answer(e, a->socket);
 		return;
 	}
+	connect_leave(e);
+	w->w = said;
 	w->on = true;
 	w->number = a->number;
 	w->route = g->route;

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-/* How far back a PONG may reach and still tell the round trip. */
-#define PONG_REACH 32
-
 /* Does a client name one path in the whole packet? (A server's JUMP names the one it wishes for.) */
 static bool same_number(uint8_t *number, uint8_t told)
 {
@@ -106,11 +103,12 @@ static void pong_received(struct path *p, const struct route *from, const struct
 
 	if (f->pong.path != p->number || !route_equal(&p->route, from))
 		return;
-	if (p->ping_id == 0 || p->ping_id - f->pong.id >= PONG_REACH || f->pong.echo_us > age ||
+	if (!path_asks(p, f->pong.id) || f->pong.echo_us > age ||
 	    (s->void_ping_id != 0 && (int32_t)(f->pong.id - s->void_ping_id) <= 0))
 		return;
 	if (is_held_back(p, f->pong.echo_us))
 		return;
+	p->asking &= ~(UINT32_C(1) << (p->ping_id - f->pong.id));
 	if (f->pong.echo_us > p->answered_us)
 		p->answered_us = f->pong.echo_us;
 	/* A client asked the address it was told. A server did not choose the address, and a PING's number

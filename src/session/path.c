@@ -118,6 +118,11 @@ bool path_is_silent(const struct path *p, uint32_t most)
 	return p->deaf ? p->unanswered >= most : p->unheard >= most && nothing_came(p);
 }
 
+bool path_asks(const struct path *p, uint32_t id)
+{
+	return p->ping_id - id < PATH_PONG_REACH && p->asking >> (p->ping_id - id) & 1;
+}
+
 void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 {
 	if (p->ping_out)
@@ -136,6 +141,7 @@ void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 		p->quiet = true;
 	if (p->unanswered < UINT8_MAX)
 		p->unanswered++;
+	p->asking = (id - p->ping_id < PATH_PONG_REACH ? p->asking << (id - p->ping_id) : 0) | 1;
 	p->ping_id = id;
 	p->ping_out = true;
 	p->ping_sent = now;

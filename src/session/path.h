@@ -22,6 +22,7 @@ struct session;
 
 #define PATH_NONE 0xff
 #define PATH_DROPS_MAX 32     /* PINGs in a row */
+#define PATH_PONG_REACH 32    /* how far back a PONG may reach and still tell the round trip */
 #define PATH_ONE_WAY_DROPS 20 /* of them, while something still comes */
 
 struct route {           /* how a datagram travels */
@@ -76,6 +77,7 @@ struct path {
 	/* health */
 	uint32_t sent, received;                /* packets, as reported in PING and PONG */
 	uint32_t ping_id;                       /* of the last PING; 0: none was sent */
+	uint32_t asking; /* PINGs not answered yet: bit n for the one whose id is n less than ping_id */
 	bool ping_out;                          /* that PING is not answered */
 	uint64_t answered_us;                   /* our age in the latest PING that was answered */
 	uint8_t unanswered;                     /* PINGs in a row */
@@ -133,6 +135,9 @@ uint32_t path_drops(const struct path *p, const struct policy *policy);
 uint32_t path_strikes(const struct path *p, const struct policy *policy);
 /* Were `most` PINGs in a row followed by nothing at all, or by nothing that speaks of having heard us? */
 bool path_is_silent(const struct path *p, uint32_t most);
+/* Is a PONG with this id the first answer to a PING of this path? A second one is none: it would make up a round trip, and
+ * a sign of life. */
+bool path_asks(const struct path *p, uint32_t id);
 /* A PING goes out now. */
 void path_pinged(struct path *p, uint32_t id, struct jv_time now);
 /* The peer told how many of our packets it has received on this path. */

@@ -33,16 +33,37 @@ static struct jv_time renewal_due(const struct session *s)
 	return time_add_ms(s->born, life - margin);
 }
 
-static void arm(struct session *s, struct jv_time now)
+/* When the keys will be older by one more interval that is told, or that ends something. */
+static struct jv_time overdue_due(const struct session *s)
+{
+	const uint64_t age = s->rekey.overdue < OVERDUE_TOLD ? OVERDUE_TOLD : s->rekey.overdue + 1u;
+
+	return time_add_ms(s->rekey.since, age * s->policy.rekey_after_ms);
+}
+
+/* While nothing carries no OFFER goes out, and the keys do not age: both wait for rekey_attached(). */
+static struct jv_time next_due(const struct session *s, struct jv_time now)
 {
 	const struct client *c = s->engine->client;
-	struct jv_time at = time_min(s->rekey.due, time_add_ms(s->born, s->policy.max_lifetime_ms));
+	struct jv_time at = time_add_ms(s->born, s->policy.max_lifetime_ms);
 
-	if (s->state == STATE_TERMINATED)
-		return;
+	if (s->state == STATE_ATTACHED)
+		at = time_min(at, time_min(s->rekey.due, overdue_due(s)));
 	if (c && !c->connecting && time_before(now, renewal_due(s)))
 		at = time_min(at, renewal_due(s));
-	timer_start(&s->engine->wheel, &s->life, at);
+	return at;
+}
+
+static void arm(struct session *s, struct jv_time now)
+{
+	if (s->state != STATE_TERMINATED)
+		timer_start(&s->engine->wheel, &s->life, next_due(s, now));
+}
+
+void rekey_attached(struct session *s, int64_t away_us, struct jv_time now)
+{
+	s->rekey.since = time_add_us(s->rekey.since, away_us);
+	timer_start_earlier(&s->engine->wheel, &s->life, next_due(s, now));
 }
 
 void rekey_schedule(struct session *s, struct jv_time now)
@@ -85,15 +106,17 @@ static struct job *job_start(struct session *s, enum job_kind kind, struct jv_ti
 static void offer_send(struct session *s, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_REKEY_OFFER };
-	int64_t wait = s->active ? path_patience_us(s->active) : 0;
+	int64_t wait;
 
-	if (!s->active)
+	/* On a path that is being recovered it would be lost, or one more thing to carry: it stays due. */
+	if (s->state != STATE_ATTACHED) {
+		s->rekey.due = now;
 		return;
+	}
+	wait = path_patience_us(s->active);
 	f.rekey.epoch = (uint8_t)(keys_newest(&s->keys) + 1);
 	memcpy(f.rekey.e, s->rekey.e_pub, sizeof(f.rekey.e));
-	/* On a path that is being recovered it would be lost, or one more thing to carry. */
-	if (s->state == STATE_ATTACHED)
-		control_frame(s->active, &f, now);
+	control_frame(s->active, &f, now);
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
@@ -136,15 +159,35 @@ void rekey_configured(struct session *s, struct jv_time now)
 	s->rekey.overdue = 0;
 	if (!s->rekey.offered)
 		s->rekey.due = time_min(s->rekey.due, due);
-	timer_start_earlier(
-		&s->engine->wheel, &s->life,
-		time_min(s->rekey.due, time_add_ms(s->born, s->policy.max_lifetime_ms)));
+	timer_start_earlier(&s->engine->wheel, &s->life, next_due(s, now));
+}
+
+/* It is made, or sent again, when it is due; or asked for again in a second, should that fail. */
+static void offer(struct session *s, struct jv_time now)
+{
+	const bool half = keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
+	const bool due = !time_before(now, s->rekey.due);
+	struct engine *e = s->engine;
+	struct job *j = NULL;
+
+	if (s->rekey.offered && !s->rekey.job && due) {
+		offer_send(s, now);
+	} else if (!s->rekey.offered && !s->rekey.job && (half || due) &&
+		   keys_newest(&s->keys) == s->keys.tx_epoch) {
+		j = job_start(s, JOB_REKEY_PUBLIC, now);
+		s->rekey.due = time_add_ms(now, 1000);
+	} else if (due) {
+		s->rekey.due = time_add_ms(now, 1000);
+	}
+	if (!j)
+		return;
+	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
+	e->io.job(e->ctx, j);
 }
 
 void rekey_run(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	const bool half = keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
 	const uint64_t age = age_of_keys(s, now);
 
 	if (spent(s) || age >= OVERDUE_ENDS) {
@@ -155,20 +198,8 @@ void rekey_run(struct session *s, struct jv_time now)
 	if (e->client && (age >= OVERDUE_RENEWED || !time_before(now, renewal_due(s))) &&
 	    !e->client->connecting && e->client->session == s)
 		connect_start(e, now);
-	if (s->rekey.offered && !s->rekey.job && !time_before(now, s->rekey.due)) {
-		offer_send(s, now);
-	} else if (!s->rekey.offered && !s->rekey.job && (half || !time_before(now, s->rekey.due)) &&
-		   keys_newest(&s->keys) == s->keys.tx_epoch) {
-		struct job *j = job_start(s, JOB_REKEY_PUBLIC, now);
-
-		if (j) {
-			e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
-			e->io.job(e->ctx, j);
-		}
-		s->rekey.due = time_add_ms(now, 1000); /* should the job fail */
-	}
-	if (s->state != STATE_TERMINATED && !time_before(now, s->rekey.due))
-		s->rekey.due = time_add_ms(now, 1000);
+	if (s->state == STATE_ATTACHED)
+		offer(s, now);
 	arm(s, now);
 }
 

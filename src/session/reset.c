@@ -48,6 +48,8 @@ void connect_reset(struct engine *e, const struct route *from, const uint8_t *da
 			reset_ignored(p, from, now);
 		return;
 	}
+	if (p->session->state == STATE_TERMINATED)
+		return; /* drained; and CLOSE may have gone to a server that never had it */
 	reset_taken(p->session, from, now);
 	p->session->closing = true;
 	session_end(p->session, REASON_PEER_CLOSED, now);

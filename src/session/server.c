@@ -271,8 +271,10 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 		server_path_dead(s, REASON_DATA_STALLED, now);
 	if (!p->proven || p->stray)
 		return;
-	/* Only from one who knows the present locators: an older PING would have them replaced again. */
-	if (f->ping.spent && f->ping.locators_seq == s->locators_seq)
+	/* Only from one who knows the present locators: an older PING would have them replaced again. And not at once after
+	 * those that were told last: a client would have us make more of them with each packet. */
+	if (f->ping.spent && f->ping.locators_seq == s->locators_seq &&
+	    time_since_ms(now, s->locators_sent) >= PROTO_RETRY_MIN_MS)
 		replace_spent(p, f->ping.spent, now);
 	if (f->ping.locators_seq != s->locators_seq)
 		locators_send(p, now);

@@ -94,6 +94,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 {
 	const enum state from = s->state;
 	const uint64_t elapsed = time_since_ms(now, s->since);
+	int64_t away_us = -1;
 	enum state to;
 	bool reloaded;
 
@@ -116,7 +117,7 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 			s->active->window_open = false; /* what is lost from now on is lost to a hole */
 	}
 	if (to == STATE_ATTACHED && !time_is_never(s->left_attached)) {
-		s->rekey.since = time_add_us(s->rekey.since, time_diff_us(now, s->left_attached));
+		away_us = time_diff_us(now, s->left_attached);
 		s->left_attached = TIME_NEVER;
 	}
 	s->state = to;
@@ -126,6 +127,8 @@ bool session_event(struct session *s, enum event event, enum reason why, struct 
 	trail_state(s, from, to, why, elapsed, now);
 	if (to == STATE_ATTACHED)
 		passage_begins(s);
+	if (away_us >= 0)
+		rekey_attached(s, away_us, now);
 	if (reloaded && to != STATE_TERMINATED) {
 		trail_session(s, AUDIT_POLICY_RELOADED, REASON_NONE, now);
 		rekey_configured(s, now);

@@ -184,15 +184,15 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	control_send(&c, p, NULL, now);
 }
 
-/* Once on every path that has answered: one that is lost is made good by RESET or by the peer's
- * own bounds. */
+/* Once on every open path, also one that has not answered (yet): the peer may be heard on none other. One that is lost is
+ * made good by RESET or by the peer's own bounds. */
 void close_send(struct session *s, enum reason why, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_CLOSE };
 
 	f.close.reason = (uint8_t)why;
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->path[i].known && s->path[i].proven)
+		if (s->path[i].known)
 			control_frame(&s->path[i], &f, now);
 }
 

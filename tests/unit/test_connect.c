@@ -226,6 +226,46 @@ static void test_icmp(void **state)
 	}
 }
 
+static struct datagram welcome_of(struct world *w)
+{
+	for (size_t i = w->record.n; i-- > 0;)
+		if (w->record.list[i].data[0] == PACKET_WELCOME)
+			return w->record.list[i];
+	assert_true(false);
+	return w->record.list[0];
+}
+
+/* It answers this HELLO, and opens; but says that it is of another suite. */
+static void test_welcome_of_another_suite(void **state)
+{
+	struct world *w = world_of(1);
+	struct datagram d;
+
+	(void)state;
+	w->recording = RECORD_SENT;
+	world_swallow_type(w, false, PACKET_WELCOME, UINT32_MAX);
+	world_start(w);
+	world_run(w, 100);
+	d = welcome_of(w);
+	for (unsigned int suite = 0; suite < 4; suite++) {
+		const uint64_t bad = world_count(w, CLIENT, COUNT_WELCOME_BAD);
+		const uint8_t right = d.data[1];
+
+		if (suite == right)
+			continue;
+		d.data[1] = (uint8_t)suite;
+		world_late(w, &d);
+		world_run(w, 5);
+		assert_int_equal(world_count(w, CLIENT, COUNT_WELCOME_BAD), bad + 1);
+		assert_null(world_client_engine(w, 0)->client->next);
+		d.data[1] = right;
+	}
+	world_late(w, &d);
+	world_run(w, 5);
+	world_assert(w, world_all_attached(w));
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +275,7 @@ int main(void)
 		cmocka_unit_test(test_complaints),	   cmocka_unit_test(test_nothing_sent),
 		cmocka_unit_test(test_psk),		   cmocka_unit_test(test_wrong_key),
 		cmocka_unit_test(test_icmp),
+		cmocka_unit_test(test_welcome_of_another_suite),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,54 @@ static void test_dead_gateway(void **state)
 	world_free(w);
 }
 
+static uint8_t first_closed[PROTO_SLOTS_MAX]; /* CLOSEs that the client sends, by slot of the old session; and */
+static unsigned int closed_there;             /* those of them that go to the first endpoint */
+
+static bool counts_closes(struct world *w, const struct datagram *d)
+{
+	const uint8_t *locator = d->data + offsetof(struct packet_header, locator);
+
+	if (d->up && d->frames & FRAME_BIT(FRAME_CLOSE)) {
+		const struct path *p = session_find_path(world_client_engine(w, 0), locator);
+
+		assert_non_null(p);
+		assert_memory_equal(p->session->id, old_id, 16);
+		first_closed[p->slot]++;
+		closed_there += d->route.local.b[15] == 1;
+	}
+	return gateways(w, d);
+}
+
+/* The one that fell silent may be alive: it is told on each open path, once, though none has answered of late. */
+static void test_silent_gateway_is_told(void **state)
+{
+	(void)state;
+	for (unsigned int again = 0; again < 2; again++) {
+		struct world *w = carrying(3000);
+		unsigned int told = 0;
+
+		memset(first_closed, 0, sizeof(first_closed));
+		closed_there = 0;
+		w->swallow = counts_closes;
+		first_dead = true;
+		if (again) { /* the paths have been opened anew before */
+			world_run(w, 2000);
+			first_dead = false;
+			world_run(w, 5000);
+			assert_kept(w);
+			first_dead = true;
+		}
+		world_assert(w, world_until(w, replaced, 6000));
+		for (unsigned int i = 0; i < PROTO_SLOTS_MAX; i++) {
+			assert_in_range(first_closed[i], 0, 1);
+			told += first_closed[i];
+		}
+		assert_in_range(told, 2, PROTO_SLOTS_MAX);
+		assert_true(closed_there > 0);
+		world_free(w);
+	}
+}
+
 /* A session that rests learns with a heartbeat that nobody is there; the silence before that counts. */
 static void test_dead_gateway_at_rest(void **state)
 {
@@ -288,7 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dead_gateway),  cmocka_unit_test(test_dead_gateway_at_rest),
-		cmocka_unit_test(test_comes_back),    cmocka_unit_test(test_hole),
+		cmocka_unit_test(test_silent_gateway_is_told), cmocka_unit_test(test_comes_back),    cmocka_unit_test(test_hole),
 		cmocka_unit_test(test_hole_far_away), cmocka_unit_test(test_starved_reset),
 		cmocka_unit_test(test_never),         cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_lossy),         cmocka_unit_test(test_ends_meanwhile),

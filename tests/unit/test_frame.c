@@ -58,12 +58,12 @@ static const struct vector {
 	  { .type = FRAME_PATH_CHALLENGE, .path_probe = { { 1, 2, 3, 4, 5, 6, 7, 8 } } } },
 	{ "07" "0102030405060708",
 	  { .type = FRAME_PATH_RESPONSE, .path_probe = { { 1, 2, 3, 4, 5, 6, 7, 8 } } } },
-	{ "08" "11223344" "02" "00" LOCATOR_A "09" LOCATOR_B,
+	{ "08" "11223344" "02" "00" LOCATOR_A "01" LOCATOR_B,
 	  { .type = FRAME_LOCATORS,
 	    .locators = { 0x11223344, 2,
 			  { { 0, { 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8 },
 			      { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 } },
-			    { 9, { 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8 },
+			    { 1, { 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7, 0xb8 },
 			      { 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 } } } } } },
 	{ "09" "81" KEY,
 	  { .type = FRAME_REKEY_OFFER,
@@ -287,7 +287,8 @@ static void test_bounds(void **state)
 		{ 2, 6, 56, true }, { 2, 6, 57, false }, { 2, 6, 0, true },
 		{ 4, 5, 51, true }, { 4, 5, 39, false }, { 4, 5, 255, false },     /* JUMP_REJECT reason */
 		{ 7, 5, 0, false }, { 7, 5, 11, false }, { 7, 5, 1, false },       /* LOCATORS count */
-		{ 7, 6, 9, true }, { 7, 6, 10, false }, { 7, 31, 10, false },      /* slots */
+		{ 7, 6, 1, false }, { 7, 31, 0, false }, { 7, 31, 2, false },      /* slots: each once, in order */
+		{ 10, 1, 0, true }, { 10, 4, 0, true },                            /* POLICY generation */
 		{ 10, 5, 2, true }, { 10, 5, 3, false }, { 10, 6, 1, false },      /* POLICY part, parts */
 		{ 10, 6, 0, false }, { 10, 6, 16, true }, { 10, 6, 17, false },
 		{ 10, 7, 0x02, true }, { 10, 7, 0x01, false },                     /* mtu 0x28c, 0x18c */
@@ -299,10 +300,11 @@ static void test_bounds(void **state)
 		{ 10, P + 4 * 21 + 2, 4, true }, { 10, P + 4 * 21 + 2, 6, false }, /* replay_window */
 		{ 10, P + 4 * 21 + 2, 0, false }, { 10, P + 4 * 21 + 1, 1, false },
 		{ 10, P + 92, 2, false }, { 10, P + 92, 49, false }, { 10, P + 92, 255, false }, /* items */
-		{ 10, P + 93, 2, true }, { 10, P + 93, 0, false }, { 10, P + 93, 4, false },     /* kind */
+		{ 10, P + 93, 2, false }, { 10, P + 93, 0, false }, { 10, P + 93, 4, false },     /* kind: no route has host bits */
 		{ 10, P + 93, 3, false },                                          /* DNS is one address */
 		{ 10, P + 94, 96, true }, { 10, P + 94, 95, false }, { 10, P + 94, 128, true },  /* IPv4 */
 		{ 10, P + 94, 129, false }, { 10, P + 112, 129, false }, { 10, P + 112, 128, true },
+		{ 10, P + 128, 1, false }, { 10, P + 113, 0x80, false }, { 10, P + 110, 7, true }, /* host bits: no route's */
 		{ 10, P + 130, 127, false },                                       /* DNS length */
 		{ 12, 7, 1, true }, { 12, 7, 2, false },                           /* PROBE flags */
 		{ 11, 1, 56, true }, { 11, 1, 57, false },                         /* CLOSE reason */
@@ -374,7 +376,7 @@ static void test_one_encoding(void **state)
 
 #define WELCOME                                                                                    \
 	"404142434445464748494a4b4c4d4e4f" "01" "01" "02" "04" "11223344" "058c" "0000" POLICY     \
-	"03" LOCATOR_A ITEM_ADDRESS ITEM_DNS
+	"00" LOCATOR_A ITEM_ADDRESS ITEM_DNS
 
 static void test_welcome_vector(void **state)
 {
@@ -393,7 +395,7 @@ static void test_welcome_vector(void **state)
 	assert_int_equal(in.parts, 4);
 	assert_memory_equal(&in.policy, &policy_defaults, sizeof(in.policy));
 	assert_int_equal(in.locators, 1);
-	assert_int_equal(in.locator[0].slot, 3);
+	assert_int_equal(in.locator[0].slot, 0);
 	assert_int_equal(in.locator[0].token[15], 15);
 	assert_int_equal(in.items, 2);
 	assert_int_equal(in.item[1].kind, NET_ITEM_DNS);
@@ -429,7 +431,7 @@ static void test_welcome_bounds(void **state)
 		{ 24, 0x02, true }, { 24, 0x01, false }, { 24, 0x24, false }, /* mtu */
 		{ 26, 1, false }, { 27, 1, false },                      /* zero */
 		{ 28, 0x25, false }, { 38, 1, false },                   /* policy */
-		{ 120, 9, true }, { 120, 10, false },                    /* slot */
+		{ 120, 1, false }, { 120, 10, false },                   /* slot */
 		{ 145, 4, false }, { 146, 95, false },                   /* kind, length */
 	};
 	uint8_t buf[BUF];
@@ -445,10 +447,30 @@ static void test_welcome_bounds(void **state)
 	}
 }
 
+/* It is what says that a client has none. */
+static void test_generation_is_not_zero(void **state)
+{
+	uint8_t buf[BUF];
+	struct welcome out;
+	struct frame f;
+	size_t len = bytes_of(WELCOME, buf);
+
+	(void)state;
+	memset(buf + 20, 0, 4);
+	assert_false(welcome_read(buf, len, &out));
+	buf[23] = 1;
+	assert_true(welcome_read(buf, len, &out));
+	len = bytes_of(vectors[10].hex, buf);
+	memset(buf + 1, 0, 4);
+	assert_false(decodes(buf, len, &f));
+	buf[1] = 1;
+	assert_true(decodes(buf, len, &f));
+}
+
 /* The largest of both fit where they must go. */
 static void test_sizes(void **state)
 {
-	static struct welcome in = { .suite = 1, .mtu = 1420, .locators = PROTO_SLOTS_MAX, .items = 36 };
+	static struct welcome in = { .suite = 1, .policy_generation = 1, .mtu = 1420, .locators = PROTO_SLOTS_MAX, .items = 36 };
 	static struct frame f = { .type = FRAME_POLICY, .policy = { .parts = 1, .items = POLICY_ITEMS_MAX } };
 	uint8_t buf[PROTO_CONTROL_MAX];
 	struct writer w = writer_init(buf, PROTO_WELCOME_PAYLOAD);
@@ -525,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_one_encoding),
 		cmocka_unit_test(test_welcome_vector),
 		cmocka_unit_test(test_welcome_bounds),
+		cmocka_unit_test(test_generation_is_not_zero),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_small_size),
 		cmocka_unit_test(test_impossible_frames_abort),

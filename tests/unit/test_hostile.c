@@ -82,6 +82,54 @@ static void test_late_locators(void **state)
 	world_free(w);
 }
 
+static void answer(struct path *p, const struct session *client, uint32_t id, struct jv_time now)
+{
+	struct frame f = { .type = FRAME_PONG };
+
+	f.pong.id = id;
+	f.pong.path = p->number;
+	f.pong.echo_us = client->active->answered_us;
+	f.pong.age_us = session_age_us(p->session, now);
+	path_report_now(p, &f.pong.report);
+	control_frame(p, &f, now);
+}
+
+/* A PING is answered once, and by the path it went on: what more comes makes up no round trip and no sign of life. */
+static void test_second_pong(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct path *p, *other;
+	struct path *theirs;
+	int64_t srtt_us;
+	size_t sampled;
+
+	(void)state;
+	world_attach(w);
+	world_run(w, 3000);
+	p = world_session(w, 0)->active;
+	theirs = world_peer(w, 0)->active;
+	other = session_path_numbered(world_session(w, 0), 1);
+	assert_true(other && other != p);
+	ping_send(world_session(w, 0)->active, 0, w->now);
+	world_run(w, 200);
+	assert_false(p->ping_out);
+	srtt_us = p->srtt_us;
+	sampled = (size_t)p->last_pong.us;
+	answer(theirs, world_session(w, 0), p->ping_id, w->now);
+	answer(theirs, world_session(w, 0), other->ping_id, w->now);
+	world_run(w, 10);
+	assert_int_equal(p->srtt_us, srtt_us);
+	assert_int_equal(p->last_pong.us, sampled);
+	/* The first one counts. */
+	world_swallow_frame(w, false, FRAME_BIT(FRAME_PONG), 1);
+	ping_send(world_session(w, 0)->active, 0, w->now);
+	world_run(w, 5);
+	answer(theirs, world_session(w, 0), p->ping_id, w->now);
+	world_run(w, 5);
+	assert_true(p->srtt_us > srtt_us && (size_t)p->last_pong.us > sampled);
+	world_free(w);
+}
+
 /* Two JUMPs under one binding version: the first is held back until the second has been acknowledged. */
 static void test_late_jump(void **state)
 {
@@ -872,6 +920,7 @@ int main(void)
 		cmocka_unit_test(test_cold_jump),
 		cmocka_unit_test(test_response_from_elsewhere),
 		cmocka_unit_test(test_response_behind_jump),
+		cmocka_unit_test(test_second_pong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

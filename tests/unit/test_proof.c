@@ -378,6 +378,29 @@ static void test_locators_are_limited(void **state)
 	world_free(w);
 }
 
+/* A client that uses up its locators as fast as it can say so gets a new one each 50 ms at most. */
+static void test_generations_are_limited(void **state)
+{
+	struct world *w = with_switches(8);
+	struct frame f = { .type = FRAME_PING };
+	struct session *s;
+	uint32_t seq;
+
+	(void)state;
+	world_run(w, 3000);
+	s = world_session(w, 0);
+	seq = world_peer(w, 0)->locators_seq;
+	for (unsigned int i = 0; i < 500; i++) {
+		f.ping = world_a_ping(s, ++s->next_ping_id, s->active->number, w->now).ping;
+		f.ping.spent = (uint16_t)(1u << (s->slots - 1));
+		f.ping.locators_seq = world_peer(w, 0)->locators_seq;
+		control_frame(s->active, &f, w->now);
+		world_run(w, 1);
+	}
+	assert_in_range(world_peer(w, 0)->locators_seq - seq, 5, 500 / PROTO_RETRY_MIN_MS);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_probe_answers),
 		cmocka_unit_test(test_proof_ends),
 		cmocka_unit_test(test_locators_are_limited),
+		cmocka_unit_test(test_generations_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

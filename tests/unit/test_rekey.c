@@ -287,6 +287,64 @@ static void test_too_old(void **state)
 	world_free(w);
 }
 
+/* Each interval is told when it is over, and the session ends with the fifth, whenever the next OFFER may be due. */
+static void test_overdue_in_time(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct policy p = policy_defaults;
+	struct jv_time since;
+
+	(void)state;
+	p.rekey_after_ms = 10000;
+	world_policy(w, &p);
+	world_attach(w);
+	w->swallow = no_new_keys;
+	w->swallow_left = 1;
+	since = world_peer(w, 0)->rekey.since;
+	for (unsigned int n = 2; n < 5; n++) {
+		world_run(w, time_since_ms(time_add_ms(since, n * 10000 - 5), w->now));
+		assert_int_equal(world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0),
+				 n - 2);
+		world_run(w, 10);
+		assert_int_equal(world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0),
+				 n - 1);
+	}
+	world_run(w, time_since_ms(time_add_ms(since, 49995), w->now));
+	world_assert(w, world_all_attached(w));
+	world_run(w, 10);
+	world_assert(w, world_audits(w, false, AUDIT_SESSION_TERMINATED, REASON_NONE, 0) == 1);
+	world_assert(w, world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_NONE, 0) == 1);
+	world_free(w);
+}
+
+/* An OFFER that fell due while nothing carried goes out as soon as something does. */
+static void test_overdue_offer(void **state)
+{
+	(void)state;
+	for (uint64_t away_ms = 1000; away_ms < 20000; away_ms += 1700) {
+		struct world *w = with_traffic(5000);
+		struct world_link *link = w->client[0].link;
+		struct policy p = world_session(w, 0)->policy;
+
+		p.rekey_after_ms = 10000;
+		world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+		rekey_schedule(world_session(w, 0), w->now);
+		rekey_schedule(world_peer(w, 0), w->now);
+		world_run(w, 9500);
+		assert_int_equal(epoch(w, true), 0);
+		for (unsigned int i = 0; i < WORLD_PATHS; i++)
+			link[i].cut_up = link[i].cut_down = true;
+		world_run(w, away_ms);
+		assert_int_equal(epoch(w, true), 0);
+		for (unsigned int i = 0; i < WORLD_PATHS; i++)
+			link[i].cut_up = link[i].cut_down = false;
+		world_assert(w, world_until(w, world_all_attached, 5000));
+		world_run(w, 20);
+		assert_int_equal(epoch(w, true), 1);
+		world_free(w);
+	}
+}
+
 /* Neither a sleep nor a time without a path makes keys too old. */
 static void test_old_but_honest(void **state)
 {
@@ -324,7 +382,9 @@ int main(void)
 		cmocka_unit_test(test_no_such_session), cmocka_unit_test(test_rough),
 		cmocka_unit_test(test_suspend),         cmocka_unit_test(test_two_ahead),
 		cmocka_unit_test(test_used_up),         cmocka_unit_test(test_kept_from_us),
-		cmocka_unit_test(test_too_old),         cmocka_unit_test(test_old_but_honest),
+		cmocka_unit_test(test_too_old),
+		cmocka_unit_test(test_overdue_in_time),
+		cmocka_unit_test(test_overdue_offer),         cmocka_unit_test(test_old_but_honest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

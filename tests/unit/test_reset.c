@@ -68,10 +68,32 @@ static void test_with_another_locator(void **state)
 	world_free(w);
 }
 
-/*
- * Somebody has seen the client's locators, and asks for each of them all the time from elsewhere: whether a RESET is left
- * for the client is chance. It calls the server beside its probes, and the new session takes over.
- */
+/* Somebody has seen the client's locators, and asks for each of them all the time from elsewhere: that is for him, and the
+ * client has its own. */
+static void test_asked_from_elsewhere(void **state)
+{
+	struct world *w = world_new(1, 1);
+	uint8_t packet[64] = { PACKET_SEALED };
+	const struct path *p;
+
+	(void)state;
+	world_attach(w);
+	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
+	world_restart(w, 0);
+	for (unsigned int i = 0; i < 1000; i++) {
+		const struct route thief = world_stranger(1 + i % 3);
+
+		p = session_path_numbered(world_session(w, 0), i / 3 % w->paths);
+		memcpy(packet + offsetof(struct packet_header, locator), p->locator, 8);
+		world_inject_up(w, &thief, packet, sizeof(packet));
+	}
+	assert_int_equal(world_count(w, 0, COUNT_RESET_SENT), 5 * 3 * w->paths);
+	world_traffic(w, &w->client[0].up, 1000, false);
+	world_assert(w, world_until(w, attached_again, 20));
+	world_free(w);
+}
+
+/* None of them reaches the client: it calls the server beside its probes, and the new session takes over. */
 static void test_with_its_own_locators(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -103,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_its_name),
 		cmocka_unit_test(test_with_another_locator),
+		cmocka_unit_test(test_asked_from_elsewhere),
 		cmocka_unit_test(test_with_its_own_locators),
 	};
 
