@@ -38,6 +38,7 @@ struct config_transport {
 	char interface[CONFIG_IFNAME_MAX]; /* "" : any */
 	struct ip address;                 /* source to bind; all zero: the kernel's choice */
 	struct config_remote endpoint;     /* host "": the server's endpoints */
+	uint32_t fwmark;                   /* of its sockets; 0: the tunnel's own */
 };
 
 struct config_peer {

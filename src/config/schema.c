@@ -107,6 +107,7 @@ static const struct key transport_keys[] = {
 	{ "interface", KEY_INTERFACE, FOR_CLIENT, TRANSPORT(interface) },
 	{ "address", KEY_IP, FOR_CLIENT, TRANSPORT(address) },
 	{ "endpoint", KEY_REMOTE, FOR_CLIENT, TRANSPORT(endpoint) },
+	{ "fwmark", KEY_NUMBER, FOR_CLIENT, TRANSPORT(fwmark), .most = UINT32_MAX },
 };
 const struct key_table transport_table = TABLE(transport_keys);
 

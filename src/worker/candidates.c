@@ -80,16 +80,18 @@ static struct remote *find_remote(struct path_candidate *p, const struct endpoin
 	return NULL;
 }
 
-static uint32_t mark_of(const struct candidates *c)
+static uint32_t mark_of(const struct candidates *c, const struct config_transport *t)
 {
-	return c->may_mark ? c->mark : 0;
+	if (!c->may_mark)
+		return 0;
+	return t->fwmark ? t->fwmark : c->mark;
 }
 
 static struct uplink_wish wish_of(const struct candidates *c, const struct path_candidate *p,
 				  const struct remote *r)
 {
 	return (struct uplink_wish){
-		.transport = &p->transport, .to = &r->at, .mark = mark_of(c), .tunnel = c->tunnel
+		.transport = &p->transport, .to = &r->at, .mark = mark_of(c, &p->transport), .tunnel = c->tunnel
 	};
 }
 
@@ -317,7 +319,7 @@ static void evaluate(struct candidates *c)
 static bool same_transport(const struct config_transport *a, const struct config_transport *b)
 {
 	return strcmp(a->name, b->name) == 0 && strcmp(a->interface, b->interface) == 0 &&
-	       ip_equal(&a->address, &b->address);
+	       ip_equal(&a->address, &b->address) && a->fwmark == b->fwmark;
 }
 
 static void candidate_end(struct candidates *c, uint8_t number)
@@ -480,7 +482,7 @@ static int way_past_tunnel(void *ctx, const struct ip *to)
 	struct candidates *c = ctx;
 	const struct endpoint at = { .ip = *to };
 	const struct uplink_wish wish = {
-		.transport = &any, .to = &at, .mark = mark_of(c), .tunnel = c->tunnel
+		.transport = &any, .to = &at, .mark = mark_of(c, &any), .tunnel = c->tunnel
 	};
 	struct uplink way;
 
@@ -532,7 +534,7 @@ const struct uplink *candidates_open(struct candidates *c, uint8_t number, const
 	*path = (struct udp_path){ .interface =
 					   p->transport.interface[0] && !way->borrowed ? way->interface : "",
 				   .ifindex = way->ifindex,
-				   .mark = mark_of(c),
+				   .mark = mark_of(c, &p->transport),
 				   .v4 = ip_is_v4(&remote->ip) };
 	if (way->fixed)
 		path->source = way->source;

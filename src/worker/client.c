@@ -147,12 +147,22 @@ static void wishes_fill(struct wishes *w, const struct client_shell *c)
 	}
 }
 
+/* Of the transports that have one of their own the first: of the others it is said where they are bound. */
+static uint32_t own_mark(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->ntransports; i++)
+		if (cfg->transports[i].fwmark)
+			return cfg->transports[i].fwmark;
+	return 0;
+}
+
 /* What the server said, where our own file does not say otherwise. */
 static void set_up_tunnel(struct client_shell *c)
 {
 	const struct config *cfg = c->config;
 	struct tunnel_wish wish = { .mtu = cfg->tunnel.mtu_set ? cfg->tunnel.mtu : c->said_mtu,
-				    .table = cfg->tunnel.table };
+				    .table = cfg->tunnel.table,
+				    .mark = own_mark(cfg) };
 	struct wishes w = { 0 };
 
 	if (wishes_init(&w, c->nsaid)) {

@@ -2,12 +2,14 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "net/netlink.h"
 #include "worker/lookup.h"
 
 #define NAMES_MAX 32 /* names and literal addresses of servers, and look-ups that a reload left behind */
@@ -243,6 +245,25 @@ void names_stop(struct names *all)
 	}
 }
 
+/* "fe80::1%eth0": an address of one link, whose index changes when it is plugged in again. */
+static bool literal_of(const char *host, struct ip *ip)
+{
+	const char *scope = strchr(host, '%');
+	char text[IP_STRLEN];
+
+	snprintf(text, sizeof(text), "%.*s", scope ? (int)(scope - host) : (int)sizeof(text) - 1, host);
+	return ip_parse(text, ip);
+}
+
+/* The link that a literal address names now. SCOPE_GONE: there is none of that name. */
+static uint32_t scope_of(const char *host)
+{
+	const char *scope = strchr(host, '%');
+	const int ifindex = scope ? netlink_ifindex(scope + 1) : 0;
+
+	return ifindex < 0 ? SCOPE_GONE : (uint32_t)ifindex;
+}
+
 static void name_add(struct names *all, const struct config_remote *r)
 {
 	static const struct config_remote unused;
@@ -257,7 +278,7 @@ static void name_add(struct names *all, const struct config_remote *r)
 		return;
 	}
 	*n = (struct name){ .all = all, .remote = *r };
-	if (ip_parse(r->host, &ip)) {
+	if (literal_of(r->host, &ip)) {
 		n->literal = true;
 		n->address[0] = (struct endpoint){ .ip = ip, .port = r->port };
 		n->n = 1;
@@ -335,8 +356,10 @@ static size_t collect(struct names *all, const struct config_transport *t, bool 
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct name *name = find_name(all, &list[i]);
+		struct name *name = find_name(all, &list[i]);
 
+		if (name && name->literal)
+			name->address[0].scope = scope_of(name->remote.host);
 		for (size_t k = 0; name && k < name->n && n < CANDIDATE_REMOTES_MAX; k++)
 			if (ip_is_v4(&name->address[k].ip) == v4 && !is_among(out, n, &name->address[k]))
 				out[n++] = name->address[k];

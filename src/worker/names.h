@@ -10,6 +10,9 @@
 #include "session/engine.h"
 #include "worker/resolv.h"
 
+/* Scope of a link-local address whose interface is not there. */
+#define SCOPE_GONE UINT32_MAX
+
 struct names;
 
 struct names_io {

@@ -1,6 +1,7 @@
 #include "worker/uplink.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "net/route.h"
@@ -134,6 +135,8 @@ static enum path_fault by_kernel(struct search *s, struct uplink *out)
 	const struct endpoint *to = s->wish->to;
 	enum path_fault fault;
 
+	if (to->scope > INT_MAX)
+		return FAULT_NO_INTERFACE;
 	s->q.ifindex = (int)to->scope;
 	if (to->scope == 0 && ip_is_link_local(&to->ip) && !ip_is_v4(&to->ip))
 		return FAULT_NO_SCOPE;
