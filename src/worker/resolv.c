@@ -210,7 +210,8 @@ static void taken_back(struct resolv *r)
 
 static void take_back(struct resolv *r)
 {
-	if (r->place == BY_RESOLVCONF && run(r, RUN_DELETE) == 0)
+	/* Also where it failed: it may have failed half way. */
+	if (r->place != IN_VAIN && run(r, RUN_DELETE) == 0)
 		return;
 	taken_back(r);
 }

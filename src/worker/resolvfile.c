@@ -85,11 +85,14 @@ static size_t add_others(char *out, size_t room, const char *before)
 	return len;
 }
 
+/* Or a link to one, as resolvconf's own is; one that leads nowhere is somebody's who will come. */
 static bool is_plain(void)
 {
 	struct stat st;
 
-	return lstat(RESOLV_CONF, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode);
+	if (stat(RESOLV_CONF, &st) == 0)
+		return S_ISREG(st.st_mode);
+	return errno == ENOENT && lstat(RESOLV_CONF, &st) < 0;
 }
 
 int resolvfile_put(const char *device, const struct ip *dns, size_t n, const char *before)

@@ -22,7 +22,7 @@ char *resolvfile_read(void);
 bool resolvfile_lists(const struct ip *server);
 /* Our own text stands there, as resolvfile_put() writes it. */
 bool resolvfile_is_ours(const char *text);
-/* These name servers, and the other lines of `before`. Only where /etc/resolv.conf is a plain file. 0 or -errno. */
+/* These name servers, and the other lines of `before`. Only where /etc/resolv.conf is a plain file, or leads to one. 0 or -errno. */
 int resolvfile_put(const char *device, const struct ip *dns, size_t n, const char *before);
 /* What was there, if now ours is, or no name server at all, as after resolvconf(8) where it was not in use before. 0 or -errno. */
 int resolvfile_restore(const char *before);
