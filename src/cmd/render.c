@@ -464,6 +464,16 @@ static void put_pair(FILE *out, const char *key, const char *value)
 	fputc('\n', out);
 }
 
+static void put_lines(FILE *out, const char *key, const char *text)
+{
+	char line[1024];
+
+	for (; *text; text += strcspn(text, "\n"), text += *text != '\0') {
+		snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
+		put_pair(out, key, line);
+	}
+}
+
 static void put_head(FILE *out, const json_t *d)
 {
 	char up[FORMAT_LEN];
@@ -502,6 +512,8 @@ static void put_daemon(FILE *out, const json_t *d)
 	fprintf(out, "%llu, ", (unsigned long long)number_of(d, "config_generation"));
 	render_text(out, text_of(d, "config_file", "?"));
 	fputc('\n', out);
+	if (has(d, "names"))
+		put_lines(out, "unresolved", text_of(d, "names", "?"));
 	if (has(d, "last_reload"))
 		put_pair(out, "last reload", text_of(d, "last_reload", "?"));
 	if (has(d, "tunnel_trouble"))

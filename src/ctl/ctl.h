@@ -33,6 +33,7 @@ struct ctl_status {       /* what status says of the daemon itself */
 	const char *trouble;     /* why the device is not as it should be; NULL: it is */
 	const char *crypto;      /* crypto_describe() */
 	const char *offloads;    /* which accelerations are on, and which are not and why */
+	const char *names;       /* a client's names that could not be looked up, a line each, or NULL */
 	const char *last_reload; /* "ok", or why the last reload was refused, or NULL */
 };
 

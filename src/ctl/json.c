@@ -196,7 +196,7 @@ json_t *json_session_whole(const struct session_info *s)
 
 static json_t *json_daemon(const struct ctl_status *st)
 {
-	return json_pack("{s:o, s:o, s:i, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:i, s:o, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "role", json_text(st->role),
 			 "node_name", json_text(st->node_name),
 			 "node_id", (int)st->node_id,
@@ -208,6 +208,7 @@ static json_t *json_daemon(const struct ctl_status *st)
 			 "tunnel_trouble", json_text(st->trouble),
 			 "crypto", json_text(st->crypto),
 			 "offloads", json_text(st->offloads),
+			 "names", json_text(st->names),
 			 "last_reload", json_text(st->last_reload));
 }
 

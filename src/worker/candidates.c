@@ -58,7 +58,7 @@ struct candidates {
 	uv_timer_t resolve, look;
 	struct path_candidate candidate[PROTO_PATHS_MAX];
 	struct ip to[PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX]; /* whose ways matter */
-	struct tunnel_way way[PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX];
+	struct tunnel_way way[PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX + NAMESERVERS_MAX];
 	uint64_t looked_ms;
 	bool readdressed; /* an address came or went */
 	bool changed;     /* something that may concern a way */
@@ -272,25 +272,45 @@ static void each_candidate(struct candidates *c,
 			tell(c, &c->candidate[i], now);
 }
 
-/* The tunnel leaves these to the outer packets. */
+static struct tunnel_way escape_way(const struct endpoint *to, const struct uplink *way)
+{
+	struct tunnel_way out = { .endpoint = *to };
+
+	if (way->fault == FAULT_NONE && !way->local) {
+		out.ifindex = way->ifindex;
+		out.gateway = way->gateway;
+		out.source = way->source;
+	}
+	return out;
+}
+
+/* To a name server: as the kernel has it, but for the tunnel. */
+static struct uplink way_to_name_server(struct candidates *c, const struct endpoint *to)
+{
+	static const struct config_transport any;
+	const struct uplink_wish wish = { .transport = &any, .to = to, .mark = mark_of(c, &any), .tunnel = c->tunnel };
+	struct uplink way;
+
+	uplink_find(c->ask, c->links, &wish, &way);
+	return way;
+}
+
+/* The tunnel leaves these to the outer packets, and to the name servers that know where those go. */
 static void tell_ways(struct candidates *c)
 {
+	const struct nameservers *ns = resolv_known(c->resolv);
 	size_t n = 0;
 
 	for (size_t i = 0; i < PROTO_PATHS_MAX; i++) {
 		const struct path_candidate *p = &c->candidate[i];
 
-		for (size_t k = 0; k < p->remotes; k++) {
-			const struct uplink *way = &p->remote[k].way;
+		for (size_t k = 0; k < p->remotes; k++)
+			c->way[n++] = escape_way(&p->remote[k].at, &p->remote[k].way);
+	}
+	for (size_t i = 0; i < ns->n; i++) {
+		const struct uplink way = way_to_name_server(c, &ns->list[i]);
 
-			c->way[n] = (struct tunnel_way){ .endpoint = p->remote[k].at };
-			if (way->fault == FAULT_NONE && !way->local) {
-				c->way[n].ifindex = way->ifindex;
-				c->way[n].gateway = way->gateway;
-				c->way[n].source = way->source;
-			}
-			n++;
-		}
+		c->way[n++] = escape_way(&ns->list[i], &way);
 	}
 	tunnel_escape(c->device, c->way, n);
 }
@@ -475,18 +495,12 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 		look_soon(c);
 }
 
-/* As the kernel has it, but for the tunnel. A name server that is reached by the tunnel alone is asked through it. */
+/* A name server that is reached by the tunnel alone is asked through it. */
 static int way_past_tunnel(void *ctx, const struct ip *to)
 {
-	static const struct config_transport any;
-	struct candidates *c = ctx;
 	const struct endpoint at = { .ip = *to };
-	const struct uplink_wish wish = {
-		.transport = &any, .to = &at, .mark = mark_of(c, &any), .tunnel = c->tunnel
-	};
-	struct uplink way;
+	const struct uplink way = way_to_name_server(ctx, &at);
 
-	uplink_find(c->ask, c->links, &wish, &way);
 	return way.fault == FAULT_NONE && !way.local ? way.ifindex : 0;
 }
 
@@ -602,6 +616,11 @@ void candidates_configure(struct candidates *c, const struct config *config)
 	names_configure(c->names, config);
 	list_candidates(c, true);
 	names_resolve(c->names, false);
+}
+
+char *candidates_unresolved(const struct candidates *c)
+{
+	return names_failed(c->names);
 }
 
 void candidates_resolve(struct candidates *c)

@@ -25,6 +25,8 @@ void candidates_configure(struct candidates *c, const struct config *config);
 void candidates_stop(struct candidates *c);
 /* Looks the names up again. */
 void candidates_resolve(struct candidates *c);
+/* Names that could not be looked up, and why, malloc'ed; NULL: there are none. */
+char *candidates_unresolved(const struct candidates *c);
 
 const struct links *candidates_links(const struct candidates *c);
 /* Is it an address of the server's? */

@@ -88,6 +88,11 @@ static void socket_closed(uv_handle_t *h)
 	free(s);
 }
 
+char *client_shell_names(const struct client_shell *c)
+{
+	return candidates_unresolved(c->candidates);
+}
+
 void client_shell_count(struct client_shell *c)
 {
 	struct list *pos;

@@ -19,6 +19,8 @@ void client_shell_stop(struct client_shell *c);
 void client_shell_configure(struct client_shell *c, const struct config *config);
 /* path_open, path_close and net_setup. */
 void client_shell_io(struct engine_io *io);
+/* Names that could not be looked up, and why, malloc'ed; NULL: there are none. */
+char *client_shell_names(const struct client_shell *c);
 void client_shell_count(struct client_shell *c);                    /* worker_socket_count() of each socket */
 /* Its socket could not send: errno. */
 void client_shell_error(struct client_shell *c, int fd, int error);

@@ -40,11 +40,17 @@ static struct gather *gather_new(struct daemon *d, enum gather_kind kind)
 	return g;
 }
 
+static void free_report(struct worker_report *r)
+{
+	free(r->sessions);
+	free(r->names);
+}
+
 static void gather_free(struct daemon *d, struct gather *g)
 {
 	list_remove(&g->node);
 	for (uint32_t i = 0; i < d->nworkers; i++)
-		free(g->reports[i].sessions);
+		free_report(&g->reports[i]);
 	free(g->reports);
 	free(g);
 }
@@ -257,11 +263,12 @@ static void answer_scrape(const struct daemon *d, struct gather *g, const struct
 
 static void answer_report(struct daemon *d, struct gather *g)
 {
-	const struct ctl_status st = status_of(d, g);
+	struct ctl_status st = status_of(d, g);
 	struct counters sum;
 	size_t n;
 	struct session_info *all = merge(d, g, &sum, &n);
 
+	st.names = g->reports[0].names; /* a client has one worker */
 	sum.n[COUNT_AUDIT_LOST] = audit_lost(d->audit);
 	sum.n[COUNT_LOG_LOST] = log_lost();
 	if (g->kind == GATHER_METRICS && all)

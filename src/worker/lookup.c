@@ -41,13 +41,8 @@ struct lookup {
 
 static ares_socket_t open_socket(int family, int type, int protocol, void *ctx)
 {
-	const struct lookup *l = ctx;
-	const int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
-
-	/* Without the mark it is still bound to an interface. */
-	if (fd >= 0 && l->how->mark)
-		(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &l->how->mark, sizeof(l->how->mark));
-	return fd;
+	(void)ctx;
+	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 }
 
 static int close_socket(ares_socket_t fd, void *ctx)
@@ -89,6 +84,8 @@ static int connect_socket(ares_socket_t fd, const struct sockaddr *sa, ares_sock
 	struct sockaddr_in6 in6;
 	char name[IF_NAMESIZE];
 
+	if (device > 0 && l->how->mark) /* without it, it is still bound */
+		(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &l->how->mark, sizeof(l->how->mark));
 	if (device > 0 && if_indextoname((unsigned int)device, name) &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) < 0)
 		return -1;

@@ -14,10 +14,11 @@
 
 #define NAMES_MAX 32 /* names and literal addresses of servers, and look-ups that a reload left behind */
 
-#define AGAIN_MS 1000      /* after a change of the network, for it seldom comes alone */
-#define TTL_MIN_MS 300000  /* nobody needs a server's address fresher than that while the old one answers */
+#define AGAIN_MS 1000 /* after a change of the network, for it seldom comes alone */
+#define TTL_MIN_MS 300000 /* nobody needs a server's address fresher than that while the old one answers */
 #define TTL_MAX_MS 3600000
-#define COMPLAIN_MS 60000  /* between two lines about the same failure */
+#define FAILED_TEXT_MAX 1024 /* a name, eight servers, and some words */
+#define COMPLAIN_MS 60000 /* between two lines about the same failure */
 
 /* One endpoint of the server: a literal address, or a name and what it meant when it was last looked up. */
 struct name {
@@ -30,6 +31,7 @@ struct name {
 	bool asks_system;
 	uint64_t due;             /* uv_now(), when the addresses are too old; 0: never */
 	struct nameservers asked; /* by the look-up under way, or the last one */
+	const char *why;          /* that found nothing, while the system is asked */
 	const char *failed;       /* what the log was told last, or NULL */
 	uint64_t told;
 	uv_getaddrinfo_t req;
@@ -83,17 +85,47 @@ static bool is_asked(const struct name *n)
 	return n->lookup || n->asks_system;
 }
 
+static void say_failed(const struct name *n, char text[FAILED_TEXT_MAX])
+{
+	char servers[NAMESERVERS_TEXT_MAX];
+
+	snprintf(text, FAILED_TEXT_MAX, "%s: %s (name servers: %s); %s", n->remote.host, n->failed,
+		 nameservers_format(&n->asked, servers),
+		 n->n ? "keeping the last addresses, trying again when none of them answers" : "trying again in 5 s");
+}
+
 static void complain(struct name *n, const char *error)
 {
 	const uint64_t now = uv_now(n->all->loop);
-	char servers[NAMESERVERS_TEXT_MAX];
+	char text[FAILED_TEXT_MAX];
 
 	if (n->failed && strcmp(n->failed, error) == 0 && now - n->told < COMPLAIN_MS)
 		return;
 	n->failed = error;
 	n->told = now;
-	log_warn("cannot resolve %s: %s (name servers: %s); %s", n->remote.host, error,
-		 nameservers_format(&n->asked, servers), n->n ? "keeping the last addresses" : "trying again in 5 s");
+	say_failed(n, text);
+	log_warn("cannot resolve %s", text);
+}
+
+char *names_failed(const struct names *all)
+{
+	char text[FAILED_TEXT_MAX], *list = NULL;
+
+	for (size_t i = 0; i < NAMES_MAX; i++) {
+		const struct name *n = &all->name[i];
+		const size_t len = list ? strlen(list) : 0;
+		char *longer;
+
+		if (!n->remote.host[0] || !n->failed)
+			continue;
+		say_failed(n, text);
+		longer = realloc(list, len + strlen(text) + 3);
+		if (!longer)
+			break;
+		list = longer;
+		sprintf(list + len, "%s%s", len ? "\n" : "", text);
+	}
+	return list;
 }
 
 /* A look-up has ended: with addresses in n->address, or an error. */
@@ -149,7 +181,7 @@ static void system_answered(uv_getaddrinfo_t *req, int status, struct addrinfo *
 		name_take(n, list);
 	uv_freeaddrinfo(list);
 	if (!n->all->stopped)
-		name_told(n, status < 0 ? uv_strerror(status) : NULL, 0);
+		name_told(n, status < 0 ? n->why : NULL, 0);
 }
 
 static bool ask_system(struct name *n)
@@ -173,6 +205,7 @@ static void looked_up(void *ctx, void *asker, const struct lookup_answer *a)
 
 	(void)ctx;
 	n->lookup = NULL;
+	n->why = a->error;
 	if (a->error && system_may_know(n, a) && ask_system(n))
 		return;
 	for (size_t i = 0; i < a->n; i++) {

@@ -34,6 +34,8 @@ void names_configure(struct names *n, const struct config *config);
 void names_resolve(struct names *n, bool unknown);
 /* Looks all of them up again, soon and once for all changes until then. */
 void names_network_changed(struct names *n);
+/* Those whose last look-up failed: whom was asked, why, and when they are looked up again. malloc'ed; NULL: there are none. */
+char *names_failed(const struct names *n);
 /* Nothing is told any more. */
 void names_stop(struct names *n);
 /* May the server have addresses of both families for this transport? A name may, whatever it meant last. */

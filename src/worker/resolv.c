@@ -387,6 +387,13 @@ bool resolv_machine(struct resolv *r, struct nameservers *out)
 	return out->n > 0;
 }
 
+const struct nameservers *resolv_known(const struct resolv *r)
+{
+	static const struct nameservers none;
+
+	return r ? &r->machine : &none;
+}
+
 static void handle_closed(uv_handle_t *h)
 {
 	struct resolv *r = h->data;

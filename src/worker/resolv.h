@@ -26,5 +26,7 @@ void resolv_network_changed(struct resolv *r);
 bool resolv_in_force(const struct resolv *r);
 /* Those of the machine, as of now or as they were when they were last known. False: there are none. */
 bool resolv_machine(struct resolv *r, struct nameservers *out);
+/* The same as it was last asked for, without looking; none of NULL. */
+const struct nameservers *resolv_known(const struct resolv *r);
 /* Takes them back; what is left to do is done as the loop turns. */
 void resolv_free(struct resolv *r);

@@ -41,6 +41,7 @@ static void report_make(struct worker *w, struct worker_report *r)
 	if (w->client) {
 		client_shell_count(w->client);
 		snprintf(r->trouble, sizeof(r->trouble), "%s", client_shell_trouble(w->client));
+		r->names = client_shell_names(w->client);
 	}
 	r->sessions = n > 0 ? calloc(n, sizeof(*r->sessions)) : NULL;
 	r->n = r->sessions ? engine_info(w->engine, r->sessions, n, worker_now()) : 0;

@@ -44,6 +44,7 @@ struct worker_report {
 	size_t n;
 	char trouble[256]; /* a client's, with its tunnel device; "": none */
 	struct counters counters;
+	char *names; /* a client's names that could not be looked up; malloc'ed, NULL: none */
 };
 
 struct message {

@@ -75,4 +75,11 @@ name_is 2001:db8::d1 2001:db8::d2 2001:db8::d3 2001:db8::d4 2001:db8::d5 2001:db
 start_client alice cli a0
 remote_is 192.0.2.1:4433 || fail "the client is at $(field alice "paths[use=active].remote")"
 stop alice
+
+# Nobody answers: status says who was asked what.
+stop namer
+launch_client alice cli a0
+unresolved() { [[ "$(ask alice status | "$TOOLS/jget" - daemon.names)" == "vpn.test: no name server can be reached (name servers: 10.77.0.53); trying again in 5 s" ]]; }
+expect 10000 "status tells of the name" unresolved
+grep -q 'cannot resolve vpn.test: .*10.77.0.53' "$TMP/alice.log" || fail "the log does not tell of the name"
 say "ok"

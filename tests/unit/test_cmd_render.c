@@ -46,7 +46,8 @@ static void expect(void (*render)(FILE *out, const json_t *o, bool colour), cons
 #define DAEMON \
 	"'daemon':{'role':'client','node_name':'laptop','node_id':1," \
 	"'config_file':'/etc/jumpvpn/client.yaml','config_generation':3,'uptime_ms':7385000,'workers':1," \
-	"'tunnel':'jump0','crypto':'AES-256-GCM by ipsec-mb','offloads':'none','last_reload':'ok'}"
+	"'tunnel':'jump0','crypto':'AES-256-GCM by ipsec-mb','offloads':'none','last_reload':'ok'," \
+	"'names':'a.test: no answer\\nb.test: no such name'}"
 #define COUNTERS \
 	"'counters':{'rx_packets':1234,'rx_bytes':123456,'tx_packets':99,'tx_bytes':9999," \
 	"'drop_replay':3,'drop_bad_tag':0,'drop_no_path':17}"
@@ -98,6 +99,8 @@ static void test_status_client(void **state)
 	       "     2  usb   down     -                       -  0.0 %     -       never         0     0\n"
 	       "\n"
 	       "  configuration 3, /etc/jumpvpn/client.yaml\n"
+	       "  unresolved    a.test: no answer\n"
+	       "  unresolved    b.test: no such name\n"
 	       "  last reload   ok\n"
 	       "  crypto        AES-256-GCM by ipsec-mb\n"
 	       "  offloads      none\n"
@@ -121,6 +124,8 @@ static void test_status_connecting(void **state)
 	       "  last receipt  never\n"
 	       "\n"
 	       "  configuration 3, /etc/jumpvpn/client.yaml\n"
+	       "  unresolved    a.test: no answer\n"
+	       "  unresolved    b.test: no such name\n"
 	       "  last reload   ok\n"
 	       "  crypto        AES-256-GCM by ipsec-mb\n"
 	       "  offloads      none\n");
@@ -138,6 +143,8 @@ static void test_status_server(void **state)
 	       "  received      120.6 KiB in 1234 packets\n"
 	       "  sent          9.8 KiB in 99 packets\n"
 	       "  configuration 3, /etc/jumpvpn/client.yaml\n"
+	       "  unresolved    a.test: no answer\n"
+	       "  unresolved    b.test: no such name\n"
 	       "  last reload   ok\n"
 	       "  crypto        AES-256-GCM by ipsec-mb\n"
 	       "  offloads      none\n"

@@ -314,6 +314,7 @@ static void test_status(void **state)
 	assert_string_equal(json_string_value(json_object_get(daemon, "node_name")), "laptop");
 	assert_int_equal(json_integer_value(json_object_get(daemon, "config_generation")), 3);
 	assert_true(json_is_null(json_object_get(daemon, "last_reload")));
+	assert_true(json_is_null(json_object_get(daemon, "names")));
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "counters"), "drop_replay")),
 			 5);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "sessions"), "total")), 3);

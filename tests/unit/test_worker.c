@@ -368,6 +368,12 @@ void client_shell_count(struct client_shell *c)
 {
 }
 
+char *client_shell_names(const struct client_shell *c)
+{
+	(void)c;
+	return NULL;
+}
+
 const char *client_shell_trouble(const struct client_shell *c)
 {
 	return "";
