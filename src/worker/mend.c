@@ -212,6 +212,27 @@ static int mend_rules(const struct mending *g, bool v6, const struct held_route 
 	return rc;
 }
 
+/*
+ * IPv4 ways that are not wanted any more go before others come, and leave the list: who asks the kernel to take a route with
+ * one hop away loses one with several that begins with the same.
+ */
+static size_t leave_ways(const struct mending *g, struct held_route *now, size_t nnow, const struct held_route *wish,
+			 size_t n)
+{
+	const uint32_t table = tunnel_escape_table(g->w->mark);
+	void *ctx = (void *)(uintptr_t)g;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < nnow; i++) {
+		if (!now[i].v6 && now[i].table == table &&
+		    (n == 0 || !bsearch(&now[i], wish, n, sizeof(*wish), held_route_compare)))
+			remove_route(ctx, &now[i]);
+		else
+			memmove(&now[kept++], &now[i], sizeof(*now));
+	}
+	return kept;
+}
+
 static void mend_routing(const struct mending *g)
 {
 	const struct held_by by = wanted_by(g->w->name, g->w->ifindex);
@@ -222,6 +243,7 @@ static void mend_routing(const struct mending *g)
 	if (rc == 0)
 		rc = wanted_routes(g->w, &wish, &n);
 	if (rc == 0) {
+		nnow = leave_ways(g, now, nnow, wish, n);
 		change_routes(g, wish, n, now, nnow, true);
 		(void)mend_rules(g, false, wish, n);
 		(void)mend_rules(g, true, wish, n);

@@ -42,6 +42,7 @@ routing()
 		sed 's/ expires [0-9]*sec//' | grep -v 'fe80\|^multicast\|ff00::'
 	ip -n cli -o addr | grep -v fe80
 }
+path_is_down() { [ "$(path_use "$1" "$2")" = down ]; }
 reaches() { on cli ping -nqc1 -W2 198.51.100.1 && on cli ping -nqc1 -W2 2001:db8:5::1; }
 unreached() { ! on cli ping -nqc1 -W1 198.51.100.1 && ! on cli ping -nqc1 -W1 2001:db8:5::1; } 2>/dev/null
 rules() { { ip -n cli rule; ip -n cli -6 rule; } | grep -c 'proto 74' || :; }
@@ -62,6 +63,16 @@ for endpoint in 'udp://192.0.2.1:4433' 'udp://[2001:db8::1]:4433'; do
 	expect 5000 "$endpoint: through the tunnel" reaches
 	stop alice || fail "alice ended with status $?"
 	start_client alice cli a0 b0
+	link_down b
+	expect 5000 "$endpoint: a path is gone" path_is_down alice b
+	path_configure b
+	for n in 10.1.2.1 fd01:2::1; do
+		ip -n cli route replace default via $n dev b0 metric 200
+	done
+	for n in 192.0.2.1/32 2001:db8::1/128; do
+		ip -n cli route del $n dev b0
+	done
+	expect 10000 "$endpoint: and comes back" path_is_warm alice b
 	expect 5000 "$endpoint: through the tunnel, by a" reaches
 	jump alice b
 	expect 5000 "$endpoint: through the tunnel, by b" reaches
