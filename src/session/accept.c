@@ -245,6 +245,10 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	struct engine *e = s->engine;
 	struct session *old = e->by_peer[s->peer];
 
+	if (!admit_attached(s, now)) { /* two were in BIRTH when one was allowed */
+		session_end(s, REASON_SUPERSEDED, now);
+		return;
+	}
 	trail_created(s, now);
 	session_bind(s, p, false, now);
 	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))

@@ -14,7 +14,7 @@
  *  7. The second Diffie-Hellman proves the key and opens the payload. If it does not open: COOKIE.
  *  8. Live? With a cookie in the payload: if that is the one of this address, and mac2 was made with it. Without: if its
  *     number is higher than all before. Else COOKIE.
- *  9. A token of the peer, and a place in BIRTH, which wants a cookie if another is taken (accept.c): else COOKIE.
+ *  9. A token of the peer; not too many of its sessions have attached of late; and a place in BIRTH, which wants a cookie if another is taken (accept.c): else COOKIE.
  * 10. WELCOME.
  *
  * So whoever sends a recorded HELLO again gets the same, whatever has become of the peer: COOKIE, or beyond the limits of
@@ -42,6 +42,12 @@
 /* A client that hears nothing sends one each 300 ms at most. */
 static const struct rate births_rate = { .per_second = 4, .burst = 10 };
 
+/*
+ * Each session that attaches and is replaced is told in five records, and has budgets of its own for the records of what
+ * it does. So one key may have 20 of them at once, and one each 3 s from then on.
+ */
+static const struct rate logins_rate = { .per_second = 1, .burst = 20 * 3, .price = 3 };
+
 /* --- life --- */
 
 static uint64_t wall_us(const struct engine *e)
@@ -57,6 +63,7 @@ static struct caller *callers_new(const struct engine *e, size_t n)
 	for (size_t i = 0; c && i < n; i++) {
 		c[i].number = wall_us(e);
 		bucket_fill(&c[i].births, &births_rate);
+		bucket_fill(&c[i].logins, &logins_rate);
 	}
 	return c;
 }
@@ -347,6 +354,17 @@ static bool is_of_peer(struct engine *e, struct job *j, struct jv_time now)
 	return true;
 }
 
+/* What it may have, as far as that is known before the key is proven. */
+static bool may_call(struct caller *c, struct jv_time now)
+{
+	return bucket_has(&c->births, &births_rate, now) && bucket_has(&c->logins, &logins_rate, now);
+}
+
+bool admit_attached(struct session *s, struct jv_time now)
+{
+	return bucket_take(&s->engine->callers[s->peer].logins, &logins_rate, now);
+}
+
 static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 {
 	uint32_t home;
@@ -361,7 +379,7 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 		return true;
 	}
 	/* Only who has the key takes of these tokens (payload_read): nobody else can use them up. */
-	if (!bucket_has(&e->callers[j->peer].births, &births_rate, now))
+	if (!may_call(&e->callers[j->peer], now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
 	j->kind = JOB_HELLO_PAYLOAD;
 	job_hand_out(e, j);
@@ -406,6 +424,8 @@ static bool payload_read(struct engine *e, struct job *j, struct jv_time now)
 	c = &e->callers[j->peer];
 	if (get_be64(j->hello_payload.number) > c->number)
 		c->number = get_be64(j->hello_payload.number);
+	if (!bucket_has(&c->logins, &logins_rate, now))
+		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_OLD, now);
 	if (!bucket_take(&c->births, &births_rate, now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_OLD, now);
 	return accept_birth(e, j, now) || admit_answer(e, j, HELLO_OLD, now);

@@ -92,6 +92,11 @@ void bucket_fill(struct bucket *b, const struct rate *r)
 	b->at_ms = 0;
 }
 
+static uint32_t price_of(const struct rate *r)
+{
+	return 1000 * (r->price ? r->price : 1);
+}
+
 bool bucket_has(struct bucket *b, const struct rate *r, struct jv_time now)
 {
 	const uint32_t now_ms = (uint32_t)(now.us / 1000);
@@ -100,14 +105,14 @@ bool bucket_has(struct bucket *b, const struct rate *r, struct jv_time now)
 
 	b->tokens = (uint32_t)(grown < full ? grown : full);
 	b->at_ms = now_ms;
-	return b->tokens >= 1000;
+	return b->tokens >= price_of(r);
 }
 
 bool bucket_take(struct bucket *b, const struct rate *r, struct jv_time now)
 {
 	if (!bucket_has(b, r, now))
 		return false;
-	b->tokens -= 1000;
+	b->tokens -= price_of(r);
 	return true;
 }
 
@@ -115,7 +120,7 @@ void source_limit_init(struct source_limit *l, const struct hash_key *key, uint3
 		       uint32_t burst)
 {
 	l->key = *key;
-	l->rate = (struct rate){ per_second, burst };
+	l->rate = (struct rate){ .per_second = per_second, .burst = burst };
 	for (unsigned int i = 0; i < SOURCE_BUCKETS; i++)
 		bucket_fill(&l->bucket[i], &l->rate);
 }

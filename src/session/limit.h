@@ -35,8 +35,9 @@ void switch_limit_count(struct switch_limit *l, struct jv_time now);
 /* Records a switch; the caller has asked switch_limit_left(). */
 void switch_limit_take(struct switch_limit *l, struct jv_time now);
 
-struct rate { /* so many a second, and so many at once */
+struct rate { /* so many tokens a second, and so many at once */
 	uint32_t per_second, burst;
+	uint32_t price; /* tokens for each of what is limited; 0: one */
 };
 
 struct bucket {
@@ -45,9 +46,9 @@ struct bucket {
 };
 
 void bucket_fill(struct bucket *b, const struct rate *r);
-/* Is there a token? Takes none. */
+/* Are there tokens enough? Takes none. */
 bool bucket_has(struct bucket *b, const struct rate *r, struct jv_time now);
-/* Takes one; false when there is none. */
+/* Takes the price; false when there is not enough. */
 bool bucket_take(struct bucket *b, const struct rate *r, struct jv_time now);
 
 /*

@@ -268,6 +268,7 @@ struct births {
 struct caller {
 	uint64_t number; /* the highest of a HELLO of his */
 	struct bucket births;
+	struct bucket logins; /* sessions that attach */
 	/* sessions that never attached, and are not told of yet */
 	uint32_t unattached;
 	uint32_t next;       /* index + 1 in callers of the next one with such; 0: none */
@@ -509,6 +510,8 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 /* These answer true where the job lives on. */
 bool admit_job_done(struct engine *e, struct job *j, struct jv_time now);
 bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now);
+/* A session is about to attach. False: too many of its peer's have, of late. */
+bool admit_attached(struct session *s, struct jv_time now);
 void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
 /* Those whose turn it is. */
 void admit_serve(struct engine *e);

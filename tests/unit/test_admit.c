@@ -445,7 +445,7 @@ static void test_peer_limit_is_its_own(void **state)
 		h.payload[i] ^= 1;
 		answer(w, &h, &(struct route){ .remote = world_stranger(i).remote });
 	}
-	assert_true(bucket_has(&w->engine[0].e->callers[0].births, &(struct rate){ 0, 10 }, w->now));
+	assert_true(bucket_has(&w->engine[0].e->callers[0].births, &(struct rate){ .burst = 10 }, w->now));
 	assert_int_equal(w->engine[0].e->callers[0].births.tokens, 10000);
 	world_free(w);
 }
@@ -591,6 +591,39 @@ static void test_seen(void **state)
 		assert_false(seen_has(&s, seen_print(&s, &n, sizeof(n)), t));
 }
 
+/* It attaches one session after the other, as fast as it gets them: each is told, so they are not many. */
+static void test_logins_are_limited(void **state)
+{
+	struct world *w = world_new(1, 1);
+	unsigned int sessions;
+	size_t records = 0;
+
+	(void)state;
+	world_attach(w);
+	for (unsigned int ms = 0; ms < 60000; ms += 50) {
+		if (world_session(w, 0) && world_session(w, 0)->state == STATE_ATTACHED) {
+			world_client_engine(w, 0)->client->young = 0;
+			connect_start(world_client_engine(w, 0), w->now);
+		}
+		world_run(w, 50);
+	}
+	sessions = world_audits(w, false, AUDIT_SESSION_CREATED, REASON_NONE, 0);
+	assert_in_range(sessions, 30, 20 + 60 / 3 + 2);
+	for (size_t i = 0; i < w->audits; i++)
+		records += !w->audit[i].r.client;
+	assert_in_range(records, 5 * 30 - 5, 5 * sessions);
+	assert_true(world_count(w, 0, COUNT_HELLO_PEER_LIMITED) > 0);
+	/* And it goes on carrying by the one it has, and may have another later. */
+	world_assert(w, world_until(w, world_all_attached, 1000));
+	connect_stop(world_client_engine(w, 0));
+	world_run(w, 60000);
+	connect_start(world_client_engine(w, 0), w->now);
+	world_run(w, 1000);
+	world_assert(w, world_all_attached(w));
+	assert_int_equal(world_audits(w, false, AUDIT_SESSION_CREATED, REASON_NONE, 0), sessions + 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -610,6 +643,7 @@ int main(void)
 		cmocka_unit_test(test_network_rate),
 		cmocka_unit_test(test_turns),
 		cmocka_unit_test(test_seen),
+		cmocka_unit_test(test_logins_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
