@@ -6,11 +6,12 @@
 . "$(dirname "$0")/lib.sh"
 
 need_daemon
+declare -A NUMBER=([a]=1 [b]=2)
 ns_server
 ns_add cli
 for p in a b; do
 	wire "$p" cli "${p}0" srv "s$p"
-	n=$([ $p = a ] && say 1 || say 2)
+	n=${NUMBER[$p]}
 	ip -n srv link set "s$p" up
 	ip -n srv addr add "10.1.$n.1/24" dev "s$p"
 	ip -n srv addr add "fd01:$n::1/64" dev "s$p" nodad
@@ -25,7 +26,7 @@ fresh() # an uplink a0, a second one b0, each with addresses and no route
 	local p n pref
 
 	for p in a b; do
-		n=$([ $p = a ] && say 1 || say 2)
+		n=${NUMBER[$p]}
 		ip -n cli link set "${p}0" down
 		ip -n cli addr flush dev "${p}0"
 		ip -n cli link set "${p}0" addrgenmode none up
@@ -59,7 +60,7 @@ begin()
 	ENDPOINT[alice]=$3
 	shift 3
 	client_config alice
-	[ $kind = split ] || sed -i 's|^tunnel:.*|tunnel: { name: jump0, routes: [ 0.0.0.0/0, "::/0" ] }|' "$TMP/alice.yaml"
+	[ "$kind" = split ] || sed -i 's|^tunnel:.*|tunnel: { name: jump0, routes: [ 0.0.0.0/0, "::/0" ] }|' "$TMP/alice.yaml"
 	[ $# -gt 0 ] || sed -i '/^transports:/d' "$TMP/alice.yaml"
 	for t; do
 		say "  - { $t }" >>"$TMP/alice.yaml"
@@ -79,7 +80,7 @@ end()
 
 A='name: a, interface: a0'
 B='name: b, interface: b0'
-v4() { ip -n cli "$@"; }
+v4() { ip -n cli -4 "$@"; }
 v6() { ip -n cli -6 "$@"; }
 
 fresh
@@ -92,19 +93,19 @@ begin "an alternative name" split $ENDPOINT4 'name: a, interface: wan0' && end 1
 v4 link property del dev a0 altname wan0
 
 fresh
-v4 addr flush dev a0
+ip -n cli addr flush dev a0
 v4 addr add 10.40.0.2/32 dev lo
-v4 addr add fe80::2/64 dev a0 nodad
+v6 addr add fe80::2/64 dev a0 nodad
 v4 route add default dev a0 src 10.40.0.2
 ip -n srv route add 10.40.0.2/32 via inet6 fe80::2 dev sa 2>/dev/null || ip -n srv route add 10.40.0.2/32 dev sa
 begin "an address on lo, by interface" split $ENDPOINT4 "$A" && end 10.40.0.2
 begin "an address on lo, by address" full $ENDPOINT4 'name: a, address: 10.40.0.2' && end 10.40.0.2
 v4 route del default
-if v4 route add default via inet6 fe80::1 dev a0 2>/dev/null; then
+if v4 route add default via inet6 fe80::1 dev a0; then
 	begin "a gateway of the other family" full $ENDPOINT4 && end 10.40.0.2
 fi
-v4 addr flush dev b0
-v4 addr add fd77::2/64 dev b0 nodad
+ip -n cli addr flush dev b0
+v6 addr add fd77::2/64 dev b0 nodad
 v6 route add default via fe80::1 dev a0
 ip -n srv -6 route add fd77::/64 via fe80::2 dev sa
 begin "an uplink with fe80:: alone" full "$ENDPOINT6" "$A" && end '[fd77::2]'

@@ -214,7 +214,7 @@ static void test_unnumbered(void **state)
 	expect_way("jv0", "10.40.0.2", FAR4, "jv0", "10.40.0.2");
 	expect_way("", "10.40.0.2", FAR4, "jv0", "10.40.0.2");
 	expect_way("jv0", "", FAR6, "jv0", "fd77::2");
-	if (run("ip route replace default via inet6 fe80::1 dev jv0"))
+	if (run("ip -4 route replace default via inet6 fe80::1 dev jv0"))
 		expect_way("", "", FAR4, "jv0", "10.40.0.2");
 	assert_true(run("ip addr del fd77::2/128 dev lo"));
 	expect_fault("jv0", "", FAR6, FAULT_NO_ADDRESS); /* a router lets nothing from fe80:: through */
