@@ -1,6 +1,7 @@
 /*
  * What a client lets its server have inside: of what the server says, addresses, routes and name servers that the
- * client's own file and its shell accept; and of its packets, those from where the client sends to, to where it is.
+ * client's own file and its shell accept; and of its packets, those from where the client sends to. Where they may go
+ * to is the kernel's to say, as for any router, unless the file has a list.
  */
 #include "session/session.h"
 
@@ -67,9 +68,12 @@ static struct lpm *sources_of(const struct client *c)
 
 static struct lpm *destinations_of(const struct client *c)
 {
+	const struct prefix everywhere[] = { { ip_from_v4((const uint8_t[4]){ 0 }), 96 }, { .len = 0 } };
 	const struct config *cfg = c->engine->config;
-	struct lpm *l = lpm_new(c->naccepted + cfg->accept.destinations.n);
-	bool ok = l && add_all(l, cfg->accept.destinations.at, cfg->accept.destinations.n);
+	const bool listed = cfg->accept.destinations.set;
+	struct lpm *l = lpm_new(c->naccepted + cfg->accept.destinations.n + 2);
+	bool ok = l && (listed ? add_all(l, cfg->accept.destinations.at, cfg->accept.destinations.n)
+			       : add_all(l, everywhere, 2));
 
 	for (size_t i = 0; ok && cfg->tunnel.addresses_set && i < cfg->tunnel.naddresses; i++) {
 		const struct prefix host = { cfg->tunnel.addresses[i].ip, 128 };

@@ -44,7 +44,6 @@ says_nothing() { ! trouble "$1"; }
 start()
 {
 	client_config alice a0 b0
-	say 'accept: { destinations: [ 10.60.0.0/24 ] }' >>"$TMP/alice.yaml"
 	spawn alice cli "$JUMPVPND" run -c "$TMP/alice.yaml"
 	expect 10000 "alice has a session" client_is alice state ATTACHED
 	expect 5000 "all is there" whole

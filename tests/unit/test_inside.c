@@ -3,7 +3,8 @@
 
 static void give_network(struct world *w, unsigned int peer, const char *network)
 {
-	assert_true(prefix_parse(network, &w->config->peers[peer].addresses[1])); /* world_start() makes the owners */
+	assert_true(prefix_parse(network,
+				 &w->config->peers[peer].addresses[1])); /* world_start() makes the owners */
 }
 
 #define SOMEBODY_ELSE 5000 /* sees to the routes (tunnel.table) */
@@ -148,6 +149,19 @@ static void test_client_takes(void **state)
 	down(w, "10.8.0.77", "10.8.0.2", true);
 	down(w, "192.168.1.1", "10.8.0.2", false); /* somebody on a link of the client's, it says */
 	down(w, "127.0.0.1", "10.8.0.2", false);
+	down(w, "10.8.0.1", "10.9.0.7", true); /* where that is, the kernel knows */
+	world_free(w);
+}
+
+/* `accept.destinations: []`: nothing but the client's own addresses. */
+static void test_client_is_no_router(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	(void)state;
+	w->client[0].config.accept.destinations.set = true;
+	world_attach(w);
+	down(w, "10.8.0.1", "10.8.0.2", true);
 	down(w, "10.8.0.1", "10.9.0.7", false);
 	world_free(w);
 }
@@ -200,13 +214,10 @@ static void test_route_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_network_of_another),
-		cmocka_unit_test(test_hello_from_inside),
-		cmocka_unit_test(test_default_network),
-		cmocka_unit_test(test_path_inside),
-		cmocka_unit_test(test_own_address),
-		cmocka_unit_test(test_client_takes),
-		cmocka_unit_test(test_client_has_lists),
+		cmocka_unit_test(test_network_of_another),  cmocka_unit_test(test_hello_from_inside),
+		cmocka_unit_test(test_default_network),     cmocka_unit_test(test_path_inside),
+		cmocka_unit_test(test_own_address),         cmocka_unit_test(test_client_takes),
+		cmocka_unit_test(test_client_is_no_router), cmocka_unit_test(test_client_has_lists),
 		cmocka_unit_test(test_route_is_refused),
 	};
 
