@@ -1,35 +1,20 @@
 /*
- * Log lines to stderr. A line is put together in a local buffer and handed to the kernel whole, so that lines of
- * several threads do not mix. Control characters become blanks: foreign text cannot forge a second line.
+ * Log lines to stderr. A line is put together in a local buffer and handed over whole, so that lines of several threads
+ * do not mix. Control characters become blanks: foreign text cannot forge a second line.
  */
 #include "base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define LINE_MAX_LEN 1024
 
-/* How a line is written. */
-enum way {
-	WAY_WAIT, /* a file, or nobody has asked for more */
-	WAY_SEND, /* a socket, as systemd's journal has it: MSG_DONTWAIT */
-	WAY_OWN,  /* a pipe or a terminal, opened once more for us alone, with O_NONBLOCK */
-	WAY_POLL, /* one that cannot be opened again: asked before, which leaves a moment to who else writes to it */
-};
-
 static _Atomic int max_level = LOG_LEVEL_INFO;
 static atomic_bool journal;
-static enum way way;
-static int out = STDERR_FILENO;
 static atomic_ullong lost, untold; /* lines; in all, and since it was said */
 
 void log_set_level(enum log_level level)
@@ -42,50 +27,21 @@ void log_set_journal(bool on)
 	journal = on;
 }
 
-/* O_NONBLOCK belongs to the open file, which other programs share: theirs stays as it is. */
-static int open_own(void)
+static bool put_on_stderr(const char *line, size_t len)
 {
-	return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fwrite(line, 1, len, stderr) == len;
 }
 
-void log_set_wait(bool on)
-{
-	struct stat st;
+static log_put_fn put = put_on_stderr;
 
-	if (way == WAY_OWN)
-		close(out);
-	out = STDERR_FILENO;
-	way = WAY_WAIT;
-	if (on || fstat(STDERR_FILENO, &st) < 0 || S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
-		return;
-	if (S_ISSOCK(st.st_mode)) {
-		way = WAY_SEND;
-		return;
-	}
-	out = open_own();
-	way = out < 0 ? WAY_POLL : WAY_OWN;
-	out = out < 0 ? STDERR_FILENO : out;
+void log_set_put(log_put_fn fn)
+{
+	put = fn ? fn : put_on_stderr;
 }
 
 uint64_t log_lost(void)
 {
 	return atomic_load(&lost);
-}
-
-static bool put(const char *line, size_t len)
-{
-	struct pollfd p = { .fd = out, .events = POLLOUT };
-	ssize_t n;
-
-	if (way == WAY_POLL && (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT)))
-		return false;
-	do {
-		if (way == WAY_SEND)
-			n = send(out, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		else
-			n = write(out, line, len);
-	} while (n < 0 && errno == EINTR);
-	return n == (ssize_t)len;
 }
 
 /* Once somebody reads again. */

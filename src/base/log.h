@@ -1,12 +1,13 @@
 /*
  * The daemon's own log lines, to stderr: systemd's journal takes the "<N>" severity prefix, a terminal
- * gets a word. One write(2) a line, from any thread. Not the audit trail: that is src/audit.
+ * gets a word. One call a line, from any thread. Not the audit trail: that is src/audit.
  *
  * Never called per packet. Messages are one line, say what and where, and what to do next.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARN = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
@@ -17,10 +18,11 @@ void log_set_level(enum log_level level);
 void log_set_journal(bool on);
 
 /*
- * False, a daemon's choice and made before its threads: no line waits for whoever reads stderr. What finds no room is
- * lost, counted, and said with the first line that finds some.
+ * Who writes a line instead of this room, which waits for whoever reads stderr; NULL: nobody any more. Before the threads.
+ * What it answers false for is lost, counted, and said with the first line that finds room.
  */
-void log_set_wait(bool on);
+typedef bool (*log_put_fn)(const char *line, size_t len);
+void log_set_put(log_put_fn fn);
 uint64_t log_lost(void); /* lines so far */
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

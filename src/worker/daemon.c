@@ -25,6 +25,7 @@
 #include "worker/listen.h"
 #include "worker/machine.h"
 #include "worker/privileges.h"
+#include "worker/stderr.h"
 #include "worker/worker.h"
 
 #define AUDIT_RING 4096
@@ -631,7 +632,7 @@ int daemon_run(const char *config_file)
 	int code;
 
 	signals_hold();
-	log_set_wait(false);
+	stderr_set_up();
 	if (!d || open_loop(d) < 0) {
 		free(d);
 		return DAEMON_FAILED;

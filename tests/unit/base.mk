@@ -5,5 +5,5 @@ test_text_SRCS := src/base/text.c
 test_hash_SRCS := src/base/hash.c
 test_ring_SRCS := src/base/ring.c src/base/log.c
 test_ring_LIBS := -pthread
-test_log_SRCS := src/base/log.c
+test_log_SRCS := src/base/log.c src/worker/stderr.c
 test_checksum_SRCS :=

@@ -14,6 +14,7 @@
 
 #include "aborts.h"
 #include "base/log.h"
+#include "worker/stderr.h"
 
 /* stderr goes to a pipe in packet mode: each read answers exactly one write. */
 static int capture[2];
@@ -29,7 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	log_set_wait(true);
+	stderr_restore();
 	dup2(real_stderr, STDERR_FILENO);
 	close(real_stderr);
 	close(capture[0]);
@@ -140,7 +141,7 @@ static void never_waits(int out, int in)
 	uint64_t said;
 
 	dup2(out, STDERR_FILENO);
-	log_set_wait(false);
+	stderr_set_up();
 	assert_false(fcntl(out, F_GETFL) & O_NONBLOCK); /* which others share */
 	for (unsigned int n = 0; log_lost() - before < 3 && n < 10000; n++)
 		log_info("a line that is long enough to fill whatever there is before long: %0200u", n);
