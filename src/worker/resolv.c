@@ -137,6 +137,7 @@ static void put_in_file(struct resolv *r)
 	const int rc = resolvfile_put(r->device, r->dns, r->n, r->note.before);
 
 	r->note.in_file = rc == 0;
+	r->seen |= rc == 0;
 	r->place = rc == 0 ? IN_FILE : BY_RESOLVCONF;
 	if (rc == 0)
 		log_info("resolvconf failed: the tunnel's name servers stand in /etc/resolv.conf itself");
@@ -224,8 +225,8 @@ static void has_run(struct resolv *r, bool well)
 		taken_back(r);
 	} else if (in_force) {
 		r->seen = true;
-	} else if (r->run == RUN_ADD && well && r->seen && r->n > 0) {
-		(void)run(r, RUN_UPDATE); /* it was told nothing new, and wrote nothing */
+	} else if (r->run == RUN_ADD && well && r->n > 0) {
+		(void)run(r, RUN_UPDATE); /* it was told nothing new, and wrote nothing; or somebody wrote behind it */
 	} else if (r->run == RUN_ADD && !well && r->n > 0) {
 		put_in_file(r);
 	} else if (r->n > 0 && !r->complained) {
@@ -233,6 +234,7 @@ static void has_run(struct resolv *r, bool well)
 		log_warn(
 			"resolvconf was told the tunnel's name servers, but /etc/resolv.conf does not list them");
 	}
+	look_soon(r, SETTLE_MS); /* what happened meanwhile nobody has looked at */
 	step(r);
 }
 

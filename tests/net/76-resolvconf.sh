@@ -37,6 +37,15 @@ called() { [ "$(grep -c -- "^$1" "$TMP/calls")" -ge "$2" ]; }
 PUSH='{ routes: [ 10.8.0.0/24 ], dns: [ 10.8.0.1 ] }'
 start_server
 
+# It works, though somebody else writes the file before it has ended.
+resolvconf "$as_openresolv
+[ -e $TMP/late ] || { : >$TMP/late; echo 'nameserver 192.0.2.99' >/etc/resolv.conf; }"
+start_client alice cli a0
+expect 3000 "the tunnel's name server is in use, though written over at once" in_force
+stop alice
+cp "$TMP/own.conf" /etc/resolv.conf
+rm -f "$TMP/state"
+
 # It works.
 resolvconf "$as_openresolv"
 start_client alice cli a0
