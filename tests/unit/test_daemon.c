@@ -27,6 +27,7 @@ struct world {
 	char *said;                   /* the log, as read last */
 	char key[KEY_BASE64_LEN + 1]; /* somebody's public key */
 	pid_t pid;
+	pid_t launched[16];   /* and not waited for yet */
 	void (*before)(void); /* in the child, before the daemon */
 };
 
@@ -107,7 +108,29 @@ static pid_t launch(const char *log)
 			world.before();
 		exit(daemon_run(conf));
 	}
+	for (size_t i = 0; i < sizeof(world.launched) / sizeof(world.launched[0]); i++) {
+		if (world.launched[i] == 0 || kill(world.launched[i], 0) < 0) {
+			world.launched[i] = pid;
+			break;
+		}
+	}
 	return pid;
+}
+
+/* What a test that failed has left running holds the device that the next one needs. */
+static int end_all(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(world.launched) / sizeof(world.launched[0]); i++) {
+		const pid_t pid = world.launched[i];
+
+		if (pid != 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		world.launched[i] = 0;
+	}
+	return 0;
 }
 
 static bool said(const char *what)
@@ -411,6 +434,9 @@ static void test_confined(void **state)
 	DIR *tasks;
 
 	require_tun(state);
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it has a thread of its own from before there was a filter */
+#endif
 	start("workers: 2");
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)world.pid);
 	tasks = opendir(path);
@@ -519,20 +545,20 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_is_written_wrong),
-		cmocka_unit_test(test_port_in_use),
-		cmocka_unit_test(test_second_daemon),
-		cmocka_unit_test(test_control_socket_taken),
-		cmocka_unit_test(test_files_that_cannot_be_opened),
-		cmocka_unit_test(test_metrics_port_in_use),
-		cmocka_unit_test(test_no_permission),
-		cmocka_unit_test(test_start_and_stop),
-		cmocka_unit_test(test_reload),
-		cmocka_unit_test(test_rotation_with_wrong_file),
-		cmocka_unit_test(test_confined),
-		cmocka_unit_test(test_what_is_forbidden),
-		cmocka_unit_test(test_reloads_in_a_row),
-		cmocka_unit_test(test_tunnel_taken_away),
+		cmocka_unit_test_teardown(test_what_is_written_wrong, end_all),
+		cmocka_unit_test_teardown(test_port_in_use, end_all),
+		cmocka_unit_test_teardown(test_second_daemon, end_all),
+		cmocka_unit_test_teardown(test_control_socket_taken, end_all),
+		cmocka_unit_test_teardown(test_files_that_cannot_be_opened, end_all),
+		cmocka_unit_test_teardown(test_metrics_port_in_use, end_all),
+		cmocka_unit_test_teardown(test_no_permission, end_all),
+		cmocka_unit_test_teardown(test_start_and_stop, end_all),
+		cmocka_unit_test_teardown(test_reload, end_all),
+		cmocka_unit_test_teardown(test_rotation_with_wrong_file, end_all),
+		cmocka_unit_test_teardown(test_confined, end_all),
+		cmocka_unit_test_teardown(test_what_is_forbidden, end_all),
+		cmocka_unit_test_teardown(test_reloads_in_a_row, end_all),
+		cmocka_unit_test_teardown(test_tunnel_taken_away, end_all),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
