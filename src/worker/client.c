@@ -152,13 +152,10 @@ static void wishes_fill(struct wishes *w, const struct client_shell *c)
 	}
 }
 
-/* Of the transports that have one of their own the first: of the others it is said where they are bound. */
-static uint32_t own_mark(const struct config *cfg)
+static void own_marks(const struct config *cfg, uint32_t marks[PROTO_PATHS_MAX])
 {
-	for (size_t i = 0; i < cfg->ntransports; i++)
-		if (cfg->transports[i].fwmark)
-			return cfg->transports[i].fwmark;
-	return 0;
+	for (size_t i = 0; i < cfg->ntransports && i < PROTO_PATHS_MAX; i++)
+		marks[i] = cfg->transports[i].fwmark;
 }
 
 /* What the server said, where our own file does not say otherwise. */
@@ -166,10 +163,10 @@ static void set_up_tunnel(struct client_shell *c)
 {
 	const struct config *cfg = c->config;
 	struct tunnel_wish wish = { .mtu = cfg->tunnel.mtu_set ? cfg->tunnel.mtu : c->said_mtu,
-				    .table = cfg->tunnel.table,
-				    .mark = own_mark(cfg) };
+				    .table = cfg->tunnel.table };
 	struct wishes w = { 0 };
 
+	own_marks(cfg, wish.marks);
 	if (wishes_init(&w, c->nsaid)) {
 		wishes_fill(&w, c);
 		wish.addresses = cfg->tunnel.addresses_set ? cfg->tunnel.addresses : w.addresses;

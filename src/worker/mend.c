@@ -188,28 +188,41 @@ static void change_routes(const struct mending *g, const struct held_route *a, s
 
 /* --- rules --- */
 
-static int mend_rules(const struct mending *g, bool v6, const struct held_route *routes, size_t nroutes)
+struct rules {
+	struct held_rule *list;
+	size_t n;
+	int rc;
+};
+
+static struct rules rules_now(const struct mending *g, bool v6)
 {
-	struct held_rule *now = NULL, *wish = NULL;
-	size_t nnow = 0, n = 0;
-	int rc = held_rules(g->nl, v6, &now, &nnow);
+	struct rules r = { .n = 0 };
+
+	r.rc = held_rules(g->nl, v6, &r.list, &r.n);
+	return r;
+}
+
+static void mend_rules(const struct mending *g, bool v6, const struct rules *now, const struct held_route *routes,
+		       size_t nroutes)
+{
+	struct held_rule *wish = NULL;
+	size_t n = 0;
+	int rc = now->rc;
 
 	if (rc == 0)
-		rc = wanted_rules(g->w, v6, routes, nroutes, now, nnow, &wish, &n);
-	if (rc == 0 && !wanted_rules_are(g->w, wish, n, now, nnow)) {
+		rc = wanted_rules(g->w, v6, routes, nroutes, now->list, now->n, &wish, &n);
+	if (rc == 0 && !wanted_rules_are(g->w, wish, n, now->list, now->n)) {
 		for (size_t i = 0; rc == 0 && i < n; i++, g->m->rules++)
 			rc = held_rule_set(g->nl, v6, &wish[i], true);
-		for (size_t i = 0; rc == 0 && i < nnow; i++)
-			if (wanted_rule_is_own(g->w, &now[i])) {
-				rc = held_rule_set(g->nl, v6, &now[i], false);
+		for (size_t i = 0; rc == 0 && i < now->n; i++)
+			if (wanted_rule_is_own(g->w, &now->list[i])) {
+				rc = held_rule_set(g->nl, v6, &now->list[i], false);
 				g->m->rules++;
 			}
 	}
-	free(now);
 	free(wish);
 	if (rc < 0 && (n > 0 || !v6))
 		cannot(g, v6, rc, v6 ? "IPv6 rules" : "IPv4 rules", "of the routing");
-	return rc;
 }
 
 /*
@@ -233,7 +246,7 @@ static size_t leave_ways(const struct mending *g, struct held_route *now, size_t
 	return kept;
 }
 
-static void mend_routing(const struct mending *g)
+static void mend_routes_and_rules(const struct mending *g, const struct rules rules[2])
 {
 	const struct held_by by = wanted_by(g->w->name, g->w->ifindex);
 	struct held_route *now = NULL, *wish = NULL;
@@ -245,14 +258,28 @@ static void mend_routing(const struct mending *g)
 	if (rc == 0) {
 		nnow = leave_ways(g, now, nnow, wish, n);
 		change_routes(g, wish, n, now, nnow, true);
-		(void)mend_rules(g, false, wish, n);
-		(void)mend_rules(g, true, wish, n);
+		mend_rules(g, false, &rules[0], wish, n);
+		mend_rules(g, true, &rules[1], wish, n);
 		change_routes(g, now, nnow, wish, n, false);
 	} else {
 		cannot(g, false, rc, "routes", "as wanted");
 	}
 	free(now);
 	free(wish);
+}
+
+/* Which table our routes belong in depends on the rules of others. */
+static void mend_routing(const struct mending *g)
+{
+	const struct rules rules[2] = { rules_now(g, false), rules_now(g, true) };
+	struct wanted_for w = *g->w;
+	const struct mending here = { g->nl, &w, g->device, g->m };
+
+	for (size_t i = 0; i < 2; i++)
+		w.shadowed[i] = wanted_is_shadowed(rules[i].list, rules[i].n);
+	mend_routes_and_rules(&here, rules);
+	free(rules[0].list);
+	free(rules[1].list);
 }
 
 void mend_device(struct netlink *nl, const struct wanted_for *w, uint16_t mtu, const struct prefix *former,

@@ -238,7 +238,7 @@ int tunnel_apply(struct tunnel *t, const struct tunnel_wish *w)
 	t->want.naddresses = w->naddresses;
 	t->want.nroutes = w->nroutes;
 	t->want.table = w->table;
-	t->want.own_mark = w->mark;
+	memcpy(t->want.own_marks, w->marks, sizeof(w->marks));
 	t->want.server = w->server;
 	t->mtu = w->mtu;
 	m = look(t, former, nformer);

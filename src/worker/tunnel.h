@@ -20,7 +20,7 @@ struct tunnel_wish {
 	const struct prefix *routes;
 	size_t nroutes;
 	uint32_t table; /* TUNNEL_TABLE_*, or a number */
-	uint32_t mark;  /* that outer packets bear beside the tunnel's own; 0: none */
+	uint32_t marks[PROTO_PATHS_MAX]; /* that outer packets bear beside the tunnel's own; 0: none */
 	bool server;
 	uint16_t mtu;
 };

@@ -17,6 +17,8 @@
 #define WIDE_V6 16
 /* Where there is no rule for every packet but that for local addresses. */
 #define PREF_LAST 32767
+/* Of others, that every packet is looked up in: so many are merged with the tunnel's. */
+#define TABLES_MAX 8
 
 struct held_by wanted_by(const char *name, int ifindex)
 {
@@ -86,11 +88,17 @@ static bool is_around_endpoint(const struct wanted_for *w, const struct prefix *
 	return false;
 }
 
+/* Where an ordinary route is found: a main table behind others' tables is not asked, when one of those has a default route. */
+static uint32_t ordinary_table(const struct wanted_for *w, const struct prefix *p)
+{
+	return w->shadowed[!ip_is_v4(&p->ip)] ? w->mark : RT_TABLE_MAIN;
+}
+
 static uint32_t table_of(const struct wanted_for *w, const struct prefix *p)
 {
 	if (w->server)
 		return is_wide(p) ? tunnel_escape_table(w->mark) : w->mark;
-	return is_wide(p) || is_around_endpoint(w, p) ? w->mark : RT_TABLE_MAIN;
+	return is_wide(p) || is_around_endpoint(w, p) ? w->mark : ordinary_table(w, p);
 }
 
 /*
@@ -100,10 +108,12 @@ static uint32_t table_of(const struct wanted_for *w, const struct prefix *p)
 static void add_wished(struct route_list *l, const struct wanted_for *w)
 {
 	for (size_t i = 0; i < w->naddresses; i++) {
+		const uint32_t table = ordinary_table(w, &w->addresses[i]);
+
 		if (w->addresses[i].len == 128)
 			continue;
-		add_device_route(l, w, RT_TABLE_MAIN, &w->addresses[i]);
-		add_refusal(l, w, RT_TABLE_MAIN, &w->addresses[i]);
+		add_device_route(l, w, table, &w->addresses[i]);
+		add_refusal(l, w, table, &w->addresses[i]);
 	}
 	for (size_t i = 0; i < w->nroutes; i++) {
 		const uint32_t table = table_of(w, &w->routes[i]);
@@ -229,6 +239,8 @@ struct rule_list {
 	struct held_rule *list;
 	size_t n, max;
 	uint32_t pref;
+	uint32_t tables[TABLES_MAX]; /* of others, in their order */
+	size_t ntables;
 	bool no_memory;
 };
 
@@ -273,6 +285,31 @@ static uint32_t pref_of_others(const struct held_rule *now, size_t n)
 	return PREF_LAST;
 }
 
+/* Those before the main one, and that, which is always the last. */
+static size_t tables_of_others(const struct held_rule *now, size_t n, uint32_t out[TABLES_MAX])
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n && k < TABLES_MAX - 1; i++) {
+		if (!takes_all(&now[i]))
+			continue;
+		if (now[i].table == RT_TABLE_MAIN)
+			break;
+		out[k++] = now[i].table;
+	}
+	out[k++] = RT_TABLE_MAIN;
+	return k;
+}
+
+/* A first look at the main table for what is narrow, as wg-quick has it, finds all our ordinary routes. */
+bool wanted_is_shadowed(const struct held_rule *now, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (takes_all(&now[i]))
+			return now[i].table != RT_TABLE_MAIN || now[i].suppress >= WIDE_V4 - 96;
+	return false;
+}
+
 static struct held_rule leap(const struct wanted_for *w, uint32_t to)
 {
 	return (struct held_rule){ .action = FR_ACT_GOTO, .target = to, .table = w->mark, .suppress = -1 };
@@ -291,8 +328,14 @@ static void leap_mark(struct rule_list *l, const struct wanted_for *w, uint32_t 
 static void add_leaps(struct rule_list *l, const struct wanted_for *w, const struct held_rule *now, size_t nnow)
 {
 	leap_mark(l, w, MARKS, MARKS_MASK);
-	if (w->own_mark)
-		leap_mark(l, w, w->own_mark, UINT32_MAX);
+	for (size_t i = 0; i < PROTO_PATHS_MAX; i++) {
+		bool known = w->own_marks[i] == 0;
+
+		for (size_t k = 0; !known && k < i; k++)
+			known = w->own_marks[k] == w->own_marks[i];
+		if (!known)
+			leap_mark(l, w, w->own_marks[i], UINT32_MAX);
+	}
 	for (size_t i = 0; i < nnow; i++)
 		if (!now[i].ours && now[i].invert && now[i].mask && takes_all(&now[i]))
 			leap_mark(l, w, now[i].mark, now[i].mask);
@@ -340,13 +383,12 @@ static void lengths(const struct held_route *routes, size_t n, uint32_t table, b
 			has[routes[i].dst.len - (v6 ? 0 : 96)] = true;
 }
 
-/* As if both tables were one: from the longest prefix of ours to the shortest, first what the main one knows better. */
+/* As if all tables were one: from the longest prefix of ours to the shortest, first what those of others know better. */
 static void merge_tables(struct rule_list *l, const struct wanted_for *w, uint32_t table, const bool has[129],
 			 const char *iif)
 {
 	for (int len = 128; len >= 0; len--) {
 		struct held_rule better = { .action = FR_ACT_TO_TBL,
-					    .table = RT_TABLE_MAIN,
 					    .suppress = len,
 					    .invert = !iif[0],
 					    .mark = iif[0] ? 0 : w->mark,
@@ -357,7 +399,10 @@ static void merge_tables(struct rule_list *l, const struct wanted_for *w, uint32
 			continue;
 		snprintf(better.iif, sizeof(better.iif), "%s", iif);
 		snprintf(own.iif, sizeof(own.iif), "%s", iif);
-		add_rule(l, better);
+		for (size_t i = 0; i < l->ntables; i++) {
+			better.table = l->tables[i];
+			add_rule(l, better);
+		}
 		add_rule(l, own);
 	}
 }
@@ -380,6 +425,7 @@ int wanted_rules(const struct wanted_for *w, bool v6, const struct held_route *r
 	*n = 0;
 	if (w->table != TUNNEL_TABLE_AUTO)
 		return 0;
+	l.ntables = tables_of_others(now, nnow, l.tables);
 	lengths(routes, nroutes, w->mark, v6, narrow);
 	if (w->server)
 		lengths(routes, nroutes, tunnel_escape_table(w->mark), v6, wide);

@@ -3,14 +3,15 @@
  * nothing.
  *
  * Ordinary routes stand in the main table, where longest prefix wins. What would swallow the tunnel's own outer packets (as
- * wide as a default route, or around an endpoint; at a server all networks behind peers) stands in a table of its own, merged
- * with the main one by rules, for each length of prefix: what the main table knows better goes first, then ours. Marked
- * packets leap over that. A second table has the ways to endpoints, for the kernel's reverse path filters: who asks for the
+ * wide as a default route, or around an endpoint; at a server all networks behind peers), and all of it where a rule of others
+ * sends every packet to another table before the main one, stands in a table of its own, merged with those by rules, for each
+ * length of prefix: what the tables of others know better goes first, then ours. Marked packets leap over that. A second table has the ways to endpoints, for the kernel's reverse path filters: who asks for the
  * way back from our outer address to an endpoint is told those ways. Behind each route of ours stands one that refuses, so
  * that nothing leaves in the clear while the device is down.
  */
 #pragma once
 
+#include "jumpvpn/proto.h"
 #include "net/device.h"
 
 #define TUNNEL_TABLE_AUTO 0
@@ -32,7 +33,8 @@ struct wanted_for {
 	bool server;    /* others' packets come out of the device: a default route is for those alone */
 	uint32_t table; /* TUNNEL_TABLE_*, or the one number of the table that gets all routes, and no rules */
 	uint32_t mark;  /* of outer packets: tunnel_mark() */
-	uint32_t own_mark; /* another that the configuration gives them; 0: none */
+	uint32_t own_marks[PROTO_PATHS_MAX]; /* others that the configuration gives them; 0: none */
+	bool shadowed[2]; /* IPv4, IPv6: wanted_is_shadowed() */
 	const struct prefix *addresses, *routes;
 	size_t naddresses, nroutes;
 	const struct tunnel_way *ways;
@@ -44,6 +46,8 @@ struct held_by wanted_by(const char *name, int ifindex);
 /* Sorted, each once. 0 or -ENOMEM; the list is the caller's. */
 int wanted_routes(const struct wanted_for *w, struct held_route **out, size_t *n);
 
+/* `now`: the rules of one family. Does one of others take every packet before the main table is asked? */
+bool wanted_is_shadowed(const struct held_rule *now, size_t n);
 /* Is this rule this tunnel's? */
 bool wanted_rule_is_own(const struct wanted_for *w, const struct held_rule *r);
 /*

@@ -59,6 +59,45 @@ expect 5000 "and is gone from there" not_in_77
 ip -n cli addr show dev jump0 | grep -q 10.8.0.2 || fail "no address with table off"
 stop alice || fail "alice ended with status $?"
 
+# The default route in a table that is asked before the main one: split routes and the inner network stand before it, too.
+shadow() # add|del NAMESPACE DEVICE
+{
+	ip -n "$2" route "$1" default dev "$3" table 201
+	ip -n "$2" -6 route "$1" default dev "$3" table 201
+	ip -n "$2" rule "$1" pref 32500 lookup 201
+	ip -n "$2" -6 rule "$1" pref 32500 lookup 201
+}
+ip -n cli route add 10.77.0.0/24 dev b0 table 201
+split() { sed -i 's|^tunnel:.*|tunnel: { name: jump0, routes: [ 10.0.0.0/8, 203.0.113.0/24, "fd77::/64", "fd00:8::/64" ] }|' "$TMP/alice.yaml"; }
+client_config alice a0 b0
+split
+shadow add cli a0
+spawn alice cli "$JUMPVPND" run -c "$TMP/alice.yaml"
+inside() { on cli ping -nqc1 -W1 "$1"; }
+expect 10000 "IPv4 before a table of another" inside 10.8.0.1
+expect 2000 "IPv6 before a table of another" inside fd00:8::1
+all_go() { goes cli 203.0.113.9 jump0 && goes cli fd77::9 jump0 && goes cli 10.8.0.1 jump0 && goes cli fd00:8::1 jump0; }
+all_go || fail "not into the tunnel: $(way cli 203.0.113.9) $(way cli fd77::9)"
+goes cli 10.77.0.9 b0 || fail "the narrower network of the other table: $(way cli 10.77.0.9)"
+goes cli 198.51.100.9 a0 || fail "all the rest: $(way cli 198.51.100.9)"
+in_main() { ip -n cli route show dev jump0 proto 74 | grep -q '^203.0.113.0/24'; }
+! in_main || fail "a route stands in the main table, too"
+shadow del cli a0
+expect 2000 "back in the main table" in_main
+all_go || fail "not into the tunnel any more: $(way cli 203.0.113.9)"
+shadow add cli a0
+not_in_main() { ! in_main; }
+expect 2000 "and again in the tunnel's own" not_in_main
+all_go || fail "not into the tunnel: $(way cli 203.0.113.9)"
+shadow add srv sa
+expect 2000 "at a server, too" goes srv 10.8.0.2 jump0
+expect 2000 "at a server, too" goes srv fd00:8::2 jump0
+inside 10.8.0.1 >/dev/null || fail "nothing comes back"
+shadow del srv sa
+stop alice || fail "alice ended with status $?"
+[ -z "$(ip -n cli route show table all proto 74)" ] || fail "routes are left"
+shadow del cli a0
+
 # The server's peers: the site of one holds all outer addresses, another is the way out for all.
 sed -i -e 's|10.8.0.2, "fd00:8::2" \]|10.8.0.2, "fd00:8::2", 10.1.0.0/16, 192.168.7.0/24 ]|' \
 	-e 's|10.8.0.3, "fd00:8::3" \]|10.8.0.3, "fd00:8::3", 0.0.0.0/0 ]|' \

@@ -180,6 +180,73 @@ static void test_place(void **state)
 	done(&x);
 }
 
+/* Behind another's table in one family, the tunnel's own table has all that the main one would have had. */
+static void test_shadowed(void **state)
+{
+	const struct prefix routes[] = { prefix("10.60.0.0/16"), prefix("fd60::/64") };
+	const struct prefix address = prefix("10.8.0.1/24");
+	const struct held_rule others[] = {
+		machine[0],
+		{ .action = FR_ACT_TO_TBL, .table = 9, .suppress = -1, .pref = 100, .ours = true },
+		{ .action = FR_ACT_TO_TBL, .table = 100, .suppress = -1, .pref = 100, .from = prefix("10.1.1.7") },
+		{ .action = FR_ACT_TO_TBL, .table = 201, .suppress = -1, .pref = 32500 },
+		machine[1],
+	};
+	struct held_rule narrow_first = { .action = FR_ACT_TO_TBL, .table = RT_TABLE_MAIN, .pref = 300 };
+	struct wanted_for w = client(routes, 2);
+	struct wanted x;
+
+	(void)state;
+	assert_false(wanted_is_shadowed(machine, MACHINE));
+	assert_false(wanted_is_shadowed(others, 3));
+	assert_true(wanted_is_shadowed(others, sizeof(others) / sizeof(*others)));
+	assert_false(wanted_is_shadowed(&narrow_first, 1));
+	narrow_first.suppress = 16;
+	assert_true(wanted_is_shadowed(&narrow_first, 1));
+	w.addresses = &address;
+	w.naddresses = 1;
+	for (int server = 0; server < 2; server++) {
+		w.server = server;
+		w.shadowed[0] = false;
+		x = want(&w, false, machine, MACHINE);
+		assert_int_equal(routes_in(&x, RT_TABLE_MAIN, false), server ? 1 : 3);
+		done(&x);
+		w.shadowed[0] = true;
+		x = want(&w, false, others, sizeof(others) / sizeof(*others));
+		assert_int_equal(routes_in(&x, RT_TABLE_MAIN, false), server ? 0 : 1); /* fd60::/64 */
+		assert_int_equal(routes_in(&x, w.mark, false), server ? 3 : 2);
+		assert_int_equal(routes_in(&x, w.mark, true), server ? 3 : 2);
+		assert_int_equal(x.nrules, 7); /* marked ones leap; 201, main, the tunnel: /24 and /16 */
+		for (size_t i = 0; i < x.nrules; i++)
+			assert_int_equal(x.rule[i].pref, 32499);
+		assert_int_equal(x.rule[1].table, 201);
+		assert_int_equal(x.rule[1].suppress, 24);
+		assert_int_equal(x.rule[2].table, RT_TABLE_MAIN);
+		assert_int_equal(x.rule[3].table, w.mark);
+		done(&x);
+	}
+}
+
+/* Each transport's own, once or twice: none of them comes into the tunnel. */
+static void test_marks(void **state)
+{
+	const struct prefix routes[] = { prefix("0.0.0.0/0") };
+	struct wanted_for w = client(routes, 1);
+	struct wanted x;
+	size_t leaps = 0;
+
+	(void)state;
+	w.own_marks[1] = 77;
+	w.own_marks[2] = 78;
+	w.own_marks[7] = 77;
+	x = want(&w, false, machine, MACHINE);
+	assert_int_equal(x.nrules, 5);
+	for (size_t i = 0; i < x.nrules; i++)
+		leaps += x.rule[i].action == FR_ACT_GOTO && (x.rule[i].mark == 77 || x.rule[i].mark == 78);
+	assert_int_equal(leaps, 2);
+	done(&x);
+}
+
 static struct held_rule *join(const struct held_rule *a, size_t na, const struct held_rule *b, size_t nb,
 			      const struct held_rule *c, size_t nc)
 {
@@ -287,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tables),	cmocka_unit_test(test_ways),	cmocka_unit_test(test_place),
 		cmocka_unit_test(test_comparison), cmocka_unit_test(test_missing), cmocka_unit_test(test_server),
+		cmocka_unit_test(test_shadowed), cmocka_unit_test(test_marks),
 	};
 
 	return cmocka_run_group_tests_name("wanted", tests, NULL, NULL);
