@@ -24,7 +24,7 @@ struct device_state {
 /* 0 or -errno. */
 int device_look(struct netlink *nl, int ifindex, struct device_state *out);
 
-/* Compared byte by byte: all of it is zero that is not set. */
+/* Compared byte by byte, also behind pointers: all of it is zero that is not set. */
 struct route_hop {
 	int32_t ifindex;
 	struct ip gateway; /* of either family; zero: the link itself */
@@ -34,10 +34,14 @@ struct held_route {
 	uint32_t v6, table, metric, refuses; /* refuses: unreachable, and no hops */
 	struct prefix dst, from;             /* from: IPv6 alone, length 0 for any */
 	uint32_t hops;
-	struct route_hop hop[ROUTE_HOPS_MAX];
+	struct route_hop hop;      /* where there is one */
+	struct route_hop *several; /* else: the list's own, sorted; few routes have any */
 };
 
 int held_route_compare(const void *a, const void *b); /* for qsort() */
+/* One hop more, each once. False: no room, or no memory. */
+bool held_route_add_hop(struct held_route *r, const struct route_hop *hop);
+void held_routes_free(struct held_route *list, size_t n);
 
 /* Of whom: what bears another's number is left alone. */
 struct held_by {
@@ -46,7 +50,7 @@ struct held_by {
 	uint32_t last_metric; /* of what refuses, behind its own routes in tables of others */
 };
 
-/* Of all tables and both families. 0 or -errno; the list is the caller's. */
+/* Of all tables and both families. 0 or -errno; the list is the caller's, to be freed by held_routes_free(). */
 int held_routes(struct netlink *nl, const struct held_by *by, struct held_route **out, size_t *n);
 /* Adding what is there and removing what is gone is 0. */
 int held_route_set(struct netlink *nl, const struct held_route *r, bool add);

@@ -1,6 +1,7 @@
 /* Routes of ours: what the kernel has of them, and changes. */
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,56 @@
 
 int held_route_compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct held_route));
+	const struct held_route *x = a, *y = b;
+	const int head = memcmp(x, y, offsetof(struct held_route, several));
+
+	return head != 0 || x->hops <= 1 ? head : memcmp(x->several, y->several, x->hops * sizeof(*x->several));
+}
+
+static const struct route_hop *hops_of(const struct held_route *r)
+{
+	return r->hops > 1 ? r->several : &r->hop;
+}
+
+bool held_route_add_hop(struct held_route *r, const struct route_hop *hop)
+{
+	const struct route_hop *now = hops_of(r);
+	uint32_t at = 0;
+
+	while (at < r->hops && memcmp(&now[at], hop, sizeof(*hop)) < 0)
+		at++;
+	if (at < r->hops && memcmp(&now[at], hop, sizeof(*hop)) == 0)
+		return true;
+	if (r->hops == 0) {
+		r->hop = *hop;
+		r->hops = 1;
+		return true;
+	}
+	if (!r->several) {
+		r->several = calloc(ROUTE_HOPS_MAX, sizeof(*r->several));
+		if (!r->several)
+			return false;
+		r->several[0] = r->hop;
+		memset(&r->hop, 0, sizeof(r->hop));
+	}
+	if (r->hops == ROUTE_HOPS_MAX)
+		return false;
+	memmove(&r->several[at + 1], &r->several[at], (r->hops - at) * sizeof(*hop));
+	r->several[at] = *hop;
+	r->hops++;
+	return true;
+}
+
+static void forget_hops(struct held_route *list, size_t from, size_t n)
+{
+	for (size_t i = from; i < n; i++)
+		free(list[i].several);
+}
+
+void held_routes_free(struct held_route *list, size_t n)
+{
+	forget_hops(list, 0, n);
+	free(list);
 }
 
 struct route_list {
@@ -53,34 +103,31 @@ static void take_gateway(const struct nlattr *attr, bool v6, struct ip *gateway)
 		take_via(attr, gateway);
 }
 
-static int compare_hops(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct route_hop));
-}
-
 static void take_hops(const struct nlattr *attr, struct held_route *r)
 {
 	const uint8_t *p = mnl_attr_get_payload(attr);
 	size_t left = mnl_attr_get_payload_len(attr);
 	struct rtnexthop hop;
 
-	for (r->hops = 0; left >= sizeof(hop) && r->hops < ROUTE_HOPS_MAX; r->hops++) {
-		struct route_hop *h = &r->hop[r->hops];
+	while (left >= sizeof(hop)) {
 		const struct nlattr *gateway;
+		struct route_hop h;
 		size_t step;
 
 		memcpy(&hop, p, sizeof(hop));
 		step = MNL_ALIGN((size_t)hop.rtnh_len);
 		if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > left)
 			break;
-		h->ifindex = hop.rtnh_ifindex;
+		memset(&h, 0, sizeof(h));
+		h.ifindex = hop.rtnh_ifindex;
 		gateway = (const struct nlattr *)(const void *)(p + sizeof(hop));
 		if (mnl_attr_ok(gateway, (int)(hop.rtnh_len - sizeof(hop))))
-			take_gateway(gateway, r->v6, &h->gateway);
+			take_gateway(gateway, r->v6, &h.gateway);
+		if (!held_route_add_hop(r, &h))
+			break;
 		p += step;
 		left -= step < left ? step : left;
 	}
-	qsort(r->hop, r->hops, sizeof(*r->hop), compare_hops);
 }
 
 static void take_route_attribute(const struct nlattr *attr, struct held_route *r)
@@ -103,12 +150,12 @@ static void take_route_attribute(const struct nlattr *attr, struct held_route *r
 		break;
 	case RTA_OIF:
 		if (netlink_get_u32(attr, &oif))
-			r->hop[0].ifindex = (int32_t)oif;
+			r->hop.ifindex = (int32_t)oif;
 		r->hops = 1;
 		break;
 	case RTA_GATEWAY:
 	case RTA_VIA:
-		take_gateway(attr, r->v6, &r->hop[0].gateway);
+		take_gateway(attr, r->v6, &r->hop.gateway);
 		break;
 	case RTA_MULTIPATH:
 		take_hops(attr, r);
@@ -121,14 +168,30 @@ static bool is_ours(const struct held_by *by, const struct held_route *r)
 	if (r->table == by->table || r->table == tunnel_escape_table(by->table) ||
 	    (r->refuses && r->metric == by->last_metric))
 		return true;
-	return r->hops == 1 && r->hop[0].ifindex == by->ifindex;
+	return r->hops == 1 && r->hop.ifindex == by->ifindex;
+}
+
+static bool append(struct route_list *l, const struct held_route *r)
+{
+	if (l->n == l->max) {
+		const size_t max = l->max ? 2 * l->max : 16;
+		struct held_route *more = realloc(l->list, max * sizeof(*more));
+
+		l->no_memory |= !more;
+		if (!more)
+			return false;
+		l->list = more;
+		l->max = max;
+	}
+	memcpy(&l->list[l->n++], r, sizeof(*r));
+	return true;
 }
 
 static void take_route(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	struct route_list *l = ctx;
-	struct held_route r, *more;
+	struct held_route r;
 	struct nlattr *attr;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm) ||
@@ -143,20 +206,10 @@ static void take_route(void *ctx, const struct nlmsghdr *nlh)
 	r.refuses = rtm->rtm_type != RTN_UNICAST;
 	if (r.refuses) {
 		r.hops = 0;
-		memset(r.hop, 0, sizeof(r.hop));
+		memset(&r.hop, 0, sizeof(r.hop));
 	}
-	if (!is_ours(l->by, &r))
-		return;
-	if (l->n == l->max) {
-		l->max = l->max ? 2 * l->max : 16;
-		more = realloc(l->list, l->max * sizeof(*more));
-		l->no_memory |= !more;
-		l->max = more ? l->max : l->n;
-		if (!more)
-			return;
-		l->list = more;
-	}
-	memcpy(&l->list[l->n++], &r, sizeof(r));
+	if (!is_ours(l->by, &r) || !append(l, &r))
+		free(r.several);
 }
 
 static int dump_routes(struct netlink *nl, uint8_t family, struct route_list *l)
@@ -170,6 +223,7 @@ static int dump_routes(struct netlink *nl, uint8_t family, struct route_list *l)
 
 		rtm->rtm_family = family;
 		rtm->rtm_protocol = TUNNEL_RTPROT; /* sifted by the kernel where it can */
+		forget_hops(l->list, before, l->n);
 		l->n = before;
 		rc = netlink_exchange(nl, nlh, take_route, l);
 	}
@@ -187,7 +241,7 @@ int held_routes(struct netlink *nl, const struct held_by *by, struct held_route 
 	if (rc == 0 && l.no_memory)
 		rc = -ENOMEM;
 	if (rc < 0) {
-		free(l.list);
+		held_routes_free(l.list, l.n);
 		return rc;
 	}
 	if (l.n > 0)
@@ -224,7 +278,7 @@ static void put_hops(struct nlmsghdr *nlh, const struct held_route *r)
 	struct nlattr *all = mnl_attr_nest_start(nlh, RTA_MULTIPATH);
 
 	for (uint32_t i = 0; i < r->hops; i++) {
-		const struct route_hop *h = &r->hop[i];
+		const struct route_hop *h = &r->several[i];
 		struct rtnexthop *hop = mnl_nlmsg_get_payload_tail(nlh);
 		const uint32_t before = nlh->nlmsg_len;
 
@@ -242,11 +296,11 @@ static void put_way(struct nlmsghdr *nlh, struct rtmsg *rtm, const struct held_r
 		put_hops(nlh, r);
 		return;
 	}
-	rtm->rtm_flags = hop_flags(&r->hop[0]);
-	if (!r->v6 && ip_is_zero(&r->hop[0].gateway))
+	rtm->rtm_flags = hop_flags(&r->hop);
+	if (!r->v6 && ip_is_zero(&r->hop.gateway))
 		rtm->rtm_scope = RT_SCOPE_LINK;
-	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)r->hop[0].ifindex);
-	put_gateway(nlh, r->v6, &r->hop[0].gateway);
+	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)r->hop.ifindex);
+	put_gateway(nlh, r->v6, &r->hop.gateway);
 }
 
 /*

@@ -130,7 +130,7 @@ static void add_route(void *ctx, const struct held_route *r)
 	char text[PREFIX_STRLEN];
 	int rc;
 
-	if (r->hops == 1 && r->hop[0].ifindex == g->w->ifindex && r->v6 && is_v6_off(g))
+	if (r->hops == 1 && r->hop.ifindex == g->w->ifindex && r->v6 && is_v6_off(g))
 		rc = -EACCES;
 	else
 		rc = set_route(g, r);
@@ -225,6 +225,14 @@ static void mend_rules(const struct mending *g, bool v6, const struct rules *now
 		cannot(g, v6, rc, v6 ? "IPv6 rules" : "IPv4 rules", "of the routing");
 }
 
+static void leave_way(const struct mending *g, struct held_route *r)
+{
+	void *ctx = (void *)(uintptr_t)g;
+
+	remove_route(ctx, r);
+	free(r->several);
+}
+
 /*
  * IPv4 ways that are not wanted any more go before others come, and leave the list: who asks the kernel to take a route with
  * one hop away loses one with several that begins with the same.
@@ -233,13 +241,12 @@ static size_t leave_ways(const struct mending *g, struct held_route *now, size_t
 			 size_t n)
 {
 	const uint32_t table = tunnel_escape_table(g->w->mark);
-	void *ctx = (void *)(uintptr_t)g;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < nnow; i++) {
 		if (!now[i].v6 && now[i].table == table &&
 		    (n == 0 || !bsearch(&now[i], wish, n, sizeof(*wish), held_route_compare)))
-			remove_route(ctx, &now[i]);
+			leave_way(g, &now[i]);
 		else
 			memmove(&now[kept++], &now[i], sizeof(*now));
 	}
@@ -264,8 +271,8 @@ static void mend_routes_and_rules(const struct mending *g, const struct rules ru
 	} else {
 		cannot(g, false, rc, "routes", "as wanted");
 	}
-	free(now);
-	free(wish);
+	held_routes_free(now, nnow);
+	held_routes_free(wish, n);
 }
 
 /* Which table our routes belong in depends on the rules of others. */

@@ -64,7 +64,7 @@ static void add_device_route(struct route_list *l, const struct wanted_for *w, u
 
 	r->metric = r->v6 ? METRIC_V6 : 0;
 	r->hops = 1;
-	r->hop[0].ifindex = w->ifindex;
+	r->hop.ifindex = w->ifindex;
 }
 
 static void add_refusal(struct route_list *l, const struct wanted_for *w, uint32_t table, const struct prefix *dst)
@@ -143,16 +143,7 @@ static void add_hop(struct held_route *r, const struct tunnel_way *way)
 	memset(&hop, 0, sizeof(hop));
 	hop.ifindex = way->ifindex;
 	hop.gateway = way->gateway;
-	for (uint32_t i = 0; i < r->hops; i++)
-		if (memcmp(&r->hop[i], &hop, sizeof(hop)) == 0)
-			return;
-	if (r->hops < ROUTE_HOPS_MAX)
-		r->hop[r->hops++] = hop;
-}
-
-static int compare_hops(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct route_hop));
+	(void)held_route_add_hop(r, &hop);
 }
 
 /* IPv4: one route with all ways, for the filter takes any of them; IPv6: by source, for its filters take the first alone. */
@@ -182,8 +173,6 @@ static void add_escapes(struct route_list *l, const struct wanted_for *w)
 		}
 		add_hop(r, way);
 	}
-	for (size_t k = first; k < l->n; k++)
-		qsort(l->list[k].hop, l->list[k].hops, sizeof(*l->list[k].hop), compare_hops);
 }
 
 static size_t unique(struct held_route *list, size_t n)
@@ -193,6 +182,8 @@ static size_t unique(struct held_route *list, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || held_route_compare(&list[kept - 1], &list[i]) != 0)
 			memmove(&list[kept++], &list[i], sizeof(*list));
+		else
+			free(list[i].several);
 	return kept;
 }
 
@@ -210,7 +201,7 @@ int wanted_routes(const struct wanted_for *w, struct held_route **out, size_t *n
 			add_device_route(&l, w, w->table, &w->routes[i]);
 	}
 	if (l.no_memory) {
-		free(l.list);
+		held_routes_free(l.list, l.n);
 		return -ENOMEM;
 	}
 	if (l.n > 0)

@@ -43,7 +43,7 @@ struct wanted_for {
 
 struct held_by wanted_by(const char *name, int ifindex);
 
-/* Sorted, each once. 0 or -ENOMEM; the list is the caller's. */
+/* Sorted, each once. 0 or -ENOMEM; the list is the caller's, to be freed by held_routes_free(). */
 int wanted_routes(const struct wanted_for *w, struct held_route **out, size_t *n);
 
 /* `now`: the rules of one family. Does one of others take every packet before the main table is asked? */

@@ -66,7 +66,7 @@ static struct wanted want(const struct wanted_for *w, bool v6, const struct held
 
 static void done(struct wanted *x)
 {
-	free(x->route);
+	held_routes_free(x->route, x->nroutes);
 	free(x->rule);
 }
 
@@ -323,6 +323,42 @@ static void test_missing(void **state)
 	done(&y);
 }
 
+/* Routes that differ in one of several hops are two; the order in which hops were named is nothing. */
+static void test_hops(void **state)
+{
+	struct tunnel_way ways[] = { way("192.0.2.1", "10.1.1.2", "10.1.1.1"), way("192.0.2.1", "10.1.2.2", "10.1.2.1"),
+				     way("192.0.2.1", "10.1.1.2", "10.1.1.1") };
+	struct wanted_for w = client(NULL, 0);
+	struct wanted x, y;
+	struct prefix last = { .len = 0 };
+
+	(void)state;
+	w.ways = ways;
+	w.nways = 3;
+	x = want(&w, false, machine, MACHINE);
+	assert_int_equal(x.nroutes, 1);
+	assert_int_equal(x.route[0].hops, 2);
+	w.ways = &ways[1];
+	w.nways = 2;
+	y = want(&w, false, machine, MACHINE);
+	assert_int_equal(held_route_compare(x.route, y.route), 0);
+	done(&y);
+	ways[1].gateway = ip("10.1.2.9");
+	y = want(&w, false, machine, MACHINE);
+	wanted_missing(x.route, x.nroutes, y.route, y.nroutes, take, &last);
+	assert_int_equal(last.len, 128 + 1);
+	for (uint32_t i = 2; i < ROUTE_HOPS_MAX; i++) {
+		const struct route_hop hop = { .ifindex = UPLINK + 1 + (int)i };
+
+		assert_true(held_route_add_hop(x.route, &hop));
+	}
+	assert_true(held_route_add_hop(x.route, &(struct route_hop){ .ifindex = UPLINK + 3 }));
+	assert_false(held_route_add_hop(x.route, &(struct route_hop){ .ifindex = 100 }));
+	assert_int_equal(x.route[0].hops, ROUTE_HOPS_MAX);
+	done(&x);
+	done(&y);
+}
+
 /* A network behind a peer stands beside the main table; its default route is for what comes out of the tunnel. */
 static void test_server(void **state)
 {
@@ -355,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_tables),	cmocka_unit_test(test_ways),	cmocka_unit_test(test_place),
 		cmocka_unit_test(test_comparison), cmocka_unit_test(test_missing), cmocka_unit_test(test_server),
 		cmocka_unit_test(test_shadowed), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_hops),
 	};
 
 	return cmocka_run_group_tests_name("wanted", tests, NULL, NULL);
