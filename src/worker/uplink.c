@@ -27,12 +27,18 @@ static void take(const struct search *s, const struct route_answer *a, struct up
 	snprintf(out->interface, sizeof(out->interface), "%s", name ? name : "");
 }
 
+/* The kernel lends an interface without an address one of any other; but nobody out there answers to an inner one. */
+static bool is_inner(const struct search *s, int ifindex, const struct ip *source)
+{
+	return links_own_address(s->links, s->wish->tunnel, source) && !links_own_address(s->links, ifindex, source);
+}
+
 /* A router lets no packet from fe80:: through. */
 static bool has_source(const struct search *s, const struct route_answer *a)
 {
 	const struct ip *source = ip_is_zero(&s->q.source) ? &a->source : &s->q.source;
 
-	if (ip_is_zero(source))
+	if (ip_is_zero(source) || (!a->local && is_inner(s, a->ifindex, source)))
 		return false;
 	return ip_is_v4(source) || !ip_is_link_local(source) || ip_is_link_local(&s->q.dst) ||
 	       ip_is_zero(&a->gateway);
@@ -91,7 +97,7 @@ static enum path_fault by_interface(struct search *s, struct uplink *out)
 		return FAULT_NO_CARRIER;
 	s->q.ifindex = ifindex;
 	fault = ask(s, out);
-	if (fault == FAULT_NO_ROUTE && ip_is_zero(&s->q.source))
+	if ((fault == FAULT_NO_ROUTE || fault == FAULT_NO_ADDRESS) && ip_is_zero(&s->q.source))
 		fault = by_each_address(s, out);
 	return fault;
 }

@@ -222,6 +222,23 @@ static void test_unnumbered(void **state)
 	tear_down();
 }
 
+/* An inner address is no source of outer packets, whoever has none. */
+static void test_inner_address(void **state)
+{
+	build(state);
+	tunnel = netlink_ifindex("jv2");
+	assert_true(run("ip addr add 10.8.0.2/24 dev jv2 && ip addr add fd00:8::2/64 dev jv2 nodad"
+			" && ip addr add fe80::2/64 dev jv0 nodad"
+			" && ip route add " FAR4 " dev jv0 && ip -6 route add default via fe80::1 dev jv0"));
+	expect_fault("jv0", "", FAR4, FAULT_NO_ADDRESS);
+	expect_fault("jv0", "", FAR6, FAULT_NO_ADDRESS);
+	expect_fault("", "", FAR6, FAULT_NO_ADDRESS);
+	expect_fault("jv0", "10.8.0.2", FAR4, FAULT_NO_ADDRESS);
+	assert_true(run("ip addr add fd00:1::2/64 dev jv0 nodad preferred_lft 0")); /* the kernel likes the inner one better */
+	expect_way("jv0", "", FAR6, "jv0", "fd00:1::2");
+	tear_down();
+}
+
 static void test_link_local(void **state)
 {
 	build(state);
@@ -305,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_past_the_tunnel),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_unnumbered),
+		cmocka_unit_test(test_inner_address),
 		cmocka_unit_test(test_link_local),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_many_hops),
