@@ -150,15 +150,22 @@ static void remove_route(void *ctx, const struct held_route *r)
 }
 
 struct route_changes {
+	const struct mending *g;
 	const struct held_route **list;
 	size_t n;
 };
+
+static bool goes_by_itself(const struct mending *g, const struct held_route *r)
+{
+	return g->w->ending && r->hops == 1 && r->hop.ifindex == g->w->ifindex;
+}
 
 static void note(void *ctx, const struct held_route *r)
 {
 	struct route_changes *c = ctx;
 
-	c->list[c->n++] = r;
+	if (!goes_by_itself(c->g, r))
+		c->list[c->n++] = r;
 }
 
 /* What is in `a` and not in `b`, together; and what did not go so, one by one. */
@@ -167,7 +174,7 @@ static void change_routes(const struct mending *g, const struct held_route *a, s
 {
 	void (*const one)(void *, const struct held_route *) = add ? add_route : remove_route;
 	void *ctx = (void *)(uintptr_t)g;
-	struct route_changes c = { calloc(na + 1, sizeof(*c.list)), 0 };
+	struct route_changes c = { g, calloc(na + 1, sizeof(*c.list)), 0 };
 	int *rc = calloc(na + 1, sizeof(*rc));
 
 	if (c.list && rc) {

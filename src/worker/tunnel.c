@@ -53,6 +53,7 @@ struct tunnel *tunnel_new(const char *name)
 	t->want = (struct wanted_for){ .name = t->name, .ifindex = index, .mark = tunnel_mark(name) };
 	(void)netlink_no_link_local(t->nl, index); /* before it is brought up */
 	tunnel_undo(t);
+	t->want.ending = false;
 	return t;
 }
 
@@ -289,7 +290,9 @@ void tunnel_undo(struct tunnel *t)
 		uv_timer_stop(&t->timer);
 	}
 	t->loop = NULL;
-	t->want = (struct wanted_for){ .name = t->name, .ifindex = t->want.ifindex, .mark = t->want.mark };
+	t->want = (struct wanted_for){
+		.name = t->name, .ifindex = t->want.ifindex, .mark = t->want.mark, .ending = true
+	};
 	mend_device(t->nl, &t->want, 0, NULL, 0, &m);
 	if (m.trouble[0])
 		log_warn("%s: %s", t->name, m.trouble);
@@ -299,7 +302,8 @@ void tunnel_free(struct tunnel *t)
 {
 	if (!t)
 		return;
-	tunnel_undo(t);
+	if (!t->want.ending)
+		tunnel_undo(t);
 	netlink_close(t->watch);
 	netlink_close(t->nl);
 	free(t->addresses);

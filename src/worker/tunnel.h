@@ -45,7 +45,7 @@ int tunnel_apply(struct tunnel *t, const struct tunnel_wish *w);
 void tunnel_escape(struct tunnel *t, const struct tunnel_way *list, size_t n);
 /* Why it is not as it should be, or "". */
 const char *tunnel_trouble(const struct tunnel *t);
-/* Takes rules and routes back; it is not looked after any more. Addresses go with the device. */
+/* Takes rules and routes back; it is not looked after any more. Addresses, and routes over it, go with the device. */
 void tunnel_undo(struct tunnel *t);
 /* The same, where it was not done; after its loop has closed all handles. */
 void tunnel_free(struct tunnel *t);

@@ -29,6 +29,7 @@ struct tunnel_way {
 struct wanted_for {
 	const char *name; /* of the device */
 	int ifindex;
+	bool ending;     /* the device is about to go, and its routes with it */
 	bool no_sources; /* this kernel knows no routes by source */
 	bool server;    /* others' packets come out of the device: a default route is for those alone */
 	uint32_t table; /* TUNNEL_TABLE_*, or the one number of the table that gets all routes, and no rules */
