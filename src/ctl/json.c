@@ -79,10 +79,11 @@ json_t *json_error(const char *text, enum reason reason, uint32_t retry_after_ms
 	return o;
 }
 
+/* Not by its number: the path that was left has the same one when only the address or the socket is new. */
 static const struct path_info *active_path(const struct session_info *s)
 {
 	for (size_t i = 0; i < s->npaths; i++) {
-		if (s->path[i].path == s->active)
+		if (s->path[i].use == PATH_ACTIVE)
 			return &s->path[i];
 	}
 	return NULL;

@@ -170,6 +170,27 @@ static struct audit_record record(uint32_t version, uint8_t id, const char *peer
 	return r;
 }
 
+/* The path that was left may bear the number of the one that came after it. */
+static void test_active_path(void **state)
+{
+	struct session_info s = session(1, "alice");
+	const char *remote = NULL;
+	json_t *row;
+
+	(void)state;
+	s.path[1] = s.path[0];
+	s.path[0].use = PATH_STANDBY;
+	endpoint_parse("192.0.2.2:4433", &s.path[1].remote);
+	row = json_session_row(&s);
+	assert_int_equal(json_unpack(row, "{s:{s:s}}", "active", "remote", &remote), 0);
+	assert_string_equal(remote, "192.0.2.2:4433");
+	json_decref(row);
+	s.path[1].use = PATH_DRAINING;
+	row = json_session_row(&s);
+	assert_true(json_is_null(json_object_get(row, "active")));
+	json_decref(row);
+}
+
 /* --- a client --- */
 
 static void turn(struct world *w)
@@ -826,6 +847,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_active_path),
 		T(test_status),        T(test_sessions),     T(test_show),        T(test_which_session),
 		T(test_jump),          T(test_other_orders), T(test_garbage),     T(test_deep_nesting),
 		T(test_oversize),      T(test_in_pieces),    T(test_half_closed), T(test_silent_client),
