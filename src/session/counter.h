@@ -24,8 +24,8 @@
 	X(DROP_UNKNOWN_LOCATOR, drop_unknown_locator, "DATA or CONTROL for no session here")       \
 	X(DROP_UNKNOWN_EPOCH, drop_unknown_epoch, "packets of an epoch without keys")              \
 	X(DROP_BAD_TAG, drop_bad_tag, "packets that are not authentic")                            \
-	X(DROP_REPLAY, drop_replay, "authentic packets seen before or behind the window")          \
-	X(DROP_DUPLICATE, drop_duplicate, "DATA that came again after a jump")                     \
+	X(DROP_REPLAY, drop_replay, "packets seen before or behind the window, from another address or long after") \
+	X(DROP_DUPLICATE, drop_duplicate, "packets seen before or behind the window, from the peer's address within seconds") \
 	X(DROP_WRONG_PATH, drop_wrong_path, "DATA on a path that is not the active one")           \
 	X(DROP_NOT_ATTACHED, drop_not_attached, "DATA before the session attached")                \
 	X(DROP_BAD_FRAME, drop_bad_frame, "authentic CONTROL with a frame that is not valid")      \

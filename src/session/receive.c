@@ -12,6 +12,10 @@
 #include "proto/inner.h"
 #include "proto/packet.h"
 
+/* A copy of what the peer has sealed may come so much later: it sends what is RESCUE_AGE_MS old, and as long again it may
+ * be on the way. */
+#define AGAIN_MS (UINT64_C(2) * RESCUE_AGE_MS)
+
 /* DATA is taken on the active path, for a while on the one just left, and by a client on the one it jumps to and on
  * the one its next session waits on: a server that sends there has attached it. */
 static bool takes_data(struct session *s, const struct path *p, struct jv_time now)
@@ -89,25 +93,60 @@ static void note_highest(struct session *s, const struct epoch *ep, uint64_t cou
 	s->rx_highest = counter + 1;
 }
 
-/* Is this the newest CONTROL on its path? Older ones do not tell where it leads now. */
-static bool is_newest(struct path *p, const struct packet_id *id, const struct epoch *ep)
+/* What is sealed later is greater; 0: nothing. */
+static uint64_t order_of(const struct packet_id *id, const struct epoch *ep)
 {
-	const uint64_t order = ((uint64_t)ep->number << 48 | id->counter) + 1;
+	return data_order(ep->number, id->counter + 1);
+}
 
+/* Is this the newest CONTROL on its path? Older ones do not tell where it leads now. */
+static bool is_newest(struct path *p, uint64_t order)
+{
 	if (p->heard != 0 && (int64_t)(order - p->heard) <= 0)
 		return false;
 	p->heard = order;
 	return true;
 }
 
-/* A replay is worth a record; what the peer sent again because the session moved is not. */
-static enum counter not_new(struct session *s, const struct packet_id *id, const struct route *from,
-			    struct jv_time now)
+/* All that is before this CONTROL was sealed before now. */
+static void note_age(struct session *s, uint64_t order, struct jv_time now)
 {
-	if (id->kind == SEALED_DATA && rescue_doubles(s, now))
+	if (order <= s->sealed[1] || (s->sealed[1] != 0 && time_since_ms(now, s->sealed_at) < AGAIN_MS))
+		return;
+	s->sealed[0] = s->sealed[1];
+	s->sealed[1] = order;
+	s->sealed_at = now;
+}
+
+/* Can the peer have sent it so lately that a copy of it, or what has overtaken it, is still on the way? Who was asleep
+ * finds what has come meanwhile. */
+static bool is_recent(const struct session *s, uint64_t order, struct jv_time now)
+{
+	const bool stale = time_since_ms(now, s->sealed_at) >= AGAIN_MS;
+
+	return order > s->sealed[stale ? 1 : 0] || time_since_ms(now, s->engine->woke) < AGAIN_MS;
+}
+
+/* Does it come from where the path leads, or may soon? */
+static bool is_peers_address(const struct reception *r)
+{
+	const struct path *p = r->path;
+
+	return r->home || (p->moving && route_equal(&p->pending, r->from));
+}
+
+/*
+ * A replay is worth a record. What comes again from the peer's own address within seconds is none: the peer sends again
+ * what it cannot know to be here, networks duplicate, and what many have overtaken is behind the window.
+ */
+static enum counter not_new(struct reception *r, const struct packet_id *id)
+{
+	struct session *s = r->path->session;
+
+	if (is_peers_address(r) && is_recent(s, order_of(id, r->epoch), r->now))
 		return COUNT_DROP_DUPLICATE;
-	trail_refused(s->engine, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &from->remote,
-		      now);
+	trail_refused(s->engine, s, AUDIT_SECURITY_REPLAY_DETECTED, REASON_REPLAY_DETECTED, &r->from->remote,
+		      r->now);
 	return COUNT_DROP_REPLAY;
 }
 
@@ -189,8 +228,11 @@ static void heard(struct reception *r, const struct packet_id *id, uint8_t *body
 		note_highest(s, ep, id->counter);
 		data_received(r, body, len);
 	} else {
+		const uint64_t order = order_of(id, ep);
+
 		r->path = NULL; /* whatever it says, everything may be different behind it */
-		control_received(p, r->from, body, len, len + PROTO_OVERHEAD, is_newest(p, id, ep), r->now);
+		note_age(s, order, r->now);
+		control_received(p, r->from, body, len, len + PROTO_OVERHEAD, is_newest(p, order), r->now);
 	}
 }
 
@@ -215,7 +257,7 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	if (id.kind == SEALED_DATA ? !r->takes_data : s->state == STATE_TERMINATED)
 		goto drop;
 	if (!replay_is_new(&r->epoch->replay, id.counter)) {
-		why = not_new(s, &id, r->from, r->now);
+		why = not_new(r, &id);
 		goto drop;
 	}
 	why = COUNT_DROP_BAD_TAG;

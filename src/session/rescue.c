@@ -467,13 +467,3 @@ void rescue_overdue(struct session *s, struct jv_time limit, struct jv_time now)
 	else
 		rescue_run(s, now);
 }
-
-/* --- what comes again --- */
-
-bool rescue_doubles(const struct session *s, struct jv_time now)
-{
-	if (s->reason == REASON_REATTACH_SUCCESS && time_since_ms(now, s->since) < RESCUE_AGE_MS)
-		return true; /* on the same path, perhaps */
-	return s->jump.pending ||
-	       (!time_is_never(s->last_switch) && time_since_ms(now, s->last_switch) < RESCUE_AGE_MS);
-}

@@ -57,5 +57,3 @@ void rescue_run(struct session *s, struct jv_time now);
 /* As rescue_run(), for `len` bytes that have just joined: twice as many leave, so the queue gets shorter. */
 void rescue_joined(struct session *s, size_t len, struct jv_time now);
 void rescue_free(struct session *s);
-/* DATA that came before may come again: the peer has just sent again what it could not know to be here. */
-bool rescue_doubles(const struct session *s, struct jv_time now);

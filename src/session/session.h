@@ -124,6 +124,8 @@ struct session {
 	uint8_t failback_doubt;     /* client: how often in a row that did not last */
 	int64_t age_offset_us;      /* our age less the peer's, as the running estimate has it */
 	bool age_known;
+	uint64_t sealed[2]; /* orders: what is before had been sealed when [1] came, and AGAIN_MS earlier */
+	struct jv_time sealed_at;
 	struct jv_time age_sampled;
 	uint32_t locators_seq, locators_told; /* server: told last, then */
 	struct jv_time locators_sent;

@@ -161,9 +161,8 @@ static void drained_until(bool up)
 	}
 	assert_int_equal(strange(w, up), 1);
 	assert_int_equal(w->engine[0].e->nlate + w->engine[CLIENT].e->nlate, 0);
-	/* But that the one that came twice was one too many. */
-	assert_int_equal(w->audits, audits + 1);
-	assert_int_equal(w->audit[audits].r.event, AUDIT_SECURITY_REPLAY_DETECTED);
+	/* Nor that one came twice: from its own address, and so soon, it is a copy that the network has made. */
+	assert_int_equal(w->audits, audits);
 	world_free(w);
 }
 

@@ -723,16 +723,14 @@ static void test_absurd_reports(void **state)
 	nothing_lost(w);
 }
 
-/* The same DATA again, long after a jump, is what it always was. */
-static void test_replay_later(void **state)
+/* --- what comes again --- */
+
+/* The last DATA that the client has sent; it has arrived. */
+static struct datagram sent_last(struct world *w)
 {
-	struct world *w = flowing(2);
 	struct datagram d;
 	size_t i;
 
-	(void)state;
-	world_jump(w, 0, 1, 7);
-	world_run(w, 500);
 	w->recording = RECORD_SENT;
 	world_run(w, 100);
 	for (i = w->record.n; i-- > 0;)
@@ -741,14 +739,101 @@ static void test_replay_later(void **state)
 	d = w->record.list[i];
 	w->recording = RECORD_NOTHING;
 	world_run(w, 10);
+	return d;
+}
+
+static void served_again(struct world *w, uint64_t duplicates, uint64_t replays)
+{
+	assert_int_equal(world_served(w, COUNT_DROP_DUPLICATE), duplicates);
+	assert_int_equal(world_served(w, COUNT_DROP_REPLAY), replays);
+}
+
+/* The same DATA again is a copy that the network or the peer has made; long after, or from elsewhere, it is what it always
+ * was. */
+static void comes_again(bool jumped)
+{
+	struct world *w = flowing(2);
+	const struct route stranger = world_stranger(1);
+	struct datagram d;
+
+	if (jumped) {
+		world_jump(w, 0, 1, 7);
+		world_run(w, 500);
+	}
+	d = sent_last(w);
 	world_late(w, &d);
-	assert_int_equal(world_served(w, COUNT_DROP_DUPLICATE), 1);
-	assert_int_equal(world_served(w, COUNT_DROP_REPLAY), 0);
-	world_run(w, 3000);
+	served_again(w, 1, 0);
+	world_inject_up(w, &stranger, d.data, d.len);
+	served_again(w, 1, 1);
+	world_run(w, 3000); /* the peer may have sent it again 2 s later, and on a slow path */
 	world_late(w, &d);
-	assert_int_equal(world_served(w, COUNT_DROP_DUPLICATE), 1);
-	assert_int_equal(world_served(w, COUNT_DROP_REPLAY), 1);
+	served_again(w, 2, 1);
+	world_run(w, 7000);
+	world_late(w, &d);
+	served_again(w, 2, 2);
 	world_free(w);
+}
+
+static void test_comes_again(void **state)
+{
+	(void)state;
+	comes_again(false);
+	comes_again(true);
+}
+
+/* What many have overtaken is no replay either. */
+static void test_overtaken_by_a_window(void **state)
+{
+	struct policy p = policy_defaults;
+	struct world *w;
+	struct datagram d;
+
+	(void)state;
+	p.replay_window = 64;
+	w = flowing_with(&p, 2);
+	d = sent_last(w);
+	world_run(w, 1000);
+	world_late(w, &d);
+	served_again(w, 1, 0);
+	world_run(w, 10000);
+	world_late(w, &d);
+	served_again(w, 1, 1);
+	world_free(w);
+}
+
+static bool everything(struct world *w, const struct datagram *d)
+{
+	(void)w;
+	(void)d;
+	return true;
+}
+
+/* The server stops for a while, and what came meanwhile it finds afterwards, in order: on the only path the client sends
+ * again what the first answer does not tell of. */
+static void test_server_stalls(void **state)
+{
+	uint64_t again = 0;
+
+	(void)state;
+	for (unsigned int ms = 100; ms <= 1900; ms += 300) {
+		struct world *w = flowing(1);
+
+		w->recording = RECORD_SENT;
+		w->swallow = everything;
+		world_run(w, ms);
+		w->recording = RECORD_NOTHING;
+		w->swallow = NULL;
+		for (size_t i = 0; i < w->record.n; i++)
+			if (w->record.list[i].up)
+				world_late(w, &w->record.list[i]);
+		world_run(w, 1000);
+		again += world_served(w, COUNT_DROP_DUPLICATE);
+		assert_int_equal(world_served(w, COUNT_DROP_REPLAY), 0);
+		assert_int_equal(world_count(w, CLIENT, COUNT_DROP_REPLAY), 0);
+		no_trace(w);
+		world_free(w);
+	}
+	assert_true(again > 0);
 }
 
 int main(void)
@@ -784,7 +869,9 @@ int main(void)
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_absurd_reports),
-		cmocka_unit_test(test_replay_later),
+		cmocka_unit_test(test_comes_again),
+		cmocka_unit_test(test_overtaken_by_a_window),
+		cmocka_unit_test(test_server_stalls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
