@@ -20,7 +20,8 @@ moves() { expect 5000 "$1" from_is "$2"; }
 moves "the session begins by the better route" 10.1.1.2
 id=$(field alice id)
 
-# As a DHCP client does it, in one go.
+# As a DHCP client does it, in one go. The session stays busy to the end: an idle one has new locators for further moves
+# only with its next heartbeat.
 before=$(peer_field alice active.remote)
 probe_start alice-probe cli
 for i in 1 2 3; do
@@ -31,7 +32,6 @@ for i in 1 2 3; do
 	EOF
 	on cli ping -nqc1 -W2 10.8.0.1 >/dev/null || fail "nothing comes back after renewal $i"
 done
-probe_stop alice-probe
 [ "$(peer_field alice active.remote)" = "$before" ] || fail "from $before to $(peer_field alice active.remote) for nothing"
 audit_forbid alice event_type=TransportSwitch
 say "  three renewals, and no switch"
@@ -49,6 +49,9 @@ ip -n cli addr del 10.1.1.2/24 dev a0
 moves "an address goes for good" 10.1.2.2
 path_configure a
 moves "and comes back" 10.1.1.2
+
+probe_stop alice-probe
+expect_gap_below alice-probe 2000
 
 # Routes to elsewhere are nobody's business.
 before=$(peer_field alice active.remote)
