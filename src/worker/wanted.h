@@ -2,12 +2,13 @@
  * What a tunnel wants in the kernel's routing: lists that net/device.h compares with what is there. Decides, and touches
  * nothing.
  *
- * Ordinary routes stand in the main table, where longest prefix wins. What would swallow the tunnel's own outer packets (as
- * wide as a default route, or around an endpoint; at a server all networks behind peers), and all of it where a rule of others
- * sends every packet to another table before the main one, stands in a table of its own, merged with those by rules, for each
- * length of prefix: what the tables of others know better goes first, then ours. Marked packets leap over that. A second table has the ways to endpoints, for the kernel's reverse path filters: who asks for the
- * way back from our outer address to an endpoint is told those ways. Behind each route of ours stands one that refuses, so
- * that nothing leaves in the clear while the device is down.
+ * Ordinary routes stand in the main table, where longest prefix wins. What would swallow the tunnel's own outer
+ * packets (as wide as a default route, or around an endpoint; at a server all networks behind peers), and all of it
+ * where a rule of others sends every packet to another table before the main one, stands in a table of its own, merged
+ * with those by rules, for each length of prefix: what the tables of others know better goes first, then ours. Marked
+ * packets leap over that. A second table has the ways to endpoints, for the kernel's reverse path filters: who asks
+ * for the way back from our outer address to an endpoint is told those ways. Behind each route of ours stands one that
+ * refuses, so that nothing leaves in the clear while the device is down.
  */
 #pragma once
 
