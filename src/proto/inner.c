@@ -44,6 +44,8 @@ static bool is_link_v4(const struct ipv4_header *h, const uint8_t *payload, size
 {
 	static const uint8_t none[4], all[4] = { 255, 255, 255, 255 }, link[3] = { 224, 0, 0 };
 
+	if (h->dst[0] < 224 && h->src[0] != 0 && h->protocol > IGMP)
+		return false; /* nearly all */
 	if (h->dst[0] >= 224 && (memcmp(h->dst, link, 3) == 0 || memcmp(h->dst, all, 4) == 0))
 		return true;
 	return memcmp(h->src, none, 4) == 0 || h->protocol == IGMP ||
@@ -56,6 +58,8 @@ static bool is_link_v6(const struct ipv6_header *h, const uint8_t *payload, size
 {
 	static const uint8_t none[16];
 
+	if (h->dst[0] < 0xfe && h->src[0] < 0xfe && h->src[0] != 0 && h->next != IP_PROTOCOL_ICMPV6)
+		return false; /* nearly all */
 	if (h->dst[0] == 0xff)
 		return (h->dst[1] & 0x0f) <= 2;
 	if (h->dst[0] == 0xfe && (h->dst[1] & 0xc0) == 0x80)
