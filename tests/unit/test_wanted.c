@@ -253,9 +253,12 @@ static struct held_rule *join(const struct held_rule *a, size_t na, const struct
 	struct held_rule *all = calloc(na + nb + nc, sizeof(*all));
 
 	assert_non_null(all);
-	memcpy(all, a, na * sizeof(*all));
-	memcpy(all + na, b, nb * sizeof(*all));
-	memcpy(all + na + nb, c, nc * sizeof(*all));
+	for (size_t i = 0; i < na; i++)
+		all[i] = a[i];
+	for (size_t i = 0; i < nb; i++)
+		all[na + i] = b[i];
+	for (size_t i = 0; i < nc; i++)
+		all[na + nb + i] = c[i];
 	return all;
 }
 
