@@ -85,7 +85,7 @@ static void check_bounds(struct verify *v, struct told *t, struct jv_time at, ui
 	}
 }
 
-/* The end came for a bound: not before it (I3). */
+/* The end came for a bound: not before it (I3). A sum of changes tells to the millisecond since when (away_ms). */
 static void check_not_early(struct verify *v, const struct told *t, const struct audit_record *r)
 {
 	struct jv_time from = TIME_NEVER;
@@ -100,7 +100,7 @@ static void check_not_early(struct verify *v, const struct told *t, const struct
 		from = t->born;
 		bound = t->bounds.max_lifetime_ms;
 	}
-	if (!time_is_never(from) && time_diff_us(r->at, from) < (int64_t)bound * 1000)
+	if (!time_is_never(from) && time_diff_us(r->at, from) + 1000 <= (int64_t)bound * 1000)
 		find(v, "I3", t, "%s after %lld ms of %u", reason_name(r->reason),
 		     (long long)time_diff_us(r->at, from) / 1000, bound);
 }
