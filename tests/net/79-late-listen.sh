@@ -7,6 +7,8 @@
 
 need_daemon
 ns_setup
+ip -n cli route add 192.0.2.77/32 via 10.1.1.1 dev a0 metric 1
+ip -n cli route add 192.0.2.77/32 via 10.1.2.1 dev b0 metric 2
 start_services
 peer alice 2
 SERVER_WORKERS=2
