@@ -65,9 +65,14 @@ static void take_answers(struct sender *s, uint64_t until)
 
 static void send_one(struct sender *s, const uint8_t *data, size_t len)
 {
+	ssize_t n;
+
 	s->next += s->o->gap_ns;
 	take_answers(s, s->next);
-	if (send(s->fd, data, len, 0) < 0)
+	do /* ECONNREFUSED is of one before, and this one has not gone */
+		n = send(s->fd, data, len, 0);
+	while (n < 0 && errno == ECONNREFUSED);
+	if (n < 0)
 		s->errors++;
 	s->sent++;
 	s->bytes += len;
