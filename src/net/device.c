@@ -83,36 +83,18 @@ struct address_list {
 	struct prefix *list;
 };
 
-static bool take_address_attributes(const struct nlmsghdr *nlh, struct ip *ip)
-{
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-	bool local = false, any = false;
-	struct nlattr *attr;
-
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
-	{
-		const uint16_t type = mnl_attr_get_type(attr);
-
-		if (type != IFA_LOCAL && (type != IFA_ADDRESS || local))
-			continue;
-		if (!netlink_get_ip(attr, ifa->ifa_family, ip))
-			return false;
-		local = type == IFA_LOCAL;
-		any = true;
-	}
-	return any;
-}
-
 static void take_address(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	struct address_list *l = ctx;
 	struct prefix *more, p;
+	uint32_t flags; /* the list is of what is there, usable or not */
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa) ||
 	    (int)ifa->ifa_index != l->ifindex)
 		return;
-	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) || !take_address_attributes(nlh, &p.ip))
+	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
+	    !netlink_get_address(nlh, &flags, &p.ip))
 		return;
 	p.len = (uint8_t)(ifa->ifa_prefixlen + (ifa->ifa_family == AF_INET ? 96 : 0));
 	more = realloc(l->list, (l->n + 1) * sizeof(*more));
@@ -136,10 +118,7 @@ int held_addresses(struct netlink *nl, int ifindex, struct prefix **out, size_t 
 		l.n = 0;
 		rc = netlink_exchange(nl, nlh, take_address, &l);
 	}
-	if (rc == -EINTR) /* a list that never stands still: what was seen last is as good as it gets */
-		rc = 0;
-	if (rc == 0 && l.no_memory)
-		rc = -ENOMEM;
+	rc = netlink_dumped(rc, l.no_memory);
 	if (rc < 0) {
 		free(l.list);
 		return rc;
@@ -187,18 +166,15 @@ static int sift(int fd, int ifindex)
 
 struct netlink *device_watch(int ifindex)
 {
-	static int more[] = { RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE };
-	struct netlink *nl = netlink_new(SOCK_NONBLOCK, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-								RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
-	const int size = WATCH_BUFFER;
+	struct netlink *nl = netlink_watch_new(
+		NETLINK_GROUP(RTNLGRP_LINK) | NETLINK_GROUP(RTNLGRP_IPV4_IFADDR) |
+			NETLINK_GROUP(RTNLGRP_IPV6_IFADDR) | NETLINK_GROUP(RTNLGRP_IPV4_ROUTE) |
+			NETLINK_GROUP(RTNLGRP_IPV6_ROUTE) | NETLINK_GROUP(RTNLGRP_IPV4_RULE) |
+			NETLINK_GROUP(RTNLGRP_IPV6_RULE),
+		WATCH_BUFFER);
 
 	if (!nl)
 		return NULL;
-	nl->watch = true;
-	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)
-		(void)mnl_socket_setsockopt(nl->socket, NETLINK_ADD_MEMBERSHIP, &more[i], sizeof(more[i]));
-	if (setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		(void)setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	(void)sift(netlink_fd(nl), ifindex); /* without it all is heard, and looked at for nothing */
 	return nl;
 }

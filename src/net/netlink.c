@@ -245,3 +245,44 @@ bool netlink_get_ip(const struct nlattr *attr, uint8_t family, struct ip *out)
 		memcpy(out->b, mnl_attr_get_payload(attr), 16);
 	return true;
 }
+
+bool netlink_get_address(const struct nlmsghdr *nlh, uint32_t *flags, struct ip *ip)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	bool local = false, any = false;
+	struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
+	{
+		const uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == IFA_FLAGS && !netlink_get_u32(attr, flags))
+			return false;
+		if (type != IFA_LOCAL && (type != IFA_ADDRESS || local))
+			continue;
+		if (!netlink_get_ip(attr, ifa->ifa_family, ip))
+			return false;
+		local = type == IFA_LOCAL;
+		any = true;
+	}
+	return any;
+}
+
+struct netlink *netlink_watch_new(unsigned int groups, int buffer)
+{
+	struct netlink *nl = netlink_new(SOCK_NONBLOCK, groups);
+
+	if (!nl)
+		return NULL;
+	nl->watch = true;
+	if (setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0)
+		(void)setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+	return nl;
+}
+
+int netlink_dumped(int rc, bool no_memory)
+{
+	if (rc == -EINTR || rc == -EAFNOSUPPORT || rc == -EOPNOTSUPP)
+		rc = 0;
+	return rc == 0 && no_memory ? -ENOMEM : rc;
+}

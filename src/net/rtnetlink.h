@@ -12,6 +12,7 @@
 
 #define NETLINK_ANSWER_MAX 32768 /* what the kernel makes of a dump at most, and the longest link message */
 #define NETLINK_DUMP_TRIES 3
+#define NETLINK_GROUP(g) (1u << ((g)-1)) /* of enum rtnetlink_groups */
 
 struct netlink {
 	struct mnl_socket *socket;
@@ -27,6 +28,8 @@ typedef void (*netlink_message_fn)(void *ctx, const struct nlmsghdr *nlh);
 
 /* `flags` of the socket; `groups`: RTMGRP_* bits. NULL and errno. */
 struct netlink *netlink_new(int flags, unsigned int groups);
+/* Non-blocking, subscribed to groups (NETLINK_GROUP(); those that this kernel does not know are never heard of). */
+struct netlink *netlink_watch_new(unsigned int groups, int buffer);
 /* A request at the start of the buffer, to be filled and handed to netlink_exchange(). */
 struct nlmsghdr *netlink_request(struct netlink *nl, uint16_t type, uint16_t flags);
 /*
@@ -34,6 +37,11 @@ struct nlmsghdr *netlink_request(struct netlink *nl, uint16_t type, uint16_t fla
  * `each` may be NULL.
  */
 int netlink_exchange(struct netlink *nl, struct nlmsghdr *nlh, netlink_message_fn each, void *ctx);
+/*
+ * How a dump that was tried NETLINK_DUMP_TRIES times ended: a list that never stands still is taken as it was seen last,
+ * and one of a family that the kernel has not is empty.
+ */
+int netlink_dumped(int rc, bool no_memory);
 /* One receive into the buffer: its length or -errno. */
 ssize_t netlink_receive(struct netlink *nl);
 /* Is there one more message in `left` bytes, and all of it? */
@@ -46,3 +54,8 @@ void netlink_put_ip(struct nlmsghdr *nlh, uint16_t type, const struct ip *ip);
 /* Read attributes whose length is right, and no others. */
 bool netlink_get_u32(const struct nlattr *attr, uint32_t *out);
 bool netlink_get_ip(const struct nlattr *attr, uint8_t family, struct ip *out);
+/*
+ * Of an address message: its flags, where they stand in an attribute, and whose it is. IFA_LOCAL is ours; IFA_ADDRESS is the
+ * peer's where there is one, and all that IPv6 sends otherwise.
+ */
+bool netlink_get_address(const struct nlmsghdr *nlh, uint32_t *flags, struct ip *ip);

@@ -127,10 +127,7 @@ int held_rules(struct netlink *nl, bool v6, struct held_rule **out, size_t *n)
 		l.n = 0;
 		rc = netlink_exchange(nl, nlh, take_rule, &l);
 	}
-	if (rc == -EINTR || rc == -EAFNOSUPPORT || rc == -EOPNOTSUPP)
-		rc = 0;
-	if (rc == 0 && l.no_memory)
-		rc = -ENOMEM;
+	rc = netlink_dumped(rc, l.no_memory);
 	if (rc < 0) {
 		free(l.list);
 		return rc;

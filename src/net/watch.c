@@ -14,27 +14,14 @@
 
 typedef void (*event_fn)(void *ctx, const struct netlink_event *e);
 
-/* Those that this kernel does not know are never heard of. */
-static unsigned int group(enum rtnetlink_groups g)
-{
-	return 1u << (g - 1);
-}
-
 struct netlink *netlink_watch(void)
 {
-	const unsigned int groups = group(RTNLGRP_LINK) | group(RTNLGRP_IPV4_IFADDR) |
-				    group(RTNLGRP_IPV6_IFADDR) | group(RTNLGRP_IPV4_ROUTE) |
-				    group(RTNLGRP_IPV6_ROUTE) | group(RTNLGRP_IPV4_RULE) |
-				    group(RTNLGRP_IPV6_RULE) | group(RTNLGRP_NEXTHOP);
-	struct netlink *nl = netlink_new(SOCK_NONBLOCK, groups);
-	const int size = WATCH_BUFFER;
-
-	if (!nl)
-		return NULL;
-	nl->watch = true;
-	if (setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-		(void)setsockopt(netlink_fd(nl), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	return nl;
+	return netlink_watch_new(
+		NETLINK_GROUP(RTNLGRP_LINK) | NETLINK_GROUP(RTNLGRP_IPV4_IFADDR) |
+			NETLINK_GROUP(RTNLGRP_IPV6_IFADDR) | NETLINK_GROUP(RTNLGRP_IPV4_ROUTE) |
+			NETLINK_GROUP(RTNLGRP_IPV6_ROUTE) | NETLINK_GROUP(RTNLGRP_IPV4_RULE) |
+			NETLINK_GROUP(RTNLGRP_IPV6_RULE) | NETLINK_GROUP(RTNLGRP_NEXTHOP),
+		WATCH_BUFFER);
 }
 
 struct event_reader {
@@ -71,30 +58,6 @@ static bool parse_link(const struct nlmsghdr *nlh, struct netlink_event *e)
 	return true;
 }
 
-/* IFA_LOCAL is ours; IFA_ADDRESS is the peer's where there is one, and all that IPv6 sends otherwise. */
-static bool read_address_attributes(const struct nlmsghdr *nlh, uint32_t *flags, struct ip *ip)
-{
-	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-	bool local = false;
-	bool any = false;
-	struct nlattr *attr;
-
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
-	{
-		uint16_t type = mnl_attr_get_type(attr);
-
-		if (type == IFA_FLAGS && !netlink_get_u32(attr, flags))
-			return false;
-		if (type != IFA_LOCAL && (type != IFA_ADDRESS || local))
-			continue;
-		if (!netlink_get_ip(attr, ifa->ifa_family, ip))
-			return false;
-		local = type == IFA_LOCAL;
-		any = true;
-	}
-	return any;
-}
-
 /* An address still being checked for duplicates cannot be used; the kernel tells again when it can. */
 static bool parse_address(const struct nlmsghdr *nlh, struct netlink_event *e)
 {
@@ -106,7 +69,7 @@ static bool parse_address(const struct nlmsghdr *nlh, struct netlink_event *e)
 	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
 		return false;
 	flags = ifa->ifa_flags;
-	if (!read_address_attributes(nlh, &flags, &e->address))
+	if (!netlink_get_address(nlh, &flags, &e->address))
 		return false;
 	e->kind = NETLINK_ADDRESS_ADDED;
 	if (nlh->nlmsg_type == RTM_DELADDR || (flags & IFA_F_DADFAILED))
