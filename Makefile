@@ -9,7 +9,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' '$(1)' '$(2)')
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
-.PHONY: tools all tests deps demo check suite check-unit check-net check-distros sim mutations check-asan check-tsan lint format \
+.PHONY: tools all tests deps demo check suite check-unit check-net check-distros sim digest mutations check-asan check-tsan lint format \
 	install uninstall dist clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -185,6 +185,10 @@ check-unit: $(UNIT_BINS) ## the unit tests alone
 
 sim: $(OUT)/tests/sim/sim ## the simulator alone, over SEEDS (2000)
 	@$(run_sim)
+
+# Datagrams sent, packets delivered, answers to timers and jobs, audit records: everything that leaves an engine.
+digest: $(OUT)/tests/sim/sim ## one number over all that the simulator's first 200 seeds hand out: what only moves code keeps it
+	@$(RUNNER) $(OUT)/tests/sim/sim --seeds 200 --jobs "$$(nproc)" --twice 0 --digest
 
 mutations: ## break one guard after the other: the unit tests and the simulator must find each (long)
 	@tests/sim/mutations
