@@ -1,7 +1,7 @@
 /* Lines of the audit log: a record or a complaint; a record that was read is written as the same line. */
 #include "fuzz.h"
 
-#include "audit/read.h"
+#include "report/decode.h"
 
 /* The record as a line again, under a run and a chain value of zeroes. */
 static size_t written(char out[AUDIT_LINE_MAX], const struct audit_record *r)
@@ -18,8 +18,8 @@ static size_t written(char out[AUDIT_LINE_MAX], const struct audit_record *r)
 static void line(const char *text, size_t len)
 {
 	char first[AUDIT_LINE_MAX], second[AUDIT_LINE_MAX];
-	struct audit_read got, again;
-	const char *wrong = audit_read(&got, text, len);
+	struct decoded got, again;
+	const char *wrong = decode(&got, text, len);
 	size_t n;
 
 	HOLDS(!wrong || *wrong);
@@ -31,7 +31,7 @@ static void line(const char *text, size_t len)
 			return;
 	HOLDS(got.chained <= len);
 	n = written(first, &got.r);
-	wrong = audit_read(&again, first, n);
+	wrong = decode(&again, first, n);
 	if (wrong)
 		fprintf(stderr, "%s: %s\n", wrong, first);
 	HOLDS(!wrong);

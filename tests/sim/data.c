@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#include "audit/contract.h"
+#include "report/contract.h"
 
 #define IN_TIME_MS 2000 /* of an inner packet, over what the slowest usable path takes */
 #define OFFERED_LEAST 5 /* in a second: fewer are bad only when all are lost */

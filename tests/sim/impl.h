@@ -1,7 +1,7 @@
 /* What the files of the simulator share; see sim.h for what they are together. */
 #pragma once
 
-#include "audit/verify.h"
+#include "report/verify.h"
 #include "proto/packet.h"
 #include "sim/sim.h"
 #include "unit/make.h"

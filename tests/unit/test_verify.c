@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "audit/verify.h"
+#include "report/verify.h"
 
 enum { MAX = 64 };
 

@@ -13,7 +13,7 @@ test_worker_SRCS := src/worker/worker.c src/worker/io.c src/worker/packets.c src
 	src/base/log.c
 test_worker_LIBS = $(UV_LIBS) $(CAPNG_LIBS) -pthread -Wl,--wrap=tun_write -Wl,--wrap=udp_send
 # Workers and the control socket are the test's.
-test_control_SRCS := src/worker/control.c src/ctl/notify.c $(filter-out src/worker/% src/ctl/% src/cmd/%,$(SRCS))
+test_control_SRCS := src/worker/control.c src/ctl/notify.c $(filter-out src/worker/% src/ctl/% src/cmd/% src/report/%,$(SRCS))
 test_control_LIBS = $(ALL_LIBS)
 # The whole of it, in a network namespace.
 test_daemon_SRCS := $(SRCS)

@@ -1,7 +1,7 @@
 /* The audit records of a world, held to the contract, and to what the engines say. */
 #include "world.h"
 
-#include "audit/verify.h"
+#include "report/verify.h"
 #include "proto/packet.h"
 #include "session/session.h"
 

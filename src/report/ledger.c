@@ -1,4 +1,4 @@
-#include "audit/log.h"
+#include "report/ledger.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,13 +11,13 @@ struct hole { /* seq numbers that were passed over */
 	uint64_t from, to, line;
 };
 
-struct audit_log {
+struct ledger {
 	struct verify *v;
 	uint32_t *origins;
 	audit_digest *digest;
 	verify_found *found;
 	void *ctx;
-	struct audit_log_totals totals;
+	struct ledger_totals totals;
 	bool new_file;
 	/* the run at hand */
 	uint32_t origin;
@@ -33,7 +33,7 @@ struct audit_log {
 	bool torn; /* the file ended in the last of them */
 };
 
-__attribute__((format(printf, 4, 5))) static void find(struct audit_log *log, const char *rule, uint64_t line,
+__attribute__((format(printf, 4, 5))) static void find(struct ledger *log, const char *rule, uint64_t line,
 						       const char *format, ...)
 {
 	struct verify_finding f = { .rule = rule, .origin = log->origin, .line = line };
@@ -45,7 +45,7 @@ __attribute__((format(printf, 4, 5))) static void find(struct audit_log *log, co
 	log->found(log->ctx, &f);
 }
 
-static bool builds_on(const struct audit_log *log, const char *text, const struct audit_read *read,
+static bool builds_on(const struct ledger *log, const char *text, const struct decoded *read,
 		      const uint8_t prev[AUDIT_CHAIN_LEN])
 {
 	uint8_t value[AUDIT_CHAIN_LEN];
@@ -63,14 +63,14 @@ static bool is_zero(const uint8_t value[AUDIT_CHAIN_LEN])
 
 /* --- what is missing --- */
 
-static void report_hole(struct audit_log *log, const struct hole *h)
+static void report_hole(struct ledger *log, const struct hole *h)
 {
 	find(log, "gap", h->line, "%llu record%s missing before this line: seq %llu to %llu",
 	     (unsigned long long)(h->to - h->from + 1), h->to == h->from ? " is" : "s are",
 	     (unsigned long long)h->from, (unsigned long long)h->to);
 }
 
-static void add_hole(struct audit_log *log, uint64_t from, uint64_t to, uint64_t line)
+static void add_hole(struct ledger *log, uint64_t from, uint64_t to, uint64_t line)
 {
 	if (log->holes == HOLES) {
 		report_hole(log, &log->hole[0]);
@@ -81,7 +81,7 @@ static void add_hole(struct audit_log *log, uint64_t from, uint64_t to, uint64_t
 	verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, to - from + 1);
 }
 
-static void report_holes(struct audit_log *log)
+static void report_holes(struct ledger *log)
 {
 	for (size_t i = 0; i < log->holes; i++)
 		report_hole(log, &log->hole[i]);
@@ -89,7 +89,7 @@ static void report_holes(struct audit_log *log)
 }
 
 /* Was this one passed over before? Then it is not missing, only late. */
-static bool fill_hole(struct audit_log *log, uint64_t seq)
+static bool fill_hole(struct ledger *log, uint64_t seq)
 {
 	for (size_t i = 0; i < log->holes; i++) {
 		struct hole *h = &log->hole[i];
@@ -107,7 +107,7 @@ static bool fill_hole(struct audit_log *log, uint64_t seq)
 	return false;
 }
 
-static void judge_bad(struct audit_log *log, bool killed)
+static void judge_bad(struct ledger *log, bool killed)
 {
 	if (log->bad == 1 && killed)
 		find(log, "note", log->bad_line,
@@ -118,7 +118,7 @@ static void judge_bad(struct audit_log *log, bool killed)
 	log->bad = 0;
 }
 
-void audit_log_bad(struct audit_log *log, uint64_t line, const char *why, bool torn)
+void ledger_bad(struct ledger *log, uint64_t line, const char *why, bool torn)
 {
 	log->torn = torn;
 	if (log->bad++ == 0) {
@@ -129,13 +129,13 @@ void audit_log_bad(struct audit_log *log, uint64_t line, const char *why, bool t
 
 /* --- a run begins, or the log begins in the middle of one --- */
 
-static void run_ends(struct audit_log *log)
+static void run_ends(struct ledger *log)
 {
 	report_holes(log);
 	verify_origin_end(log->v, log->origin);
 }
 
-static void unlogged(struct audit_log *log, uint64_t line, uint64_t n)
+static void unlogged(struct ledger *log, uint64_t line, uint64_t n)
 {
 	find(log, "note", line, "%llu records before this line were not written to this log",
 	     (unsigned long long)n);
@@ -143,7 +143,7 @@ static void unlogged(struct audit_log *log, uint64_t line, uint64_t n)
 	verify_gap(log->v, log->origin, VERIFY_ANY_WORKER, n);
 }
 
-static void run_begins(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read)
+static void run_begins(struct ledger *log, uint64_t line, const char *text, const struct decoded *read)
 {
 	const bool first = log->totals.runs == 0;
 	bool in_the_middle = false;
@@ -178,7 +178,7 @@ static void run_begins(struct audit_log *log, uint64_t line, const char *text, c
 /* --- lines --- */
 
 /* It builds on the line before: its place is right. True: its number is, too. */
-static void in_place(struct audit_log *log, uint64_t line, const struct audit_read *read)
+static void in_place(struct ledger *log, uint64_t line, const struct decoded *read)
 {
 	const uint64_t missing = read->r.seq > log->seq ? read->r.seq - log->seq - 1 : 0;
 
@@ -195,8 +195,8 @@ static void in_place(struct audit_log *log, uint64_t line, const struct audit_re
 }
 
 /* False: it is not to be taken for what happened here. */
-static bool out_of_place(struct audit_log *log, uint64_t line, const char *text,
-			 const struct audit_read *read)
+static bool out_of_place(struct ledger *log, uint64_t line, const char *text,
+			 const struct decoded *read)
 {
 	const uint64_t seq = read->r.seq;
 
@@ -223,7 +223,7 @@ static bool out_of_place(struct audit_log *log, uint64_t line, const char *text,
 	return true;
 }
 
-static bool run_goes_on(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read)
+static bool run_goes_on(struct ledger *log, uint64_t line, const char *text, const struct decoded *read)
 {
 	const bool fits = builds_on(log, text, read, log->last);
 	bool taken = true;
@@ -236,7 +236,7 @@ static bool run_goes_on(struct audit_log *log, uint64_t line, const char *text, 
 	return taken;
 }
 
-void audit_log_line(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read)
+void ledger_line(struct ledger *log, uint64_t line, const char *text, const struct decoded *read)
 {
 	const struct audit_record *r = &read->r;
 
@@ -260,28 +260,28 @@ void audit_log_line(struct audit_log *log, uint64_t line, const char *text, cons
 	verify_record(log->v, log->origin, line, r);
 }
 
-void audit_log_file(struct audit_log *log)
+void ledger_file(struct ledger *log)
 {
 	log->new_file = true;
 }
 
-void audit_log_end(struct audit_log *log)
+void ledger_end(struct ledger *log)
 {
 	judge_bad(log, log->torn);
 	if (log->totals.runs > 0)
 		run_ends(log);
 }
 
-void audit_log_totals(const struct audit_log *log, struct audit_log_totals *out)
+void ledger_totals(const struct ledger *log, struct ledger_totals *out)
 {
 	*out = log->totals;
 	memcpy(out->head, log->last, sizeof(out->head));
 }
 
-struct audit_log *audit_log_new(struct verify *v, uint32_t *origins, audit_digest *digest,
+struct ledger *ledger_new(struct verify *v, uint32_t *origins, audit_digest *digest,
 				verify_found *found, void *ctx)
 {
-	struct audit_log *log = calloc(1, sizeof(*log));
+	struct ledger *log = calloc(1, sizeof(*log));
 
 	if (!log)
 		return NULL;
@@ -293,7 +293,7 @@ struct audit_log *audit_log_new(struct verify *v, uint32_t *origins, audit_diges
 	return log;
 }
 
-void audit_log_free(struct audit_log *log)
+void ledger_free(struct ledger *log)
 {
 	free(log);
 }

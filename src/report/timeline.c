@@ -1,5 +1,5 @@
 /* `jumpvpnd timeline`: what happened to a session, as a picture and as text. */
-#include "cmd/timeline.h"
+#include "report/timeline.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "cmd/client.h"
 #include "cmd/cmd.h"
-#include "cmd/logs.h"
 #include "cmd/options.h"
+#include "report/logs.h"
 
 static const char usage[] =
 	"usage: jumpvpnd timeline [--session ID] [--from TIME] [--to TIME] [-o FILE.svg] LOG...\n\n"
@@ -147,7 +146,7 @@ static void run_ends(struct reading *rd, unsigned int daemon)
 	}
 }
 
-static int64_t time_of(struct reading *rd, unsigned int daemon, const struct audit_read *read)
+static int64_t time_of(struct reading *rd, unsigned int daemon, const struct decoded *read)
 {
 	struct clock *c = &rd->clock[daemon];
 

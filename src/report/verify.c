@@ -1,13 +1,13 @@
 /* The records of each session judged in turn. Sessions are kept in told.c, rows and reasons in contract.c. */
-#include "audit/verify.h"
+#include "report/verify.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/contract.h"
-#include "audit/told.h"
+#include "report/contract.h"
+#include "report/told.h"
 
 #define WINDOW_US 60000000ll
 

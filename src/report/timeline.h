@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "audit/record.h"
-#include "proto/frame.h"
+#include "jumpvpn/proto.h"
 
 struct tl_event {
 	int64_t us;

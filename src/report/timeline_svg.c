@@ -2,7 +2,7 @@
  * The timeline as a picture: all of it, then the moments that matter as if under a glass, then what happened in
  * words. One SVG file without scripts or anything from elsewhere; light or dark as its reader is.
  */
-#include "cmd/timeline.h"
+#include "report/timeline.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "cmd/timeline.h"
+#include "report/timeline.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "audit/read.h"
+#include "report/decode.h"
 
 #include <string.h>
 
@@ -6,7 +6,7 @@
 
 enum kind { U8, U32, U64, AT, EVENT, STATE, BOTH_STATES, REASON, ROLE, ID, TEXT, REMOTE, RUN, HASH, COUNT };
 
-#define AT_RECORD(member) offsetof(struct audit_read, r.member)
+#define AT_RECORD(member) offsetof(struct decoded, r.member)
 #define TEXT_OF(member) AT_RECORD(member), sizeof(((struct audit_record *)0)->member)
 
 /* In the order in which they are written: then each is found at once. */
@@ -56,9 +56,9 @@ static const struct key {
 		{ "lost", COUNT, AT_RECORD(count), 0, false },
 	{ "count", COUNT, AT_RECORD(count), 0, false },
 	{ "sources", U32, AT_RECORD(sources), 0, false },
-	{ "run", RUN, offsetof(struct audit_read, run), AUDIT_RUN_LEN, true },
-	{ "prev", HASH, offsetof(struct audit_read, prev), AUDIT_CHAIN_LEN, false },
-	{ "chain", HASH, offsetof(struct audit_read, chain), AUDIT_CHAIN_LEN, true },
+	{ "run", RUN, offsetof(struct decoded, run), AUDIT_RUN_LEN, true },
+	{ "prev", HASH, offsetof(struct decoded, prev), AUDIT_CHAIN_LEN, false },
+	{ "chain", HASH, offsetof(struct decoded, chain), AUDIT_CHAIN_LEN, true },
 };
 
 enum { KEYS = sizeof(keys) / sizeof(keys[0]), VALUE_MAX = 256 };
@@ -186,7 +186,7 @@ static bool name_to(unsigned int *out, const char *(*name)(unsigned int), unsign
 	return false;
 }
 
-static bool set_number(struct audit_read *out, const struct key *k, uint64_t n)
+static bool set_number(struct decoded *out, const struct key *k, uint64_t n)
 {
 	char *at = (char *)out + k->offset;
 
@@ -209,7 +209,7 @@ static bool set_number(struct audit_read *out, const struct key *k, uint64_t n)
 	}
 }
 
-static bool set_text(struct audit_read *out, const struct key *k, const struct value *v)
+static bool set_text(struct decoded *out, const struct key *k, const struct value *v)
 {
 	char *at = (char *)out + k->offset;
 	unsigned int n = 0;
@@ -254,7 +254,7 @@ static bool set_text(struct audit_read *out, const struct key *k, const struct v
 }
 
 /* What must stand together. */
-static const char *judge(const struct audit_read *out, uint64_t seen)
+static const char *judge(const struct decoded *out, uint64_t seen)
 {
 	uint64_t needed = 0, bounds = 0;
 	bool is_change = out->r.event == AUDIT_SESSION_STATE_CHANGE;
@@ -281,7 +281,7 @@ static const char *judge(const struct audit_read *out, uint64_t seen)
 	return NULL;
 }
 
-const char *audit_read(struct audit_read *out, const char *line, size_t len)
+const char *decode(struct decoded *out, const char *line, size_t len)
 {
 	struct cursor c = { line, line, line + len };
 	unsigned int k = 0;

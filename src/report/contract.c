@@ -1,4 +1,4 @@
-#include "audit/contract.h"
+#include "report/contract.h"
 
 #include <stdint.h>
 

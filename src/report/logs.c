@@ -1,18 +1,18 @@
-#include "cmd/logs.h"
+#include "report/logs.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/lines.h"
+#include "report/lines.h"
 
 struct file {
 	const char *path;
 	struct lines *lines;
 	unsigned int daemon;
 	bool has_first, has_last;
-	struct audit_read first, last; /* of its whole lines */
+	struct decoded first, last; /* of its whole lines */
 };
 
 struct source { /* one daemon */
@@ -39,8 +39,8 @@ static void peek(struct file *f)
 	struct lines *again = strcmp(f->path, "-") == 0 ? NULL : lines_open(f->path);
 	struct line first;
 
-	f->has_last = len > 0 && !audit_read(&f->last, text, len);
-	f->has_first = again && lines_next(again, &first) && !audit_read(&f->first, first.text, first.len);
+	f->has_last = len > 0 && !decode(&f->last, text, len);
+	f->has_first = again && lines_next(again, &first) && !decode(&f->first, first.text, first.len);
 	lines_close(again);
 }
 
@@ -60,7 +60,7 @@ static size_t stem(const char *path)
 	}
 }
 
-static bool same_run(const struct audit_read *a, const struct audit_read *b)
+static bool same_run(const struct decoded *a, const struct decoded *b)
 {
 	return memcmp(a->run, b->run, sizeof(a->run)) == 0;
 }
@@ -179,13 +179,13 @@ void logs_close(struct logs *l)
 
 /* --- reading --- */
 
-static const char *judge(struct audit_read *read, const struct line *line)
+static const char *judge(struct decoded *read, const struct line *line)
 {
 	if (line->too_long)
 		return "the line is too long";
 	if (line->torn)
 		return "the file ends in the middle of this line";
-	return audit_read(read, line->text, line->len);
+	return decode(read, line->text, line->len);
 }
 
 static void peek_line(struct logs *l, struct source *s)

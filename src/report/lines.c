@@ -1,4 +1,4 @@
-#include "cmd/lines.h"
+#include "report/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>

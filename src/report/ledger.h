@@ -7,12 +7,12 @@
  */
 #pragma once
 
-#include "audit/read.h"
-#include "audit/verify.h"
+#include "report/decode.h"
+#include "report/verify.h"
 
-struct audit_log;
+struct ledger;
 
-struct audit_log_totals {
+struct ledger_totals {
 	uint64_t lines, runs, unlogged; /* unlogged: records not written since there was no file then */
 	uint8_t head[AUDIT_CHAIN_LEN];  /* of the last line */
 	uint64_t first_ts_ms, last_ts_ms;
@@ -21,14 +21,14 @@ struct audit_log_totals {
 };
 
 /* `v` may be shared by several logs; *origins counts their runs. Findings have `line` as it is given here. */
-struct audit_log *audit_log_new(struct verify *v, uint32_t *origins, audit_digest *digest,
+struct ledger *ledger_new(struct verify *v, uint32_t *origins, audit_digest *digest,
 				verify_found *found, void *ctx);
-void audit_log_free(struct audit_log *log);
+void ledger_free(struct ledger *log);
 /* The next lines are those of another file. */
-void audit_log_file(struct audit_log *log);
-void audit_log_line(struct audit_log *log, uint64_t line, const char *text, const struct audit_read *read);
+void ledger_file(struct ledger *log);
+void ledger_line(struct ledger *log, uint64_t line, const char *text, const struct decoded *read);
 /* A line that cannot be read: a piece that a killed daemon left, or a finding. `torn`: the file ends in it, as one
  * that is being written may. */
-void audit_log_bad(struct audit_log *log, uint64_t line, const char *why, bool torn);
-void audit_log_end(struct audit_log *log);
-void audit_log_totals(const struct audit_log *log, struct audit_log_totals *out);
+void ledger_bad(struct ledger *log, uint64_t line, const char *why, bool torn);
+void ledger_end(struct ledger *log);
+void ledger_totals(const struct ledger *log, struct ledger_totals *out);

@@ -1,4 +1,4 @@
-#include "audit/told.h"
+#include "report/told.h"
 
 #include <stdlib.h>
 #include <string.h>

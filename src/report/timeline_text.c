@@ -1,11 +1,11 @@
 /* The timeline as text: a strip of states for each end, then what happened, line by line. */
-#include "cmd/timeline.h"
+#include "report/timeline.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "audit/verify.h"
 #include "base/text.h"
+#include "report/verify.h"
 
 enum { STRIP = 72, TICK = 18 };
 

@@ -12,7 +12,7 @@
 
 #include "audit/chain.h"
 #include "cmd/cmd.h"
-#include "cmd/timeline.h"
+#include "report/timeline.h"
 #include "crypto/crypto.h"
 
 struct story {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "audit/log.h"
+#include "report/ledger.h"
 #include "prng.h"
 
 enum { LINES = 24, FOUND = 64 };
@@ -27,7 +27,7 @@ struct heard {
 	size_t n;
 	struct verify_finding f[FOUND];
 	struct verify_totals verified;
-	struct audit_log_totals log;
+	struct ledger_totals log;
 };
 
 /* Any function of all its bytes will do here; the daemon's is SHA-256. */
@@ -114,10 +114,10 @@ static void test_round_trip(void **state)
 		const struct audit_record r = any_record(&rng);
 		const uint8_t before[AUDIT_CHAIN_LEN] = { c.value[0] };
 		char line[AUDIT_LINE_MAX], again[AUDIT_LINE_MAX];
-		struct audit_read read;
+		struct decoded read;
 		struct audit_chain c2 = c;
 		size_t len = audit_line(line, &r, &c, i % 3 == 0);
-		const char *why = audit_read(&read, line, len);
+		const char *why = decode(&read, line, len);
 
 		if (why)
 			fail_msg("%s: %s", why, line);
@@ -141,16 +141,16 @@ static void test_every_byte(void **state)
 		const struct audit_record r = any_record(&rng);
 		char line[AUDIT_LINE_MAX];
 		const size_t len = audit_line(line, &r, &c, true);
-		struct audit_read read;
+		struct decoded read;
 
 		for (size_t cut = 0; cut < len; cut++) {
 			char *copy = malloc(cut + 1);
 
 			assert_non_null(copy);
 			memcpy(copy, line, cut);
-			assert_non_null(audit_read(&read, copy, cut));
+			assert_non_null(decode(&read, copy, cut));
 			copy = realloc(copy, cut ? cut : 1);
-			assert_non_null(audit_read(&read, copy, cut));
+			assert_non_null(decode(&read, copy, cut));
 			free(copy);
 		}
 		for (size_t at = 0; at < len; at++) {
@@ -158,7 +158,7 @@ static void test_every_byte(void **state)
 			uint8_t value[AUDIT_CHAIN_LEN];
 
 			line[at] = (char)prng_next(&rng);
-			if (line[at] != was && !audit_read(&read, line, len)) {
+			if (line[at] != was && !decode(&read, line, len)) {
 				audit_chain_next(digest, value, read.prev, line, read.chained);
 				/* Hex digits may be written in capitals. */
 				if (memcmp(value, read.chain, sizeof(value)) == 0)
@@ -198,10 +198,10 @@ static void test_refused(void **state)
 		"{\"node_id\":256}",
 		"{\"worker\":true}",
 	};
-	struct audit_read read;
+	struct decoded read;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_non_null(audit_read(&read, wrong[i], strlen(wrong[i])));
+		assert_non_null(decode(&read, wrong[i], strlen(wrong[i])));
 }
 
 /* One thing wrong in a line that is right otherwise. */
@@ -230,23 +230,23 @@ static void test_refused_nearly_right(void **state)
 		.event = AUDIT_POLICY_RELOADED, .seq = 1, .count = 1, .path_from = AUDIT_NO_PATH
 	};
 	char line[AUDIT_LINE_MAX], bad[2 * AUDIT_LINE_MAX];
-	struct audit_read read;
+	struct decoded read;
 	const char *why;
 
 	r.path_to = AUDIT_NO_PATH;
 	audit_line(line, &r, &c, false);
-	assert_null(audit_read(&read, line, strlen(line)));
+	assert_null(decode(&read, line, strlen(line)));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const char *at = strstr(line, wrong[i].from);
 
 		assert_non_null(at);
 		snprintf(bad, sizeof(bad), "%.*s%s%s", (int)(at - line), line, wrong[i].to,
 			 at + strlen(wrong[i].from));
-		if (!audit_read(&read, bad, strlen(bad)))
+		if (!decode(&read, bad, strlen(bad)))
 			fail_msg("taken: %s", bad);
 	}
 	memset(bad, ' ', sizeof(bad));
-	why = audit_read(&read, bad, AUDIT_LINE_MAX);
+	why = decode(&read, bad, AUDIT_LINE_MAX);
 	assert_string_equal(why, "the line is too long");
 }
 
@@ -298,25 +298,25 @@ static void judge(const struct book *b, struct heard *h)
 {
 	struct verify *v = verify_new(found, h);
 	uint32_t origins = 0;
-	struct audit_log *log = audit_log_new(v, &origins, digest, found, h);
+	struct ledger *log = ledger_new(v, &origins, digest, found, h);
 
 	h->n = 0;
 	for (size_t i = 0; i < b->n; i++) {
-		struct audit_read read;
-		const char *why = audit_read(&read, b->text[i], strlen(b->text[i]));
+		struct decoded read;
+		const char *why = decode(&read, b->text[i], strlen(b->text[i]));
 
 		if (b->file[i])
-			audit_log_file(log);
+			ledger_file(log);
 		if (why)
-			audit_log_bad(log, i, why, b->torn && i + 1 == b->n);
+			ledger_bad(log, i, why, b->torn && i + 1 == b->n);
 		else
-			audit_log_line(log, i, b->text[i], &read);
+			ledger_line(log, i, b->text[i], &read);
 	}
-	audit_log_end(log);
+	ledger_end(log);
 	verify_end(v);
 	verify_totals(v, &h->verified);
-	audit_log_totals(log, &h->log);
-	audit_log_free(log);
+	ledger_totals(log, &h->log);
+	ledger_free(log);
 	verify_free(v);
 }
 

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "audit/read.h"
+#include "report/decode.h"
 
 struct logs;
 
@@ -19,7 +19,7 @@ struct logs_line {
 	const char *text;
 	const char *bad; /* NULL, or why it cannot be read: then `read` is not valid */
 	bool torn;           /* and the file ends in it */
-	struct audit_read read;
+	struct decoded read;
 };
 
 /* NULL, having said why on standard error. `paths` must live as long. */

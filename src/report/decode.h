@@ -7,7 +7,7 @@
 #include "audit/audit.h"
 #include "audit/chain.h"
 
-struct audit_read {
+struct decoded {
 	struct audit_record r;
 	bool has_prev;
 	uint8_t run[AUDIT_RUN_LEN], prev[AUDIT_CHAIN_LEN], chain[AUDIT_CHAIN_LEN];
@@ -15,4 +15,4 @@ struct audit_read {
 };
 
 /* NULL, or what is wrong with this line (without its newline). `out` is complete only without error. */
-const char *audit_read(struct audit_read *out, const char *line, size_t len);
+const char *decode(struct decoded *out, const char *line, size_t len);

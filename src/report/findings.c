@@ -7,12 +7,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "audit/log.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
-#include "cmd/logs.h"
 #include "cmd/options.h"
 #include "crypto/crypto.h"
+#include "report/ledger.h"
+#include "report/logs.h"
 
 static const char usage[] =
 	"usage: jumpvpnd verify [--json] LOG...\n\n"
@@ -28,7 +28,7 @@ struct report {
 	bool json;
 	uint64_t findings, notes;
 	json_t *finding_list, *note_list;
-	struct audit_log **log;
+	struct ledger **log;
 	unsigned int logs;
 };
 
@@ -81,7 +81,7 @@ static void format_time(char out[32], uint64_t ts_ms)
 
 static json_t *json_log(const struct report *rep, const struct logs *logs, unsigned int i)
 {
-	struct audit_log_totals t;
+	struct ledger_totals t;
 	const unsigned int *files;
 	const unsigned int n = logs_files(logs, i, &files);
 	char head[2 * AUDIT_CHAIN_LEN + 1];
@@ -89,7 +89,7 @@ static json_t *json_log(const struct report *rep, const struct logs *logs, unsig
 
 	for (unsigned int k = 0; k < n; k++)
 		json_array_append_new(names, json_string(rep->paths[files[k]]));
-	audit_log_totals(rep->log[i], &t);
+	ledger_totals(rep->log[i], &t);
 	hex_encode(head, t.head, sizeof(t.head));
 	return json_pack("{s:o, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:s}", "files", names, "role",
 			 t.client ? "client" : "server", "node_id", (int)t.node_id, "lines",
@@ -100,14 +100,14 @@ static json_t *json_log(const struct report *rep, const struct logs *logs, unsig
 
 static void print_log(const struct report *rep, const struct logs *logs, unsigned int i)
 {
-	struct audit_log_totals t;
+	struct ledger_totals t;
 	const unsigned int *files;
 	const unsigned int n = logs_files(logs, i, &files);
 	char head[2 * AUDIT_CHAIN_LEN + 1], first[32], last[32];
 
 	for (unsigned int k = 0; k < n; k++)
 		printf("%s%s", k ? ", then " : "", rep->paths[files[k]]);
-	audit_log_totals(rep->log[i], &t);
+	ledger_totals(rep->log[i], &t);
 	if (t.lines == 0) {
 		printf(": no records\n");
 		return;
@@ -174,17 +174,17 @@ static bool read_logs(struct report *rep, struct logs *logs)
 	bool failed;
 
 	while (logs_next(logs, &line, &failed)) {
-		struct audit_log *log = rep->log[line->daemon];
+		struct ledger *log = rep->log[line->daemon];
 
 		if (line->new_file)
-			audit_log_file(log);
+			ledger_file(log);
 		if (line->bad)
-			audit_log_bad(log, place(line), line->bad, line->torn);
+			ledger_bad(log, place(line), line->bad, line->torn);
 		else
-			audit_log_line(log, place(line), line->text, &line->read);
+			ledger_line(log, place(line), line->text, &line->read);
 	}
 	for (unsigned int i = 0; i < rep->logs; i++)
-		audit_log_end(rep->log[i]);
+		ledger_end(rep->log[i]);
 	return !failed;
 }
 
@@ -196,9 +196,9 @@ static int verify(struct report *rep, struct logs *logs)
 	bool ok = v != NULL, whole = false;
 
 	rep->logs = logs_daemons(logs);
-	rep->log = calloc(rep->logs + 1, sizeof(struct audit_log *));
+	rep->log = calloc(rep->logs + 1, sizeof(struct ledger *));
 	for (unsigned int i = 0; ok && rep->log && i < rep->logs; i++) {
-		rep->log[i] = audit_log_new(v, &origins, sha256_2, found, rep);
+		rep->log[i] = ledger_new(v, &origins, sha256_2, found, rep);
 		ok = rep->log[i] != NULL;
 	}
 	if (ok && rep->log)
@@ -216,7 +216,7 @@ static int verify(struct report *rep, struct logs *logs)
 			print_summary(rep, &totals);
 	}
 	for (unsigned int i = 0; rep->log && i < rep->logs; i++)
-		audit_log_free(rep->log[i]);
+		ledger_free(rep->log[i]);
 	free(rep->log);
 	verify_free(v);
 	return whole && rep->findings == 0 ? EXIT_DONE : EXIT_NO;
