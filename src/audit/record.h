@@ -138,3 +138,6 @@ struct audit_record {
 	struct audit_flaps flaps;  /* of SessionStateChange with a count above 1 */
 	struct audit_bounds bounds; /* of SessionCreated, and of PolicyReloaded with a session */
 };
+
+/* Something an operator should look at: a refusal, a forgery, a gap. */
+bool audit_is_warning(const struct audit_record *r);

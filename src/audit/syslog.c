@@ -7,7 +7,6 @@
 #include <syslog.h>
 
 #include "audit/audit.h"
-#include "audit/fields.h"
 
 struct syslog_state {
 	atomic_int facility;

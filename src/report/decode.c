@@ -2,68 +2,30 @@
 
 #include <string.h>
 
+#include "audit/fields.h"
 #include "base/text.h"
 
-enum kind { U8, U32, U64, AT, EVENT, STATE, BOTH_STATES, REASON, ROLE, ID, TEXT, REMOTE, RUN, HASH, COUNT };
-
-#define AT_RECORD(member) offsetof(struct decoded, r.member)
-#define TEXT_OF(member) AT_RECORD(member), sizeof(((struct audit_record *)0)->member)
-
-/* In the order in which they are written: then each is found at once. */
-static const struct key {
-	const char *name;
-	enum kind kind;
-	size_t offset, size;
-	bool needed;
-} keys[] = {
-	{ "seq", U64, AT_RECORD(seq), 0, false },
-	{ "ts_ms", U64, AT_RECORD(ts_ms), 0, true },
-	{ "boot_us", AT, AT_RECORD(at), 0, true },
-	{ "event_type", EVENT, AT_RECORD(event), 0, true },
-	{ "session_id", ID, AT_RECORD(session_id), 0, false },
-	{ "peer", TEXT, TEXT_OF(peer), false },
-	{ "public_key", TEXT, TEXT_OF(public_key), false },
-	{ "role", ROLE, AT_RECORD(client), 0, true },
-	{ "node_id", U8, AT_RECORD(node_id), 0, true },
-	{ "worker", U8, AT_RECORD(worker), 0, true },
-	{ "policy_version", U32, AT_RECORD(policy_version), 0, true },
-	{ "state_version", U32, AT_RECORD(state_version), 0, false },
-	{ "binding_version", U32, AT_RECORD(binding_version), 0, false },
-	{ "from", STATE, AT_RECORD(from), 0, false },
-	{ "to", STATE, AT_RECORD(to), 0, false },
-	{ "state", BOTH_STATES, 0, 0, false },
-	{ "reason_code", REASON, AT_RECORD(reason), 0, true },
-	{ "path_from", U8, AT_RECORD(path_from), 0, false },
-	{ "path_to", U8, AT_RECORD(path_to), 0, false },
-	{ "path_name", TEXT, TEXT_OF(path_name), false },
-	{ "remote", REMOTE, AT_RECORD(remote), 0, false },
-	{ "budget_left", U32, AT_RECORD(budget_left), 0, false },
-	{ "elapsed_ms", U64, AT_RECORD(elapsed_ms), 0, false },
-	{ "retry_after_ms", U32, AT_RECORD(retry_after_ms), 0, false },
-	{ "epoch", U32, AT_RECORD(epoch), 0, false },
-	{ "srtt_us", U32, AT_RECORD(srtt_us), 0, false },
-	{ "loss_ppm", U32, AT_RECORD(loss_ppm), 0, false },
-	{ "late_ms", U32, AT_RECORD(late_ms), 0, false },
-#define X(key) { #key, U64, AT_RECORD(traffic.key), 0, false },
-	AUDIT_TRAFFIC_LIST(X)
-#undef X
-#define X(key) { #key, U32, AT_RECORD(flaps.key), 0, false },
-	AUDIT_FLAPS_LIST(X)
-#undef X
-#define X(key) { #key, U32, AT_RECORD(bounds.key), 0, false },
-	AUDIT_BOUNDS_LIST(X)
-#undef X
-		{ "lost", COUNT, AT_RECORD(count), 0, false },
-	{ "count", COUNT, AT_RECORD(count), 0, false },
-	{ "sources", U32, AT_RECORD(sources), 0, false },
-	{ "run", RUN, offsetof(struct decoded, run), AUDIT_RUN_LEN, true },
-	{ "prev", HASH, offsetof(struct decoded, prev), AUDIT_CHAIN_LEN, false },
-	{ "chain", HASH, offsetof(struct decoded, chain), AUDIT_CHAIN_LEN, true },
+/* What stands behind the record; `chain` last. */
+static const struct audit_field chain_fields[] = {
+	{ "run", FIELD_HEX, FIELD_ALWAYS, offsetof(struct decoded, run), AUDIT_RUN_LEN, .pass = FIELDS_NONE },
+	{ "prev", FIELD_HEX, FIELD_FILLED, offsetof(struct decoded, prev), AUDIT_CHAIN_LEN, .pass = FIELDS_NONE },
+	{ "chain", FIELD_HEX, FIELD_ALWAYS, offsetof(struct decoded, chain), AUDIT_CHAIN_LEN, .pass = FIELDS_NONE },
 };
 
-enum { KEYS = sizeof(keys) / sizeof(keys[0]), VALUE_MAX = 256 };
+enum { CHAIN_FIELDS = sizeof(chain_fields) / sizeof(chain_fields[0]), VALUE_MAX = 256 };
 
-_Static_assert(KEYS <= 64, "a bit for each key");
+_Static_assert(offsetof(struct decoded, r) == 0, "the offsets of a record's fields are those of what is decoded");
+
+static unsigned int key_count(void)
+{
+	return audit_fields_count + CHAIN_FIELDS;
+}
+
+/* In the order in which they are written: then each is found at once. */
+static const struct audit_field *key_at(unsigned int k)
+{
+	return k < audit_fields_count ? &audit_fields[k] : &chain_fields[k - audit_fields_count];
+}
 
 struct cursor {
 	const char *start, *at, *end;
@@ -146,30 +108,30 @@ static bool take_value(struct cursor *c, struct value *v)
 	return v->is_number ? take_number(c, &v->number) : take_text(c, v);
 }
 
-/* A key's place in the list; looked for behind the last one first. KEYS: unknown. */
+/* A key's place in the list; looked for behind the last one first. key_count(): unknown. */
 static unsigned int take_key(struct cursor *c, unsigned int last)
 {
-	const char *name = c->at + 1;
-	const char *quote;
+	const unsigned int keys = key_count();
+	const char *name = c->at + 1, *quote;
 	size_t len;
 
 	if (!take(c, '"'))
-		return KEYS;
+		return keys;
 	quote = memchr(c->at, '"', (size_t)(c->end - c->at));
 	if (!quote)
-		return KEYS;
+		return keys;
 	len = (size_t)(quote - name);
 	c->at = quote + 1;
 	if (!take(c, ':'))
-		return KEYS;
-	for (unsigned int i = 0; i < KEYS; i++) {
-		const unsigned int k = (last + i) % KEYS;
+		return keys;
+	for (unsigned int i = 0; i < keys; i++) {
+		const unsigned int k = (last + i) % keys;
+		const char *key = key_at(k)->key;
 
-		if (keys[k].name[0] == name[0] && strlen(keys[k].name) == len &&
-		    memcmp(keys[k].name, name, len) == 0)
+		if (key[0] == name[0] && strlen(key) == len && memcmp(key, name, len) == 0)
 			return k;
 	}
-	return KEYS;
+	return keys;
 }
 
 static bool name_to(unsigned int *out, const char *(*name)(unsigned int), unsigned int count,
@@ -186,22 +148,22 @@ static bool name_to(unsigned int *out, const char *(*name)(unsigned int), unsign
 	return false;
 }
 
-static bool set_number(struct decoded *out, const struct key *k, uint64_t n)
+static bool set_number(struct decoded *out, const struct audit_field *f, uint64_t n)
 {
-	char *at = (char *)out + k->offset;
+	char *at = (char *)out + f->offset;
 
-	switch (k->kind) {
-	case U8:
+	switch (f->kind) {
+	case FIELD_U8:
 		*(uint8_t *)at = (uint8_t)n;
 		return n <= UINT8_MAX;
-	case U32:
+	case FIELD_U32:
 		*(uint32_t *)(void *)at = (uint32_t)n;
 		return n <= UINT32_MAX;
-	case U64:
-	case COUNT:
+	case FIELD_U64:
+	case FIELD_COUNT:
 		*(uint64_t *)(void *)at = n;
-		return k->kind == U64 || n > 0;
-	case AT:
+		return f->kind == FIELD_U64 || n > 0;
+	case FIELD_TIME:
 		out->r.at.us = (int64_t)n;
 		return n < INT64_MAX / 4;
 	default:
@@ -209,45 +171,41 @@ static bool set_number(struct decoded *out, const struct key *k, uint64_t n)
 	}
 }
 
-static bool set_text(struct decoded *out, const struct key *k, const struct value *v)
+static bool set_text(struct decoded *out, const struct audit_field *f, const struct value *v)
 {
-	char *at = (char *)out + k->offset;
+	char *at = (char *)out + f->offset;
 	unsigned int n = 0;
 	bool ok = v->len == strlen(v->text);
 
-	switch (k->kind) {
-	case EVENT:
+	switch (f->kind) {
+	case FIELD_EVENT:
 		ok = ok && name_to(&n, audit_event_name, AUDIT_EVENT_COUNT, v->text);
 		out->r.event = n;
 		return ok;
-	case STATE:
-	case BOTH_STATES:
+	case FIELD_STATE:
+	case FIELD_STATES:
 		ok = ok && name_to(&n, state_name, STATE_COUNT, v->text);
-		if (k->kind == STATE)
-			*(enum state *)(void *)at = n;
-		else
+		*(enum state *)(void *)at = n;
+		if (f->kind == FIELD_STATES)
 			out->r.from = out->r.to = n;
 		return ok;
-	case REASON:
+	case FIELD_REASON:
 		ok = ok && name_to(&n, reason_name, REASON_MAX + 1, v->text);
 		out->r.reason = n;
 		return ok;
-	case ROLE:
+	case FIELD_ROLE:
 		out->r.client = strcmp(v->text, "client") == 0;
 		return out->r.client || strcmp(v->text, "server") == 0;
-	case ID:
-		out->r.has_session = true;
-		return ok && hex_decode(out->r.session_id, sizeof(out->r.session_id), v->text);
-	case TEXT:
-		if (!ok || v->len > k->size || (v->len == k->size && k->size == 0))
+	case FIELD_HEX:
+		out->r.has_session = out->r.has_session || f->when == FIELD_SESSION;
+		return ok && hex_decode((uint8_t *)at, f->size, v->text);
+	case FIELD_TEXT:
+		if (!ok || v->len > f->size)
 			return false;
-		memcpy(at, v->text, v->len < k->size ? v->len + 1 : v->len);
+		memcpy(at, v->text, v->len < f->size ? v->len + 1 : v->len);
 		return v->len > 0;
-	case REMOTE:
+	case FIELD_REMOTE:
 		return ok && endpoint_parse(v->text, &out->r.remote) && out->r.remote.port != 0;
-	case RUN:
-	case HASH:
-		return ok && hex_decode((uint8_t *)at, k->size, v->text);
 	default:
 		return false;
 	}
@@ -256,23 +214,21 @@ static bool set_text(struct decoded *out, const struct key *k, const struct valu
 /* What must stand together. */
 static const char *judge(const struct decoded *out, uint64_t seen)
 {
-	uint64_t needed = 0, bounds = 0;
-	bool is_change = out->r.event == AUDIT_SESSION_STATE_CHANGE;
-	unsigned int states = 0;
+	uint64_t needed = 0, bounds = 0, of_change = 0, of_others = 0;
+	const bool is_change = out->r.event == AUDIT_SESSION_STATE_CHANGE;
 
-	for (unsigned int i = 0; i < KEYS; i++) {
-		const bool is_state = keys[i].kind == STATE && seen >> i & 1;
+	for (unsigned int i = 0; i < key_count(); i++) {
+		const uint64_t bit = UINT64_C(1) << i;
+		const enum field_when when = key_at(i)->when;
 
-		if (keys[i].needed)
-			needed |= UINT64_C(1) << i;
-		if (keys[i].offset >= AT_RECORD(bounds) &&
-		    keys[i].offset < AT_RECORD(bounds) + sizeof(struct audit_bounds))
-			bounds |= UINT64_C(1) << i;
-		states += is_state ? 1 : keys[i].kind == BOTH_STATES && seen >> i & 1 ? 4 : 0;
+		needed |= when == FIELD_ALWAYS ? bit : 0;
+		bounds |= when == FIELD_BOUNDS ? bit : 0;
+		of_change |= when == FIELD_TRANSITION ? bit : 0;
+		of_others |= when == FIELD_PRESENT ? bit : 0;
 	}
 	if ((seen & needed) != needed)
 		return "a field is missing";
-	if (!out->r.has_session ? states != 0 : states != (is_change ? 2 : 4))
+	if ((seen & (of_change | of_others)) != (!out->r.has_session ? 0 : is_change ? of_change : of_others))
 		return "the states do not fit the event";
 	if ((seen & bounds) != 0 && (seen & bounds) != bounds)
 		return "some bounds are missing";
@@ -299,21 +255,21 @@ const char *decode(struct decoded *out, const char *line, size_t len)
 		const char *before = c.at;
 
 		k = take_key(&c, k);
-		if (k == KEYS)
+		if (k == key_count())
 			return "a key that is not known";
 		if (seen >> k & 1)
 			return "a key stands twice";
 		seen |= UINT64_C(1) << k;
 		if (!take_value(&c, &v))
 			return "a value cannot be read";
-		if (!(v.is_number ? set_number(out, &keys[k], v.number) : set_text(out, &keys[k], &v)))
+		if (!(v.is_number ? set_number(out, key_at(k), v.number) : set_text(out, key_at(k), &v)))
 			return "a value is out of range";
-		out->has_prev = out->has_prev || strcmp(keys[k].name, "prev") == 0;
+		out->has_prev = out->has_prev || strcmp(key_at(k)->key, "prev") == 0;
 		out->chained = (size_t)(before - 1 - line);
 	} while (take(&c, ','));
 	if (!take(&c, '}') || c.at != c.end)
 		return "no end of the object";
-	if (k != KEYS - 1)
+	if (k != key_count() - 1)
 		return "the chain does not stand last";
 	return judge(out, seen);
 }

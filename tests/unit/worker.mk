@@ -4,7 +4,7 @@ test_way_SRCS := src/worker/uplink.c src/worker/links.c src/net/netlink.c src/ne
 test_way_LIBS := $(MNL_LIBS)
 test_share_SRCS := src/worker/share.c src/base/addr.c
 test_refused_SRCS := src/worker/refused.c src/base/addr.c
-test_metrics_SRCS := src/ctl/metrics.c src/session/counter.c src/proto/names.c src/audit/fields.c src/base/addr.c
+test_metrics_SRCS := src/ctl/metrics.c src/session/counter.c src/proto/names.c src/audit/record.c src/base/addr.c
 test_metrics_LIBS = $(UV_LIBS)
 # A scripted engine stands behind the workers.
 test_worker_SRCS := src/worker/worker.c src/worker/io.c src/worker/packets.c src/worker/affinity.c src/worker/share.c \
