@@ -13,7 +13,7 @@ static const struct command {
 	const char *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-#define X(name, summary) { #name, summary, cmd_##name },
+#define X(name, function, summary) { #name, summary, cmd_##function },
 	CMD_LIST(X)
 #undef X
 };

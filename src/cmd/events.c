@@ -1,33 +1,33 @@
 #include <stdio.h>
 
-#include "cmd/client.h"
+#include "cmd/ask.h"
 #include "cmd/cmd.h"
 #include "cmd/render.h"
 
-static void print_event(const struct client_options *o, const json_t *record, const char *text)
+static void print_event(const struct ask_options *o, const json_t *record, const char *text)
 {
 	if (o->json)
 		puts(text);
 	else
-		render_event(stdout, record, client_colour());
+		render_event(stdout, record, ask_colour());
 }
 
-static int follow(const struct client_options *o, json_t *request)
+static int follow(const struct ask_options *o, json_t *request)
 {
-	struct client *c;
-	int code = client_ask(&c, o, request);
+	struct ask *c;
+	int code = ask_open(&c, o, request);
 	const char *text;
 	json_t *line;
 
 	if (code != EXIT_DONE)
 		return code;
-	line = client_next(c, NULL);
-	if (line && !client_accepted(o, line))
+	line = ask_next(c, NULL);
+	if (line && !ask_accepted(o, line))
 		code = EXIT_NO;
-	client_wait_forever(c);
+	ask_wait_forever(c);
 	while (line && code == EXIT_DONE) {
 		json_decref(line);
-		line = client_next(c, &text);
+		line = ask_next(c, &text);
 		if (line)
 			print_event(o, line, text);
 		if (fflush(stdout) != 0) /* nobody reads any more */
@@ -38,11 +38,11 @@ static int follow(const struct client_options *o, json_t *request)
 		code = EXIT_UNREACHABLE;
 	}
 	json_decref(line);
-	client_close(c);
+	ask_close(c);
 	return code;
 }
 
-static int backlog(struct client_options *o, json_t *request)
+static int backlog(struct ask_options *o, json_t *request)
 {
 	bool json = o->json;
 	json_t *answer, *record;
@@ -50,11 +50,11 @@ static int backlog(struct client_options *o, json_t *request)
 	int code;
 
 	o->json = false; /* one record a line here too, not the answer around them */
-	code = client_call(o, request, &answer);
+	code = ask_call(o, request, &answer);
 	o->json = json;
 	json_array_foreach(json_object_get(answer, "events"), i, record) {
 		if (!json) {
-			render_event(stdout, record, client_colour());
+			render_event(stdout, record, ask_colour());
 			continue;
 		}
 		json_dumpf(record, stdout, JSON_COMPACT);
@@ -70,15 +70,15 @@ static int backlog(struct client_options *o, json_t *request)
 
 int cmd_events(int argc, char **argv)
 {
-	static const struct client_usage usage = {
+	static const struct ask_usage usage = {
 		.synopsis = "",
 		.text = "Shows the latest audit records, oldest first, one a line; with --json as they are in\n"
 			"the audit log.\n",
-		.takes = CLIENT_FOLLOW | CLIENT_SESSION,
+		.takes = ASK_FOLLOW | ASK_SESSION,
 	};
-	struct client_options o;
+	struct ask_options o;
 	json_t *request;
-	int code = client_options(&o, argc, argv, &usage);
+	int code = ask_options(&o, argc, argv, &usage);
 
 	if (code >= 0)
 		return code;

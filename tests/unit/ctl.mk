@@ -7,7 +7,6 @@ test_cmd_render_SRCS := src/cmd/render.c src/cmd/render_event.c src/cmd/format.c
 test_cmd_render_LIBS := $(JANSSON_LIBS)
 test_cmd_keys_SRCS := src/cmd/keygen.c src/cmd/pubkey.c src/base/text.c src/base/log.c $(wildcard src/crypto/*.c)
 test_cmd_keys_LIBS := $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
-test_cmd_client_SRCS := src/cmd/client.c src/cmd/status.c src/cmd/sessions.c src/cmd/show.c src/cmd/jump.c \
-	src/cmd/terminate.c src/cmd/rekey.c src/cmd/reload.c src/cmd/events.c src/cmd/version.c src/cmd/options.c $(test_cmd_render_SRCS) \
+test_cmd_client_SRCS := src/cmd/ask.c src/cmd/requests.c src/cmd/events.c src/cmd/version.c src/cmd/options.c $(test_cmd_render_SRCS) \
 	src/base/text.c src/base/log.c $(wildcard src/crypto/*.c)
 test_cmd_client_LIBS := $(JANSSON_LIBS) $(UV_LIBS) $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS) -pthread

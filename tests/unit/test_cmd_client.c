@@ -123,20 +123,20 @@ static struct result ask(int (*cmd)(int argc, char **argv), const char *line, co
 static void test_orders(void **state)
 {
 	struct result r =
-		ask(cmd_jump, "jump ab lte", "{\"command\":\"jump\",\"session\":\"ab\",\"path\":\"lte\"}",
+		ask(cmd_request, "jump ab lte", "{\"command\":\"jump\",\"session\":\"ab\",\"path\":\"lte\"}",
 		    "{\"ok\":true,\"note\":\"jumping to lte\"}\n");
 
 	assert_int_equal(r.code, 0);
 	assert_string_equal(r.out, "jumping to lte\n");
 	assert_string_equal(r.err, "");
-	r = ask(cmd_jump, "jump 1", "{\"command\":\"jump\",\"path\":\"1\"}", "{\"ok\":true}\n");
+	r = ask(cmd_request, "jump 1", "{\"command\":\"jump\",\"path\":\"1\"}", "{\"ok\":true}\n");
 	assert_string_equal(r.out, "done\n");
-	r = ask(cmd_terminate, "terminate bob", "{\"command\":\"terminate\",\"session\":\"bob\"}",
+	r = ask(cmd_request, "terminate bob", "{\"command\":\"terminate\",\"session\":\"bob\"}",
 		"{\"ok\":true}\n");
 	assert_int_equal(r.code, 0);
-	r = ask(cmd_rekey, "rekey bob", "{\"command\":\"rekey\",\"session\":\"bob\"}", "{\"ok\":true}\n");
+	r = ask(cmd_request, "rekey bob", "{\"command\":\"rekey\",\"session\":\"bob\"}", "{\"ok\":true}\n");
 	assert_int_equal(r.code, 0);
-	r = ask(cmd_reload, "reload --json", "{\"command\":\"reload\"}", "{\"ok\":true,\"note\":\"n\"}\n");
+	r = ask(cmd_request, "reload --json", "{\"command\":\"reload\"}", "{\"ok\":true,\"note\":\"n\"}\n");
 	assert_string_equal(r.out, "{\"ok\":true,\"note\":\"n\"}\n");
 }
 
@@ -145,29 +145,29 @@ static void test_refused(void **state)
 	static const char answer[] =
 		"{\"ok\":false,\"error\":\"too \\u001bsoon\",\"reason\":\"cooldown_active\","
 		"\"retry_after_ms\":1200}\n";
-	struct result r = ask(cmd_jump, "jump 1", "{\"command\":\"jump\",\"path\":\"1\"}", answer);
+	struct result r = ask(cmd_request, "jump 1", "{\"command\":\"jump\",\"path\":\"1\"}", answer);
 
 	assert_int_equal(r.code, 1);
 	assert_string_equal(r.out, "");
 	assert_string_equal(r.err, "jumpvpnd jump: too ?soon (cooldown_active); try again in 1.2 s\n");
-	r = ask(cmd_jump, "jump --json 1", "{\"command\":\"jump\",\"path\":\"1\"}", answer);
+	r = ask(cmd_request, "jump --json 1", "{\"command\":\"jump\",\"path\":\"1\"}", answer);
 	assert_int_equal(r.code, 1);
 	assert_non_null(strstr(r.out, "\"retry_after_ms\":1200}\n"));
 }
 
 static void test_reading(void **state)
 {
-	struct result r = ask(cmd_sessions, "sessions", "{\"command\":\"sessions\"}",
+	struct result r = ask(cmd_request, "sessions", "{\"command\":\"sessions\"}",
 			      "{\"ok\":true,\"sessions\":[]}\n");
 
 	assert_int_equal(r.code, 0);
 	assert_string_equal(r.out, "There is no session.\n");
-	r = ask(cmd_show, "show ab", "{\"command\":\"show\",\"session\":\"ab\"}",
+	r = ask(cmd_request, "show ab", "{\"command\":\"show\",\"session\":\"ab\"}",
 		"{\"ok\":true,\"session\":{\"peer\":\"p\"}}\n");
 	assert_int_equal(strncmp(r.out, "session of p, worker 0\n", 23), 0);
-	r = ask(cmd_show, "show", "{\"command\":\"show\"}", "{\"ok\":true,\"session\":{}}\n");
+	r = ask(cmd_request, "show", "{\"command\":\"show\"}", "{\"ok\":true,\"session\":{}}\n");
 	assert_int_equal(r.code, 0);
-	r = ask(cmd_status, "status --json", "{\"command\":\"status\"}", "{\"ok\":true, \"x\":1}\n");
+	r = ask(cmd_request, "status --json", "{\"command\":\"status\"}", "{\"ok\":true, \"x\":1}\n");
 	assert_string_equal(r.out, "{\"ok\":true,\"x\":1}\n");
 }
 
@@ -227,44 +227,50 @@ static void test_version(void **state)
 
 static void test_unreachable(void **state)
 {
-	struct result r = run(cmd_status, "status");
+	struct result r = run(cmd_request, "status");
 
 	assert_int_equal(r.code, 3);
 	assert_string_equal(r.out, "");
 	assert_non_null(strstr(r.err, path));
 	assert_non_null(strstr(r.err, "jumpvpnd run -c FILE"));
-	r = run(cmd_status, "status -s /nonexistent/other.sock"); /* goes before the environment */
+	r = run(cmd_request, "status -s /nonexistent/other.sock"); /* goes before the environment */
 	assert_int_equal(r.code, 3);
 	assert_non_null(strstr(r.err, "/nonexistent/other.sock: No such file"));
-	r = ask(cmd_status, "status", "{\"command\":\"status\"}", ""); /* closes without a word */
+	r = ask(cmd_request, "status", "{\"command\":\"status\"}", ""); /* closes without a word */
 	assert_int_equal(r.code, 3);
-	r = ask(cmd_status, "status", "{\"command\":\"status\"}", "rubbish\n");
+	r = ask(cmd_request, "status", "{\"command\":\"status\"}", "rubbish\n");
 	assert_int_equal(r.code, 3);
 }
 
 static void test_usage(void **state)
 {
-	static int (*const commands[])(int argc, char **argv) = { cmd_status, cmd_sessions,  cmd_show,
-								  cmd_jump,   cmd_terminate, cmd_rekey,
-								  cmd_events, cmd_reload };
+	static const char *const commands[] = { "status",    "sessions", "show",   "jump",
+						"terminate", "rekey",	 "reload", "events" };
+	char line[64], usage[64];
 	struct result r;
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
-		r = run(commands[i], "test --help");
+		int (*const cmd)(int argc, char **argv) = strcmp(commands[i], "events") ? cmd_request : cmd_events;
+
+		snprintf(usage, sizeof(usage), "usage: jumpvpnd %s", commands[i]);
+		snprintf(line, sizeof(line), "%s --help", commands[i]);
+		r = run(cmd, line);
 		assert_int_equal(r.code, 0);
-		assert_non_null(strstr(r.out, "usage: jumpvpnd test"));
+		assert_non_null(strstr(r.out, usage));
 		assert_non_null(strstr(r.out, "--socket"));
 		assert_non_null(strstr(r.out, "Exit codes"));
-		r = run(commands[i], "test --bogus");
+		snprintf(line, sizeof(line), "%s --bogus", commands[i]);
+		r = run(cmd, line);
 		assert_int_equal(r.code, 2);
-		assert_non_null(strstr(r.err, "usage: jumpvpnd test"));
-		r = run(commands[i], "test one two three");
+		assert_non_null(strstr(r.err, usage));
+		snprintf(line, sizeof(line), "%s one two three", commands[i]);
+		r = run(cmd, line);
 		assert_int_equal(r.code, 2);
 	}
-	assert_int_equal(run(cmd_jump, "jump").code, 2);
-	assert_int_equal(run(cmd_status, "status -f").code, 2); /* nothing to follow */
-	assert_int_equal(run(cmd_sessions, "sessions --session x").code, 2);
-	assert_int_equal(run(cmd_status, "status -s").code, 2);
+	assert_int_equal(run(cmd_request, "jump").code, 2);
+	assert_int_equal(run(cmd_request, "status -f").code, 2); /* nothing to follow */
+	assert_int_equal(run(cmd_request, "sessions --session x").code, 2);
+	assert_int_equal(run(cmd_request, "status -s").code, 2);
 }
 
 int main(void)

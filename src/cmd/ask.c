@@ -1,4 +1,4 @@
-#include "cmd/client.h"
+#include "cmd/ask.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +18,7 @@
 
 enum { PATIENCE_S = 10 };
 
-struct client {
+struct ask {
 	FILE *stream;
 	char *line;
 	size_t cap;
@@ -26,16 +26,16 @@ struct client {
 
 /* --- options --- */
 
-static int help(const char *name, const struct client_usage *usage, FILE *out)
+static int help(const char *name, const struct ask_usage *usage, FILE *out)
 {
 	fprintf(out, "usage: jumpvpnd %s [OPTIONS]%s%s\n", name, *usage->synopsis ? " " : "",
 		usage->synopsis);
 	if (out != stdout)
 		return EXIT_USAGE;
 	fprintf(out, "\n%s\n", usage->text);
-	if (usage->takes & CLIENT_FOLLOW)
+	if (usage->takes & ASK_FOLLOW)
 		fprintf(out, "  -f, --follow       go on with what happens, until interrupted\n");
-	if (usage->takes & CLIENT_SESSION)
+	if (usage->takes & ASK_SESSION)
 		fprintf(out,
 			"      --session ID   only this session: the beginning of its ID, or its peer\n");
 	fprintf(out,
@@ -47,13 +47,13 @@ static int help(const char *name, const struct client_usage *usage, FILE *out)
 	return EXIT_DONE;
 }
 
-static int usage_error(const char *name, const struct client_usage *usage, const char *what)
+static int usage_error(const char *name, const struct ask_usage *usage, const char *what)
 {
 	fprintf(stderr, "jumpvpnd %s: %s\n", name, what);
 	return help(name, usage, stderr);
 }
 
-static bool take_option(struct client_options *o, const struct client_usage *usage, int c)
+static bool take_option(struct ask_options *o, const struct ask_usage *usage, int c)
 {
 	switch (c) {
 	case 's':
@@ -64,16 +64,16 @@ static bool take_option(struct client_options *o, const struct client_usage *usa
 		return true;
 	case 'f':
 		o->follow = true;
-		return usage->takes & CLIENT_FOLLOW;
+		return usage->takes & ASK_FOLLOW;
 	case 'S':
 		o->session = optarg;
-		return usage->takes & CLIENT_SESSION;
+		return usage->takes & ASK_SESSION;
 	default:
 		return false;
 	}
 }
 
-int client_options(struct client_options *o, int argc, char **argv, const struct client_usage *usage)
+int ask_options(struct ask_options *o, int argc, char **argv, const struct ask_usage *usage)
 {
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, 's' }, { "json", no_argument, NULL, 'j' },
@@ -83,7 +83,7 @@ int client_options(struct client_options *o, int argc, char **argv, const struct
 	const char *env = getenv("JUMPVPN_SOCKET");
 	int c;
 
-	*o = (struct client_options){ .name = argv[0], .socket = env && *env ? env : DEFAULT_SOCKET };
+	*o = (struct ask_options){ .name = argv[0], .socket = env && *env ? env : DEFAULT_SOCKET };
 	optind = 0; /* start afresh */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "s:fh", options, NULL)) != -1) {
@@ -100,7 +100,7 @@ int client_options(struct client_options *o, int argc, char **argv, const struct
 	return -1;
 }
 
-bool client_colour(void)
+bool ask_colour(void)
 {
 	const char *no = getenv("NO_COLOR");
 
@@ -109,7 +109,7 @@ bool client_colour(void)
 
 /* --- the connection --- */
 
-static int unreachable(const struct client_options *o, int err)
+static int unreachable(const struct ask_options *o, int err)
 {
 	fprintf(stderr, "jumpvpnd %s: no daemon answers at %s: %s\n", o->name, o->socket, strerror(err));
 	if (err == EACCES || err == EPERM)
@@ -166,11 +166,11 @@ static int send_request(int fd, const json_t *request)
 	return err;
 }
 
-int client_ask(struct client **out, const struct client_options *o, json_t *request)
+int ask_open(struct ask **out, const struct ask_options *o, json_t *request)
 {
 	int fd = connect_to(o->socket);
 	int err = fd < 0 ? -fd : send_request(fd, request);
-	struct client *c = err ? NULL : calloc(1, sizeof(*c));
+	struct ask *c = err ? NULL : calloc(1, sizeof(*c));
 
 	json_decref(request);
 	if (c)
@@ -185,7 +185,7 @@ int client_ask(struct client **out, const struct client_options *o, json_t *requ
 	return EXIT_DONE;
 }
 
-json_t *client_next(struct client *c, const char **text)
+json_t *ask_next(struct ask *c, const char **text)
 {
 	ssize_t n = getline(&c->line, &c->cap, c->stream);
 
@@ -198,12 +198,12 @@ json_t *client_next(struct client *c, const char **text)
 	return json_loadb(c->line, (size_t)n, 0, NULL);
 }
 
-void client_wait_forever(struct client *c)
+void ask_wait_forever(struct ask *c)
 {
 	set_patience(fileno(c->stream), 0);
 }
 
-void client_close(struct client *c)
+void ask_close(struct ask *c)
 {
 	if (!c)
 		return;
@@ -214,7 +214,7 @@ void client_close(struct client *c)
 
 /* --- answers --- */
 
-bool client_accepted(const struct client_options *o, const json_t *answer)
+bool ask_accepted(const struct ask_options *o, const json_t *answer)
 {
 	const char *error = json_string_value(json_object_get(answer, "error"));
 	const char *reason = json_string_value(json_object_get(answer, "reason"));
@@ -233,77 +233,34 @@ bool client_accepted(const struct client_options *o, const json_t *answer)
 	return false;
 }
 
-void client_print_json(const json_t *o)
+static void print_json(const json_t *o)
 {
 	json_dumpf(o, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
 	putchar('\n');
 }
 
-int client_call(const struct client_options *o, json_t *request, json_t **answer)
+int ask_call(const struct ask_options *o, json_t *request, json_t **answer)
 {
-	struct client *c;
-	int code = client_ask(&c, o, request);
+	struct ask *c;
+	int code = ask_open(&c, o, request);
 	json_t *got;
 
 	*answer = NULL;
 	if (code != EXIT_DONE)
 		return code;
 	errno = 0;
-	got = client_next(c, NULL);
+	got = ask_next(c, NULL);
 	if (!got)
 		code = unreachable(o, errno ? errno : ECONNRESET);
-	client_close(c);
+	ask_close(c);
 	if (!got)
 		return code;
 	if (o->json)
-		client_print_json(got);
-	if (!client_accepted(o, got)) {
+		print_json(got);
+	if (!ask_accepted(o, got)) {
 		json_decref(got);
 		return EXIT_NO;
 	}
 	*answer = got;
 	return EXIT_DONE;
-}
-
-int client_command(const struct client_options *o, json_t *request)
-{
-	json_t *answer;
-	int code = client_call(o, request, &answer);
-	const char *note = json_string_value(json_object_get(answer, "note"));
-
-	if (answer && !o->json) {
-		render_text(stdout, note ? note : "done");
-		putchar('\n');
-	}
-	json_decref(answer);
-	return code;
-}
-
-static json_t *request_of(const struct client_options *o, int argc, char **argv)
-{
-	return json_pack("{s:s, s:s*}", "command", o->name, "session", optind < argc ? argv[optind] : NULL);
-}
-
-int client_tell(int argc, char **argv, const struct client_usage *usage)
-{
-	struct client_options o;
-	const int code = client_options(&o, argc, argv, usage);
-
-	return code >= 0 ? code : client_command(&o, request_of(&o, argc, argv));
-}
-
-int client_view(int argc, char **argv, const struct client_usage *usage,
-		void (*render)(FILE *out, const json_t *answer, bool colour))
-{
-	struct client_options o;
-	json_t *answer;
-	int code = client_options(&o, argc, argv, usage);
-
-	if (code >= 0)
-		return code;
-	code = client_call(&o, request_of(&o, argc, argv), &answer);
-	if (answer && !o.json)
-		render(stdout, answer, client_colour());
-	json_decref(answer);
-	return code;
 }
