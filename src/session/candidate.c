@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+/* The server has others at least 50 ms (PROTO_RETRY_MIN_MS) after the last ones. */
+#define LOCATORS_ASK_MS 100
+
 static struct client *client_of(const struct session *s)
 {
 	return s->engine->client;
@@ -46,6 +49,54 @@ static struct path *fresh_slot(struct session *s)
 		if (s->path[i].issued && !s->path[i].spent && s->path[i].number == PATH_NONE)
 			return &s->path[i];
 	return NULL;
+}
+
+/* Each slot that is not in use had its locator used. */
+static bool lacks_locators(struct session *s)
+{
+	bool spent = false;
+
+	for (uint8_t i = 0; i < s->slots; i++)
+		spent |= s->path[i].spent;
+	return spent && !fresh_slot(s);
+}
+
+/*
+ * Without a fresh locator no path can be opened, also when the next heartbeat is far: a PING tells which ones are spent, at once
+ * and then less and less often, until others come.
+ */
+static void ask_locators(struct session *s, struct jv_time now)
+{
+	struct client *c = client_of(s);
+
+	if (!lacks_locators(s)) {
+		c->locators_ask_ms = 0;
+		return;
+	}
+	if (s != c->session || (c->locators_ask_ms > 0 && time_before(now, c->locators_ask)))
+		return;
+	ping_send(s->active, 0, now);
+	c->locators_ask_ms = c->locators_ask_ms == 0 ? LOCATORS_ASK_MS : 2 * c->locators_ask_ms;
+	if (c->locators_ask_ms > s->policy.standby_probe_ms)
+		c->locators_ask_ms = s->policy.standby_probe_ms;
+	c->locators_ask = time_add_ms(now, c->locators_ask_ms);
+}
+
+/* When something is to be done for want of a locator. */
+static struct jv_time wanting_due(struct session *s)
+{
+	const struct client *c = client_of(s);
+
+	return time_min(lacks_locators(s) ? c->locators_ask : TIME_NEVER,
+			c->order.session == s ? c->order.until : TIME_NEVER);
+}
+
+bool candidate_has_locator(struct session *s, struct jv_time now)
+{
+	if (fresh_slot(s))
+		return true;
+	ask_locators(s, now);
+	return false;
 }
 
 bool candidate_has_room(struct session *s, uint8_t number, struct jv_time now)
@@ -247,6 +298,40 @@ void client_ask_others(struct session *s, struct jv_time now)
 	client_standby(s, now);
 }
 
+/*
+ * The way of a candidate is another one: its path is opened anew, the active one by a jump. Where no locator is left for that,
+ * it stays to be done.
+ */
+static void take_move(struct engine *e, uint8_t n, struct jv_time now)
+{
+	struct known_candidate *k = &e->client->candidate[n];
+	struct session *s = e->client->session;
+	const struct path *old;
+
+	if (s && s->active && !ladder_settled(e->client, k, now))
+		return;
+	k->moves = false;
+	if (!s || !s->active)
+		return;
+	old = session_path_numbered(s, n);
+	if (s->active->number == n)
+		client_path_dead(s, REASON_ADDRESS_CHANGED, now);
+	else
+		client_open(s, n, now);
+	k->moves = old && s == e->client->session && session_path_numbered(s, n) == old;
+}
+
+/* What could not move for want of a locator, or was just left by data that may still be under way. */
+static void move_waiting(struct session *s, struct jv_time now)
+{
+	const struct client *c = client_of(s);
+
+	for (uint8_t n = 0; s == c->session && n < PROTO_PATHS_MAX; n++)
+		if (c->candidate[n].moves && fresh_slot(s) && (!s->draining || s->draining->number != n) &&
+		    (s->active->number != n || s->state == STATE_ATTACHED || s->state == STATE_VOLATILE))
+			take_move(s->engine, n, now);
+}
+
 void client_standby(struct session *s, struct jv_time now)
 {
 	struct jv_time next = time_add_ms(now, s->policy.standby_probe_ms);
@@ -258,10 +343,15 @@ void client_standby(struct session *s, struct jv_time now)
 		if (is_standby(s, &s->path[i]) &&
 		    (is_twin(s, &s->path[i]) || !time_before(now, standby_due(s, &s->path[i]))))
 			probe(s, &s->path[i], now);
+	move_waiting(s, now);
 	client_open_missing(s, now);
+	client_order_again(s, now);
+	ask_locators(s, now);
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, &s->path[i]))
 			next = time_min(next, standby_due(s, &s->path[i]));
+	if (s == client_of(s)->session)
+		next = time_min(next, wanting_due(s));
 	if (s->draining)
 		next = time_min(next, s->drain_until);
 	timer_start(&s->engine->wheel, &s->standby, next);
@@ -284,7 +374,9 @@ void client_locators(struct session *s, const struct frame *f, struct jv_time no
 		session_issue(s, l->slot, l->locator, l->token);
 	}
 	s->locators_seq = f->locators.seq;
+	move_waiting(s, now);
 	client_open_missing(s, now);
+	client_order_again(s, now);
 }
 
 void client_policy(struct session *s, const struct frame *f, struct jv_time now)
@@ -417,22 +509,6 @@ void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, st
 	candidate_lost(c->session, number, why, now);
 	if (c->session)
 		client_open_missing(c->session, now); /* its place is free */
-}
-
-static void take_move(struct engine *e, uint8_t n, struct jv_time now)
-{
-	struct known_candidate *k = &e->client->candidate[n];
-	struct session *s = e->client->session;
-
-	if (s && s->active && !ladder_settled(e->client, k, now))
-		return;
-	k->moves = false;
-	if (!s || !s->active)
-		return;
-	if (s->active->number == n)
-		client_path_dead(s, REASON_ADDRESS_CHANGED, now);
-	else
-		client_open(s, n, now);
 }
 
 void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now)

@@ -4,6 +4,7 @@
  */
 #include "session/session.h"
 
+#define ORDER_WAIT_MS 2000 /* an order waits for a fresh locator */
 #define FAILBACK_DOUBT_MAX 5 /* a switch back waits 2^5 times as long at most */
 
 /* --- orders --- */
@@ -30,9 +31,25 @@ static enum reason order_denied(struct session *s, uint8_t number, uint32_t *ret
 	return *retry_after_ms > 0 ? why : REASON_NONE;
 }
 
-void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
+static void refused(struct session *s, struct path *p, uint64_t token, enum reason why, uint32_t retry_after_ms,
+		    struct jv_time now)
 {
-	struct engine *e = s->engine;
+	trail_denied(s, why, p, retry_after_ms, now);
+	if (token)
+		s->engine->io.jump_done(s->engine->ctx, token, why, retry_after_ms);
+}
+
+/* Must a path be opened for it, and is there no locator at present? */
+static bool lacks_locator(struct session *s, uint8_t number, struct jv_time now)
+{
+	const struct path *p = session_path_numbered(s, number);
+
+	return s->state == STATE_ATTACHED && candidate_is_up(s, number) && (!p || p == s->active) &&
+	       !candidate_has_locator(s, now);
+}
+
+static void order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
+{
 	struct path *p = NULL;
 	uint32_t retry_after_ms;
 	enum reason why = order_denied(s, number, &retry_after_ms, now);
@@ -45,14 +62,44 @@ void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 			why = REASON_INVALID_TRANSPORT_CANDIDATE;
 	}
 	if (why != REASON_NONE) {
-		trail_denied(s, why, p, retry_after_ms, now);
-		if (token)
-			e->io.jump_done(e->ctx, token, why, retry_after_ms);
+		refused(s, p, token, why, retry_after_ms, now);
 		return;
 	}
 	s->jump.ordered = token != 0;
 	s->jump.token = token;
 	comfort(s, p, REASON_POLICY_FORCED, now);
+}
+
+void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
+{
+	struct order *waiting = &s->engine->client->order;
+
+	if (waiting->session || !lacks_locator(s, number, now))
+		order(s, number, token, now);
+	else
+		*waiting = (struct order){ s, number, token, time_add_ms(now, ORDER_WAIT_MS) };
+}
+
+void client_order_again(struct session *s, struct jv_time now)
+{
+	struct order *waiting = &s->engine->client->order;
+	const struct order o = *waiting;
+
+	if (o.session != s || (time_before(now, o.until) && lacks_locator(s, o.number, now)))
+		return;
+	waiting->session = NULL;
+	order(s, o.number, o.token, now);
+}
+
+void client_order_ends(struct session *s, enum reason why)
+{
+	struct order *waiting = &s->engine->client->order;
+
+	if (waiting->session != s)
+		return;
+	waiting->session = NULL;
+	if (waiting->token)
+		s->engine->io.jump_done(s->engine->ctx, waiting->token, why, 0);
 }
 
 void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now)

@@ -10,6 +10,7 @@
 #include "session/session.h"
 
 #define CALL_AHEAD_MS 1000 /* so that a WELCOME is there when the time has come */
+#define IDLE_MAX_MS 10000  /* between heartbeats, where there is another endpoint to go to */
 #define ASKED_MS 1000      /* for so long at least the session asks in vain */
 #define GRACE_MIN_MS 250   /* for the session to answer, once somebody does */
 #define GRACE_MAX_MS 2000
@@ -17,6 +18,17 @@
 static uint32_t after_ms(const struct client *c)
 {
 	return c->engine->config->failover_after_ms;
+}
+
+/* Another gateway may be alive while this one is dead: a session that rests must not learn of it too late. */
+uint32_t failover_idle_ms(const struct session *s)
+{
+	const struct client *c = s->engine->client;
+	const uint32_t idle = s->policy.heartbeat_idle_ms;
+
+	if (after_ms(c) == 0 || !s->active || c->candidate[s->active->number].c.remotes < 2)
+		return idle;
+	return idle < IDLE_MAX_MS ? idle : IDLE_MAX_MS;
 }
 
 /*

@@ -50,7 +50,7 @@ static struct jv_time heartbeat_due(const struct session *s, const struct path *
 	if (time_since_ms(now, s->last_data) < pol->heartbeat_interval_ms)
 		return time_add_ms(p->ping_sent, pol->heartbeat_interval_ms);
 	/* Data may begin to flow at any moment: then the silence rule takes over. */
-	return time_add_ms(p->ping_sent, pol->heartbeat_idle_ms);
+	return time_add_ms(p->ping_sent, failover_idle_ms(s));
 }
 
 static struct jv_time next_look(struct session *s, struct jv_time now)

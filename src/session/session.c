@@ -237,6 +237,8 @@ void session_end(struct session *s, enum reason why, struct jv_time now)
 	if (s->jump.ordered)
 		e->io.jump_done(e->ctx, s->jump.token, why, 0);
 	s->jump.ordered = false;
+	if (e->client)
+		client_order_ends(s, why);
 	unlink_session(s);
 	if (!birth && *late_of(e, s->peer))
 		session_forget(*late_of(e, s->peer));

@@ -203,6 +203,14 @@ struct client {
 	struct session *session; /* the one that carries data */
 	struct session *next;    /* in BIRTH: first session, or the one to come */
 	struct session *late;    /* superseded, and drained */
+	struct jv_time locators_ask; /* when the server is asked again for fresh ones, and */
+	uint32_t locators_ask_ms;    /* how much later the next time; 0: none is lacking */
+	struct order {               /* one that needs a fresh locator, and waits for it */
+		struct session *session; /* NULL: none does */
+		uint8_t number;          /* of the candidate to go to */
+		uint64_t token;
+		struct jv_time until;
+	} order;
 	bool connecting;
 	struct jv_time connecting_since;
 	uint32_t tries;            /* rounds through all remotes of all candidates */
@@ -575,6 +583,8 @@ void proof_look(struct session *s, struct jv_time now);
 
 /* failover.c: another endpoint beside a session that is silent */
 void failover_init(struct client *c);
+/* How often at least the client of a session that rests asks whether the gateway is there; milliseconds. */
+uint32_t failover_idle_ms(const struct session *s);
 /* The session's state has changed: is it to be watched? */
 void failover_watch(struct session *s, struct jv_time now);
 /* Something authentic came. */
@@ -652,6 +662,10 @@ uint32_t client_forbidden_ms(struct session *s, enum reason evidence, enum reaso
 
 /* comfort.c: moves that no trouble asks for */
 void client_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now);
+/* The order that waits, if it is this session's: carried out if it can be now, else refused when its time is over. */
+void client_order_again(struct session *s, struct jv_time now);
+/* The session ends, and so does the order that waits for it. */
+void client_order_ends(struct session *s, enum reason why);
 void client_fail_back(struct session *s, struct jv_time now);
 void client_jump_asked(struct path *p, const struct frame *f, struct jv_time now);
 /* The session has come from `left` to the active path, for whatever reason. */
@@ -672,6 +686,8 @@ bool grant_is_waited_for(struct session *s);
 /* candidate.c: the client's paths */
 void candidate_settle(struct timer *t, struct jv_time now);
 bool candidate_is_up(const struct session *s, uint8_t number);
+/* Is there a locator for one more path? If not, the server is asked for fresh ones. */
+bool candidate_has_locator(struct session *s, struct jv_time now);
 /* Could an order open a path of this candidate? */
 bool candidate_has_room(struct session *s, uint8_t number, struct jv_time now);
 struct path *client_open(struct session *s, uint8_t number, struct jv_time now);

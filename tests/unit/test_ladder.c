@@ -377,7 +377,7 @@ static void test_connect_slowly(void **state)
 	world_free(w);
 }
 
-/* --- which one, and when not --- */
+/* --- without a fresh locator --- */
 
 static struct policy policy_of(void)
 {
@@ -386,6 +386,94 @@ static struct policy policy_of(void)
 	p.max_candidates = WORLD_PATHS;
 	return p;
 }
+
+/* A session that rests must move again and again, whose next heartbeat is far: it follows each time. */
+static void idle_moves(uint8_t paths, uint8_t number)
+{
+	struct world *w = world_new(1, 1);
+	struct engine *e;
+
+	w->paths = paths;
+	world_attach(w);
+	world_run(w, 1000);
+	remember_id(w);
+	e = world_client_engine(w, 0);
+	for (unsigned int i = 0; i < 5; i++) {
+		const uint32_t before = session_path_numbered(world_session(w, 0), number)->route.socket;
+
+		engine_candidate_moved(e, number, w->now);
+		world_run(w, 2500);
+		assert_int_not_equal(session_path_numbered(world_session(w, 0), number)->route.socket, before);
+		assert_same_session(w);
+	}
+	assert_int_equal(w->locators_reused, 0);
+	world_free(w);
+}
+
+static void test_idle_moves(void **state)
+{
+	idle_moves(1, 0);
+	idle_moves(2, 0);
+	idle_moves(2, 1);
+}
+
+/* Two paths are granted, and the spare locators have just been used up. A third candidate waits for a place. */
+static struct world *used_up(void)
+{
+	const struct candidate third = candidate_of(2, 1);
+	struct policy p = policy_of();
+	struct world *w = world_new(1, 1);
+
+	p.max_candidates = 2;
+	w->paths = 2;
+	world_policy(w, &p);
+	world_attach(w);
+	w->paths = 3;
+	engine_candidate_up(world_client_engine(w, 0), &third, w->now);
+	world_run(w, 1000);
+	assert_null(session_path_numbered(world_session(w, 0), 2));
+	for (unsigned int i = 0; i < 2; i++)
+		engine_candidate_moved(world_client_engine(w, 0), 1, w->now);
+	return w;
+}
+
+/* The order to the third has to wait for one. */
+static void test_order_waits(void **state)
+{
+	struct world *w = used_up();
+
+	world_jump(w, 0, 2, 7);
+	assert_int_equal(w->jumped.n, 0);
+	world_run(w, 500);
+	assert_int_equal(w->jumped.n, 1);
+	assert_int_equal(w->jumped.why, REASON_NONE);
+	assert_int_equal(world_session(w, 0)->active->number, 2);
+	world_free(w);
+}
+
+/* No answer comes: it is refused after two seconds; and at once when the session ends. */
+static void test_order_waits_in_vain(void **state)
+{
+	struct world *w = used_up();
+
+	world_swallow_frame(w, false, FRAME_BIT(FRAME_LOCATORS), UINT32_MAX);
+	world_jump(w, 0, 2, 7);
+	world_run(w, 1900);
+	assert_int_equal(w->jumped.n, 0);
+	world_run(w, 200);
+	assert_int_equal(w->jumped.n, 1);
+	assert_int_equal(w->jumped.why, REASON_INVALID_TRANSPORT_CANDIDATE);
+	world_free(w);
+
+	w = used_up();
+	world_jump(w, 0, 2, 7);
+	engine_terminate(world_client_engine(w, 0), world_session(w, 0)->id, w->now);
+	assert_int_equal(w->jumped.n, 1);
+	assert_int_equal(w->jumped.why, REASON_OPERATOR_TERMINATED);
+	world_free(w);
+}
+
+/* --- which one, and when not --- */
 
 /* Two paths, and then the active one, 60 ms there and back so far, becomes slower than the policy allows. */
 static struct world *slow_world(struct policy *p, int64_t other_us)
@@ -659,6 +747,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_poisoned_port), cmocka_unit_test(test_cornered),        cmocka_unit_test(test_families),
+		cmocka_unit_test(test_idle_moves),           cmocka_unit_test(test_order_waits),
+		cmocka_unit_test(test_order_waits_in_vain),
 		cmocka_unit_test(test_family_taken_away),    cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_other_names),          cmocka_unit_test(test_answers_first),
 		cmocka_unit_test(test_one_local_end),        cmocka_unit_test(test_connect),
