@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/render.h"
+#include "cmd/fill.h"
+#include "cmd/format.h"
 #include "config.h"
 
 #define DEFAULT_SOCKET RUNSTATEDIR "/jumpvpn/control.sock"
@@ -224,7 +225,7 @@ bool ask_accepted(const struct ask_options *o, const json_t *answer)
 	if (json_is_true(json_object_get(answer, "ok")))
 		return true;
 	fprintf(stderr, "jumpvpnd %s: ", o->name);
-	render_text(stderr, error ? error : "the daemon refused and did not say why");
+	fill_safely(stderr, error ? error : "the daemon refused and did not say why");
 	if (reason)
 		fprintf(stderr, " (%s)", reason);
 	if (retry > 0)

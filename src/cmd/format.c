@@ -1,5 +1,6 @@
-/* Numbers with their units, short enough for a column. */
-#include "cmd/render.h"
+#include "cmd/format.h"
+
+#include <stdio.h>
 
 const char *format_ms(char buf[FORMAT_LEN], uint64_t ms)
 {

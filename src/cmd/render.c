@@ -1,44 +1,13 @@
 #include "cmd/render.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "cmd/fill.h"
+#include "cmd/format.h"
 #include "jumpvpn/reason.h"
 
 enum { CELL = 80, COLUMNS_MAX = 10 };
-
-static const char *text_of(const json_t *o, const char *key, const char *otherwise)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s && *s ? s : otherwise;
-}
-
-static uint64_t number_of(const json_t *o, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(o, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
-static bool has(const json_t *o, const char *key)
-{
-	const json_t *v = json_object_get(o, key);
-
-	return v && !json_is_null(v);
-}
-
-void render_text(FILE *out, const char *s)
-{
-	const unsigned char *p = (const unsigned char *)s;
-
-	for (; *p; p++) {
-		/* U+0080..U+009F: terminals obey these too. */
-		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-
-		fputc(*p < 0x20 || *p == 0x7f || c1 ? '?' : *p, out);
-		p += c1;
-	}
-}
 
 /* --- colour --- */
 
@@ -51,28 +20,12 @@ static const char *state_colour(const char *state)
 	return "\033[33m";
 }
 
-static void put_state(FILE *out, const char *state, bool colour)
-{
-	if (colour)
-		fputs(state_colour(state), out);
-	render_text(out, state);
-	if (colour)
-		fputs("\033[0m", out);
-}
-
 /* --- tables --- */
 
-struct table {
-	size_t columns;
-	const char *head[COLUMNS_MAX]; /* a leading '>' puts the column to the right */
-	size_t state;                  /* the column to colour */
-	void (*fill)(const json_t *row, char cell[COLUMNS_MAX][CELL]);
+struct column {
+	const char *head; /* a leading '>' puts the column to the right; NULL ends a table */
+	const char *text; /* see fill() */
 };
-
-static void set(char cell[CELL], const char *s)
-{
-	snprintf(cell, CELL, "%s", s);
-}
 
 static size_t head_width(const char *head)
 {
@@ -95,113 +48,89 @@ static void put_cell(FILE *out, const char *s, size_t width, bool right, bool la
 
 	if (right)
 		fprintf(out, "%*s", pad, "");
-	render_text(out, s);
+	fputs(s, out);
 	if (!right && !last)
 		fprintf(out, "%*s", pad, "");
 	fputs(last ? "\n" : "  ", out);
 }
 
-static void put_row(FILE *out, const struct table *t, const size_t *width, char cell[COLUMNS_MAX][CELL],
-		    bool colour)
+/* The column of the state is coloured. */
+static void put_row(FILE *out, const struct column *column, const size_t *width, char cell[COLUMNS_MAX][CELL], bool colour)
 {
-	for (size_t i = 0; i < t->columns; i++) {
-		bool tint = colour && i == t->state;
+	for (size_t i = 0; column[i].head; i++) {
+		const bool tint = colour && strcmp(column[i].head, "STATE") == 0;
 
 		if (i == 0)
 			fputs("  ", out);
 		if (tint)
 			fputs(state_colour(cell[i]), out);
-		put_cell(out, cell[i], width[i], t->head[i][0] == '>', i + 1 == t->columns);
+		put_cell(out, cell[i], width[i], column[i].head[0] == '>', !column[i + 1].head);
 		if (tint)
 			fputs("\033[0m", out);
 	}
 }
 
-static void render_table(FILE *out, const struct table *t, const json_t *rows, bool colour)
+/* The cells of a row, and the widths of their columns. */
+static void fill_row(char cell[COLUMNS_MAX][CELL], size_t *width, const struct column *column, const json_t *row)
+{
+	char *text = NULL;
+	size_t len = 0, n;
+	FILE *f = open_memstream(&text, &len);
+
+	for (size_t i = 0; column[i].head; i++) {
+		cell[i][0] = '\0';
+		if (f) {
+			rewind(f);
+			fill(f, column[i].text, row);
+			fflush(f);
+			snprintf(cell[i], CELL, "%.*s", (int)len, text);
+		}
+		n = width_of(cell[i]);
+		width[i] = n > width[i] ? n : width[i];
+	}
+	if (f)
+		fclose(f);
+	free(text);
+}
+
+static void render_table(FILE *out, const struct column *column, const json_t *rows, bool colour)
 {
 	char cell[COLUMNS_MAX][CELL];
 	size_t width[COLUMNS_MAX];
-	size_t n;
 
-	for (size_t i = 0; i < t->columns; i++) {
-		width[i] = head_width(t->head[i]);
-		set(cell[i], t->head[i] + (t->head[i][0] == '>'));
+	for (size_t i = 0; column[i].head; i++)
+		width[i] = head_width(column[i].head);
+	for (size_t n = 0; n < json_array_size(rows); n++)
+		fill_row(cell, width, column, json_array_get(rows, n));
+	for (size_t i = 0; column[i].head; i++)
+		snprintf(cell[i], CELL, "%s", column[i].head + (column[i].head[0] == '>'));
+	put_row(out, column, width, cell, false);
+	for (size_t n = 0; n < json_array_size(rows); n++) {
+		fill_row(cell, width, column, json_array_get(rows, n));
+		put_row(out, column, width, cell, colour);
 	}
-	for (n = 0; n < json_array_size(rows); n++) {
-		char measured[COLUMNS_MAX][CELL];
-
-		t->fill(json_array_get(rows, n), measured);
-		for (size_t i = 0; i < t->columns; i++)
-			width[i] = width_of(measured[i]) > width[i] ? width_of(measured[i]) : width[i];
-	}
-	put_row(out, t, width, cell, false);
-	for (n = 0; n < json_array_size(rows); n++) {
-		t->fill(json_array_get(rows, n), cell);
-		put_row(out, t, width, cell, colour);
-	}
-}
-
-static const char *rtt_of(const json_t *path, char buf[FORMAT_LEN])
-{
-	return has(path, "srtt_us") ? format_us(buf, number_of(path, "srtt_us")) : "-";
-}
-
-static const char *ago_of(const json_t *o, const char *key, char buf[FORMAT_LEN])
-{
-	return has(o, key) ? format_ms(buf, number_of(o, key)) : "never";
-}
-
-static void fill_session(const json_t *s, char cell[COLUMNS_MAX][CELL])
-{
-	const json_t *path = json_object_get(s, "active");
-	char buf[FORMAT_LEN];
-
-	snprintf(cell[0], CELL, "%.8s", text_of(s, "id", "-"));
-	set(cell[1], text_of(s, "peer", "-"));
-	set(cell[2], text_of(s, "state", "?"));
-	set(cell[3], format_ms(buf, number_of(s, "since_ms")));
-	set(cell[4], text_of(path, "remote", "-"));
-	set(cell[5], rtt_of(path, buf));
-	set(cell[6], has(path, "loss_ppm") ? format_loss(buf, number_of(path, "loss_ppm")) : "-");
-	snprintf(cell[7], CELL, "%llu", (unsigned long long)number_of(s, "switches"));
-	set(cell[8], format_bytes(buf, number_of(s, "rx_bytes")));
-	set(cell[9], format_bytes(buf, number_of(s, "tx_bytes")));
 }
 
 void render_sessions(FILE *out, const json_t *answer, bool colour)
 {
-	static const struct table table = {
-		.columns = 10,
-		.head = { "SESSION", "PEER", "STATE", ">FOR", "REMOTE", ">RTT", ">LOSS", ">JUMPS",
-			  ">RECEIVED", ">SENT" },
-		.state = 2,
-		.fill = fill_session,
+	static const struct column columns[COLUMNS_MAX + 1] = {
+		{ "SESSION", "{id:id|-}" },
+		{ "PEER", "{peer|-}" },
+		{ "STATE", "{state|?}" },
+		{ ">FOR", "{since_ms:ms}" },
+		{ "REMOTE", "{active.remote|-}" },
+		{ ">RTT", "{active.srtt_us:us|-}" },
+		{ ">LOSS", "{active.loss_ppm:loss|-}" },
+		{ ">JUMPS", "{switches:n}" },
+		{ ">RECEIVED", "{rx_bytes:bytes}" },
+		{ ">SENT", "{tx_bytes:bytes}" },
 	};
 	const json_t *sessions = json_object_get(answer, "sessions");
 
 	if (json_array_size(sessions) == 0)
 		fputs("There is no session.\n", out);
 	else
-		render_table(out, &table, sessions, colour);
-}
-
-static void fill_path(const json_t *p, char cell[COLUMNS_MAX][CELL])
-{
-	char buf[FORMAT_LEN];
-
-	snprintf(cell[0], CELL, "%llu", (unsigned long long)number_of(p, "path"));
-	set(cell[1], text_of(p, "name", "-"));
-	set(cell[2], text_of(p, "use", "?"));
-	set(cell[3], text_of(p, "remote", "-"));
-	set(cell[4], rtt_of(p, buf));
-	set(cell[5], format_loss(buf, number_of(p, "loss_ppm")));
-	if (has(p, "mtu"))
-		snprintf(cell[6], CELL, "%llu", (unsigned long long)number_of(p, "mtu"));
-	else
-		set(cell[6], "-");
-	set(cell[7], ago_of(p, "last_rx_ms", buf));
-	snprintf(cell[8], CELL, "%llu", (unsigned long long)number_of(p, "received"));
-	snprintf(cell[9], CELL, "%llu", (unsigned long long)number_of(p, "sent"));
+		render_table(out, columns, sessions, colour);
 }
 
 /* Why paths are down or nobody answers there, a line each: there is no room for it in the table. */
@@ -210,36 +139,65 @@ static void render_faults(FILE *out, const json_t *paths)
 	for (size_t i = 0; i < json_array_size(paths); i++) {
 		const json_t *p = json_array_get(paths, i);
 
-		if (!has(p, "why") && !has(p, "called"))
+		if (!fill_has(p, "why") && !fill_has(p, "called"))
 			continue;
-		fputs("  ", out);
-		render_text(out, text_of(p, "name", "?"));
-		fputs(": ", out);
-		render_text(out, text_of(p, "why", text_of(p, "called", "?")));
-		if (has(p, "interface")) {
-			fputs(" (", out);
-			render_text(out, text_of(p, "interface", "?"));
-			fputc(')', out);
-		}
-		fputc('\n', out);
+		fill(out, fill_has(p, "why") ? "  {name|?}: {why|?}" : "  {name|?}: {called|?}", p);
+		fill(out, fill_has(p, "interface") ? " ({interface|?})\n" : "\n", p);
 	}
 }
 
 static void render_paths(FILE *out, const json_t *paths)
 {
-	static const struct table table = {
-		.columns = 10,
-		.head = { ">PATH", "NAME", "USE", "REMOTE", ">RTT", ">LOSS", ">MTU", ">LAST HEARD",
-			  ">RECEIVED", ">SENT" },
-		.state = COLUMNS_MAX,
-		.fill = fill_path,
+	static const struct column columns[COLUMNS_MAX + 1] = {
+		{ ">PATH", "{path:n}" },
+		{ "NAME", "{name|-}" },
+		{ "USE", "{use|?}" },
+		{ "REMOTE", "{remote|-}" },
+		{ ">RTT", "{srtt_us:us|-}" },
+		{ ">LOSS", "{loss_ppm:loss}" },
+		{ ">MTU", "{mtu:n|-}" },
+		{ ">LAST HEARD", "{last_rx_ms:ms|never}" },
+		{ ">RECEIVED", "{received:n}" },
+		{ ">SENT", "{sent:n}" },
 	};
 
 	if (json_array_size(paths) == 0)
 		return;
 	fputc('\n', out);
-	render_table(out, &table, paths, false);
+	render_table(out, columns, paths, false);
 	render_faults(out, paths);
+}
+
+/* --- lines with a label --- */
+
+struct row {
+	const char *label;
+	const char *member; /* NULL, or without it there is `otherwise`, or where that is NULL, no line */
+	const char *text;   /* see fill(); NULL: what `put` writes */
+	const char *otherwise;
+	void (*put)(FILE *out, const json_t *o);
+};
+
+static void put_label(FILE *out, const char *label)
+{
+	fprintf(out, "  %-14s", label);
+}
+
+/* Up to the one without a label. */
+static void put_rows(FILE *out, const struct row *row, const json_t *o)
+{
+	for (; row->label; row++) {
+		const bool is_there = !row->member || fill_has(o, row->member);
+
+		if (!is_there && !row->otherwise)
+			continue;
+		put_label(out, row->label);
+		if (is_there && row->put)
+			row->put(out, o);
+		else
+			fill(out, is_there ? row->text : row->otherwise, o);
+		fputc('\n', out);
+	}
 }
 
 /* --- one session --- */
@@ -261,7 +219,7 @@ static const struct doing {
 static const struct doing *doing_of(const json_t *s)
 {
 	static const struct doing unknown = { "?", "unknown to this version", "unknown to this version" };
-	const char *name = text_of(s, "doing", "");
+	const char *name = fill_string(s, "doing", "");
 
 	for (size_t i = 0; i < sizeof(doings) / sizeof(*doings); i++) {
 		if (!strcmp(name, doings[i].name))
@@ -270,177 +228,128 @@ static const struct doing *doing_of(const json_t *s)
 	return &unknown;
 }
 
-static void put_key(FILE *out, const char *key)
+static void put_state(FILE *out, const json_t *s, bool colour)
 {
-	fprintf(out, "  %-14s", key);
+	if (colour)
+		fputs(state_colour(fill_string(s, "state", "?")), out);
+	fill(out, "{state|?}", s);
+	if (colour)
+		fputs("\033[0m", out);
+	fill(out, " for {since_ms:ms}, ", s);
+	fprintf(out, "%s\n", doing_of(s)->now);
 }
 
-static void put_reason_line(FILE *out, const json_t *s)
+static void put_reason(FILE *out, const json_t *s)
 {
-	const char *name = text_of(s, "reason", "none");
+	const char *name = fill_string(s, "reason", "none");
 
-	put_key(out, "reason");
-	render_text(out, name);
+	fill_safely(out, name);
 	for (unsigned int i = 1; i <= REASON_MAX; i++) {
 		if (reason_name(i) && !strcmp(name, reason_name(i)))
 			fprintf(out, ": %s", reason_text(i));
 	}
-	fputc('\n', out);
 }
 
-static void put_state_lines(FILE *out, const json_t *s, bool colour)
+static void put_until(FILE *out, const json_t *s)
+{
+	if (fill_has(s, "deadline_ms"))
+		fill(out, "{deadline_ms:ms} from now at most", s);
+	else if (!strcmp(doing_of(s)->name, "connecting"))
+		fputs("no limit: it goes on until it succeeds", out);
+	else
+		fill(out, "the session's lifetime ends in {lifetime_left_ms:ms}", s);
+}
+
+static void put_next(FILE *out, const json_t *s)
 {
 	const struct doing *doing = doing_of(s);
-	bool connecting = !strcmp(doing->name, "connecting");
-	char buf[FORMAT_LEN];
 
-	put_key(out, "state");
-	put_state(out, text_of(s, "state", "?"), colour);
-	fprintf(out, " for %s, %s\n", format_ms(buf, number_of(s, "since_ms")), doing->now);
-	put_reason_line(out, s);
-	put_key(out, "until");
-	if (has(s, "deadline_ms"))
-		fprintf(out, "%s from now at most\n", format_ms(buf, number_of(s, "deadline_ms")));
-	else if (connecting)
-		fputs("no limit: it goes on until it succeeds\n", out);
-	else
-		fprintf(out, "the session's lifetime ends in %s\n",
-			format_ms(buf, number_of(s, "lifetime_left_ms")));
-	put_key(out, "next");
 	fputs(doing->next, out);
-	if (has(s, "next_ms") && strcmp(doing->name, "carrying") != 0)
-		fprintf(out, "; next try in %s", format_ms(buf, number_of(s, "next_ms")));
-	fputc('\n', out);
+	if (fill_has(s, "next_ms") && strcmp(doing->name, "carrying") != 0)
+		fill(out, "; next try in {next_ms:ms}", s);
 }
 
-static void put_path_line(FILE *out, const json_t *s)
+static void put_path(FILE *out, const json_t *s)
 {
 	const json_t *p = json_object_get(s, "active");
-	char rtt[FORMAT_LEN], var[FORMAT_LEN], loss[FORMAT_LEN];
 
-	put_key(out, "path");
-	if (!json_is_object(p)) {
-		fputs("none\n", out);
-		return;
-	}
-	fprintf(out, "%llu", (unsigned long long)number_of(p, "path"));
-	if (text_of(p, "name", NULL)) {
-		fputs(" (", out);
-		render_text(out, text_of(p, "name", ""));
-		fputc(')', out);
-	}
-	fputs(", peer at ", out);
-	render_text(out, text_of(p, "remote", "an unknown address"));
-	if (has(p, "srtt_us"))
-		fprintf(out, ", RTT %s +- %s", rtt_of(p, rtt), format_us(var, number_of(p, "rttvar_us")));
-	fprintf(out, ", loss %s\n", format_loss(loss, number_of(p, "loss_ppm")));
+	fill(out, fill_string(p, "name", NULL) ? "{path:n} ({name})" : "{path:n}", p);
+	fill(out, ", peer at {remote|an unknown address}", p);
+	if (fill_has(p, "srtt_us"))
+		fill(out, ", RTT {srtt_us:us} +- {rttvar_us:us}", p);
+	fill(out, ", loss {loss_ppm:loss}", p);
 }
 
-static void put_switch_line(FILE *out, const json_t *s)
+/* A list of texts of which there may be more than are told; how many there are. */
+static size_t put_list(FILE *out, const json_t *list, uint64_t total)
 {
-	char ago[FORMAT_LEN], since[FORMAT_LEN];
-
-	put_key(out, "last switch");
-	if (has(s, "since_switch_ms"))
-		fprintf(out, "%s ago, %s since then; ", format_ms(ago, number_of(s, "since_switch_ms")),
-			format_bytes(since, number_of(s, "bytes_since_switch")));
-	else
-		fputs("never; ", out);
-	fprintf(out, "%llu in all, %llu left in this minute\n", (unsigned long long)number_of(s, "switches"),
-		(unsigned long long)number_of(s, "switches_left"));
-}
-
-static void put_traffic_line(FILE *out, const json_t *s, const char *key, const char *bytes,
-			     const char *packets)
-{
-	char total[FORMAT_LEN], rate[FORMAT_LEN];
-
-	put_key(out, key);
-	fprintf(out, "%s in %llu packets, %s on average\n", format_bytes(total, number_of(s, bytes)),
-		(unsigned long long)number_of(s, packets),
-		format_rate(rate, number_of(s, bytes), number_of(s, "age_ms")));
-}
-
-static void put_addresses_line(FILE *out, const json_t *s)
-{
-	const json_t *list = json_object_get(s, "addresses");
-	uint64_t total = number_of(s, "addresses_total");
-	size_t n = json_array_size(list);
-
-	put_key(out, "inside");
-	for (size_t i = 0; i < n; i++) {
-		const char *address = json_string_value(json_array_get(list, i));
-
-		fputs(i ? ", " : "", out);
-		render_text(out, address ? address : "?");
-	}
-	if (n == 0)
-		fputs("no address yet", out);
-	if (total > n)
-		fprintf(out, " and %llu more", (unsigned long long)(total - n));
-	fprintf(out, "; MTU %llu\n", (unsigned long long)number_of(s, "mtu"));
-}
-
-/* What the server gives and the client does not take. */
-static void put_refused_line(FILE *out, const json_t *s)
-{
-	const json_t *list = json_object_get(s, "refused");
-	const uint64_t total = number_of(s, "refused_total");
 	const size_t n = json_array_size(list);
 
-	if (total == 0)
-		return;
-	put_key(out, "not taken");
 	for (size_t i = 0; i < n; i++) {
 		const char *item = json_string_value(json_array_get(list, i));
 
 		fputs(i ? ", " : "", out);
-		render_text(out, item ? item : "?");
+		fill_safely(out, item ? item : "?");
 	}
 	if (total > n)
 		fprintf(out, " and %llu more", (unsigned long long)(total - n));
-	fputs("; see accept in jumpvpnd.yaml(5)\n", out);
+	return n;
 }
 
-static void put_identity_lines(FILE *out, const json_t *s)
+static void put_addresses(FILE *out, const json_t *s)
 {
-	char age[FORMAT_LEN];
+	const json_t *list = json_object_get(s, "addresses");
 
-	put_key(out, "session");
-	render_text(out, text_of(s, "id", "none yet"));
-	fprintf(out, ", age %s\n", format_ms(age, number_of(s, "age_ms")));
-	put_key(out, "versions");
-	fprintf(out, "state %llu, binding %llu; key epoch %llu, ",
-		(unsigned long long)number_of(s, "state_version"),
-		(unsigned long long)number_of(s, "binding_version"),
-		(unsigned long long)number_of(s, "epoch"));
-	render_text(out, text_of(s, "suite", "no suite yet"));
-	fputc('\n', out);
+	if (json_array_size(list) == 0)
+		fputs("no address yet", out);
+	put_list(out, list, fill_number(s, "addresses_total"));
+	fill(out, "; MTU {mtu:n}", s);
 }
 
-static void put_receipt_line(FILE *out, const json_t *s)
+static void put_refused(FILE *out, const json_t *s)
 {
-	char ago[FORMAT_LEN];
-
-	put_key(out, "last receipt");
-	if (has(s, "last_authentic_rx_ms"))
-		fprintf(out, "%s ago, authenticated\n", format_ms(ago, number_of(s, "last_authentic_rx_ms")));
-	else
-		fputs("never\n", out);
+	put_list(out, json_object_get(s, "refused"), fill_number(s, "refused_total"));
+	fputs("; see accept in jumpvpnd.yaml(5)", out);
 }
+
+#define SWITCHES "{switches:n} in all, {switches_left:n} left in this minute"
 
 static void render_session(FILE *out, const json_t *s, bool colour)
 {
-	put_state_lines(out, s, colour);
-	put_path_line(out, s);
-	put_receipt_line(out, s);
-	if (has(s, "id")) {
-		put_switch_line(out, s);
-		put_traffic_line(out, s, "received", "rx_bytes", "rx_packets");
-		put_traffic_line(out, s, "sent", "tx_bytes", "tx_packets");
-		put_addresses_line(out, s);
-		put_refused_line(out, s);
-		put_identity_lines(out, s);
+	static const struct row rows[] = {
+		{ "reason", .put = put_reason },
+		{ "until", .put = put_until },
+		{ "next", .put = put_next },
+		{ "path", "active", .put = put_path, .otherwise = "none" },
+		{ "last receipt", "last_authentic_rx_ms", .text = "{last_authentic_rx_ms:ms} ago, authenticated",
+		  .otherwise = "never" },
+		{ NULL },
+	};
+	static const struct row traffic[] = {
+		{ "last switch", "since_switch_ms",
+		  .text = "{since_switch_ms:ms} ago, {bytes_since_switch:bytes} since then; " SWITCHES,
+		  .otherwise = "never; " SWITCHES },
+		{ "received", .text = "{rx_bytes:bytes} in {rx_packets:n} packets, {rx_bytes:rate} on average" },
+		{ "sent", .text = "{tx_bytes:bytes} in {tx_packets:n} packets, {tx_bytes:rate} on average" },
+		{ "inside", .put = put_addresses },
+		{ NULL },
+	};
+	static const struct row refused[] = { { "not taken", .put = put_refused }, { NULL } };
+	static const struct row identity[] = {
+		{ "session", .text = "{id|none yet}, age {age_ms:ms}" },
+		{ "versions", .text = "state {state_version:n}, binding {binding_version:n}; key epoch {epoch:n}, "
+				      "{suite|no suite yet}" },
+		{ NULL },
+	};
+
+	put_label(out, "state");
+	put_state(out, s, colour);
+	put_rows(out, rows, s);
+	if (fill_has(s, "id")) {
+		put_rows(out, traffic, s);
+		if (fill_number(s, "refused_total") > 0) /* what the server gives and the client does not take */
+			put_rows(out, refused, s);
+		put_rows(out, identity, s);
 	}
 	render_paths(out, json_object_get(s, "paths"));
 }
@@ -449,91 +358,57 @@ void render_show(FILE *out, const json_t *answer, bool colour)
 {
 	const json_t *s = json_object_get(answer, "session");
 
-	fputs("session of ", out);
-	render_text(out, text_of(s, "peer", "an unnamed peer"));
-	fprintf(out, ", worker %llu\n\n", (unsigned long long)number_of(s, "worker"));
+	fill(out, "session of {peer|an unnamed peer}, worker {worker:n}\n\n", s);
 	render_session(out, s, colour);
 }
 
 /* --- the daemon --- */
 
-static void put_pair(FILE *out, const char *key, const char *value)
-{
-	put_key(out, key);
-	render_text(out, value);
-	fputc('\n', out);
-}
-
-static void put_lines(FILE *out, const char *key, const char *text)
-{
-	char line[1024];
-
-	for (; *text; text += strcspn(text, "\n"), text += *text != '\0') {
-		snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\n"), text);
-		put_pair(out, key, line);
-	}
-}
-
 static void put_head(FILE *out, const json_t *d)
 {
-	char up[FORMAT_LEN];
-
-	render_text(out, text_of(d, "role", "?"));
-	fputc(' ', out);
-	render_text(out, text_of(d, "node_name", "without a name"));
-	if (has(d, "tunnel")) {
-		fputs(" on ", out);
-		render_text(out, text_of(d, "tunnel", "?"));
-	}
-	fprintf(out, ", up %s\n\n", format_ms(up, number_of(d, "uptime_ms")));
+	fill(out, "{role|?} {node_name|without a name}", d);
+	if (fill_has(d, "tunnel"))
+		fill(out, " on {tunnel|?}", d);
+	fill(out, ", up {uptime_ms:ms}\n\n", d);
 }
 
-static void put_sessions_line(FILE *out, const json_t *sessions)
+static void put_states(FILE *out, const json_t *sessions)
 {
 	json_t *by_state = json_object_get(sessions, "by_state");
 	const char *sep = ": ", *state;
 	json_t *n;
 
-	put_key(out, "sessions");
-	fprintf(out, "%llu", (unsigned long long)number_of(sessions, "total"));
+	fill(out, "{total:n}", sessions);
 	json_object_foreach(by_state, state, n) {
 		if (json_integer_value(n) <= 0)
 			continue;
 		fprintf(out, "%s%lld ", sep, (long long)json_integer_value(n));
-		render_text(out, state);
+		fill_safely(out, state);
 		sep = ", ";
 	}
-	fputc('\n', out);
 }
 
-static void put_daemon(FILE *out, const json_t *d)
+/* Names that are not resolved, a line each. */
+static void put_names(FILE *out, const json_t *d)
 {
-	put_key(out, "configuration");
-	fprintf(out, "%llu, ", (unsigned long long)number_of(d, "config_generation"));
-	render_text(out, text_of(d, "config_file", "?"));
-	fputc('\n', out);
-	if (has(d, "names"))
-		put_lines(out, "unresolved", text_of(d, "names", "?"));
-	if (has(d, "last_reload"))
-		put_pair(out, "last reload", text_of(d, "last_reload", "?"));
-	if (has(d, "tunnel_trouble"))
-		put_pair(out, "tunnel", text_of(d, "tunnel_trouble", "?"));
-	put_pair(out, "crypto", text_of(d, "crypto", "?"));
-	put_pair(out, "offloads", text_of(d, "offloads", "?"));
-}
+	const char *text = fill_string(d, "names", "?");
+	char line[1024];
 
-static void put_inner_line(FILE *out, const json_t *counters, const char *key, const char *bytes,
-			   const char *packets)
-{
-	char total[FORMAT_LEN];
+	while (*text) {
+		const size_t len = strcspn(text, "\n");
 
-	put_key(out, key);
-	fprintf(out, "%s in %llu packets\n", format_bytes(total, number_of(counters, bytes)),
-		(unsigned long long)number_of(counters, packets));
+		snprintf(line, sizeof(line), "%.*s", (int)len, text);
+		fill_safely(out, line);
+		text += len + (text[len] != '\0');
+		if (*text) {
+			fputc('\n', out);
+			put_label(out, "unresolved");
+		}
+	}
 }
 
 /* The counters whose names begin so, a line each: only what did happen. */
-static void put_some(FILE *out, json_t *counters, const char *begin, const char *key)
+static void put_some(FILE *out, json_t *counters, const char *begin, const char *label)
 {
 	const char *name;
 	json_t *n;
@@ -541,16 +416,31 @@ static void put_some(FILE *out, json_t *counters, const char *begin, const char 
 	json_object_foreach(counters, name, n) {
 		if (strncmp(name, begin, strlen(begin)) != 0 || json_integer_value(n) <= 0)
 			continue;
-		put_key(out, key);
+		put_label(out, label);
 		fprintf(out, "%lld ", (long long)json_integer_value(n));
-		render_text(out, name + strlen(begin));
+		fill_safely(out, name + strlen(begin));
 		fputc('\n', out);
-		key = "";
+		label = "";
 	}
 }
 
 void render_status(FILE *out, const json_t *answer, bool colour)
 {
+	static const struct row sessions[] = { { "sessions", .put = put_states }, { NULL } };
+	static const struct row traffic[] = {
+		{ "received", .text = "{rx_bytes:bytes} in {rx_packets:n} packets" },
+		{ "sent", .text = "{tx_bytes:bytes} in {tx_packets:n} packets" },
+		{ NULL },
+	};
+	static const struct row rows[] = {
+		{ "configuration", .text = "{config_generation:n}, {config_file|?}" },
+		{ "unresolved", "names", .put = put_names },
+		{ "last reload", "last_reload", .text = "{last_reload|?}" },
+		{ "tunnel", "tunnel_trouble", .text = "{tunnel_trouble|?}" },
+		{ "crypto", .text = "{crypto|?}" },
+		{ "offloads", .text = "{offloads|?}" },
+		{ NULL },
+	};
 	const json_t *daemon = json_object_get(answer, "daemon");
 	const json_t *session = json_object_get(answer, "session");
 	json_t *counters = json_object_get(answer, "counters");
@@ -560,11 +450,10 @@ void render_status(FILE *out, const json_t *answer, bool colour)
 		render_session(out, session, colour);
 		fputc('\n', out);
 	} else {
-		put_sessions_line(out, json_object_get(answer, "sessions"));
-		put_inner_line(out, counters, "received", "rx_bytes", "rx_packets");
-		put_inner_line(out, counters, "sent", "tx_bytes", "tx_packets");
+		put_rows(out, sessions, json_object_get(answer, "sessions"));
+		put_rows(out, traffic, counters);
 	}
-	put_daemon(out, daemon);
+	put_rows(out, rows, daemon);
 	put_some(out, counters, "hello_", "HELLOs"); /* a server that refuses them all says so here */
 	put_some(out, counters, "drop_", "dropped");
 }

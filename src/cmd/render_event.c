@@ -4,25 +4,18 @@
 #include <string.h>
 #include <time.h>
 
-static const char *text_of(const json_t *o, const char *key)
+#include "cmd/fill.h"
+
+static const char *text_of(const json_t *r, const char *member)
 {
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s ? s : "";
-}
-
-static unsigned long long number_of(const json_t *o, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(o, key));
-
-	return n > 0 ? (unsigned long long)n : 0;
+	return fill_string(r, member, "");
 }
 
 static void put_column(FILE *out, const char *s, int width)
 {
 	int pad = width - (int)strlen(s);
 
-	render_text(out, s);
+	fill_safely(out, s);
 	fprintf(out, "%*s", pad > 0 ? pad + 2 : 2, "");
 }
 
@@ -54,12 +47,12 @@ static void put_paths(FILE *out, const json_t *r)
 	const char *name = text_of(r, "path_name");
 	char text[64], *at = text;
 
-	if (from && to && number_of(r, "path_from") != number_of(r, "path_to"))
-		at += snprintf(at, 24, "%llu -> ", number_of(r, "path_from"));
+	if (from && to && fill_number(r, "path_from") != fill_number(r, "path_to"))
+		at += snprintf(at, 24, "%llu -> ", (unsigned long long)fill_number(r, "path_from"));
 	if (to && *name)
 		snprintf(at, 40, "%.32s", name);
 	else if (from || to)
-		snprintf(at, 24, "%llu", number_of(r, to ? "path_to" : "path_from"));
+		snprintf(at, 24, "%llu", (unsigned long long)fill_number(r, to ? "path_to" : "path_from"));
 	else
 		snprintf(at, 2, "-");
 	put_column(out, text, 10);
@@ -79,24 +72,23 @@ static const char *event_colour(const json_t *r)
 
 static void put_details(FILE *out, const json_t *r)
 {
-	char buf[FORMAT_LEN];
+	static const struct {
+		const char *member, *text;
+	} details[] = {
+		{ "elapsed_ms", ", after {elapsed_ms:ms}" },
+		{ "retry_after_ms", ", again in {retry_after_ms:ms}" },
+		{ "epoch", ", epoch {epoch:n}" },
+		{ "lost", ", {lost:n} records lost" },
+	};
 
-	if (*text_of(r, "remote")) {
-		fputs(", ", out);
-		render_text(out, text_of(r, "remote"));
-	}
-	if (number_of(r, "elapsed_ms"))
-		fprintf(out, ", after %s", format_ms(buf, number_of(r, "elapsed_ms")));
-	if (number_of(r, "retry_after_ms"))
-		fprintf(out, ", again in %s", format_ms(buf, number_of(r, "retry_after_ms")));
-	if (json_object_get(r, "epoch"))
-		fprintf(out, ", epoch %llu", number_of(r, "epoch"));
-	if (json_object_get(r, "lost"))
-		fprintf(out, ", %llu records lost", number_of(r, "lost"));
-	if (number_of(r, "span_ms"))
-		fprintf(out, ", %llu changes in %s", number_of(r, "count"), format_ms(buf, number_of(r, "span_ms")));
-	else if (number_of(r, "count") > 1)
-		fprintf(out, ", %llu times", number_of(r, "count"));
+	fill(out, *text_of(r, "remote") ? "{reason_code}, {remote}" : "{reason_code}", r);
+	for (size_t i = 0; i < sizeof(details) / sizeof(*details); i++)
+		if (fill_number(r, details[i].member) > 0)
+			fill(out, details[i].text, r);
+	if (fill_number(r, "span_ms") > 0)
+		fill(out, ", {count:n} changes in {span_ms:ms}", r);
+	else if (fill_number(r, "count") > 1)
+		fill(out, ", {count:n} times", r);
 }
 
 void render_event(FILE *out, const json_t *r, bool colour)
@@ -105,12 +97,11 @@ void render_event(FILE *out, const json_t *r, bool colour)
 	char id[9];
 
 	if (!json_object_get(r, "event_type")) {
-		fprintf(out, "-- %llu records are missing here: this reader was too slow --\n",
-			number_of(r, "lost"));
+		fill(out, "-- {lost:n} records are missing here: this reader was too slow --\n", r);
 		return;
 	}
 	snprintf(id, sizeof(id), "%.8s", *text_of(r, "session_id") ? text_of(r, "session_id") : "-");
-	put_time(out, number_of(r, "ts_ms"));
+	put_time(out, fill_number(r, "ts_ms"));
 	put_column(out, id, 8);
 	put_column(out, *text_of(r, "peer") ? text_of(r, "peer") : "-", 12);
 	fputs(tint, out);
@@ -118,7 +109,6 @@ void render_event(FILE *out, const json_t *r, bool colour)
 	put_states(out, r);
 	fputs(*tint ? "\033[0m" : "", out);
 	put_paths(out, r);
-	render_text(out, text_of(r, "reason_code"));
 	put_details(out, r);
 	fputc('\n', out);
 }

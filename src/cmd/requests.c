@@ -4,6 +4,7 @@
 
 #include "cmd/ask.h"
 #include "cmd/cmd.h"
+#include "cmd/fill.h"
 #include "cmd/render.h"
 
 enum { OPERANDS = 2 };
@@ -63,11 +64,8 @@ static const struct request {
 
 static void render_note(FILE *out, const json_t *answer, bool colour)
 {
-	const char *note = json_string_value(json_object_get(answer, "note"));
-
 	(void)colour;
-	render_text(out, note ? note : "done");
-	fputc('\n', out);
+	fill(out, "{note|done}\n", answer);
 }
 
 static json_t *request_make(const struct request *r, int given, char **operand)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "cmd/format.h"
 #include "cmd/render.h"
 
 static json_t *parse(const char *sample)
