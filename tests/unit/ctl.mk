@@ -5,7 +5,7 @@ test_ctl_LIBS := $(UV_LIBS) $(JANSSON_LIBS)
 test_ctl_notify_SRCS := src/ctl/notify.c
 test_cmd_render_SRCS := src/cmd/render.c src/cmd/render_event.c src/cmd/fill.c src/cmd/format.c src/proto/names.c
 test_cmd_render_LIBS := $(JANSSON_LIBS)
-test_cmd_keys_SRCS := src/cmd/keygen.c src/cmd/pubkey.c src/base/text.c src/base/log.c $(wildcard src/crypto/*.c)
+test_cmd_keys_SRCS := src/cmd/keypair.c src/base/text.c src/base/log.c $(wildcard src/crypto/*.c)
 test_cmd_keys_LIBS := $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 test_cmd_client_SRCS := src/cmd/ask.c src/cmd/requests.c src/cmd/events.c src/cmd/version.c src/cmd/options.c $(test_cmd_render_SRCS) \
 	src/base/text.c src/base/log.c $(wildcard src/crypto/*.c)

@@ -1,23 +1,20 @@
-/* `jumpvpnd pubkey`: the public key of the private key on standard input, as `wg pubkey`. */
+/* `jumpvpnd keygen`: a fresh X25519 private key, as `wg genkey` writes one; and `jumpvpnd pubkey`: its public key. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "cmd/cmd.h"
-#include "cmd/keys.h"
 #include "crypto/crypto.h"
 
-static const char usage[] =
-	"usage: jumpvpnd pubkey < FILE\n\n"
-	"Reads a private key from standard input and writes its public key to standard output.\n\n"
-	CMD_EXIT_CODES;
-
-int keys_usage(const char *arg, const char *text)
+/* Neither takes arguments: answers --help, anything else with an error; an exit code. */
+static int usage(const char *arg, const char *text)
 {
 	if (!strcmp(arg, "--help") || !strcmp(arg, "-h")) {
 		fputs(text, stdout);
@@ -26,6 +23,53 @@ int keys_usage(const char *arg, const char *text)
 	fprintf(stderr, "unexpected argument \"%s\"\n%s", arg, text);
 	return EXIT_USAGE;
 }
+
+/* --- keygen --- */
+
+static const char keygen_usage[] =
+	"usage: jumpvpnd keygen > FILE\n\n"
+	"Writes a new private key to standard output. Keep it secret: (umask 077; jumpvpnd keygen > FILE).\n\n"
+	CMD_EXIT_CODES;
+
+static void warn_of_readers(void)
+{
+	struct stat st;
+
+	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077))
+		fprintf(stderr,
+			"warning: others may read the file this key goes to; use \"umask 077\" before\n");
+}
+
+int cmd_keygen(int argc, char **argv)
+{
+	uint8_t key[32];
+	char text[KEY_BASE64_LEN + 1];
+	bool written;
+
+	if (argc > 1)
+		return usage(argv[1], keygen_usage);
+	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key)) {
+		fprintf(stderr, "jumpvpnd keygen: no random bytes: %s\n", strerror(errno));
+		return EXIT_NO;
+	}
+	warn_of_readers();
+	key[0] &= 248; /* as RFC 7748 section 5 does on use; so that equal keys look equal */
+	key[31] = (key[31] & 127) | 64;
+	base64_encode(text, key, sizeof(key));
+	written = printf("%s\n", text) > 0 && fflush(stdout) == 0;
+	crypto_wipe(key, sizeof(key));
+	crypto_wipe(text, sizeof(text));
+	if (!written)
+		fprintf(stderr, "jumpvpnd keygen: cannot write the key: %s\n", strerror(errno));
+	return written ? EXIT_DONE : EXIT_NO;
+}
+
+/* --- pubkey --- */
+
+static const char pubkey_usage[] =
+	"usage: jumpvpnd pubkey < FILE\n\n"
+	"Reads a private key from standard input and writes its public key to standard output.\n\n"
+	CMD_EXIT_CODES;
 
 /* All of standard input, without stdio, which would keep a copy of the key; its length, or -1. */
 static ssize_t read_input(char *buf, size_t cap)
@@ -69,7 +113,7 @@ int cmd_pubkey(int argc, char **argv)
 	ssize_t len;
 
 	if (argc > 1)
-		return keys_usage(argv[1], usage);
+		return usage(argv[1], pubkey_usage);
 	len = read_input(text, sizeof(text) - 1);
 	wrong = len < 0 ? strerror(errno) : parse_key(key, text, (size_t)len);
 	if (!wrong && crypto_init() < 0)
