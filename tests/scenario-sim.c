@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "scenario/scenario.h"
+#include "session/path.h"
 #include "sim/sim.h"
 
 #define WARM_UP_MS 20000

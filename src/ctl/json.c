@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "session/called.h"
 
 static const char *const use_names[] = {
 	[PATH_DOWN] = "down", [PATH_UNPROVEN] = "unproven", [PATH_STANDBY] = "standby",

@@ -2,14 +2,22 @@
  * From a HELLO that was heard (admit.c) to a session: one is born, in BIRTH, which displaces nothing but an older one in
  * BIRTH; it attaches with the first packet that only the client of this WELCOME can have sent.
  */
-#include "session/session.h"
+#include "session/accept.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/wire.h"
 #include "jumpvpn/locator.h"
 #include "proto/cookie.h"
+#include "session/admit.h"
+#include "session/job.h"
+#include "session/keys.h"
+#include "session/limit.h"
+#include "session/rekey.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
 
 #define BIRTH_LEAST_MS 1000
 
@@ -271,7 +279,8 @@ struct asker {
 
 /* Whoever sends in others' names has no locator that we issued, or what he gets goes to whose it is; and who asks from
  * elsewhere for one that he has seen takes nothing from those who ask for theirs. */
-static bool may_reset(struct engine *e, const struct endpoint *from, const uint8_t locator[8], struct jv_time now)
+static bool may_reset(struct engine *e, const struct endpoint *from, const uint8_t locator[8],
+		      struct jv_time now)
 {
 	struct asker a = { .source = ip_masked(&from->ip, ip_is_v4(&from->ip) ? 128 : 64) };
 

@@ -24,13 +24,19 @@
  * Steps 1 to 5 happen at the worker that the HELLO surfaces at, 6 to 10 at the peer's home. What became of it goes back
  * to the first, which remembers it and sends the COOKIE.
  */
-#include "session/session.h"
+#include "session/admit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wire.h"
 #include "proto/cookie.h"
+#include "session/accept.h"
+#include "session/job.h"
+#include "session/limit.h"
 #include "session/seen.h"
+#include "session/server.h"
+#include "session/trail.h"
 #include "session/turns.h"
 
 #define HELLO_PER_SECOND 10 /* of one source; NET_WIDER times as many of its networks */

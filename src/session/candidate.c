@@ -2,9 +2,25 @@
  * The client's candidate paths: opened, probed and closed, and what links, addresses and the server tell
  * about them. When to jump and where to is decided in client.c.
  */
-#include "session/session.h"
+#include "session/candidate.h"
 
 #include <string.h>
+
+#include "session/client.h"
+#include "session/client_state.h"
+#include "session/comfort.h"
+#include "session/connect.h"
+#include "session/engine.h"
+#include "session/grant.h"
+#include "session/inside.h"
+#include "session/ladder.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 /* The server has others at least 50 ms (PROTO_RETRY_MIN_MS) after the last ones. */
 #define LOCATORS_ASK_MS 100
@@ -521,7 +537,6 @@ void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now
 		take_move(e, number, now);
 }
 
-/* What came too fast for its candidate has its turn. */
 void candidate_settle(struct timer *t, struct jv_time now)
 {
 	struct client *c = container_of(t, struct client, settle);

@@ -6,9 +6,28 @@
  * tried, until the recovery window ends; a path that answers goes before those that do not. Then probes go on
  * at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
  */
-#include "session/session.h"
+#include "session/client.h"
 
 #include <string.h>
+
+#include "session/candidate.h"
+#include "session/client_state.h"
+#include "session/comfort.h"
+#include "session/failover.h"
+#include "session/grant.h"
+#include "session/health.h"
+#include "session/inside.h"
+#include "session/ladder.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/rekey.h"
+#include "session/rescue.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/stall.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 #define JUMP_TRIES 3 /* JUMPs to one target before the next */
 #define JUMP_REPEAT_MAX_MS 500

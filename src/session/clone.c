@@ -1,4 +1,8 @@
 /* The machine was cloned while this ran: another process, elsewhere, has the same keys and counters. */
+#include "session/clone.h"
+
+#include "session/connect.h"
+#include "session/engine.h"
 #include "session/session.h"
 
 void engine_cloned(struct engine *e, struct jv_time now)

@@ -2,9 +2,18 @@
  * Moves of a client that no trouble asks for: an operator's order, and the return to a path that stands before ours in
  * the configuration. How a jump is done is told in client.c.
  */
-#include "session/session.h"
+#include "session/comfort.h"
 
-#define ORDER_WAIT_MS 2000 /* an order waits for a fresh locator */
+#include "session/candidate.h"
+#include "session/client.h"
+#include "session/client_state.h"
+#include "session/path.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/stall.h"
+#include "session/trail.h"
+
+#define ORDER_WAIT_MS 2000   /* an order waits for a fresh locator */
 #define FAILBACK_DOUBT_MAX 5 /* a switch back waits 2^5 times as long at most */
 
 /* --- orders --- */
@@ -31,8 +40,8 @@ static enum reason order_denied(struct session *s, uint8_t number, uint32_t *ret
 	return *retry_after_ms > 0 ? why : REASON_NONE;
 }
 
-static void refused(struct session *s, struct path *p, uint64_t token, enum reason why, uint32_t retry_after_ms,
-		    struct jv_time now)
+static void refused(struct session *s, struct path *p, uint64_t token, enum reason why,
+		    uint32_t retry_after_ms, struct jv_time now)
 {
 	trail_denied(s, why, p, retry_after_ms, now);
 	if (token)
@@ -155,7 +164,6 @@ static bool is_well(const struct session *s, const struct path *p, struct jv_tim
 	       time_since_ms(now, p->stable_since) >= wait;
 }
 
-/* Back to a path that stands before ours in the configuration and has been well for long enough. */
 void client_fail_back(struct session *s, struct jv_time now)
 {
 	enum reason why;

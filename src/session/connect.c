@@ -9,13 +9,23 @@
  * The preferred candidate is called alone at first, and once more when the others begin to be called, so that one lost
  * packet does not decide where the session begins: until that second chance is over, a WELCOME by another waits.
  */
-#include "session/session.h"
+#include "session/connect.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/wire.h"
 #include "proto/cookie.h"
+#include "session/client_state.h"
+#include "session/failover.h"
+#include "session/job.h"
+#include "session/keys.h"
+#include "session/ladder.h"
+#include "session/path.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 #define YOUNG_MS 10000         /* a session that ends before this makes the next one wait */
 #define SAME_SOCKET 3          /* HELLOs from one local port before a fresh one is tried */
@@ -87,6 +97,17 @@ static void attempt_close(struct engine *e, struct attempt *a)
 	if (a->open)
 		e->io.path_close(e->ctx, a->socket);
 	crypto_wipe(a, sizeof(*a));
+}
+
+static void connect_leave(struct engine *e)
+{
+	struct waiting *w = &e->client->waiting;
+
+	if (w->on)
+		e->io.path_close(e->ctx, w->route.socket);
+	w->on = false;
+	crypto_wipe(&w->split, sizeof(w->split));
+	timer_stop(&e->wheel, &w->due);
 }
 
 void connect_stop(struct engine *e)
@@ -497,17 +518,6 @@ static struct jv_time release(struct client *c, int64_t rtt_us, struct jv_time n
 	if (c->failover.on)
 		return failover_release(c, rtt_us, now);
 	return w->number != c->preferred && has_chance(c, now) ? time_min(c->chance, most) : now;
-}
-
-void connect_leave(struct engine *e)
-{
-	struct waiting *w = &e->client->waiting;
-
-	if (w->on)
-		e->io.path_close(e->ctx, w->route.socket);
-	w->on = false;
-	crypto_wipe(&w->split, sizeof(w->split));
-	timer_stop(&e->wheel, &w->due);
 }
 
 void connect_waited(struct timer *t, struct jv_time now)

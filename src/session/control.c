@@ -1,7 +1,27 @@
 /* CONTROL frames, once the packet that brought them is known to be authentic and new. */
-#include "session/session.h"
+#include "session/control.h"
 
 #include <string.h>
+
+#include "session/accept.h"
+#include "session/candidate.h"
+#include "session/client.h"
+#include "session/client_state.h"
+#include "session/comfort.h"
+#include "session/failover.h"
+#include "session/health.h"
+#include "session/passage.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/proof.h"
+#include "session/rekey.h"
+#include "session/rescue.h"
+#include "session/runs.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/stall.h"
+#include "session/trail.h"
+#include "session/transmit.h"
 
 /* Does a client name one path in the whole packet? (A server's JUMP names the one it wishes for.) */
 static bool same_number(uint8_t *number, uint8_t told)

@@ -1,4 +1,4 @@
-#include "session/session.h"
+#include "session/engine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,28 @@
 #include "proto/cookie.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
+#include "session/accept.h"
+#include "session/admit.h"
+#include "session/client_state.h"
+#include "session/comfort.h"
+#include "session/connect.h"
+#include "session/failover.h"
+#include "session/health.h"
+#include "session/info.h"
+#include "session/inside.h"
+#include "session/job.h"
+#include "session/keys.h"
+#include "session/ladder.h"
+#include "session/limit.h"
+#include "session/receive.h"
+#include "session/rekey.h"
+#include "session/reset.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/table.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 #define RESET_PER_SECOND 2 /* for one locator */
 #define RESET_BURST 5

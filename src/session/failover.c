@@ -7,7 +7,13 @@
  * came, and has time to answer. The next session is confirmed when the silence has lasted for server.failover_after_ms,
  * and takes over when it is attached. Whatever authentic is heard of the old one before that confirmation ends the attempt.
  */
-#include "session/session.h"
+#include "session/failover.h"
+
+#include "session/candidate.h"
+#include "session/client_state.h"
+#include "session/connect.h"
+#include "session/ladder.h"
+#include "session/wheel.h"
 
 #define CALL_AHEAD_MS 1000 /* so that a WELCOME is there when the time has come */
 #define IDLE_MAX_MS 10000  /* between heartbeats, where there is another endpoint to go to */

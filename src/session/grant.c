@@ -5,6 +5,12 @@
  * candidate that waits, and its own then rests for a while before it claims a place again: each time for longer,
  * until it answers or its link comes up anew. A dead active path holds no place: another is to be found.
  */
+#include "session/grant.h"
+
+#include "session/candidate.h"
+#include "session/client_state.h"
+#include "session/path.h"
+#include "session/server.h"
 #include "session/session.h"
 
 #define REST_MS 30000

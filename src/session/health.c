@@ -9,7 +9,21 @@
  * A path that answers can still be bad: by loss, or by latency. Who leaves ATTACHED for that and comes back
  * without a better path is not asked again at once, or a path at the edge would flap with each window.
  */
+#include "session/health.h"
+
+#include "session/candidate.h"
+#include "session/client.h"
+#include "session/failover.h"
+#include "session/passage.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/proof.h"
+#include "session/rekey.h"
+#include "session/server.h"
 #include "session/session.h"
+#include "session/stall.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 #define QUALITY_HOLD_MAX_MS 60000 /* between coming back and the next verdict of this kind */
 #define QUALITY_FORGET_MS 180000  /* without such a verdict the hold begins anew */

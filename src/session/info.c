@@ -1,8 +1,16 @@
 /* A session as others may see it. */
-#include "session/session.h"
+#include "session/info.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "session/candidate.h"
+#include "session/client_state.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/session.h"
+#include "session/wheel.h"
 
 static uint64_t ago_ms(struct jv_time t, struct jv_time now)
 {

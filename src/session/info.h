@@ -5,41 +5,19 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/time.h"
 #include "jumpvpn/proto.h"
 #include "jumpvpn/reason.h"
 #include "jumpvpn/state.h"
+#include "session/fault.h"
+
+struct known_candidate;
+struct session;
 
 #define INFO_NO_PATH 0xff
 #define INFO_ADDRESSES 4
 
 enum path_use { PATH_DOWN, PATH_UNPROVEN, PATH_STANDBY, PATH_ACTIVE, PATH_DRAINING };
-
-/* X(NAME, text): why a candidate has no path. The client's shell tells the first ones, the engine the others. */
-#define PATH_FAULT_LIST(X)                                                           \
-	X(NONE, NULL)                                                                \
-	X(NO_NAME, "the server's name does not resolve")                             \
-	X(NO_FAMILY, "the server has no address of the other family")                \
-	X(NO_INTERFACE, "no such interface")                                         \
-	X(TUNNEL, "the tunnel itself, which cannot travel inside of itself")         \
-	X(OTHER_LINK, "a link-local endpoint, which is on another interface")        \
-	X(NO_SCOPE, "a link-local endpoint without its interface: [fe80::1%eth0]")   \
-	X(NO_CARRIER, "the interface is down or has no carrier")                     \
-	X(NO_ADDRESS, "the interface has no address to reach the server from")       \
-	X(NO_ROUTE, "no route to the server")                                        \
-	X(REFUSED, "a route or rule of this machine refuses the way to the server")  \
-	X(UNSETTLED, "it goes up and down: it is taken up once it stays")            \
-	X(NOT_GRANTED, "the server grants no more paths (transport.max_candidates)") \
-	X(NO_LOCATOR, "waiting for the server's next locator")                       \
-	X(NO_SOCKET, "no socket, or its address is another path's")
-
-enum path_fault {
-#define X(NAME, text) FAULT_##NAME,
-	PATH_FAULT_LIST(X)
-#undef X
-		FAULTS
-};
-
-const char *path_fault_text(enum path_fault f); /* NULL for FAULT_NONE */
 
 struct path_info {
 	uint8_t path;          /* number of the candidate path */
@@ -60,10 +38,6 @@ struct path_info {
 	uint32_t strange;        /* answers that are not ours, or do not open */
 	int error;               /* errno that a socket told last, or 0 */
 };
-
-#define CALLED_TEXT_MAX 160
-/* What came of the HELLOs on this path, in words; `buf` or a constant. NULL: none went out. */
-const char *called_text(const struct path_info *p, char buf[CALLED_TEXT_MAX]);
 
 /* What a session is doing now, and what comes next. */
 enum session_doing {
@@ -108,3 +82,6 @@ struct session_info {
 	uint8_t npaths;
 	struct path_info path[PROTO_SLOTS_MAX];
 };
+/* A candidate that has no path. False: it is not to be shown. */
+bool candidate_info(const struct known_candidate *k, enum path_fault fault, struct path_info *out);
+void session_info(struct session *s, struct session_info *out, struct jv_time now);

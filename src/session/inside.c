@@ -3,9 +3,12 @@
  * client's own file and its shell accept; and of its packets, those from where the client sends to. Where they may go
  * to is the kernel's to say, as for any router, unless the file has a list.
  */
-#include "session/session.h"
+#include "session/inside.h"
 
 #include <errno.h>
+
+#include "session/client_state.h"
+#include "session/engine.h"
 
 #define OWN 0 /* a number in the tables, where only being there counts */
 

@@ -6,9 +6,10 @@
 
 #include "base/addr.h"
 #include "base/list.h"
+#include "base/time.h"
 #include "proto/frame.h"
 #include "proto/noise.h"
-#include "session/path.h"
+#include "session/route.h"
 
 enum job_kind {
 	JOB_HELLO_CREATE,  /* client: message 1 */

@@ -54,3 +54,9 @@ void keys_old_dies(struct keys *k, struct jv_time grace_ends);
 struct epoch *keys_find(struct keys *k, uint8_t wire_epoch, struct jv_time now);
 struct epoch *keys_tx(struct keys *k);
 void keys_clear(struct keys *k, struct keycache *cache);
+
+/* Where DATA stands in the order of sealing: epoch and counter + 1; 0: none. */
+static inline uint64_t data_order(uint32_t epoch, uint64_t counter_plus_1)
+{
+	return counter_plus_1 == 0 ? 0 : ((uint64_t)epoch << 48) + counter_plus_1;
+}

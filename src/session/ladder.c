@@ -5,7 +5,13 @@
  * poisoned. One that has not answered is followed by the next remote on the candidate's list, which has both
  * address families in turn. After the last comes the first, and names are looked up again.
  */
+#include "session/ladder.h"
+
+#include "session/candidate.h"
+#include "session/client_state.h"
+#include "session/path.h"
 #include "session/session.h"
+#include "session/wheel.h"
 
 void ladder_init(struct client *c)
 {

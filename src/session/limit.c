@@ -1,7 +1,6 @@
 #include "session/limit.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 bool switch_limit_resize(struct switch_limit *l, uint32_t max)
 {

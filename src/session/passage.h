@@ -11,16 +11,6 @@
 struct session;
 struct path_report;
 
-struct passage {
-	uint64_t highest;     /* of our DATA, as the peer's last report had it */
-	struct jv_time since; /* data was sent, and no report since has told of any; TIME_NEVER */
-	struct jv_time offered;
-	uint32_t mark, seen; /* packets sent: when the last ones passed, at the last report */
-	uint32_t stalled_ms; /* the longest time of that kind in this stay in ATTACHED */
-	uint8_t epoch;       /* of `highest` */
-	uint8_t paths;       /* a bit for each path the session was ATTACHED on */
-};
-
 /* It enters ATTACHED, or whatever was counted is void. */
 void passage_begins(struct session *s);
 /* A report of the peer's, on the path that carries data. */

@@ -13,10 +13,9 @@
 #include "base/addr.h"
 #include "base/time.h"
 #include "jumpvpn/policy.h"
+#include "jumpvpn/proto.h"
 #include "proto/frame.h"
-#include "session/pmtu.h"
-#include "session/runs.h"
-#include "session/stall.h"
+#include "session/route.h"
 
 struct session;
 
@@ -25,17 +24,65 @@ struct session;
 #define PATH_PONG_REACH 32    /* how far back a PONG may reach and still tell the round trip */
 #define PATH_ONE_WAY_DROPS 20 /* of them, while something still comes */
 
-struct route {           /* how a datagram travels */
-	uint32_t socket; /* server: index in `listen`; client: the number it gave to io->path_open() */
-	struct endpoint remote;
-	struct ip local; /* server: the address the peer sent to; zero: the kernel's choice */
+#define PMTU_ROUND 8        /* sizes asked for at once */
+
+/* What is known of a size: RFC 8899 section 5.2, without Disabled. */
+enum pmtu_state {
+	PMTU_BASE,     /* nothing yet */
+	PMTU_SEARCH,   /* probes are out */
+	PMTU_COMPLETE, /* `size` has passed */
+	PMTU_ERROR,    /* not even the least probe has passed: no matter of size */
 };
 
-static inline bool route_equal(const struct route *a, const struct route *b)
+struct pmtu {
+	uint16_t size;              /* in use; 0: all */
+	uint8_t state;              /* enum pmtu_state */
+	uint8_t n, tries;           /* of the round */
+	uint16_t low;               /* has passed in this search */
+	uint16_t probe[PMTU_ROUND]; /* ascending; the highest is what the round is about */
+	bool doubt; /* a probe with PROBE_BACK is out: is it size that packets are lost for? */
+	uint8_t doubt_tries, doubt_small; /* sent, and small ones answered */
+	uint32_t id, doubt_id;
+	uint32_t missing;     /* packets sent until the last PING, less those received, less a constant */
+	uint32_t raise_ms;    /* the last time from one search up to the next */
+	struct jv_time raise; /* when to look for more than `size`; TIME_NEVER */
+	struct jv_time due, doubt_due; /* of the round, or TIME_NEVER */
+	struct jv_time confirmed; /* `size` passed; TIME_NEVER: not on this path, or not since it moved */
+	struct jv_time changed;   /* `size` got smaller */
+	struct jv_time cleared;   /* loss until then was none of size; TIME_NEVER */
+	struct jv_time forgiven;  /* loss until then was of size; TIME_NEVER */
+	struct jv_time asked;     /* the round began */
+	bool lossy;               /* packets are missing since `size` was last confirmed */
+	uint8_t errors;           /* rounds in a row that ended in PMTU_ERROR */
+};
+
+static inline void pmtu_init(struct pmtu *m)
 {
-	return a->socket == b->socket && endpoint_equal(&a->remote, &b->remote) &&
-	       ip_equal(&a->local, &b->local);
+	*m = (struct pmtu){
+		.due = TIME_NEVER,
+		.doubt_due = TIME_NEVER,
+		.confirmed = TIME_NEVER,
+		.changed = TIME_NEVER,
+		.raise = TIME_NEVER,
+		.cleared = TIME_NEVER,
+		.forgiven = TIME_NEVER,
+	};
 }
+
+struct runs {
+	bool singly, found; /* it was that */
+	uint8_t windows;
+	struct jv_time not_before;
+};
+
+enum stalled { STALLED_THERE = 1, STALLED_BACK = 2 };
+
+struct stall {
+	uint8_t on;        /* enum stalled: these ways it has stalled, and nothing came in time since */
+	bool told;         /* server: the client says so */
+	struct jv_time at; /* when it did; TIME_NEVER */
+	uint32_t hold_ms;  /* not to be taken again before */
+};
 
 struct challenge {
 	bool out; /* not answered yet */

@@ -6,9 +6,15 @@
  */
 #include "session/pmtu.h"
 
+#include "session/health.h"
+#include "session/path.h"
 #include "session/session.h"
+#include "session/stall.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
-#define LOST_PPM 1000                     /* how seldom all tries of a size may be lost by chance */
+#define LOST_PPM 1000 /* how seldom all tries of a size may be lost by chance */
 
 const char *pmtu_state_name(unsigned int state)
 {

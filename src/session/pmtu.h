@@ -18,9 +18,9 @@
 #include "jumpvpn/proto.h"
 
 struct path;
+struct pmtu;
 struct session;
 
-#define PMTU_ROUND 8        /* sizes asked for at once */
 #define PMTU_STEP 16        /* bytes: nearer than that the search ends */
 #define PMTU_CONFIRM_MS 500 /* and not at all when nothing large is sent */
 #define PMTU_TRIES 3        /* of each size; more where PINGs are lost too */
@@ -34,49 +34,6 @@ struct session;
 #define PMTU_AGAIN_MS 1000       /* a round that told nothing is repeated after this */
 #define PMTU_RAISE_MIN_MS 10000  /* from a smaller size up again: after this, */
 #define PMTU_RAISE_MAX_MS 600000 /* twice as long each time, up to RFC 8899's 600 s */
-
-/* What is known of a size: RFC 8899 section 5.2, without Disabled. */
-enum pmtu_state {
-	PMTU_BASE,     /* nothing yet */
-	PMTU_SEARCH,   /* probes are out */
-	PMTU_COMPLETE, /* `size` has passed */
-	PMTU_ERROR,    /* not even the least probe has passed: no matter of size */
-};
-
-struct pmtu {
-	uint16_t size;              /* in use; 0: all */
-	uint8_t state;              /* enum pmtu_state */
-	uint8_t n, tries;           /* of the round */
-	uint16_t low;               /* has passed in this search */
-	uint16_t probe[PMTU_ROUND]; /* ascending; the highest is what the round is about */
-	bool doubt; /* a probe with PROBE_BACK is out: is it size that packets are lost for? */
-	uint8_t doubt_tries, doubt_small; /* sent, and small ones answered */
-	uint32_t id, doubt_id;
-	uint32_t missing;     /* packets sent until the last PING, less those received, less a constant */
-	uint32_t raise_ms;    /* the last time from one search up to the next */
-	struct jv_time raise; /* when to look for more than `size`; TIME_NEVER */
-	struct jv_time due, doubt_due; /* of the round, or TIME_NEVER */
-	struct jv_time confirmed; /* `size` passed; TIME_NEVER: not on this path, or not since it moved */
-	struct jv_time changed;   /* `size` got smaller */
-	struct jv_time cleared;   /* loss until then was none of size; TIME_NEVER */
-	struct jv_time forgiven;  /* loss until then was of size; TIME_NEVER */
-	struct jv_time asked;     /* the round began */
-	bool lossy;               /* packets are missing since `size` was last confirmed */
-	uint8_t errors;           /* rounds in a row that ended in PMTU_ERROR */
-};
-
-static inline void pmtu_init(struct pmtu *m)
-{
-	*m = (struct pmtu){
-		.due = TIME_NEVER,
-		.doubt_due = TIME_NEVER,
-		.confirmed = TIME_NEVER,
-		.changed = TIME_NEVER,
-		.raise = TIME_NEVER,
-		.cleared = TIME_NEVER,
-		.forgiven = TIME_NEVER,
-	};
-}
 
 /* Longest datagram to send on this path now. */
 uint16_t pmtu_size(const struct path *p);

@@ -2,9 +2,19 @@
  * Where a path leads, as the server learns it, and whether that address has shown that it is the peer's: the 3x rule
  * (path.c) holds until it has answered a challenge.
  */
-#include "session/session.h"
+#include "session/proof.h"
 
 #include <string.h>
+
+#include "session/health.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/rescue.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
 
 #define CHALLENGE_MS 50 /* least time between two challenges to one address */
 

@@ -3,7 +3,7 @@
  * replay again. Every refusal leaves by one label with its counter; nothing before the tag has been checked
  * changes anything.
  */
-#include "session/session.h"
+#include "session/receive.h"
 
 #include <string.h>
 
@@ -11,6 +11,17 @@
 #include "proto/carry.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
+#include "session/accept.h"
+#include "session/client_state.h"
+#include "session/control.h"
+#include "session/health.h"
+#include "session/inside.h"
+#include "session/keys.h"
+#include "session/rekey.h"
+#include "session/rescue.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
 
 /* A copy of what the peer has sealed may come so much later: it sends what is RESCUE_AGE_MS old, and as long again it may
  * be on the way. */

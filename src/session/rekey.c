@@ -9,10 +9,21 @@
  * An OFFER is repeated with the same key until it is accepted, an ACCEPT whenever its OFFER comes again. When
  * both offer at once the client's offer stands and the server forgets its own.
  */
-#include "session/session.h"
+#include "session/rekey.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "session/client_state.h"
+#include "session/connect.h"
+#include "session/health.h"
+#include "session/job.h"
+#include "session/keys.h"
+#include "session/path.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 #define OFFER_REPEAT_MAX_MS 5000
 #define EPOCH_LEAST_MS 1000 /* a peer that offers sooner is not answered: key agreements cost */

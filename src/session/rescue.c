@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "proto/packet.h"
+#include "session/server.h"
 #include "session/session.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 /* What leaves at once, and then each tick. 24 KiB a millisecond fill 200 Mbit/s; a socket of the usual size (212,992
  * bytes, in which a packet takes twice its size and more) holds three of them when its reader sleeps. */
@@ -60,8 +63,6 @@ struct rescue {
 	uint8_t *bytes;
 	struct kept kept[];
 };
-
-static void fire(struct timer *t, struct jv_time now);
 
 static struct kept *at(struct rescue *r, uint32_t i)
 {
@@ -160,6 +161,96 @@ uint8_t *rescue_room(struct session *s, size_t len)
 	if (r->standing + len > r->cap)
 		flush(r);
 	return r->bytes + r->head;
+}
+
+/* Not too old, and the peer can still open it: its keys live, and it is not behind the replay window for what
+ * has been sent since. */
+static bool usable(const struct session *s, const struct kept *k, struct jv_time now)
+{
+	const struct epoch *ep = &s->keys.epoch[k->epoch & 1];
+
+	return k->again < AGAIN_MAX && time_since_ms(now, k->born) < RESCUE_AGE_MS && ep->live &&
+	       ep->number == k->epoch && ep->tx_counter - k->counter <= s->keys.window;
+}
+
+static void send(struct session *s, struct path *p, struct kept *k, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	struct rescue *r = s->rescue;
+	uint8_t *datagram = datagram_of(r, k);
+
+	if (k->era != 0 && k->turn == r->turn)
+		flush(r); /* under the other locator it has not left yet */
+	packet_set_locator(datagram, p->locator);
+	if (k->era == 0) {
+		p->sent++;
+		p->newest = data_order(k->epoch, k->counter + 1);
+	} else { /* not counted as sent: a duplicate is not counted as received either */
+		k->again++;
+		e->counters.n[COUNT_RESCUED_PACKETS]++;
+		e->counters.n[COUNT_RESCUED_BYTES] += k->len - PROTO_OVERHEAD;
+	}
+	k->era = r->era;
+	k->turn = r->turn;
+	k->sent = now;
+	r->standing = r->cap; /* it may be the next to be overwritten */
+	e->io.send(e->ctx, &p->route, datagram, k->len,
+		   k->ecn | SEND_DATA | SEND_STANDS | (p->runs.singly ? SEND_SINGLY : 0u));
+}
+
+/* What may leave now; answers when to go on. */
+static struct jv_time drain(struct session *s, struct jv_time now)
+{
+	struct rescue *r = s->rescue;
+	struct path *p = session_data_path(s);
+	const struct jv_time idle = time_add_ms(r->last, IDLE_MS);
+
+	if (!p || !p->known || rescue_holds(s))
+		return idle;
+	while (r->waiting > 0) {
+		struct kept *k = at(r, r->next);
+
+		if (k->era != r->era) {
+			if (r->allowed <= 0)
+				return time_add_ms(now, TICK_MS);
+			if (!usable(s, k, now)) {
+				give_up(s, k);
+			} else if (data_may_send(p, k->len)) {
+				send(s, p, k, now);
+				r->allowed -= k->len;
+			} else {
+				return time_add_ms(now, PROOF_MS);
+			}
+		}
+		pass(r);
+	}
+	r->granted = 0;
+	return idle;
+}
+
+static void run(struct session *s, uint32_t grant, struct jv_time now)
+{
+	struct rescue *r = s->rescue;
+
+	r->granted += grant;
+	r->allowed += grant;
+	if (r->allowed > BURST_BYTES)
+		r->allowed = BURST_BYTES;
+	timer_start_earlier(&s->engine->wheel, &r->timer, drain(s, now));
+}
+
+static void fire(struct timer *t, struct jv_time now)
+{
+	struct rescue *r = container_of(t, struct rescue, timer);
+	struct session *s = r->session;
+	const uint32_t granted = r->granted;
+
+	if (time_since_ms(now, r->last) >= IDLE_MS) {
+		rescue_free(s);
+		return;
+	}
+	run(s, granted < BURST_BYTES ? BURST_BYTES - granted : 0, now);
+	r->granted = 0;
 }
 
 static struct rescue *ring_new(struct session *s, struct jv_time now)
@@ -309,82 +400,6 @@ void rescue_arrived(struct session *s, uint8_t epoch, uint64_t highest)
 
 /* --- what goes again --- */
 
-/* Not too old, and the peer can still open it: its keys live, and it is not behind the replay window for what
- * has been sent since. */
-static bool usable(const struct session *s, const struct kept *k, struct jv_time now)
-{
-	const struct epoch *ep = &s->keys.epoch[k->epoch & 1];
-
-	return k->again < AGAIN_MAX && time_since_ms(now, k->born) < RESCUE_AGE_MS && ep->live &&
-	       ep->number == k->epoch && ep->tx_counter - k->counter <= s->keys.window;
-}
-
-static void send(struct session *s, struct path *p, struct kept *k, struct jv_time now)
-{
-	struct engine *e = s->engine;
-	struct rescue *r = s->rescue;
-	uint8_t *datagram = datagram_of(r, k);
-
-	if (k->era != 0 && k->turn == r->turn)
-		flush(r); /* under the other locator it has not left yet */
-	packet_set_locator(datagram, p->locator);
-	if (k->era == 0) {
-		p->sent++;
-		p->newest = data_order(k->epoch, k->counter + 1);
-	} else { /* not counted as sent: a duplicate is not counted as received either */
-		k->again++;
-		e->counters.n[COUNT_RESCUED_PACKETS]++;
-		e->counters.n[COUNT_RESCUED_BYTES] += k->len - PROTO_OVERHEAD;
-	}
-	k->era = r->era;
-	k->turn = r->turn;
-	k->sent = now;
-	r->standing = r->cap; /* it may be the next to be overwritten */
-	e->io.send(e->ctx, &p->route, datagram, k->len,
-		   k->ecn | SEND_DATA | SEND_STANDS | (p->runs.singly ? SEND_SINGLY : 0u));
-}
-
-/* What may leave now; answers when to go on. */
-static struct jv_time drain(struct session *s, struct jv_time now)
-{
-	struct rescue *r = s->rescue;
-	struct path *p = session_data_path(s);
-	const struct jv_time idle = time_add_ms(r->last, IDLE_MS);
-
-	if (!p || !p->known || rescue_holds(s))
-		return idle;
-	while (r->waiting > 0) {
-		struct kept *k = at(r, r->next);
-
-		if (k->era != r->era) {
-			if (r->allowed <= 0)
-				return time_add_ms(now, TICK_MS);
-			if (!usable(s, k, now)) {
-				give_up(s, k);
-			} else if (data_may_send(p, k->len)) {
-				send(s, p, k, now);
-				r->allowed -= k->len;
-			} else {
-				return time_add_ms(now, PROOF_MS);
-			}
-		}
-		pass(r);
-	}
-	r->granted = 0;
-	return idle;
-}
-
-static void run(struct session *s, uint32_t grant, struct jv_time now)
-{
-	struct rescue *r = s->rescue;
-
-	r->granted += grant;
-	r->allowed += grant;
-	if (r->allowed > BURST_BYTES)
-		r->allowed = BURST_BYTES;
-	timer_start_earlier(&s->engine->wheel, &r->timer, drain(s, now));
-}
-
 /* The first burst comes ahead of the next tick, and instead of it. */
 void rescue_run(struct session *s, struct jv_time now)
 {
@@ -395,20 +410,6 @@ void rescue_run(struct session *s, struct jv_time now)
 void rescue_joined(struct session *s, size_t len, struct jv_time now)
 {
 	run(s, 2 * (uint32_t)len, now);
-}
-
-static void fire(struct timer *t, struct jv_time now)
-{
-	struct rescue *r = container_of(t, struct rescue, timer);
-	struct session *s = r->session;
-	const uint32_t granted = r->granted;
-
-	if (time_since_ms(now, r->last) >= IDLE_MS) {
-		rescue_free(s);
-		return;
-	}
-	run(s, granted < BURST_BYTES ? BURST_BYTES - granted : 0, now);
-	r->granted = 0;
 }
 
 static void again_from(struct rescue *r, uint32_t i, uint32_t passed)

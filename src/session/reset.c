@@ -2,7 +2,11 @@
  * RESETs, at the client: who does not know its session says so, and proves by the token that it is the server that made it,
  * or has all that this one has.
  */
+#include "session/reset.h"
+
+#include "session/client_state.h"
 #include "session/session.h"
+#include "session/trail.h"
 
 #define RESETS_MANY 3    /* restarts are not that frequent, */
 #define RESETS_MS 600000 /* within this time of each other */

@@ -17,11 +17,5 @@ struct policy;
 #define RUNS_WINDOWS 2      /* of loss for as long as datagrams go singly: it was not that */
 #define RUNS_AGAIN_MS 600000 /* then it is not suspected again before */
 
-struct runs {
-	bool singly, found; /* it was that */
-	uint8_t windows;
-	struct jv_time not_before;
-};
-
 /* A loss window of the path has ended. */
 void runs_judge(struct path *p, const struct policy *policy, struct jv_time now);

@@ -1,9 +1,19 @@
 /* Judges jumps and tells the client what it needs to know. The client decides when to jump and where to. */
-#include "session/session.h"
+#include "session/server.h"
 
 #include <string.h>
 
 #include "base/log.h"
+#include "session/accept.h"
+#include "session/admit.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/proof.h"
+#include "session/rescue.h"
+#include "session/session.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 #define ORDER_MS 200 /* an operator's jump is asked for again after this */
 #define ORDER_TRIES 10
@@ -260,7 +270,32 @@ static void locators_send(struct path *p, struct jv_time now)
 	control_frame(p, &f, now);
 }
 
-/* The client's PING tells what it knows; what it lacks is sent again until it says that it has it. */
+static void server_policy_send(struct session *s, struct jv_time now)
+{
+	const size_t most = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
+	struct net_item *items = s->engine->items;
+	struct frame f = { .type = FRAME_POLICY };
+	size_t n = server_items(s->engine, s, items, most);
+
+	if (!s->active || time_since_ms(now, s->policy_sent) < POLICY_MS)
+		return;
+	s->policy_sent = now;
+	if (n > most)
+		n = most;
+	f.policy.generation = s->policy_generation;
+	f.policy.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
+	f.policy.mtu = s->mtu;
+	f.policy.policy = s->policy_waits ? s->next_policy : s->policy;
+	for (uint8_t part = 0; part < f.policy.parts; part++) {
+		const size_t at = (size_t)part * POLICY_ITEMS_MAX;
+
+		f.policy.part = part;
+		f.policy.items = (uint8_t)(n - at < POLICY_ITEMS_MAX ? n - at : POLICY_ITEMS_MAX);
+		memcpy(f.policy.item, items + at, f.policy.items * sizeof(items[0]));
+		control_frame(s->active, &f, now);
+	}
+}
+
 void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
@@ -338,8 +373,6 @@ static bool is_at_peer(const struct config *c, uint32_t index, const struct pref
 	       longest_around(c->tunnel.addresses, c->tunnel.naddresses, route);
 }
 
-/* Of the peer's addresses only the hosts are for its device: networks lie behind it. The server's own
- * addresses are always among the routes: errors come from there, and a client takes nothing from where it sends nothing. */
 size_t server_items(const struct engine *e, const struct session *s, struct net_item *out, size_t max)
 {
 	const struct config_peer *peer = &e->config->peers[s->peer];
@@ -357,32 +390,6 @@ size_t server_items(const struct engine *e, const struct session *s, struct net_
 	for (size_t i = 0; i < peer->ndns; i++)
 		item_add(&l, NET_ITEM_DNS, &peer->dns[i], 128);
 	return l.n;
-}
-
-void server_policy_send(struct session *s, struct jv_time now)
-{
-	const size_t most = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
-	struct net_item *items = s->engine->items;
-	struct frame f = { .type = FRAME_POLICY };
-	size_t n = server_items(s->engine, s, items, most);
-
-	if (!s->active || time_since_ms(now, s->policy_sent) < POLICY_MS)
-		return;
-	s->policy_sent = now;
-	if (n > most)
-		n = most;
-	f.policy.generation = s->policy_generation;
-	f.policy.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
-	f.policy.mtu = s->mtu;
-	f.policy.policy = s->policy_waits ? s->next_policy : s->policy;
-	for (uint8_t part = 0; part < f.policy.parts; part++) {
-		const size_t at = (size_t)part * POLICY_ITEMS_MAX;
-
-		f.policy.part = part;
-		f.policy.items = (uint8_t)(n - at < POLICY_ITEMS_MAX ? n - at : POLICY_ITEMS_MAX);
-		memcpy(f.policy.item, items + at, f.policy.items * sizeof(items[0]));
-		control_frame(s->active, &f, now);
-	}
 }
 
 /* --- an operator's order --- */
@@ -416,7 +423,6 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 	server_order_repeat(s, now);
 }
 
-/* The client decides: it is asked until it has jumped, and its own rules may forbid it. */
 void server_order_repeat(struct session *s, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_JUMP };

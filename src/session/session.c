@@ -3,13 +3,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/wire.h"
+#include "session/accept.h"
+#include "session/candidate.h"
+#include "session/client.h"
+#include "session/client_state.h"
+#include "session/comfort.h"
+#include "session/connect.h"
+#include "session/failover.h"
 #include "session/fsm.h"
-
-static void deadline_fire(struct timer *t, struct jv_time now);
-static void life_fire(struct timer *t, struct jv_time now);
-static void standby_fire(struct timer *t, struct jv_time now);
+#include "session/health.h"
+#include "session/job.h"
+#include "session/keys.h"
+#include "session/limit.h"
+#include "session/passage.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/rekey.h"
+#include "session/rescue.h"
+#include "session/server.h"
+#include "session/stall.h"
+#include "session/table.h"
+#include "session/trail.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 
 /* False without memory: what was allowed before is. (A client never counts rebindings.) */
 static bool limits_resize(struct session *s, const struct policy *policy, bool client)
@@ -17,6 +34,56 @@ static bool limits_resize(struct session *s, const struct policy *policy, bool c
 	const uint32_t max = policy->max_switches_per_min;
 
 	return switch_limit_resize(&s->limit, max) && (client || switch_limit_resize(&s->rebind, max));
+}
+
+static void deadline_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, deadline);
+
+	if (s->state == STATE_TERMINATED) {
+		session_forget(s);
+		return;
+	}
+	if (s->state == STATE_BIRTH) {
+		session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
+		return;
+	}
+	if (!time_is_never(s->left_attached) &&
+	    time_since_ms(now, s->left_attached) >= s->policy.transport_lost_ttl_ms) {
+		session_end(s, REASON_TRANSPORT_TTL_EXCEEDED, now);
+		return;
+	}
+	if (s->engine->client)
+		client_deadline(s, now);
+	else if (s->state == STATE_VOLATILE)
+		session_event(s, EVENT_DEGRADE, REASON_VOLATILE_PERSISTED, now);
+}
+
+static void standby_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, standby);
+
+	if (s->draining && !time_before(now, s->drain_until)) {
+		struct path *left = s->draining;
+
+		s->draining = NULL;
+		if (s->engine->client)
+			client_left(left);
+	}
+	if (s->engine->client)
+		client_standby(s, now);
+	if (s->draining)
+		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
+}
+
+static void life_fire(struct timer *t, struct jv_time now)
+{
+	struct session *s = container_of(t, struct session, life);
+
+	if (time_since_ms(now, s->born) >= s->policy.max_lifetime_ms)
+		session_end(s, REASON_SESSION_LIFETIME_EXCEEDED, now);
+	else
+		rekey_run(s, now);
 }
 
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, uint32_t window,
@@ -39,9 +106,9 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled =
-		s->quality_left = s->failed_back = s->rekey.due = s->jump.again = s->late_until =
-			s->flapping.minute = TIME_NEVER;
+	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
+		s->failed_back = s->rekey.due = s->jump.again = s->late_until = s->flapping.minute =
+			TIME_NEVER;
 	for (uint8_t i = 0; i < slots; i++) {
 		s->path[i].session = s;
 		s->path[i].slot = i;
@@ -170,6 +237,23 @@ static void unlink_session(struct session *s)
 	e->nsessions--;
 }
 
+static uint64_t locator_key(const uint8_t locator[8])
+{
+	be64 v;
+
+	memcpy(v.b, locator, sizeof(v.b));
+	return get_be64(v);
+}
+
+static void session_withdraw(struct session *s, uint8_t slot)
+{
+	struct path *p = &s->path[slot];
+
+	if (p->issued)
+		table_remove(s->engine->locators, locator_key(p->locator));
+	p->issued = false;
+}
+
 static void release(struct session *s)
 {
 	for (uint8_t i = 0; i < s->slots; i++) {
@@ -265,14 +349,6 @@ void session_reap(struct engine *e)
 	}
 }
 
-static uint64_t locator_key(const uint8_t locator[8])
-{
-	be64 v;
-
-	memcpy(v.b, locator, sizeof(v.b));
-	return get_be64(v);
-}
-
 struct path *session_find_path(struct engine *e, const uint8_t locator[8])
 {
 	return table_find(e->locators, locator_key(locator));
@@ -291,15 +367,6 @@ bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 	p->issued = true;
 	p->spent = false;
 	return true;
-}
-
-void session_withdraw(struct session *s, uint8_t slot)
-{
-	struct path *p = &s->path[slot];
-
-	if (p->issued)
-		table_remove(s->engine->locators, locator_key(p->locator));
-	p->issued = false;
 }
 
 struct path *session_path_numbered(struct session *s, uint8_t number)
@@ -364,10 +431,6 @@ static int64_t age_difference(const struct session *s, uint64_t peer_age_us, str
 	return (int64_t)session_age_us(s, now) - age;
 }
 
-/*
- * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can
- * be late, so it may lower the estimate at once but raise it no faster than clocks drift.
- */
 void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now)
 {
 	const int64_t sample = age_difference(s, peer_age_us, now);
@@ -412,39 +475,6 @@ const char *session_path_name(const struct session *s, uint8_t number)
 	return c->candidate[number].c.name;
 }
 
-static void deadline_fire(struct timer *t, struct jv_time now)
-{
-	struct session *s = container_of(t, struct session, deadline);
-
-	if (s->state == STATE_TERMINATED) {
-		session_forget(s);
-		return;
-	}
-	if (s->state == STATE_BIRTH) {
-		session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
-		return;
-	}
-	if (!time_is_never(s->left_attached) &&
-	    time_since_ms(now, s->left_attached) >= s->policy.transport_lost_ttl_ms) {
-		session_end(s, REASON_TRANSPORT_TTL_EXCEEDED, now);
-		return;
-	}
-	if (s->engine->client)
-		client_deadline(s, now);
-	else if (s->state == STATE_VOLATILE)
-		session_event(s, EVENT_DEGRADE, REASON_VOLATILE_PERSISTED, now);
-}
-
-static void life_fire(struct timer *t, struct jv_time now)
-{
-	struct session *s = container_of(t, struct session, life);
-
-	if (time_since_ms(now, s->born) >= s->policy.max_lifetime_ms)
-		session_end(s, REASON_SESSION_LIFETIME_EXCEEDED, now);
-	else
-		rekey_run(s, now);
-}
-
 void session_catch_up(struct session *s, struct jv_time now)
 {
 	while (s->state != STATE_TERMINATED) {
@@ -460,21 +490,4 @@ void session_catch_up(struct session *s, struct jv_time now)
 		else
 			deadline_fire(&s->deadline, at);
 	}
-}
-
-static void standby_fire(struct timer *t, struct jv_time now)
-{
-	struct session *s = container_of(t, struct session, standby);
-
-	if (s->draining && !time_before(now, s->drain_until)) {
-		struct path *left = s->draining;
-
-		s->draining = NULL;
-		if (s->engine->client)
-			client_left(left);
-	}
-	if (s->engine->client)
-		client_standby(s, now);
-	if (s->draining)
-		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
 }

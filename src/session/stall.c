@@ -1,3 +1,7 @@
+#include "session/stall.h"
+
+#include "session/health.h"
+#include "session/path.h"
 #include "session/session.h"
 
 #define HOLD_MAX_MS 60000

@@ -31,39 +31,6 @@ struct path_report;
 struct policy;
 struct session;
 
-/* Where DATA stands in the order of sealing: epoch and counter + 1; 0: none. */
-static inline uint64_t data_order(uint32_t epoch, uint64_t counter_plus_1)
-{
-	return counter_plus_1 == 0 ? 0 : ((uint64_t)epoch << 48) + counter_plus_1;
-}
-
-struct lag {                  /* of DATA in one direction */
-	uint64_t mark;        /* the packet that is followed, as an order; 0: none */
-	uint64_t seen;        /* the newest that is known to have arrived */
-	uint64_t counted;     /* the newest there was at the last strike */
-	struct jv_time at;    /* when CONTROL was sent behind the mark; back: when it came */
-	struct jv_time since; /* the mark of the first strike in the row */
-	uint8_t strikes;      /* in a row */
-	bool missed;          /* CONTROL has come without it */
-	bool struck;          /* and such that was sent much later */
-};
-
-/* The machine slept: what was late then tells nothing. */
-static inline void lag_void(struct lag *l)
-{
-	l->mark = 0;
-	l->strikes = 0;
-}
-
-enum stalled { STALLED_THERE = 1, STALLED_BACK = 2 };
-
-struct stall {
-	uint8_t on;        /* enum stalled: these ways it has stalled, and nothing came in time since */
-	bool told;         /* server: the client says so */
-	struct jv_time at; /* when it did; TIME_NEVER */
-	uint32_t hold_ms;  /* not to be taken again before */
-};
-
 /* A PING goes out on the active path now. */
 void stall_pinged(struct path *p, struct jv_time now);
 /* CONTROL with a report came on the active path; `asked`: when the PING that it answers was sent, or TIME_NEVER. */

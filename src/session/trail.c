@@ -1,10 +1,13 @@
 /* What goes to the audit trail, and how floods of refusals are kept from it. */
-#include "session/session.h"
+#include "session/trail.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "session/limit.h"
+#include "session/session.h"
+#include "session/wheel.h"
 
 #define FLOOD_MS 1000
 #define FLAPS_MS 60000
@@ -176,8 +179,8 @@ void trail_flaps(struct session *s, struct jv_time now)
 	r.from = f->from;
 	r.count = f->n;
 	r.late_ms = f->late_ms;
-	r.elapsed_ms = (uint64_t)f->sum.attached_ms + f->sum.volatile_ms + f->sum.degraded_ms +
-		       f->sum.recovering_ms;
+	r.elapsed_ms =
+		(uint64_t)f->sum.attached_ms + f->sum.volatile_ms + f->sum.degraded_ms + f->sum.recovering_ms;
 	fill_traffic(s, &r);
 	r.traffic.stalled_ms = f->stalled_ms;
 	fill_path(s, &r, AUDIT_NO_PATH, s->active, now);

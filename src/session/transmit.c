@@ -1,10 +1,17 @@
 /* What a session sends: DATA, and CONTROL packets put together from frames. */
-#include "session/session.h"
-
-#include <string.h>
+#include "session/transmit.h"
 
 #include "base/log.h"
 #include "proto/packet.h"
+#include "session/health.h"
+#include "session/keys.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/proof.h"
+#include "session/rescue.h"
+#include "session/session.h"
+#include "session/stall.h"
+#include "session/wheel.h"
 
 /* Of the credit of an unproven address, what DATA leaves: two PINGs with a PATH_CHALLENGE. */
 #define CONTROL_CREDIT (2 * PROTO_CONTROL_SMALL)
@@ -184,8 +191,6 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	control_send(&c, p, NULL, now);
 }
 
-/* Once on every open path, also one that has not answered (yet): the peer may be heard on none other. One that is lost is
- * made good by RESET or by the peer's own bounds. */
 void close_send(struct session *s, enum reason why, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_CLOSE };

@@ -1,5 +1,7 @@
 #include "session/turns.h"
 
+#include "session/job.h"
+
 void turns_init(struct turns *t, const struct hash_key *key)
 {
 	t->key = *key;

@@ -13,6 +13,7 @@
 #include "worker/resolv.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
+#include "session/called.h"
 
 #define REFUSED_TOLD 8
 

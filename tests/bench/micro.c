@@ -22,7 +22,10 @@
 #include "base/log.h"
 #include "net/offload.h"
 #include "proto/packet.h"
+#include "session/engine.h"
+#include "session/keys.h"
 #include "session/session.h"
+#include "session/wheel.h"
 #include "unit/prng.h"
 
 #define FEW 10

@@ -3,6 +3,7 @@
 
 #include "cmd/render.h"
 #include "ctl/impl.h"
+#include "session/info.h"
 
 static struct session_info session(uint8_t first)
 {

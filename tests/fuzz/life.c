@@ -9,6 +9,8 @@
  *   - when the links are well again, all who have not gone mad are attached within two minutes, under the same keys;
  *   - no transition that the rows do not have, and audit records that keep the contract.
  */
+#include "session/engine.h"
+#include "session/transmit.h"
 #include "snapshot.h"
 
 #include "proto/packet.h"

@@ -3,6 +3,8 @@
  * the same, one singly and one in runs, and must be alike afterwards.
  */
 #include "fuzz.h"
+#include "session/engine.h"
+#include "session/keys.h"
 #include "unit/world.h"
 
 #include "base/ip.h"

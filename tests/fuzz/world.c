@@ -8,6 +8,9 @@
  *   - no input makes a transition that the rows do not have;
  *   - the audit records of both ends keep the contract, and say what the engines say (world_check()).
  */
+#include "session/engine.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "snapshot.h"
 
 #include "proto/cookie.h"

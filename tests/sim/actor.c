@@ -2,6 +2,7 @@
  * Who sits on a path, without keys. The rules are the link's (link/link.h); here is what it is told of a datagram: its
  * length, as every observer sees it, and what is in it, since middleboxes guess well.
  */
+#include "session/session.h"
 #include "sim/impl.h"
 
 #include <string.h>

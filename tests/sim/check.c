@@ -12,6 +12,11 @@
  *
  * Elsewhere: inner, duplicate, sockets, 3x (io.c); hostile (hostile.c); liveness, flow, false (live.c).
  */
+#include "session/admit.h"
+#include "session/job.h"
+#include "session/pmtu.h"
+#include "session/session.h"
+#include "session/table.h"
 #include "sim/impl.h"
 
 #include <stdlib.h>

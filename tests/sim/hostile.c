@@ -1,4 +1,8 @@
 /* A network that remembers what it carried, and what must not come of it (I10). */
+#include "session/admit.h"
+#include "session/engine.h"
+#include "session/job.h"
+#include "session/session.h"
 #include "sim/impl.h"
 
 #include <string.h>

@@ -1,4 +1,7 @@
 /* What engines ask for: the network between them, jobs, tunnel devices. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/job.h"
 #include "sim/impl.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
  * What must come to pass: sessions attach, packets flow, and nobody believes in a dead path. Looked at four times
  * a second.
  */
+#include "session/path.h"
 #include "sim/impl.h"
 
 /* Every trouble that may be in the way of a client with a usable path ends by itself, one after the other at worst:

@@ -1,4 +1,7 @@
 /* The world: made, run, changed and ended; see sim.h. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/job.h"
 #include "sim/impl.h"
 
 #include <stdlib.h>

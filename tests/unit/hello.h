@@ -1,6 +1,7 @@
 /* HELLOs that no client sent: made with a client's key, whenever a test likes, and with what cookie it likes. */
 #pragma once
 
+#include "session/job.h"
 #include "world.h"
 
 #include "base/wire.h"

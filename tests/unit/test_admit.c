@@ -1,5 +1,10 @@
 /* Which HELLOs a server hears: who sends recorded ones learns nothing, and nobody keeps others out. */
 #include "hello.h"
+#include "session/client_state.h"
+#include "session/connect.h"
+#include "session/engine.h"
+#include "session/job.h"
+#include "session/limit.h"
 #include "session/seen.h"
 #include "session/turns.h"
 

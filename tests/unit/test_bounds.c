@@ -1,4 +1,9 @@
 /* The bounds in time of DESIGN section 7, to the tick of the timer wheel, and what floods may cost. */
+#include "session/connect.h"
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #include "proto/cookie.h"

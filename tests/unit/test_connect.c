@@ -2,6 +2,10 @@
 #include <errno.h>
 
 #include "world.h"
+#include "session/called.h"
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/info.h"
 
 #define CLIENT WORLD_WORKERS
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "session/info.h"
 #include "worker/control.h"
 
 enum { WORKERS = 3 };

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/impl.h"
+#include "session/info.h"
 
 enum { PATIENCE = 20000 };
 

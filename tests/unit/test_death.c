@@ -1,4 +1,9 @@
 /* Paths that die, wholly or one way, links that go and come, addresses that change under a session. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/path.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

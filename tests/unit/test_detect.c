@@ -1,4 +1,8 @@
 /* Is the path bad, or dead, or neither? How soon that is known, and what must not be taken for it. */
+#include "session/engine.h"
+#include "session/session.h"
+#include "session/transmit.h"
+#include "session/wheel.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

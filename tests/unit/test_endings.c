@@ -1,5 +1,12 @@
 /* Every end of a session: both sides say why, within a bound, also when the CLOSE is lost; and what was said once is
  * worth nothing the second time. */
+#include "session/client_state.h"
+#include "session/connect.h"
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/keys.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

@@ -1,4 +1,6 @@
 /* The data path: what gets through, what is refused and how that is told; foreign bytes change nothing. */
+#include "session/info.h"
+#include "session/session.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

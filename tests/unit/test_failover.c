@@ -1,4 +1,7 @@
 /* A gateway dies while another endpoint of the server answers; and holes that end, after which nothing must have changed. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/session.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

@@ -5,6 +5,9 @@
 
 #include "jumpvpn/locator.h"
 #include "proto/cookie.h"
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/info.h"
 #include "session/turns.h"
 
 static uint8_t old_id[16];

@@ -1,5 +1,13 @@
 /* What somebody on the way, or a peer that means no good, can do: hold back, copy, forge and repeat. */
 #include "hello.h"
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/proof.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #include "base/wire.h"

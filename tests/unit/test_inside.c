@@ -1,4 +1,7 @@
 /* What is inside of the tunnel is nobody's outside: no session travels in a session, and no peer speaks for the server. */
+#include "session/info.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 static void give_network(struct world *w, unsigned int peer, const char *network)

@@ -1,4 +1,8 @@
 /* Jumps that are asked for: what they change, what they cost, and what forbids them. */
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

@@ -1,4 +1,9 @@
 /* What a client does when its path dies: rung after rung, each bounded and in the trail; and when it must not move. */
+#include "session/client.h"
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/session.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

@@ -1,4 +1,10 @@
 /* A session's life: new keys, a new session before the old one's time is up, a new policy, and its ends. */
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/keys.h"
+#include "session/rekey.h"
+#include "session/session.h"
+#include "session/wheel.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

@@ -1,4 +1,8 @@
 /* What a peer that has all keys, or somebody on its network, makes of the rules' corners. */
+#include "session/engine.h"
+#include "session/keys.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #include "base/wire.h"

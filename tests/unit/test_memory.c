@@ -20,6 +20,9 @@
 #include <malloc.h>
 
 #include "proto/packet.h"
+#include "session/accept.h"
+#include "session/engine.h"
+#include "session/keys.h"
 #include "session/session.h"
 #include "unit/prng.h"
 

@@ -2,6 +2,8 @@
  * What somebody sees who has no keys. That CONTROL has one of two lengths, and WELCOME one, is held by every test in the
  * world (world_sealed()); here are the sessions that have all of it to show.
  */
+#include "session/engine.h"
+#include "session/pmtu.h"
 #include "world.h"
 
 #include "jumpvpn/locator.h"

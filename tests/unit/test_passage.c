@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "session/passage.h"
 #include "session/session.h"
 
 static struct session s;

@@ -2,6 +2,10 @@
  * Path MTU in the virtual world: holes that swallow what is long are found, and taken for nothing else.
  */
 #include "proto/carry.h"
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/pmtu.h"
+#include "session/session.h"
 #include "world.h"
 
 #define INNER 1400

@@ -1,4 +1,11 @@
 /* Where a path leads, and what an address must have shown before much is sent there. */
+#include "session/engine.h"
+#include "session/health.h"
+#include "session/keys.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #include "proto/packet.h"

@@ -1,4 +1,9 @@
 /* New keys on order, and on networks that lose, double and reorder; world_sealed() sees that no nonce comes twice. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/keys.h"
+#include "session/rekey.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

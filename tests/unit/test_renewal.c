@@ -1,5 +1,8 @@
 /* The next session before this one's lifetime ends: nothing inside is lost over it, and what is kept for that is
  * bounded. */
+#include "session/client_state.h"
+#include "session/connect.h"
+#include "session/engine.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

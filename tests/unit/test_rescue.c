@@ -1,4 +1,8 @@
 /* Nothing lost inside: what was sent on a dead path arrives, once and in order, whatever else is lost meanwhile. */
+#include "session/engine.h"
+#include "session/rescue.h"
+#include "session/session.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

@@ -1,4 +1,5 @@
 /* RESET: whoever sends in a client's name takes nothing from it. */
+#include "session/session.h"
 #include "world.h"
 
 #include "proto/packet.h"

@@ -2,6 +2,9 @@
  * Runs: what the engine does with many packets in one input is what it does with each by itself. Two worlds that are alike
  * get the same packets, one singly and one in runs, and must look the same afterwards.
  */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/keys.h"
 #include "world.h"
 
 #include "base/ip.h"

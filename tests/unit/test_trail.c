@@ -1,7 +1,9 @@
 /* What the trail makes of floods of refusals, and of a worker that wakes too late. */
 #include "world.h"
 
+#include "session/engine.h"
 #include "session/session.h"
+#include "session/trail.h"
 
 static const struct audit_record *last_of(struct world *w, enum audit_event event, enum reason why)
 {

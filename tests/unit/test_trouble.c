@@ -1,4 +1,9 @@
 /* Things that go wrong at a bad moment: what is bounded stays bounded, and what was agreed on stays agreed on. */
+#include "session/engine.h"
+#include "session/health.h"
+#include "session/keys.h"
+#include "session/server.h"
+#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS

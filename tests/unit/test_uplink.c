@@ -1,4 +1,8 @@
 /* Transports that come and go while a session lives, and more of them than the server grants paths. */
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/path.h"
+#include "session/session.h"
 #include "world.h"
 
 static struct engine *engine_of(struct world *w)

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "net/tun.h"
+#include "session/info.h"
 #include "worker/affinity.h"
 #include "worker/client.h"
 #include "worker/daemon.h"

@@ -1,4 +1,10 @@
 /* Set-up, time, and questions; see world.h. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/info.h"
+#include "session/job.h"
+#include "session/path.h"
+#include "session/session.h"
 #include "world.h"
 
 #define ROUNDS_MAX 2000 /* events at one moment: more is a loop that does not end */

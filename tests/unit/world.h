@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "make.h"
+#include "session/info.h"
 #include "session/session.h"
 
 #define WORLD_WORKERS 2

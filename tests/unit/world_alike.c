@@ -1,4 +1,5 @@
 /* Two worlds that began alike and were given the same: are they alike still? */
+#include "session/counter.h"
 #include "world.h"
 
 #include "proto/packet.h"

@@ -3,6 +3,8 @@
 
 #include "report/verify.h"
 #include "proto/packet.h"
+#include "session/info.h"
+#include "session/pmtu.h"
 #include "session/session.h"
 
 void world_explain(const struct world *w, size_t from, size_t to)

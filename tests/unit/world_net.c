@@ -1,4 +1,8 @@
 /* What a world's engines ask for: links, tunnel devices, jobs and records. */
+#include "session/client_state.h"
+#include "session/engine.h"
+#include "session/keys.h"
+#include "session/session.h"
 #include "world.h"
 
 #include "proto/packet.h"

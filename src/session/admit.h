@@ -1,0 +1,26 @@
+/* Which HELLOs a server hears, and what it answers to the others. See admit.c. */
+#pragma once
+
+#include "session/job.h"
+#include "session/session.h"
+
+bool admit_new(struct engine *e, const uint8_t cookie_seed[32]);
+/* No more key agreements are begun. */
+void admit_stop(struct engine *e);
+void admit_free(struct engine *e);
+/* What is remembered of peers follows them to their new indices. False: no memory, and nothing has changed. */
+bool admit_configure(struct engine *e, const struct config *old, const struct config *config);
+void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
+bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now);
+/* Key agreements under way or waiting for their turn. */
+size_t admit_jobs(const struct engine *e);
+/* To the thread pool. */
+void job_hand_out(struct engine *e, struct job *j);
+/* Those whose turn it is. */
+void admit_serve(struct engine *e);
+void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now);
+/* A session is about to attach. False: too many of its peer's have, of late. */
+bool admit_attached(struct session *s, struct jv_time now);
+/* These answer true where the job lives on. */
+bool admit_job_done(struct engine *e, struct job *j, struct jv_time now);

@@ -1,0 +1,4 @@
+/* clone */
+#pragma once
+
+#include "session/session.h"

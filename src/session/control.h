@@ -1,0 +1,7 @@
+/* Frames of a sealed CONTROL packet, handed to whom they concern. */
+#pragma once
+
+#include "session/session.h"
+
+void control_received(struct path *p, const struct route *from, const uint8_t *frames, size_t len,
+		      size_t wire_len, bool newest, struct jv_time now);

@@ -1,0 +1,114 @@
+/*
+ * What all sessions of one worker share: struct engine, which engine.c makes and frees, and the small tables that it holds.
+ * Read and written by the thread of that worker alone.
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "crypto/keycache.h"
+#include "proto/cookie.h"
+#include "session/counter.h"
+#include "session/io.h"
+#include "session/limit.h"
+#include "session/table.h"
+#include "session/wheel.h"
+
+struct client;
+struct engine;
+struct job;
+struct session;
+
+#define FLOOD_KINDS 24 /* events and reasons that refuse something, and more */
+#define FLOOD_SOURCE_BITS 256
+
+struct flood { /* refusals of one event and reason, summarised per second */
+	uint64_t waiting;
+	struct jv_time last;                     /* TIME_ZERO: not in use */
+	uint64_t source[FLOOD_SOURCE_BITS / 64]; /* a bit for each address, by its hash */
+	struct audit_record record;
+};
+
+/* What one peer has beside its attached session: what is in BIRTH, the older one first, and what is drained. */
+#define BIRTHS_MAX 2
+
+struct births {
+	struct session *s[BIRTHS_MAX];
+	struct session *late;
+};
+
+/* What a server remembers of a peer, whatever sessions that has; kept over reloads. */
+struct caller {
+	uint64_t number; /* the highest of a HELLO of his */
+	struct bucket births;
+	struct bucket logins; /* sessions that attach */
+	/* sessions that never attached, and are not told of yet */
+	uint32_t unattached;
+	uint32_t next;       /* index + 1 in callers of the next one with such; 0: none */
+	struct jv_time told; /* when the last record of them was written; zero: never */
+	enum reason why;     /* of the last of them */
+	struct endpoint remote;
+	const char *name; /* in the configuration in force */
+};
+
+/*
+ * Keys that knocked and are no peer's: each is told of once a minute, with how often it came meanwhile. More keys than there
+ * is room for push each other out, and are held by the sum of a second alone.
+ */
+#define STRANGERS 64
+#define STRANGER_MS 60000
+
+struct stranger {
+	uint8_t key[8]; /* its beginning */
+	uint32_t untold;
+	struct jv_time told; /* zero: free */
+};
+
+struct engine {
+	struct engine_io io;
+	void *ctx;
+	const struct config *config;
+	uint32_t worker, workers;
+	bool client_role, hardware_aes;
+	struct wheel wheel;
+	struct table *locators; /* -> struct path */
+	struct keycache *cache;
+	uint64_t cache_next;
+	struct list sessions, late, dead, jobs;
+	size_t max_sessions, nsessions, nlate, njobs;
+	struct counters counters;
+	uint64_t rescue_bytes; /* of all sessions' rings */
+	struct flood flood[FLOOD_KINDS];
+	struct timer flood_timer;
+	struct list flapping; /* sessions with changes of state that wait to be told */
+	/*
+	 * By how much this input came too late for the timers that were due before it: the worker slept, was stopped, or
+	 * had too much to do. What is overdue now is not the sessions' fault, whoever notices it: a timer, or a packet that is
+	 * handed in before the timers run.
+	 */
+	uint32_t late_ms;
+	struct cookie_keys *cookie_keys;
+	/* server */
+	struct session **by_peer; /* attached session of each peer, by index in config->peers */
+	struct births *births;    /* the other sessions of each peer, by the same index */
+	size_t peers_cap;         /* of both */
+	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
+	struct cookie_jar *jar;
+	uint8_t reset_key[32];
+	uint32_t steer_key; /* by which locators tell their worker */
+	struct hash_key locator_key; /* by which the server knows its own locators */
+	struct net_limit *hello_limit, *proven_limit;
+	struct source_limit *reset_limit;
+	struct seen *seen;      /* HELLOs that were dealt with */
+	struct turns *turns;    /* HELLOs that wait */
+	struct caller *callers; /* by index in config->peers */
+	struct stranger stranger[STRANGERS];
+	uint32_t unattached;                /* index + 1 of the first caller with something untold; 0: none */
+	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */
+	struct source_limit *icmp_limit;
+	/* fragments of inner packets, and probes, are made here */
+	uint8_t room[PROTO_HEADER_LEN + PROTO_MTU_MAX + PROTO_TAG_LEN];
+	struct jv_time last_input, woke; /* from the last sleep; TIME_ZERO */
+	/* client */
+	struct client *client;
+};
