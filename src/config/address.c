@@ -1,11 +1,22 @@
-/* Addresses, networks and endpoints, and what is wrong with those that are none. */
-#include <stdio.h>
+#include "config/address.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/parse.h"
+bool address_is_digits(const char *s)
+{
+	return *s && s[strspn(s, DIGIT)] == '\0';
+}
 
-bool value_ip(struct parse *p, const struct key *k, const struct node *n, void *out)
+bool address_is_interface(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len > 0 && len < CONFIG_IFNAME_MAX && s[strspn(s, ADDRESS_INTERFACE)] == '\0' && s[0] != '-' &&
+	       strcmp(s, ".") && strcmp(s, "..");
+}
+
+bool address_read_ip(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
 	struct ip ip;
 
@@ -15,7 +26,7 @@ bool value_ip(struct parse *p, const struct key *k, const struct node *n, void *
 		return true;
 	}
 	parse_error(p, n->at, "\"%s\" is not an address; write it as 192.0.2.1 or 2001:db8::1",
-		    clip(n->text).text);
+		    parse_clip(n->text).text);
 	return false;
 }
 
@@ -37,18 +48,6 @@ static const char *odd_address(const struct ip *ip)
 	return NULL;
 }
 
-static const char *prefix_example(const struct key *k)
-{
-	switch (k->type) {
-	case KEY_ADDRESSES:
-		return "an address with the length of its network; write it as 10.8.0.1/24 or fd00:8::1/64";
-	case KEY_ROUTES:
-		return "a network; write it as 10.8.0.0/24 or fd00:8::/64";
-	default:
-		return "an address or network; write it as 10.8.0.2 or fd00:9::/64";
-	}
-}
-
 /* An address of ours that is none of a host in its network: mostly the network itself was meant. */
 static bool is_host_in(struct parse *p, const struct node *n, const struct prefix *pfx)
 {
@@ -59,7 +58,7 @@ static bool is_host_in(struct parse *p, const struct node *n, const struct prefi
 	if (pfx->len >= 127 || (!ip_equal(&net, &pfx->ip) && !prefix_is_broadcast(pfx, &pfx->ip)))
 		return true;
 	first.ip.b[15] |= 1;
-	parse_error(p, n->at, "%s is %s, and no address of a host in it; write it as %s", clip(n->text).text,
+	parse_error(p, n->at, "%s is %s, and no address of a host in it; write it as %s", parse_clip(n->text).text,
 		    ip_equal(&net, &pfx->ip) ? "a network" : "the broadcast address of its network",
 		    prefix_format(&first, text));
 	return false;
@@ -71,36 +70,40 @@ static bool has_no_host_bits(struct parse *p, const struct key *k, const struct 
 {
 	struct prefix net = { ip_masked(&pfx->ip, pfx->len), pfx->len };
 	char as_net[PREFIX_STRLEN], as_host[IP_STRLEN];
-	bool inner = k->type == KEY_INNER;
+	bool inner = k->kind == KEY_INNER;
 
-	if (k->type == KEY_ADDRESSES || ip_equal(&net.ip, &pfx->ip))
+	if (k->kind == KEY_ADDRESSES || ip_equal(&net.ip, &pfx->ip))
 		return true;
 	prefix_format(&net, as_net);
 	ip_format(&pfx->ip, as_host);
 	parse_error(p, n->at, "%s has bits set behind its length; write %s for the network%s%s%s",
-		    clip(n->text).text, as_net, inner ? ", or " : "", inner ? as_host : "",
+		    parse_clip(n->text).text, as_net, inner ? ", or " : "", inner ? as_host : "",
 		    inner ? " for the host" : "");
 	return false;
 }
 
-bool value_prefix(struct parse *p, const struct key *k, const struct node *n, void *out)
+bool address_read_prefix(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
 	struct prefix pfx;
 	const char *odd;
 
 	if (!prefix_parse(n->text, &pfx)) {
-		parse_error(p, n->at, "\"%s\" is not %s", clip(n->text).text, prefix_example(k));
+		parse_error(p, n->at, "\"%s\" is not %s", parse_clip(n->text).text,
+			    k->kind == KEY_ADDRESSES ?
+				    "an address with the length of its network; write it as 10.8.0.1/24 or fd00:8::1/64" :
+			    k->kind == KEY_ROUTES ? "a network; write it as 10.8.0.0/24 or fd00:8::/64" :
+						    "an address or network; write it as 10.8.0.2 or fd00:9::/64");
 		return false;
 	}
-	odd = k->type == KEY_ROUTES || pfx.len == 0 || pfx.len == 96 ? NULL : odd_address(&pfx.ip);
-	if (k->type == KEY_ADDRESSES && ip_is_zero(&pfx.ip))
+	odd = k->kind == KEY_ROUTES || pfx.len == 0 || pfx.len == 96 ? NULL : odd_address(&pfx.ip);
+	if (k->kind == KEY_ADDRESSES && ip_is_zero(&pfx.ip))
 		odd = "the unspecified address";
 	if (odd) {
-		parse_error(p, n->at, "%s is %s, which nobody can have inside the tunnel", clip(n->text).text,
+		parse_error(p, n->at, "%s is %s, which nobody can have inside the tunnel", parse_clip(n->text).text,
 			    odd);
 		return false;
 	}
-	if (!has_no_host_bits(p, k, n, &pfx) || (k->type == KEY_ADDRESSES && !is_host_in(p, n, &pfx)))
+	if (!has_no_host_bits(p, k, n, &pfx) || (k->kind == KEY_ADDRESSES && !is_host_in(p, n, &pfx)))
 		return false;
 	*(struct prefix *)out = pfx;
 	return true;
@@ -110,7 +113,7 @@ bool value_prefix(struct parse *p, const struct key *k, const struct node *n, vo
 
 static bool not_endpoint(struct parse *p, const struct node *n, const char *why, const char *example)
 {
-	parse_error(p, n->at, "\"%s\" %s; write it as \"%s\"", clip(n->text).text, why, example);
+	parse_error(p, n->at, "\"%s\" %s; write it as \"%s\"", parse_clip(n->text).text, why, example);
 	return false;
 }
 
@@ -155,7 +158,7 @@ static const char *endpoint_body(struct parse *p, const struct node *n, bool sch
 		not_endpoint(p, n, "has no port", example);
 		return NULL;
 	}
-	v = all_digits(colon + 1) && strlen(colon + 1) <= 5 && colon[1] != '0' ? strtoul(colon + 1, NULL, 10)
+	v = address_is_digits(colon + 1) && strlen(colon + 1) <= 5 && colon[1] != '0' ? strtoul(colon + 1, NULL, 10)
 									       : 0;
 	if (v < 1 || v > 65535) {
 		not_endpoint(p, n, "has a port outside of 1 to 65535", example);
@@ -165,7 +168,7 @@ static const char *endpoint_body(struct parse *p, const struct node *n, bool sch
 	return s;
 }
 
-bool value_endpoint(struct parse *p, const struct key *k, const struct node *n, void *out)
+bool address_read_endpoint(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
 	static const char example[] = "127.0.0.1:9551";
 	struct endpoint e, *to = out;
@@ -196,11 +199,11 @@ static bool named_scope(const char *body, struct config_listen *to)
 	snprintf(rest, sizeof(rest), "%.*s%s", (int)(percent - body), body, end);
 	memcpy(to->interface, percent + 1, len);
 	to->interface[len] = '\0';
-	return !all_digits(to->interface) && is_interface(to->interface) && endpoint_parse(rest, &to->at) &&
+	return !address_is_digits(to->interface) && address_is_interface(to->interface) && endpoint_parse(rest, &to->at) &&
 	       to->at.ip.b[0] == 0xfe && (to->at.ip.b[1] & 0xc0) == 0x80;
 }
 
-bool value_listen(struct parse *p, const struct key *k, const struct node *n, void *out)
+bool address_read_listen(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
 	static const char example[] = "udp://0.0.0.0:4433";
 	struct config_listen l = { .interface = "" };
@@ -214,18 +217,6 @@ bool value_listen(struct parse *p, const struct key *k, const struct node *n, vo
 		return not_endpoint(p, n, "is not a literal address and port", example);
 	memcpy(out, &l, sizeof(l));
 	return true;
-}
-
-char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN])
-{
-	char text[ENDPOINT_STRLEN];
-	const char *end = strchr(endpoint_format(&l->at, text), ']');
-
-	if (l->interface[0] && end)
-		snprintf(out, LISTEN_STRLEN, "%.*s%%%s%s", (int)(end - text), text, l->interface, end);
-	else
-		snprintf(out, LISTEN_STRLEN, "%s", text);
-	return out;
 }
 
 /* A host name as DNS has it, or an IPv4 address. What ends in a number is meant as an address. */
@@ -242,7 +233,7 @@ static bool is_host(const char *s, size_t len)
 	if (host[strspn(host, LOWER UPPER DIGIT "._-")] || strstr(host, "..") || strchr(".-", host[0]))
 		return false;
 	last = strrchr(host, '.');
-	if (all_digits(last ? last + 1 : host))
+	if (address_is_digits(last ? last + 1 : host))
 		return ip_parse(host, &ip) && ip_is_v4(&ip);
 	for (const char *label = host; *label; label += strspn(label, ".")) {
 		if (strcspn(label, ".") > 63)
@@ -266,10 +257,10 @@ static bool is_v6(const char *s, size_t len)
 	scope = strchr(text, '%');
 	if (scope)
 		*scope++ = '\0';
-	return strchr(text, ':') && ip_parse(text, &ip) && (!scope || is_interface(scope));
+	return strchr(text, ':') && ip_parse(text, &ip) && (!scope || address_is_interface(scope));
 }
 
-bool value_remote(struct parse *p, const struct key *k, const struct node *n, void *out)
+bool address_read_remote(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
 	static const char example[] = "udp://vpn.example.net:4433";
 	struct config_remote *to = out;
@@ -294,4 +285,70 @@ bool value_remote(struct parse *p, const struct key *k, const struct node *n, vo
 	memcpy(to->host, host, len);
 	to->port = port;
 	return true;
+}
+
+/* --- written --- */
+
+char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN])
+{
+	char text[ENDPOINT_STRLEN];
+	const char *end = strchr(endpoint_format(&l->at, text), ']');
+
+	if (l->interface[0] && end)
+		snprintf(out, LISTEN_STRLEN, "%.*s%%%s%s", (int)(end - text), text, l->interface, end);
+	else
+		snprintf(out, LISTEN_STRLEN, "%s", text);
+	return out;
+}
+
+void address_write_ip(FILE *to, const struct key *k, const void *at)
+{
+	char buf[IP_STRLEN];
+
+	(void)k;
+	fputs(ip_is_zero(at) ? "-" : ip_format(at, buf), to);
+}
+
+void address_write_prefix(FILE *to, const struct key *k, const void *at)
+{
+	char buf[PREFIX_STRLEN];
+
+	(void)k;
+	fputs(prefix_format(at, buf), to);
+}
+
+void address_write_endpoint(FILE *to, const struct key *k, const void *at)
+{
+	char buf[ENDPOINT_STRLEN];
+
+	(void)k;
+	fputs(((const struct endpoint *)at)->port ? endpoint_format(at, buf) : "-", to);
+}
+
+void address_write_listen(FILE *to, const struct key *k, const void *at)
+{
+	char buf[LISTEN_STRLEN];
+
+	(void)k;
+	fprintf(to, "udp://%s", listen_format(at, buf));
+}
+
+void address_write_remote(FILE *to, const struct key *k, const void *at)
+{
+	const struct config_remote *r = at;
+	const char *open = strchr(r->host, ':') ? "[" : "", *close = open[0] ? "]" : "";
+
+	(void)k;
+	if (r->host[0])
+		fprintf(to, "udp://%s%s%s:%u", open, r->host, close, r->port);
+	else
+		fputs("-", to);
+}
+
+/* Memory between the members may differ. */
+bool address_same_listen(const void *a, const void *b)
+{
+	const struct config_listen *x = a, *y = b;
+
+	return endpoint_equal(&x->at, &y->at) && strcmp(x->interface, y->interface) == 0;
 }

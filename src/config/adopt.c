@@ -7,76 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/parse.h"
-
-static const void *at(const struct config *c, size_t offset)
-{
-	return (const char *)c + offset;
-}
-
-static size_t list_count(const struct config *c, const struct key *k)
-{
-	return *(const size_t *)at(c, k->count_at);
-}
-
-static bool same_elements(const struct key *k, const void *a, const void *b, size_t count)
-{
-	const struct config_listen *x = a, *y = b;
-
-	if (k->type != KEY_LISTEN)
-		return !count || !memcmp(a, b, count * key_size(k));
-	for (size_t i = 0; i < count; i++)
-		if (!endpoint_equal(&x[i].at, &y[i].at) || strcmp(x[i].interface, y[i].interface) != 0)
-			return false;
-	return true;
-}
-
-static bool same_value(const struct key *k, const struct config *a, const struct config *b)
-{
-	if (key_trait(k)->list)
-		return list_count(a, k) == list_count(b, k) &&
-		       same_elements(k, *(void *const *)at(a, k->at), *(void *const *)at(b, k->at),
-				     list_count(a, k));
-	if (k->type == KEY_FILE)
-		return !strcmp(*(char *const *)at(a, k->at), *(char *const *)at(b, k->at));
-	return !memcmp(at(a, k->at), at(b, k->at), key_size(k));
-}
-
-static void *copy(const void *data, size_t len)
-{
-	void *out = malloc(len ? len : 1);
-
-	if (out && len)
-		memcpy(out, data, len);
-	return out;
-}
-
-/* Puts the running value in place of the next one. */
-static int keep_value(const struct key *k, struct config *next, const struct config *running)
-{
-	char *to = (char *)next + k->at;
-	bool list = key_trait(k)->list;
-	const void *old;
-	size_t len;
-	void *kept;
-
-	if (!list && k->type != KEY_FILE) {
-		memcpy(to, at(running, k->at), key_size(k));
-		return 0;
-	}
-	old = *(void *const *)at(running, k->at);
-	len = list ? list_count(running, k) * key_size(k) : strlen(old) + 1;
-	kept = copy(old, len);
-	if (!kept)
-		return -ENOMEM;
-	free(*(void **)(void *)to);
-	*(void **)(void *)to = kept;
-	if (list)
-		*(size_t *)(void *)((char *)next + k->count_at) = list_count(running, k);
-	if (k->set_at)
-		*(bool *)((char *)next + k->set_at) = *(const bool *)at(running, k->set_at);
-	return 0;
-}
+#include "config/peers.h"
+#include "config/value.h"
 
 /* Appends to a list of names. */
 static int name_key(char **restart, const char *path)
@@ -97,14 +29,14 @@ static int keep_all(struct config *next, const struct config *running, char **re
 	for (size_t i = 0; i < config_table.count && !err; i++) {
 		const struct key *k = &config_table.keys[i];
 
-		if (!(k->restart & 1u << running->role) || same_value(k, next, running))
+		if (!(k->restart & 1u << running->role) || value_same(k, next, running))
 			continue;
 		err = name_key(restart, k->path);
 		if (!err)
-			err = keep_value(k, next, running);
+			err = value_copy(k, next, running);
 	}
 	if (!err && next->role == ROLE_SERVER)
-		err = push_routes_default(next);
+		err = peers_push_default(next);
 	if (!err)
 		peers_inherit(next);
 	return err;

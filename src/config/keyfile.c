@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "config/parse.h"
+#include "config/keyfile.h"
 
 static const char *how_to_make(const struct key *k)
 {
-	return k->type == KEY_PRIVATE ? "jumpvpnd keygen" : "head -c 32 /dev/urandom | base64";
+	return k->kind == KEY_PRIVATE ? "jumpvpnd keygen" : "head -c 32 /dev/urandom | base64";
 }
 
 /* Not there, or not ours to read. */

@@ -1,96 +1,16 @@
 /* From files to a checked configuration, or to the list of all that is wrong with them. */
-#include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "config/parse.h"
-
-/* A pipe may be somebody's who has nothing to say; a reload must not hang the daemon on it. */
-#define PIPE_PATIENCE_MS 2000
-
-/* As read(2), of a file opened with O_NONBLOCK; -1 and ETIMEDOUT when nothing comes. */
-static ssize_t read_patiently(int fd, char *buf, size_t size)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	for (;;) {
-		ssize_t n = read(fd, buf, size);
-
-		if (n >= 0 || (errno != EINTR && errno != EAGAIN))
-			return n;
-		if (errno == EAGAIN && poll(&p, 1, PIPE_PATIENCE_MS) == 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-	}
-}
-
-int read_file(const char *file, char **text, size_t *len)
-{
-	size_t size = 0, used = 0;
-	char *buf = NULL;
-	ssize_t n = 1;
-	int err = 0;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	while (n > 0) {
-		if (used == size) {
-			char *more = realloc(buf, size ? size * 2 : 16384);
-
-			if (!more || size > PARSE_FILE_MAX) {
-				err = more ? -EFBIG : -ENOMEM;
-				buf = more ? more : buf;
-				break;
-			}
-			buf = more;
-			size = size ? size * 2 : 16384;
-		}
-		n = read_patiently(fd, buf + used, size - used);
-		err = n < 0 ? -errno : 0;
-		used += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	if (err) {
-		free(buf);
-		return err;
-	}
-	*text = buf;
-	*len = used;
-	return 0;
-}
-
-const struct node *source_add(struct parse *p, const char *file, const char *text, size_t len)
-{
-	struct source *s = realloc(p->sources, (p->nsources + 1) * sizeof(*s));
-
-	if (!s) {
-		p->no_memory = true;
-		return NULL;
-	}
-	p->sources = s;
-	s += p->nsources;
-	*s = (struct source){ .file = strdup(file) };
-	if (!s->file) {
-		p->no_memory = true;
-		return NULL;
-	}
-	p->nsources++;
-	p->file = s->file;
-	if (!yaml_read(p, text, len, &s->tree))
-		return NULL;
-	if (!s->tree.root)
-		parse_error(p, (struct mark){ 0, 0 }, "the file is empty");
-	return s->tree.root;
-}
+#include "config/address.h"
+#include "config/files.h"
+#include "config/peers.h"
+#include "config/read.h"
+#include "config/value.h"
 
 /* The role decides which keys are allowed, so it is taken before any other. */
 static enum config_role peek_role(const struct node *root)
@@ -127,11 +47,11 @@ static void check_mtu(struct parse *p, const struct node *root)
 		v6 = any_v6(c->peers[i].addresses, c->peers[i].naddresses);
 	if (!v6 || c->tunnel.mtu >= 1280)
 		return;
-	keypath_push(p, "tunnel.mtu");
+	parse_path_push(p, "tunnel.mtu");
 	parse_error(p, mark_at(root, "tunnel", "mtu"),
 		    "%u is too small for IPv6 inside the tunnel; allowed: 1280 to 9000 (bytes)",
 		    c->tunnel.mtu);
-	keypath_reset(p);
+	parse_path_reset(p);
 }
 
 /* The element before `a` in the list with the same text, or with the same text in this field. */
@@ -155,7 +75,7 @@ static void check_twice(struct parse *p, const char *path, const struct node *li
 
 	if (!list || list->kind != NODE_LIST || list->count > 64)
 		return;
-	keypath_push(p, path);
+	parse_path_push(p, path);
 	for (const struct node *a = list->first; a; a = a->next, index++) {
 		const struct node *value = field ? node_get(a, field) : a;
 		const struct node *other = twin(list, a, field);
@@ -163,14 +83,14 @@ static void check_twice(struct parse *p, const char *path, const struct node *li
 
 		if (!other)
 			continue;
-		old = path_push_index(p, index);
+		old = parse_path_index(p, index);
 		if (field)
-			keypath_push(p, field);
+			parse_path_push(p, field);
 		parse_error(p, value->at, "\"%s\" stands twice; the first is at line %u", value->text,
 			    other->at.line);
-		keypath_pop(p, old);
+		parse_path_pop(p, old);
 	}
-	keypath_reset(p);
+	parse_path_reset(p);
 }
 
 /* The outside of the tunnel would lie inside of it. */
@@ -186,13 +106,13 @@ static void check_outside(struct parse *p, const struct node *root)
 
 		if (!at || strcmp(t->interface, c->tunnel.name) != 0)
 			continue;
-		keypath_push(p, "transports");
-		path_push_index(p, i);
-		keypath_push(p, "interface");
+		parse_path_push(p, "transports");
+		parse_path_index(p, i);
+		parse_path_push(p, "interface");
 		parse_error(p, at->at,
 			    "\"%s\" is the tunnel itself (tunnel.name), which cannot travel inside of itself",
 			    t->interface);
-		keypath_reset(p);
+		parse_path_reset(p);
 	}
 }
 
@@ -203,20 +123,20 @@ static void note_interfaces(struct parse *p, const struct node *list)
 
 	if (!p->notes || !list || list->kind != NODE_LIST)
 		return;
-	keypath_push(p, "transports");
+	parse_path_push(p, "transports");
 	for (const struct node *t = list->first; t; t = t->next, index++) {
 		const struct node *name = node_get(t, "interface");
-		const size_t old = path_push_index(p, index);
+		const size_t old = parse_path_index(p, index);
 
-		keypath_push(p, "interface");
-		if (name && name->kind == NODE_TEXT && is_interface(name->text) &&
+		parse_path_push(p, "interface");
+		if (name && name->kind == NODE_TEXT && address_is_interface(name->text) &&
 		    if_nametoindex(name->text) == 0)
 			parse_note(p, name->at,
 				   "there is no interface %s now; the client waits for it (ip link lists those there are)",
 				   name->text);
-		keypath_pop(p, old);
+		parse_path_pop(p, old);
 	}
-	keypath_reset(p);
+	parse_path_reset(p);
 }
 
 /* Nor is an address that nobody has yet an error. */
@@ -227,9 +147,9 @@ static void note_listen(struct parse *p, const struct node *list)
 
 	if (!p->notes)
 		return;
-	keypath_push(p, "listen");
+	parse_path_push(p, "listen");
 	for (size_t i = 0; n && i < c->nlisten; i++, n = n->next) {
-		const size_t old = path_push_index(p, i);
+		const size_t old = parse_path_index(p, i);
 		struct endpoint at = c->listen[i].at;
 
 		if (c->listen[i].interface[0])
@@ -239,9 +159,9 @@ static void note_listen(struct parse *p, const struct node *list)
 				   c->listen[i].interface);
 		else if (!config_is_here(&at))
 			parse_note(p, n->at, "no interface has this address now; the server waits for it");
-		keypath_pop(p, old);
+		parse_path_pop(p, old);
 	}
-	keypath_reset(p);
+	parse_path_reset(p);
 }
 
 static void check_client(struct parse *p, const struct node *root)
@@ -249,10 +169,10 @@ static void check_client(struct parse *p, const struct node *root)
 	struct config *c = p->config;
 
 	if (c->workers > 1) {
-		keypath_push(p, "workers");
+		parse_path_push(p, "workers");
 		parse_error(p, node_get(root, "workers")->at,
 			    "%u: a client has one worker; allowed: auto, or 1", c->workers);
-		keypath_reset(p);
+		parse_path_reset(p);
 	}
 	c->workers = 1;
 	check_twice(p, "transports", node_get(root, "transports"), "name");
@@ -289,13 +209,13 @@ static void check_server(struct parse *p, const struct node *root)
 	check_twice(p, "listen", node_get(root, "listen"), NULL);
 	note_listen(p, node_get(root, "listen"));
 	check_twice(p, "tunnel.addresses", node_get(node_get(root, "tunnel"), "addresses"), NULL);
-	if (push_routes_default(c) < 0)
+	if (peers_push_default(c) < 0)
 		p->no_memory = true;
 	peers_read(p, root);
 	if (!c->tunnel.naddresses && !p->errors->count) {
-		keypath_push(p, "tunnel.addresses");
+		parse_path_push(p, "tunnel.addresses");
 		parse_note(p, root->at, "none: this server has no address of its own inside the tunnel");
-		keypath_reset(p);
+		parse_path_reset(p);
 	}
 }
 
@@ -308,8 +228,8 @@ static void read_config(struct parse *p, const struct node *root)
 			    node_kind_name(root));
 		return;
 	}
-	c->role = peek_role(root);
 	read_defaults(p, &config_table, c);
+	c->role = peek_role(root);
 	read_map(p, &config_table, c, root);
 	if (c->role == ROLE_CLIENT)
 		check_client(p, root);
@@ -331,13 +251,13 @@ void config_free(struct config *c)
 			peer->routes = NULL; /* the server's */
 		if (!peer->dns_set)
 			peer->dns = NULL;
-		schema_free(&peer_table, peer);
+		value_free(&peer_table, peer);
 	}
 	free(c->peers);
 	free(c->by_key);
 	lpm_free(c->owners);
 	free(c->file);
-	schema_free(&config_table, c);
+	value_free(&config_table, c);
 	free(c);
 }
 
@@ -363,17 +283,17 @@ static struct config *load(const char *name, const char *text, size_t len, struc
 	p->file = name;
 	if (!p->no_memory) {
 		p->config->generation = 1;
-		root = source_add(p, name, text, len);
+		root = files_add(p, name, text, len);
 		if (root)
 			read_config(p, root);
 	}
 	p->file = name;
-	keypath_reset(p);
+	parse_path_reset(p);
 	if (p->no_memory)
 		parse_error(p, (struct mark){ 0, 0 }, "out of memory");
-	errors_sort(p->errors, name);
+	parse_sort(p->errors, name);
 	if (p->notes)
-		errors_sort(p->notes, name);
+		parse_sort(p->notes, name);
 	parse_end(p);
 	if (!p->errors->count)
 		return p->config;
@@ -387,7 +307,7 @@ static struct config *load_file(const char *file, struct parse *p)
 	struct config *c;
 	char *text;
 	size_t len;
-	int err = read_file(file, &text, &len);
+	int err = files_read(file, &text, &len);
 
 	if (err) {
 		p->file = file;

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 
 #include "base/hash.h"
-#include "config/parse.h"
+#include "config/files.h"
+#include "config/peers.h"
+#include "config/read.h"
 
 #define NO_PEER UINT32_MAX
 
@@ -96,7 +98,7 @@ ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
 
 /* --- lists that peers share with their server --- */
 
-int push_routes_default(struct config *c)
+int peers_push_default(struct config *c)
 {
 	struct prefix *routes;
 
@@ -140,11 +142,11 @@ static void stand_at(struct parse *p, size_t i, const char *key)
 	const struct place *place = &p->places[i];
 
 	p->file = place->file;
-	keypath_reset(p);
+	parse_path_reset(p);
 	if (!place->in_dir)
-		keypath_push(p, "peers");
-	path_push_index(p, place->index);
-	keypath_push(p, key);
+		parse_path_push(p, "peers");
+	parse_path_index(p, place->index);
+	parse_path_push(p, key);
 }
 
 static struct mark mark_in(const struct place *place, const char *key)
@@ -213,7 +215,7 @@ static void tell_address(struct parse *p, size_t i, size_t index, size_t other)
 		j++;
 	n = address_node(there, j);
 	stand_at(p, i, "addresses");
-	path_push_index(p, index);
+	parse_path_index(p, index);
 	prefix_format(&peer->addresses[index], text);
 	if (other == i)
 		parse_error(p, address_node(&p->places[i], index)->at, "%s stands twice", text);
@@ -238,7 +240,7 @@ static void tell_own(struct parse *p, size_t i, size_t index, const struct prefi
 	prefix_format(a, text);
 	ip_format(&own->ip, own_text);
 	stand_at(p, i, "addresses");
-	path_push_index(p, index);
+	parse_path_index(p, index);
 	if (takes_own(a, own))
 		parse_error(p, at, "%s %s this server's own address %s (tunnel.addresses)", text,
 			    a->len == 128 ? "is" : "holds", own_text);
@@ -279,7 +281,7 @@ static bool tell_kept(struct parse *p, size_t i, size_t index, const struct pref
 	ip_format(&a->ip, text);
 	prefix_format(own, own_text);
 	stand_at(p, i, "addresses");
-	path_push_index(p, index);
+	parse_path_index(p, index);
 	parse_error(
 		p, address_node(&p->places[i], index)->at,
 		"%s is %s of this server's own network %s (tunnel.addresses), and would never reach the peer; "
@@ -349,7 +351,7 @@ static const struct node *read_peers_file(struct parse *p, const char *file)
 	struct stat st;
 	char *text;
 	size_t len;
-	int err = stat(file, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? read_file(file, &text, &len) : -EINVAL;
+	int err = stat(file, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? files_read(file, &text, &len) : -EINVAL;
 
 	p->file = file;
 	if (err) {
@@ -357,7 +359,7 @@ static const struct node *read_peers_file(struct parse *p, const char *file)
 			    err == -EINVAL ? "not a regular file" : strerror(-err));
 		return NULL;
 	}
-	list = source_add(p, file, text, len);
+	list = files_add(p, file, text, len);
 	free(text);
 	if (list && list->kind != NODE_LIST) {
 		parse_error(p, list->at, "expected a list of peers, found %s", node_kind_name(list));
@@ -398,9 +400,9 @@ static void read_dir(struct parse *p, const struct node *at, struct peer_lists *
 	int count = scandir(dir, &names, is_peers_file, by_name);
 
 	if (count < 0) {
-		keypath_push(p, "peers_dir");
+		parse_path_push(p, "peers_dir");
 		parse_error(p, at->at, "%s cannot be read: %s", dir, strerror(errno));
-		keypath_reset(p);
+		parse_path_reset(p);
 		return;
 	}
 	for (int i = 0; i < count; i++) {
@@ -440,20 +442,20 @@ static void read_list(struct parse *p, const struct peer_list *l)
 	size_t index = 0;
 
 	p->file = l->file;
-	keypath_reset(p);
+	parse_path_reset(p);
 	if (!l->in_dir)
-		keypath_push(p, "peers");
+		parse_path_push(p, "peers");
 	for (const struct node *n = l->list->first; n; n = n->next, index++) {
 		struct config_peer *peer = &c->peers[c->npeers];
-		size_t old = path_push_index(p, index);
+		size_t old = parse_path_index(p, index);
 
 		p->places[c->npeers++] = (struct place){ n, l->file, l->in_dir, index };
 		peer->policy = c->policy;
 		peer->generation = 1;
 		read_map(p, &peer_table, peer, n);
-		keypath_pop(p, old);
+		parse_path_pop(p, old);
 	}
-	keypath_reset(p);
+	parse_path_reset(p);
 }
 
 static const struct node *own_list(struct parse *p, const struct node *root)
@@ -462,13 +464,13 @@ static const struct node *own_list(struct parse *p, const struct node *root)
 
 	if (!n || n->kind == NODE_BROKEN || n->kind == NODE_LIST)
 		return n && n->kind == NODE_LIST ? n : NULL;
-	keypath_push(p, "peers");
+	parse_path_push(p, "peers");
 	if (node_is_null(n))
 		parse_error(p, n->key_at,
 			    "has no value; write a list of peers, [] for an empty one, or leave the key out");
 	else
 		parse_error(p, n->at, "expected a list of peers, found %s", node_kind_name(n));
-	keypath_reset(p);
+	parse_path_reset(p);
 	return NULL;
 }
 
@@ -490,7 +492,7 @@ void peers_read(struct parse *p, const struct node *root)
 		check_addresses(p);
 		p->no_memory |= peers_index(p->config) < 0;
 		p->file = p->sources[0].file;
-		keypath_reset(p);
+		parse_path_reset(p);
 	}
 	free(lists.list);
 }

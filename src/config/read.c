@@ -1,10 +1,11 @@
-/* Walks the tree of a file along a table of the schema. */
+#include "config/read.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "config/parse.h"
+#include "config/value.h"
 
 enum { DOTTED_MAX = 64, ALLOWED_MAX = 512 };
 
@@ -25,18 +26,6 @@ static const char *role_name(const struct parse *p)
 	return p->config->role == ROLE_SERVER ? "server" : "client";
 }
 
-char *resolve_path(struct parse *p, const char *path)
-{
-	char *out;
-
-	if (path[0] == '/' || !p->dir)
-		out = strdup(path);
-	else if (asprintf(&out, "%s/%s", p->dir, path) < 0)
-		out = NULL;
-	p->no_memory |= !out;
-	return out;
-}
-
 /* --- unknown keys --- */
 
 /* The key of this role, at this level, that is fewest edits away; NULL when none is close. */
@@ -52,7 +41,7 @@ static const char *nearest(const struct walk *w, const char *section, const char
 		const struct key *k = &w->table->keys[i];
 		unsigned int edits;
 
-		if (!(k->roles & role_bit(w->parse)) || !key_component(k, section, name, sizeof(name)))
+		if (!(k->roles & role_bit(w->parse)) || !schema_component(k, section, name, sizeof(name)))
 			continue;
 		edits = edit_distance(key, name);
 		if (edits < best || (edits == best && !found && edits <= 3)) {
@@ -87,7 +76,7 @@ static void allowed_keys(const struct walk *w, const char *section, char *buf, s
 	for (size_t i = 0; i < w->table->count && len < size; i++) {
 		const struct key *k = &w->table->keys[i];
 
-		if (!(k->roles & role_bit(w->parse)) || !key_component(k, section, name, sizeof(name)) ||
+		if (!(k->roles & role_bit(w->parse)) || !schema_component(k, section, name, sizeof(name)) ||
 		    !strcmp(name, last))
 			continue;
 		len += (size_t)snprintf(buf + len, size - len, "%s%s", len ? ", " : "", name);
@@ -114,7 +103,7 @@ static void unknown_key(const struct walk *w, const char *section, const struct 
 
 static bool is_value(struct parse *p, const struct key *k, const struct node *n)
 {
-	const char *what = key_trait(k)->what;
+	const char *what = value_type(k)->what;
 
 	if (n->kind == NODE_BROKEN)
 		return false;
@@ -129,7 +118,7 @@ static bool is_value(struct parse *p, const struct key *k, const struct node *n)
 
 static bool is_list(struct parse *p, const struct key *k, const struct node *n)
 {
-	const char *what = key_trait(k)->what;
+	const char *what = value_type(k)->what;
 
 	if (n->kind == NODE_BROKEN)
 		return false;
@@ -164,7 +153,7 @@ static char *new_list(struct parse *p, const struct key *k, void *base, size_t c
 	void **at = (void **)(void *)((char *)base + k->at);
 
 	free(*at);
-	*at = calloc(count ? count : 1, key_size(k));
+	*at = calloc(count ? count : 1, value_size(k));
 	*(size_t *)(void *)((char *)base + k->count_at) = *at ? count : 0;
 	p->no_memory |= !*at;
 	return *at;
@@ -178,28 +167,30 @@ static void read_list(struct parse *p, const struct key *k, void *base, const st
 	if (!list)
 		return;
 	for (const struct node *e = n->first; e; e = e->next, index++) {
-		size_t old = path_push_index(p, index);
+		size_t old = parse_path_index(p, index);
 
-		if (k->type == KEY_TRANSPORTS)
-			read_map(p, &transport_table, list + index * key_size(k), e);
+		if (value_type(k)->table)
+			read_map(p, value_type(k)->table, list + index * value_size(k), e);
 		else if (is_element(p, e))
-			value_read(p, k, e, list + index * key_size(k));
-		keypath_pop(p, old);
+			value_read(p, k, e, list + index * value_size(k));
+		parse_path_pop(p, old);
 	}
 }
 
-void read_value(struct parse *p, const struct key *k, void *base, const struct node *n)
+/* Reads one value into its place. */
+static void read_value(struct parse *p, const struct key *k, void *base, const struct node *n)
 {
+	const struct key_type *type = value_type(k);
 	char *at = (char *)base + k->at;
 
 	if (k->set_at)
 		*(bool *)((char *)base + k->set_at) = true;
-	if (k->type == KEY_PEERS)
+	if (type->shape == KEY_IS_APART)
 		return; /* read later, when the policy they inherit is known */
-	if (k->type == KEY_POLICY)
-		read_map(p, &policy_table, at, n);
-	else if (key_trait(k)->list)
+	if (type->shape == KEY_IS_LIST)
 		read_list(p, k, base, n);
+	else if (type->table)
+		read_map(p, type->table, at, n);
 	else if (is_value(p, k, n))
 		value_read(p, k, n, at);
 }
@@ -215,7 +206,7 @@ static void walk_key(struct walk *w, const char *section, const struct node *n)
 	size_t len =
 		(size_t)snprintf(dotted, sizeof(dotted), "%s%s%s", section, section[0] ? "." : "", n->key);
 	const struct key *k = len < sizeof(dotted) ? schema_find(w->table, dotted) : NULL;
-	bool is_section = len < sizeof(dotted) && table_has_section(w->table, dotted);
+	bool is_section = len < sizeof(dotted) && schema_has_section(w->table, dotted);
 
 	if (is_section && (!k || n->kind == NODE_MAP)) {
 		walk_section(w, dotted, n);
@@ -241,7 +232,7 @@ static bool foreign_section(const struct walk *w, const char *section)
 
 	for (size_t i = 0; section[0] && i < w->table->count; i++)
 		if ((w->table->keys[i].roles & role_bit(w->parse)) &&
-		    key_component(&w->table->keys[i], section, name, sizeof(name)))
+		    schema_component(&w->table->keys[i], section, name, sizeof(name)))
 			return false;
 	return section[0] != '\0';
 }
@@ -266,10 +257,10 @@ static void walk_section(struct walk *w, const char *section, const struct node 
 		return;
 	}
 	for (const struct node *n = map->first; n; n = n->next) {
-		size_t old = keypath_push(p, n->key);
+		size_t old = parse_path_push(p, n->key);
 
 		walk_key(w, section, n);
-		keypath_pop(p, old);
+		parse_path_pop(p, old);
 	}
 }
 
@@ -300,9 +291,9 @@ static void tell_missing(const struct walk *w, const struct node *map)
 
 		if (!(k->need & role_bit(p)) || (w->seen >> i & 1))
 			continue;
-		old = keypath_push(p, k->path);
-		parse_error(p, where_missing(k, map), "is missing; write %s", key_trait(k)->what);
-		keypath_pop(p, old);
+		old = parse_path_push(p, k->path);
+		parse_error(p, where_missing(k, map), "is missing; write %s", value_type(k)->what);
+		parse_path_pop(p, old);
 	}
 }
 
@@ -319,26 +310,11 @@ void read_defaults(struct parse *p, const struct key_table *t, void *base)
 {
 	for (size_t i = 0; i < t->count; i++) {
 		const struct key *k = &t->keys[i];
-		void *at = (char *)base + k->at;
+		const struct key_type *type = value_type(k);
 
-		if (k->type == KEY_NUMBER || k->type == KEY_POW2 || k->type == KEY_FRACTION) {
-			if (k->size == 1)
-				*(uint8_t *)at = (uint8_t)k->def;
-			else if (k->size == 2)
-				*(uint16_t *)at = (uint16_t)k->def;
-			else
-				*(uint32_t *)at = k->def;
-		} else if (k->type == KEY_BOOL || k->type == KEY_AUTO) {
-			*(bool *)at = k->def;
-		} else if (k->type == KEY_FACILITY) {
-			*(int *)at = (int)k->def;
-		} else if (k->type == KEY_POLICY) {
-			read_defaults(p, &policy_table, at);
-		} else if (k->type == KEY_FILE && k->text) {
-			*(char **)at = strdup(k->text);
-			p->no_memory |= !*(char **)at;
-		} else if (k->text) {
-			snprintf(at, k->size, "%s", k->text);
-		}
+		if (type->table && type->shape == KEY_IS_VALUE)
+			read_defaults(p, type->table, (char *)base + k->at);
+		else
+			p->no_memory |= !value_default(k, base);
 	}
 }

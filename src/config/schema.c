@@ -2,7 +2,6 @@
 #include "config/schema.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -133,45 +132,7 @@ const struct key_table policy_table = TABLE(policy_keys);
 
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= 64, "a table's keys fit a bit set");
 _Static_assert(sizeof(policy_keys) / sizeof(policy_keys[0]) == POLICY_KEYS, "policy_keys");
-
-static const struct key_trait traits[KEY_TYPES] = {
-	[KEY_VERSION] = { "the version \"1.0\"", 0, false },
-	[KEY_ROLE] = { "a role: server or client", sizeof(enum config_role), false },
-	[KEY_NUMBER] = { "a whole number", 0, false },
-	[KEY_POW2] = { "a whole number", 0, false },
-	[KEY_FRACTION] = { "a number", 0, false },
-	[KEY_WORKERS] = { "auto or a whole number", 0, false },
-	[KEY_TABLE] = { "auto, off or a whole number", 0, false },
-	[KEY_BOOL] = { "true or false", sizeof(bool), false },
-	[KEY_AUTO] = { "auto or off", sizeof(bool), false },
-	[KEY_FACILITY] = { "a syslog facility", sizeof(int), false },
-	[KEY_ORDER] = { "an order: listed or shuffle", sizeof(enum config_order), false },
-	[KEY_NAME] = { "a name", 0, false },
-	[KEY_USER] = { "the name of a user", 0, false },
-	[KEY_INTERFACE] = { "the name of an interface", 0, false },
-	[KEY_FILE] = { "the path of a file", sizeof(char *), false },
-	[KEY_PRIVATE] = { "the path of a key file", 32, false },
-	[KEY_PSK] = { "the path of a key file", 32, false },
-	[KEY_PUBLIC] = { "a public key", 32, false },
-	[KEY_IP] = { "an address", sizeof(struct ip), false },
-	[KEY_ENDPOINT] = { "an endpoint", sizeof(struct endpoint), false },
-	[KEY_REMOTE] = { "an endpoint", sizeof(struct config_remote), false },
-	[KEY_IPS] = { "a list of addresses", sizeof(struct ip), true },
-	[KEY_ADDRESSES] = { "a list of addresses", sizeof(struct prefix), true },
-	[KEY_INNER] = { "a list of addresses", sizeof(struct prefix), true },
-	[KEY_ROUTES] = { "a list of networks", sizeof(struct prefix), true },
-	[KEY_LISTEN] = { "a list of endpoints", sizeof(struct config_listen), true },
-	[KEY_REMOTES] = { "a list of endpoints", sizeof(struct config_remote), true },
-	[KEY_PEERS] = { "a list of peers", sizeof(struct config_peer), true },
-	[KEY_TRANSPORTS] = { "a list of transports", sizeof(struct config_transport), true },
-	[KEY_POLICY] = { "a mapping", sizeof(struct policy), false },
-};
 /* clang-format on */
-
-const struct key_trait *key_trait(const struct key *k)
-{
-	return &traits[k->type];
-}
 
 const struct key *schema_find(const struct key_table *t, const char *path)
 {
@@ -181,7 +142,7 @@ const struct key *schema_find(const struct key_table *t, const char *path)
 	return NULL;
 }
 
-bool table_has_section(const struct key_table *t, const char *path)
+bool schema_has_section(const struct key_table *t, const char *path)
 {
 	size_t len = strlen(path);
 
@@ -191,7 +152,7 @@ bool table_has_section(const struct key_table *t, const char *path)
 	return false;
 }
 
-bool key_component(const struct key *k, const char *section, char *buf, size_t size)
+bool schema_component(const struct key *k, const char *section, char *buf, size_t size)
 {
 	size_t len = strlen(section);
 	const char *rest = k->path;
@@ -203,47 +164,4 @@ bool key_component(const struct key *k, const char *section, char *buf, size_t s
 	}
 	snprintf(buf, size, "%.*s", (int)strcspn(rest, "."), rest);
 	return true;
-}
-
-void schema_free(const struct key_table *t, void *base)
-{
-	for (size_t i = 0; i < t->count; i++) {
-		const struct key *k = &t->keys[i];
-		char *at = (char *)base + k->at;
-
-		if (k->type == KEY_PEERS)
-			continue;
-		if (key_trait(k)->list || k->type == KEY_FILE) {
-			free(*(void **)(void *)at);
-			*(void **)(void *)at = NULL;
-		} else if (k->type == KEY_PRIVATE || k->type == KEY_PSK) {
-			explicit_bzero(at, key_size(k));
-		}
-	}
-}
-
-static const struct {
-	const char *name;
-	int number;
-} facilities[] = {
-	{ "auth", LOG_AUTH },     { "authpriv", LOG_AUTHPRIV }, { "daemon", LOG_DAEMON },
-	{ "user", LOG_USER },     { "local0", LOG_LOCAL0 },     { "local1", LOG_LOCAL1 },
-	{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },     { "local4", LOG_LOCAL4 },
-	{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 },     { "local7", LOG_LOCAL7 },
-};
-
-int facility_by_name(const char *name)
-{
-	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
-		if (!strcmp(facilities[i].name, name))
-			return facilities[i].number;
-	return -1;
-}
-
-const char *facility_name(int facility)
-{
-	for (size_t i = 0; i < sizeof(facilities) / sizeof(facilities[0]); i++)
-		if (facilities[i].number == facility)
-			return facilities[i].name;
-	return NULL;
 }

@@ -12,7 +12,7 @@
 
 enum key_roles { FOR_SERVER = 1 << ROLE_SERVER, FOR_CLIENT = 1 << ROLE_CLIENT, FOR_BOTH = 3 };
 
-enum key_type {
+enum key_kind {
 	KEY_VERSION,
 	KEY_ROLE,
 	KEY_NUMBER, /* size: 1, 2 or 4 bytes; least to most; unit */
@@ -45,12 +45,12 @@ enum key_type {
 	KEY_PEERS,
 	KEY_TRANSPORTS,
 	KEY_POLICY,
-	KEY_TYPES
+	KEY_KINDS
 };
 
 struct key {
 	const char *path; /* relative to the table, sections joined by dots */
-	enum key_type type;
+	enum key_kind kind;
 	uint8_t roles;   /* enum key_roles: where it is allowed */
 	uint8_t need;    /* where it must be */
 	uint8_t restart; /* where a reload cannot change it */
@@ -68,12 +68,6 @@ struct key_table {
 	size_t count; /* at most 64 */
 };
 
-struct key_trait {
-	const char *what; /* for messages: "expected ..." */
-	size_t size;      /* of the value, or of an element; 0: the key says */
-	bool list;
-};
-
 extern const struct key_table config_table;    /* struct config */
 extern const struct key_table peer_table;      /* struct config_peer */
 extern const struct key_table transport_table; /* struct config_transport */
@@ -81,21 +75,7 @@ extern const struct key_table policy_table;    /* struct policy */
 
 const struct key *schema_find(const struct key_table *t, const char *path);
 /* Does a key begin with `path` and a dot? */
-bool table_has_section(const struct key_table *t, const char *path);
+bool schema_has_section(const struct key_table *t, const char *path);
 /* The part of the key's path behind `section` ("" for the top) up to the next dot, to `buf`; false when
  * the key does not stand there. */
-bool key_component(const struct key *k, const char *section, char *buf, size_t size);
-
-const struct key_trait *key_trait(const struct key *k);
-static inline size_t key_size(const struct key *k)
-{
-	return key_trait(k)->size ? key_trait(k)->size : k->size;
-}
-
-/* Frees what a struct of this table points at, and wipes its secrets. */
-void schema_free(const struct key_table *t, void *base);
-
-/* -1 for a name that is none; NULL for a number that is none. */
-int facility_by_name(const char *name);
-const char *facility_name(int facility);
-#define FACILITY_NAMES "auth, authpriv, daemon, user, local0 to local7"
+bool schema_component(const struct key *k, const char *section, char *buf, size_t size);

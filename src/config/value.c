@@ -1,34 +1,29 @@
-/*
- * One text of the file to one value. YAML's guesses are errors here: what one reader takes for a
- * boolean, an octal number or nothing at all must be written so that every reader takes it for the same.
- */
+#include "config/value.h"
+
 #include <ctype.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "base/text.h"
-#include "config/parse.h"
+#include "config/address.h"
+#include "config/files.h"
+#include "config/keyfile.h"
 
-struct clip clip(const char *text)
+static uint32_t load(const struct key *k, const void *at)
 {
-	struct clip c;
-	size_t len = strlen(text);
-
-	if (len > CLIP_MAX) {
-		len = CLIP_MAX;
-		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-			len--;
-		snprintf(c.text, sizeof(c.text), "%.*s...", (int)len, text);
-	} else {
-		snprintf(c.text, sizeof(c.text), "%s", text);
-	}
-	return c;
+	return k->size == 0 ? 0 : k->size == 1 ? *(const uint8_t *)at : k->size == 2 ? *(const uint16_t *)at : *(const uint32_t *)at;
 }
 
-bool all_digits(const char *s)
+static void store(const struct key *k, uint32_t v, void *out)
 {
-	return *s && s[strspn(s, DIGIT)] == '\0';
+	if (k->size == 1)
+		*(uint8_t *)out = (uint8_t)v;
+	else if (k->size == 2)
+		*(uint16_t *)out = (uint16_t)v;
+	else if (k->size == 4)
+		*(uint32_t *)out = v;
 }
 
 static bool reads_as_bool(const struct node *n)
@@ -50,6 +45,28 @@ static bool text_fits(struct parse *p, const struct node *n)
 	return false;
 }
 
+/* --- words --- */
+
+static const struct word *word_read(const struct key *k, const char *text)
+{
+	for (const struct word *w = value_type(k)->words; w && w->text; w++)
+		if (!strcmp(w->text, text))
+			return w;
+	return NULL;
+}
+
+static bool read_word(struct parse *p, const struct key *k, const struct node *n, void *out)
+{
+	const struct word *w = word_read(k, n->text);
+
+	if (w && (n->plain || k->kind != KEY_BOOL)) {
+		store(k, w->value, out);
+		return true;
+	}
+	parse_error(p, n->at, "\"%s\" %s", parse_clip(n->text).text, value_type(k)->wrong);
+	return false;
+}
+
 /* --- numbers --- */
 
 static struct clip ppm_text(uint32_t ppm)
@@ -66,16 +83,15 @@ static struct clip ppm_text(uint32_t ppm)
 
 static bool out_of_range(struct parse *p, const struct key *k, const struct node *n)
 {
-	const char *power = k->type == KEY_POW2 ? "a power of two, " : "";
+	const char *also = value_type(k)->also ? value_type(k)->also : "";
 	const char *open = k->unit ? " (" : "", *close = k->unit ? ")" : "";
 
-	if (k->type == KEY_FRACTION)
-		parse_error(p, n->at, "%s is out of range; allowed: %s to %s", clip(n->text).text,
+	if (k->kind == KEY_FRACTION)
+		parse_error(p, n->at, "%s is out of range; allowed: %s to %s", parse_clip(n->text).text,
 			    ppm_text(k->least).text, ppm_text(k->most).text);
 	else
-		parse_error(p, n->at, "%s is out of range; allowed: %s%s%u to %u%s%s%s", clip(n->text).text,
-			    k->type == KEY_WORKERS ? "auto, or " : k->type == KEY_TABLE ? "auto, off, or " : "", power, k->least, k->most, open,
-			    k->unit ? k->unit : "", close);
+		parse_error(p, n->at, "%s is out of range; allowed: %s%u to %u%s%s%s", parse_clip(n->text).text, also,
+			    k->least, k->most, open, k->unit ? k->unit : "", close);
 	return false;
 }
 
@@ -89,39 +105,36 @@ static bool without_marks(const char *s, char *out, size_t size)
 		if (*s != '_')
 			out[len++] = *s;
 	out[len] = '\0';
-	return !*s && all_digits(out);
+	return !*s && address_is_digits(out);
 }
 
 /* What is not a decimal number: says what to write instead, where that can be known. */
 static bool not_decimal(struct parse *p, const struct key *k, const struct node *n)
 {
+	const struct key_type *type = value_type(k);
 	const char *t = n->text;
-	struct clip shown = clip(t);
+	struct clip shown = parse_clip(t);
 	bool hex = t[0] == '0' && (t[1] == 'x' || t[1] == 'X');
 	const char *bare = t + strspn(t, "0");
 	char digits[16];
 
-	if (!n->plain && t[0] && t[strspn(t, k->type == KEY_FRACTION ? DIGIT "." : DIGIT)] == '\0')
+	if (!n->plain && t[0] && t[strspn(t, k->kind == KEY_FRACTION ? DIGIT "." : DIGIT)] == '\0')
 		parse_error(p, n->at, "\"%s\" is a text; write the number without quotes", shown.text);
-	else if (all_digits(t))
+	else if (address_is_digits(t))
 		parse_error(p, n->at, "%s is octal to some readers of YAML; write %s", shown.text,
-			    *bare ? clip(bare).text : "0");
+			    *bare ? parse_clip(bare).text : "0");
 	else if (hex && t[2] && strlen(t) <= 10 && t[2 + strspn(t + 2, DIGIT "abcdefABCDEF")] == '\0')
 		parse_error(p, n->at, "%s is not decimal; write %llu", shown.text, strtoull(t, NULL, 16));
 	else if (without_marks(t, digits, sizeof(digits)))
 		parse_error(p, n->at, "%s is not decimal; write %s", shown.text, digits);
-	else if (k->type == KEY_FRACTION)
-		parse_error(p, n->at, "\"%s\" is not a number; write it as 1.25, at most 6 places",
-			    shown.text);
-	else if (k->type == KEY_WORKERS)
-		parse_error(p, n->at, "\"%s\" is not a number of workers; allowed: auto, or %u to %u",
-			    shown.text, k->least, k->most);
-	else if (k->type == KEY_TABLE)
-		parse_error(p, n->at, "\"%s\" is not the number of a routing table; allowed: auto, off, or %u to %u",
-			    shown.text, k->least, k->most);
+	else if (k->kind == KEY_FRACTION)
+		parse_error(p, n->at, "\"%s\" %s", shown.text, type->wrong);
+	else if (type->words)
+		parse_error(p, n->at, "\"%s\" %s; allowed: %s%u to %u", shown.text, type->wrong, type->also, k->least,
+			    k->most);
 	else
-		parse_error(p, n->at, "\"%s\" is not a whole number; write it in decimal%s%s", shown.text,
-			    k->unit ? ", in " : "", k->unit ? k->unit : "");
+		parse_error(p, n->at, "\"%s\" %s%s%s", shown.text, type->wrong, k->unit ? ", in " : "",
+			    k->unit ? k->unit : "");
 	return false;
 }
 
@@ -130,63 +143,33 @@ static bool read_decimal(struct parse *p, const struct key *k, const struct node
 	const char *t = n->text;
 	uint64_t v = 0;
 
-	if (n->plain && t[0] == '-' && all_digits(t + 1))
+	if (n->plain && t[0] == '-' && address_is_digits(t + 1))
 		return out_of_range(p, k, n);
-	if (!n->plain || !all_digits(t) || (t[0] == '0' && t[1]))
+	if (!n->plain || !address_is_digits(t) || (t[0] == '0' && t[1]))
 		return not_decimal(p, k, n);
 	for (; *t && v <= UINT32_MAX; t++)
 		v = v * 10 + (uint64_t)(*t - '0');
-	if (v < k->least || v > k->most)
+	if (v < k->least || v > k->most || (k->kind == KEY_POW2 && (v & (v - 1))))
 		return out_of_range(p, k, n);
 	*out = (uint32_t)v;
 	return true;
 }
 
-static void store(const struct key *k, uint32_t v, void *out)
-{
-	if (k->size == 1)
-		*(uint8_t *)out = (uint8_t)v;
-	else if (k->size == 2)
-		*(uint16_t *)out = (uint16_t)v;
-	else
-		*(uint32_t *)out = v;
-}
+#define TABLE_LOCAL 255 /* RT_TABLE_LOCAL */
 
 static bool read_number(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
-	uint32_t v = 0;
+	const struct word *w = word_read(k, n->text);
+	uint32_t v = w ? w->value : 0;
 
-	if (!read_decimal(p, k, n, &v))
+	if (!w && !read_decimal(p, k, n, &v))
 		return false;
-	if (k->type == KEY_POW2 && (v & (v - 1)))
-		return out_of_range(p, k, n);
+	if (k->kind == KEY_TABLE && v == TABLE_LOCAL) {
+		parse_error(p, n->at, "%d is the kernel's own table of local addresses; take another", TABLE_LOCAL);
+		return false;
+	}
 	store(k, v, out);
 	return true;
-}
-
-static bool read_workers(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	if (!strcmp(n->text, "auto")) {
-		store(k, 0, out);
-		return true;
-	}
-	return read_number(p, k, n, out);
-}
-
-#define TABLE_LOCAL 255 /* RT_TABLE_LOCAL */
-
-static bool read_table(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	if (!strcmp(n->text, "auto") || !strcmp(n->text, "off")) {
-		store(k, n->text[0] == 'a' ? 0 : UINT32_MAX, out);
-		return true;
-	}
-	if (!read_number(p, k, n, out))
-		return false;
-	if (*(const uint32_t *)out != TABLE_LOCAL)
-		return true;
-	parse_error(p, n->at, "%d is the kernel's own table of local addresses; take another", TABLE_LOCAL);
-	return false;
 }
 
 /* Digits, perhaps a point and up to six more: 1, 0.20, 1.10 */
@@ -215,145 +198,25 @@ static bool read_fraction(struct parse *p, const struct key *k, const struct nod
 	return true;
 }
 
-static bool read_bool(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	bool yes = !strcmp(n->text, "true");
-
-	(void)k;
-	if (n->plain && (yes || !strcmp(n->text, "false"))) {
-		*(bool *)out = yes;
-		return true;
-	}
-	parse_error(p, n->at,
-		    "\"%s\" is not a boolean; write true or false, in lower case and without quotes",
-		    clip(n->text).text);
-	return false;
-}
-
-static bool read_auto(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	bool on = !strcmp(n->text, "auto");
-
-	(void)k;
-	if (on || !strcmp(n->text, "off")) {
-		*(bool *)out = on;
-		return true;
-	}
-	parse_error(p, n->at, "\"%s\" is neither auto nor off", clip(n->text).text);
-	return false;
-}
-
-/* --- words and names --- */
-
-static bool read_version(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	(void)k;
-	(void)out;
-	if (!strcmp(n->text, "1.0"))
-		return true;
-	parse_error(p, n->at, "\"%s\" is not a version this program reads; allowed: \"1.0\"",
-		    clip(n->text).text);
-	return false;
-}
-
-/* Its value was taken before all others; here it is only judged. */
-static bool read_role(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	(void)k;
-	(void)out;
-	if (!strcmp(n->text, "server") || !strcmp(n->text, "client"))
-		return true;
-	parse_error(p, n->at, "\"%s\" is not a role; allowed: server, client", clip(n->text).text);
-	return false;
-}
-
-static bool read_order(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	const bool shuffle = !strcmp(n->text, "shuffle");
-
-	(void)k;
-	*(enum config_order *)out = shuffle ? ORDER_SHUFFLE : ORDER_LISTED;
-	if (shuffle || !strcmp(n->text, "listed"))
-		return true;
-	parse_error(p, n->at, "\"%s\" is not an order; allowed: listed, shuffle", clip(n->text).text);
-	return false;
-}
-
-static bool read_facility(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	int number = facility_by_name(n->text);
-
-	(void)k;
-	if (number < 0) {
-		parse_error(p, n->at, "\"%s\" is not a syslog facility; allowed: %s", clip(n->text).text,
-			    FACILITY_NAMES);
-		return false;
-	}
-	*(int *)out = number;
-	return true;
-}
+/* --- names, files and keys --- */
 
 static bool read_name(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
-	size_t len = strlen(n->text);
-
-	if (!text_fits(p, n))
-		return false;
-	if (!isalnum((unsigned char)n->text[0]) || n->text[strspn(n->text, LOWER UPPER DIGIT "._@+-")] ||
-	    len >= k->size) {
-		parse_error(p, n->at,
-			    "\"%s\" is not a name; allowed: 1 to %u of a-z A-Z 0-9 . _ @ + -, beginning "
-			    "with a letter or digit",
-			    clip(n->text).text, k->size - 1);
-		return false;
-	}
-	memcpy(out, n->text, len + 1);
-	return true;
-}
-
-static bool read_user(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	size_t len = strlen(n->text);
-
-	if (!text_fits(p, n))
-		return false;
-	if (!len || !strchr(LOWER "_", n->text[0]) || n->text[strspn(n->text, LOWER DIGIT "_-")] ||
-	    len >= k->size) {
-		parse_error(p, n->at,
-			    "\"%s\" is not the name of a user; allowed: 1 to %u of a-z 0-9 _ -, beginning "
-			    "with a letter",
-			    clip(n->text).text, k->size - 1);
-		return false;
-	}
-	memcpy(out, n->text, len + 1);
-	return true;
-}
-
-bool is_interface(const char *s)
-{
+	const struct key_type *type = value_type(k);
+	const char *s = n->text;
 	size_t len = strlen(s);
 
-	return len > 0 && len < CONFIG_IFNAME_MAX && s[strspn(s, LOWER UPPER DIGIT "._@+-")] == '\0' &&
-	       s[0] != '-' && strcmp(s, ".") && strcmp(s, "..");
-}
-
-static bool read_interface(struct parse *p, const struct key *k, const struct node *n, void *out)
-{
-	(void)k;
 	if (!text_fits(p, n))
 		return false;
-	if (!is_interface(n->text)) {
-		parse_error(
-			p, n->at,
-			"\"%s\" is not the name of an interface; allowed: 1 to %d of a-z A-Z 0-9 . _ @ + -",
-			clip(n->text).text, CONFIG_IFNAME_MAX - 1);
+	if (!len || !strchr(type->first, s[0]) || s[strspn(s, type->rest)] || len >= k->size || !strcmp(s, ".") ||
+	    !strcmp(s, "..")) {
+		parse_error(p, n->at, "\"%s\" %s; allowed: 1 to %u of %s", parse_clip(s).text, type->wrong, k->size - 1,
+			    type->also);
 		return false;
 	}
-	memcpy(out, n->text, strlen(n->text) + 1);
+	memcpy(out, s, len + 1);
 	return true;
 }
-
-/* --- files and keys --- */
 
 static bool read_path(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
@@ -361,7 +224,7 @@ static bool read_path(struct parse *p, const struct key *k, const struct node *n
 
 	if (!text_fits(p, n))
 		return false;
-	path = resolve_path(p, n->text);
+	path = files_path(p, n->text);
 	if (!path)
 		return false;
 	if (k->most && strlen(path) > k->most) {
@@ -376,7 +239,7 @@ static bool read_path(struct parse *p, const struct key *k, const struct node *n
 
 static bool read_key_file(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
-	char *path = text_fits(p, n) ? resolve_path(p, n->text) : NULL;
+	char *path = text_fits(p, n) ? files_path(p, n->text) : NULL;
 	bool ok = path && keyfile_read(p, k, n, path, out);
 
 	free(path);
@@ -393,7 +256,7 @@ static bool read_public(struct parse *p, const struct key *k, const struct node 
 		parse_error(p, n->at,
 			    "\"%s\" is not a public key; allowed: %d characters of base64, as \"jumpvpnd "
 			    "pubkey\" writes them",
-			    clip(n->text).text, KEY_BASE64_LEN);
+			    parse_clip(n->text).text, KEY_BASE64_LEN);
 		return false;
 	}
 	if (!memcmp(key, zero, sizeof(key))) {
@@ -404,28 +267,226 @@ static bool read_public(struct parse *p, const struct key *k, const struct node 
 	return true;
 }
 
+/* --- written --- */
+
+static void write_number(FILE *to, const struct key *k, const void *at)
+{
+	const uint32_t v = load(k, at);
+
+	for (const struct word *w = value_type(k)->words; w && w->text; w++) {
+		if (w->value == v) {
+			fputs(w->text, to);
+			return;
+		}
+	}
+	fprintf(to, "%u", v);
+}
+
+static void write_fraction(FILE *to, const struct key *k, const void *at)
+{
+	fprintf(to, "%g", load(k, at) / (double)POLICY_PPM);
+}
+
+static void write_name(FILE *to, const struct key *k, const void *at)
+{
+	const char *text = at;
+
+	(void)k;
+	fputs(text && text[0] ? text : "-", to);
+}
+
+static void write_public(FILE *to, const struct key *k, const void *at)
+{
+	char text[KEY_BASE64_LEN + 1];
+
+	(void)k;
+	base64_encode(text, at, 32);
+	fputs(text, to);
+}
+
+static void write_secret(FILE *to, const struct key *k, const void *at)
+{
+	static const uint8_t zero[32];
+
+	(void)k;
+	fputs(memcmp(at, zero, sizeof(zero)) ? "(set, not shown)" : "-", to);
+}
+
+/* --- the types --- */
+
+/* clang-format off */
+#define WORDS(...) .words = (const struct word[]){ __VA_ARGS__, { NULL, 0 } }
+#define NUMBER .wrong = "is not a whole number; write it in decimal", .read = read_number, .write = write_number
+#define WORD .read = read_word, .write = write_number
+#define NAME .read = read_name, .write = write_name
+#define OF(type) .size = sizeof(type)
+#define ADDRESS(name) .read = address_read_##name, .write = address_write_##name
+#define LIST .shape = KEY_IS_LIST
+
+const struct key_type value_types[KEY_KINDS] = {
+	[KEY_VERSION] = { "the version \"1.0\"", WORD, WORDS({ "1.0", 0 }),
+		.wrong = "is not a version this program reads; allowed: \"1.0\"" },
+	[KEY_ROLE] = { "a role: server or client", WORD, WORDS({ "server", ROLE_SERVER }, { "client", ROLE_CLIENT }),
+		.wrong = "is not a role; allowed: server, client" },
+	[KEY_NUMBER] = { "a whole number", NUMBER },
+	[KEY_POW2] = { "a whole number", NUMBER, .also = "a power of two, " },
+	[KEY_FRACTION] = { "a number", .wrong = "is not a number; write it as 1.25, at most 6 places",
+		.read = read_fraction, .write = write_fraction },
+	[KEY_WORKERS] = { "auto or a whole number", WORDS({ "auto", 0 }), .wrong = "is not a number of workers",
+		.also = "auto, or ", .read = read_number, .write = write_number },
+	[KEY_TABLE] = { "auto, off or a whole number", WORDS({ "auto", 0 }, { "off", UINT32_MAX }),
+		.wrong = "is not the number of a routing table", .also = "auto, off, or ", .read = read_number,
+		.write = write_number },
+	[KEY_BOOL] = { "true or false", WORD, WORDS({ "true", true }, { "false", false }),
+		.wrong = "is not a boolean; write true or false, in lower case and without quotes" },
+	[KEY_AUTO] = { "auto or off", WORD, WORDS({ "auto", true }, { "off", false }), .wrong = "is neither auto nor off" },
+	[KEY_FACILITY] = { "a syslog facility", WORD,
+		WORDS({ "auth", LOG_AUTH }, { "authpriv", LOG_AUTHPRIV }, { "daemon", LOG_DAEMON }, { "user", LOG_USER },
+		      { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 },
+		      { "local4", LOG_LOCAL4 }, { "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 }),
+		.wrong = "is not a syslog facility; allowed: auth, authpriv, daemon, user, local0 to local7" },
+	[KEY_ORDER] = { "an order: listed or shuffle", WORD, WORDS({ "listed", ORDER_LISTED }, { "shuffle", ORDER_SHUFFLE }),
+		.wrong = "is not an order; allowed: listed, shuffle" },
+	[KEY_NAME] = { "a name", NAME, .first = LOWER UPPER DIGIT, .rest = LOWER UPPER DIGIT "._@+-",
+		.wrong = "is not a name", .also = "a-z A-Z 0-9 . _ @ + -, beginning with a letter or digit" },
+	[KEY_USER] = { "the name of a user", NAME, .first = LOWER "_", .rest = LOWER DIGIT "_-",
+		.wrong = "is not the name of a user", .also = "a-z 0-9 _ -, beginning with a letter" },
+	[KEY_INTERFACE] = { "the name of an interface", NAME, .first = LOWER UPPER DIGIT "._@+", .rest = ADDRESS_INTERFACE,
+		.wrong = "is not the name of an interface", .also = "a-z A-Z 0-9 . _ @ + -" },
+	[KEY_FILE] = { "the path of a file", OF(char *), .shape = KEY_IS_TEXT, .read = read_path, .write = write_name },
+	[KEY_PRIVATE] = { "the path of a key file", .size = 32, .is_secret = true, .read = read_key_file, .write = write_secret },
+	[KEY_PSK] = { "the path of a key file", .size = 32, .is_secret = true, .read = read_key_file, .write = write_secret },
+	[KEY_PUBLIC] = { "a public key", .size = 32, .read = read_public, .write = write_public },
+	[KEY_IP] = { "an address", OF(struct ip), ADDRESS(ip) },
+	[KEY_ENDPOINT] = { "an endpoint", OF(struct endpoint), ADDRESS(endpoint) },
+	[KEY_REMOTE] = { "an endpoint", OF(struct config_remote), ADDRESS(remote) },
+	[KEY_IPS] = { "a list of addresses", OF(struct ip), LIST, ADDRESS(ip) },
+	[KEY_ADDRESSES] = { "a list of addresses", OF(struct prefix), LIST, ADDRESS(prefix) },
+	[KEY_INNER] = { "a list of addresses", OF(struct prefix), LIST, ADDRESS(prefix) },
+	[KEY_ROUTES] = { "a list of networks", OF(struct prefix), LIST, ADDRESS(prefix) },
+	[KEY_LISTEN] = { "a list of endpoints", OF(struct config_listen), LIST, ADDRESS(listen), .same = address_same_listen },
+	[KEY_REMOTES] = { "a list of endpoints", OF(struct config_remote), LIST, ADDRESS(remote) },
+	[KEY_PEERS] = { "a list of peers", OF(struct config_peer), .shape = KEY_IS_APART, .table = &peer_table },
+	[KEY_TRANSPORTS] = { "a list of transports", OF(struct config_transport), LIST, .table = &transport_table },
+	[KEY_POLICY] = { "a mapping", OF(struct policy), .table = &policy_table },
+};
+/* clang-format on */
+
+/* --- whatever the type --- */
+
+static const void *value_in(const struct key *k, const void *base)
+{
+	const char *at = (const char *)base + k->at;
+
+	return value_type(k)->shape == KEY_IS_VALUE ? at : *(const void *const *)(const void *)at;
+}
+
+static size_t count_in(const struct key *k, const void *base)
+{
+	return *(const size_t *)(const void *)((const char *)base + k->count_at);
+}
+
+/* The bytes of the value, or of all elements, or of the text. */
+static size_t bytes_in(const struct key *k, const void *base)
+{
+	switch (value_type(k)->shape) {
+	case KEY_IS_LIST:
+		return count_in(k, base) * value_size(k);
+	case KEY_IS_TEXT:
+		return strlen(value_in(k, base)) + 1;
+	default:
+		return value_size(k);
+	}
+}
+
 bool value_read(struct parse *p, const struct key *k, const struct node *n, void *out)
 {
-	/* clang-format off */
-	static bool (*const read[KEY_TYPES])(struct parse *, const struct key *, const struct node *,
-					     void *) = {
-		[KEY_VERSION] = read_version,     [KEY_ROLE] = read_role,
-		[KEY_NUMBER] = read_number,       [KEY_POW2] = read_number,
-		[KEY_FRACTION] = read_fraction,   [KEY_WORKERS] = read_workers,
-		[KEY_TABLE] = read_table,
-		[KEY_BOOL] = read_bool,           [KEY_FACILITY] = read_facility,
-		[KEY_ORDER] = read_order,
-		[KEY_AUTO] = read_auto,
-		[KEY_NAME] = read_name,           [KEY_USER] = read_user,
-		[KEY_INTERFACE] = read_interface, [KEY_FILE] = read_path,
-		[KEY_PRIVATE] = read_key_file,    [KEY_PSK] = read_key_file,
-		[KEY_PUBLIC] = read_public,       [KEY_IP] = value_ip,
-		[KEY_ENDPOINT] = value_endpoint,  [KEY_REMOTE] = value_remote,
-		[KEY_IPS] = value_ip,             [KEY_ADDRESSES] = value_prefix,
-		[KEY_INNER] = value_prefix,       [KEY_ROUTES] = value_prefix,
-		[KEY_LISTEN] = value_listen,      [KEY_REMOTES] = value_remote,
-	};
-	/* clang-format on */
+	return value_type(k)->read(p, k, n, out);
+}
 
-	return read[k->type](p, k, n, out);
+void value_write(FILE *to, const struct key *k, const void *base)
+{
+	const struct key_type *type = value_type(k);
+	const char *at = value_in(k, base);
+
+	if (type->shape != KEY_IS_LIST) {
+		type->write(to, k, at);
+		return;
+	}
+	if (count_in(k, base) == 0)
+		fputs("-", to);
+	for (size_t i = 0; i < count_in(k, base); i++) {
+		if (i)
+			fputs(", ", to);
+		type->write(to, k, at + i * value_size(k));
+	}
+}
+
+bool value_default(const struct key *k, void *base)
+{
+	char *at = (char *)base + k->at;
+
+	if (value_type(k)->shape == KEY_IS_VALUE && !k->text)
+		store(k, k->def, at);
+	else if (value_type(k)->shape == KEY_IS_VALUE)
+		snprintf(at, k->size, "%s", k->text);
+	else if (k->text)
+		return (*(char **)(void *)at = strdup(k->text)) != NULL;
+	return true;
+}
+
+bool value_same(const struct key *k, const void *a, const void *b)
+{
+	const struct key_type *type = value_type(k);
+	const char *x = value_in(k, a), *y = value_in(k, b);
+	const size_t len = bytes_in(k, a);
+
+	if (len != bytes_in(k, b))
+		return false;
+	if (!type->same)
+		return len == 0 || memcmp(x, y, len) == 0;
+	for (size_t i = 0; i < len; i += value_size(k))
+		if (!type->same(x + i, y + i))
+			return false;
+	return true;
+}
+
+int value_copy(const struct key *k, void *to, const void *from)
+{
+	const struct key_type *type = value_type(k);
+	const size_t len = bytes_in(k, from);
+	char *at = (char *)to + k->at;
+	void *kept;
+
+	if (type->shape == KEY_IS_VALUE) {
+		memcpy(at, value_in(k, from), len);
+		return 0;
+	}
+	kept = malloc(len ? len : 1);
+	if (!kept)
+		return -ENOMEM;
+	if (len)
+		memcpy(kept, value_in(k, from), len);
+	free(*(void **)(void *)at);
+	*(void **)(void *)at = kept;
+	if (type->shape == KEY_IS_LIST)
+		*(size_t *)(void *)((char *)to + k->count_at) = count_in(k, from);
+	if (k->set_at)
+		*(bool *)((char *)to + k->set_at) = *(const bool *)((const char *)from + k->set_at);
+	return 0;
+}
+
+void value_free(const struct key_table *t, void *base)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		const struct key *k = &t->keys[i];
+		char *at = (char *)base + k->at;
+
+		if (value_type(k)->is_secret)
+			explicit_bzero(at, value_size(k));
+		if (value_type(k)->shape != KEY_IS_LIST && value_type(k)->shape != KEY_IS_TEXT)
+			continue;
+		free(*(void **)(void *)at);
+		*(void **)(void *)at = NULL;
+	}
 }

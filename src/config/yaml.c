@@ -69,12 +69,12 @@ static struct mark mark_of(const yaml_mark_t *m)
 /* Sets the path of messages to where the loader stands. */
 static void set_path(struct loader *l)
 {
-	keypath_reset(l->parse);
+	parse_path_reset(l->parse);
 	for (size_t i = 0; i < l->depth; i++) {
 		if (l->open[i]->kind == NODE_LIST)
-			path_push_index(l->parse, l->open[i]->count - (i + 1 < l->depth));
+			parse_path_index(l->parse, l->open[i]->count - (i + 1 < l->depth));
 		else if (l->key[i])
-			keypath_push(l->parse, l->key[i]);
+			parse_path_push(l->parse, l->key[i]);
 	}
 }
 
@@ -292,7 +292,7 @@ static void syntax_error(struct loader *l, const yaml_parser_t *y, const char *t
 	struct mark at = mark_of(&y->problem_mark);
 	const char *problem = y->problem ? y->problem : "unreadable";
 
-	keypath_reset(l->parse);
+	parse_path_reset(l->parse);
 	if (y->error == YAML_MEMORY_ERROR) {
 		l->parse->no_memory = true;
 		return;
@@ -330,7 +330,7 @@ bool yaml_read(struct parse *p, const char *text, size_t len, struct tree *t)
 		yaml_event_delete(&e);
 	}
 	yaml_parser_delete(&y);
-	keypath_reset(p);
+	parse_path_reset(p);
 	return ok;
 }
 

@@ -5,10 +5,7 @@
 
 #include "config/parse.h"
 
-static bool error_make(struct config_error *e, const char *file, struct mark at, const char *path,
-		       const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
-
-static bool error_make(struct config_error *e, const char *file, struct mark at, const char *path,
+__attribute__((format(printf, 5, 0))) static bool error_make(struct config_error *e, const char *file, struct mark at, const char *path,
 		       const char *fmt, va_list ap)
 {
 	*e = (struct config_error){ .line = at.line, .column = at.column };
@@ -25,7 +22,7 @@ static bool error_make(struct config_error *e, const char *file, struct mark at,
 }
 
 /* One more than the bound: the last says that there are more. */
-void errors_add(struct config_errors *e, const char *file, struct mark at, const char *path, const char *fmt,
+__attribute__((format(printf, 5, 0))) static void errors_add(struct config_errors *e, const char *file, struct mark at, const char *path, const char *fmt,
 		va_list ap)
 {
 	struct config_error made;
@@ -73,7 +70,7 @@ static int compare(const void *va, const void *vb, void *main_file)
 	return strcmp(a->path, b->path);
 }
 
-void errors_sort(struct config_errors *e, const char *main)
+void parse_sort(struct config_errors *e, const char *main)
 {
 	char *name = strdup(main);
 	size_t n = e->count > PARSE_ERRORS_MAX ? PARSE_ERRORS_MAX : e->count;
@@ -103,12 +100,12 @@ void parse_note(struct parse *p, struct mark at, const char *fmt, ...)
 	va_end(ap);
 }
 
-void keypath_reset(struct parse *p)
+void parse_path_reset(struct parse *p)
 {
-	keypath_pop(p, 0);
+	parse_path_pop(p, 0);
 }
 
-size_t keypath_push(struct parse *p, const char *key)
+size_t parse_path_push(struct parse *p, const char *key)
 {
 	size_t old = p->path_len;
 	size_t room = sizeof(p->path) - old;
@@ -118,7 +115,7 @@ size_t keypath_push(struct parse *p, const char *key)
 	return old;
 }
 
-size_t path_push_index(struct parse *p, size_t index)
+size_t parse_path_index(struct parse *p, size_t index)
 {
 	size_t old = p->path_len;
 	size_t room = sizeof(p->path) - old;
@@ -128,7 +125,7 @@ size_t path_push_index(struct parse *p, size_t index)
 	return old;
 }
 
-void keypath_pop(struct parse *p, size_t len)
+void parse_path_pop(struct parse *p, size_t len)
 {
 	p->path_len = len;
 	p->path[len] = '\0';
@@ -157,4 +154,20 @@ char *config_error_format(const struct config_error *e)
 	else
 		n = asprintf(&out, "%s: %s%s%s\n", e->file, e->path, colon, e->text);
 	return n < 0 ? NULL : out;
+}
+
+struct clip parse_clip(const char *text)
+{
+	struct clip c;
+	size_t len = strlen(text);
+
+	if (len > CLIP_MAX) {
+		len = CLIP_MAX;
+		while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+		snprintf(c.text, sizeof(c.text), "%.*s...", (int)len, text);
+	} else {
+		snprintf(c.text, sizeof(c.text), "%s", text);
+	}
+	return c;
 }
