@@ -1,60 +1,95 @@
 /*
  * SHA-256, HMAC and the two forms of HKDF, by mbedTLS.
  *
- * Through its generic digest interface, whose names are the same in 2.28 and 3.6; those of the
- * SHA-256 module are not.
+ * Hashing takes no memory but the stack, so it cannot fail: the library's generic interface would allocate a context
+ * each time, and what a stranger's datagram makes us hash must not need any.
  */
 #include "crypto/crypto.h"
 
 #include <string.h>
 
-#include <mbedtls/md.h>
+#include <mbedtls/sha256.h>
+#include <mbedtls/version.h>
 
 #include "base/log.h"
 
 #define HASH_LEN 32
+#define BLOCK_LEN 64
 
-/* Hashing in memory cannot fail but for want of memory, and a half-made key must not be used. */
+/* The names of 3.6; 2.28 has functions without a result by these, and calls those with one otherwise. */
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+#define mbedtls_sha256_starts mbedtls_sha256_starts_ret
+#define mbedtls_sha256_update mbedtls_sha256_update_ret
+#define mbedtls_sha256_finish mbedtls_sha256_finish_ret
+#endif
+
 static void must(int rc)
 {
 	if (rc)
 		bug("SHA-256 failed: mbedTLS error -0x%04x", (unsigned int)-rc);
 }
 
-static void digest_begin(mbedtls_md_context_t *md, int hmac)
+static void begin(mbedtls_sha256_context *sha)
 {
-	mbedtls_md_init(md);
-	must(mbedtls_md_setup(md, mbedtls_md_info_from_type(MBEDTLS_MD_SHA256), hmac));
+	mbedtls_sha256_init(sha);
+	must(mbedtls_sha256_starts(sha, 0));
+}
+
+static void add(mbedtls_sha256_context *sha, const void *data, size_t len)
+{
+	if (len)
+		must(mbedtls_sha256_update(sha, data, len));
+}
+
+static void end(mbedtls_sha256_context *sha, uint8_t out[HASH_LEN])
+{
+	must(mbedtls_sha256_finish(sha, out));
+	mbedtls_sha256_free(sha); /* wipes */
 }
 
 void sha256_2(uint8_t out[32], const void *a, size_t alen, const void *b, size_t blen)
 {
-	mbedtls_md_context_t md;
+	mbedtls_sha256_context sha;
 
-	digest_begin(&md, 0);
-	must(mbedtls_md_starts(&md));
-	if (alen)
-		must(mbedtls_md_update(&md, a, alen));
-	if (blen)
-		must(mbedtls_md_update(&md, b, blen));
-	must(mbedtls_md_finish(&md, out));
-	mbedtls_md_free(&md); /* wipes */
+	begin(&sha);
+	add(&sha, a, alen);
+	add(&sha, b, blen);
+	end(&sha, out);
+}
+
+/* RFC 2104: the key, filled up with zeroes to a block, is combined with `pad`, and stands before what is hashed. */
+static void begin_with_key(mbedtls_sha256_context *sha, const uint8_t *key, size_t klen, uint8_t pad)
+{
+	uint8_t block[BLOCK_LEN];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < klen; i++)
+		block[i] ^= key[i];
+	begin(sha);
+	add(sha, block, sizeof(block));
+	crypto_wipe(block, sizeof(block));
 }
 
 void hmac_sha256_2(uint8_t out[32], const uint8_t *key, size_t klen, const void *a, size_t alen,
 		   const void *b, size_t blen)
 {
-	static const uint8_t empty[1];
-	mbedtls_md_context_t md;
+	mbedtls_sha256_context sha;
+	uint8_t hashed[HASH_LEN], inner[HASH_LEN];
 
-	digest_begin(&md, 1);
-	must(mbedtls_md_hmac_starts(&md, klen ? key : empty, klen));
-	if (alen)
-		must(mbedtls_md_hmac_update(&md, a, alen));
-	if (blen)
-		must(mbedtls_md_hmac_update(&md, b, blen));
-	must(mbedtls_md_hmac_finish(&md, out));
-	mbedtls_md_free(&md);
+	if (klen > BLOCK_LEN) {
+		sha256_2(hashed, key, klen, NULL, 0);
+		key = hashed;
+		klen = sizeof(hashed);
+	}
+	begin_with_key(&sha, key, klen, 0x36);
+	add(&sha, a, alen);
+	add(&sha, b, blen);
+	end(&sha, inner);
+	begin_with_key(&sha, key, klen, 0x5c);
+	add(&sha, inner, sizeof(inner));
+	end(&sha, out);
+	crypto_wipe(inner, sizeof(inner));
+	crypto_wipe(hashed, sizeof(hashed));
 }
 
 void noise_hkdf(uint8_t *o1, uint8_t *o2, uint8_t *o3, const uint8_t ck[32], const void *ikm, size_t len)
