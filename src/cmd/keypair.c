@@ -118,8 +118,9 @@ int cmd_pubkey(int argc, char **argv)
 	wrong = len < 0 ? strerror(errno) : parse_key(key, text, (size_t)len);
 	if (!wrong && crypto_init() < 0)
 		wrong = "the crypto library does not start";
+	if (!wrong && !x25519_public(public_key, key))
+		wrong = "out of memory";
 	if (!wrong) {
-		x25519_public(public_key, key);
 		base64_encode(text, public_key, sizeof(public_key));
 		if (printf("%s\n", text) < 0 || fflush(stdout) != 0)
 			wrong = "cannot write the public key";

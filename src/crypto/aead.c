@@ -34,15 +34,16 @@ size_t aead_key_size(void)
 	return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-void aead_key_init(struct aead_key *k, enum suite suite, const uint8_t key[PROTO_KEY_LEN])
+bool aead_key_init(struct aead_key *k, enum suite suite, const uint8_t key[PROTO_KEY_LEN])
 {
 	const struct aead_ops *ops = fastest(suite);
 
 	if (!ops)
 		bug("aead_key_init: no suite %d", (int)suite);
 	if (!ops->init(k, key, PROTO_KEY_LEN))
-		bug("aead_key_init: %s has no 256-bit keys", ops->name);
+		return false;
 	k->ops = ops;
+	return true;
 }
 
 void aead_key_clear(struct aead_key *k)
@@ -71,16 +72,18 @@ bool aead_open(struct aead_key *k, uint8_t *out, const uint8_t nonce[PROTO_NONCE
 	return false;
 }
 
-void aead_seal_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t *out,
+bool aead_seal_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t *out,
 		    const uint8_t nonce[PROTO_NONCE_LEN], const void *ad, size_t adlen, const uint8_t *in,
 		    size_t len)
 {
 	_Alignas(ALIGNMENT) uint8_t room[AEAD_KEY_MAX];
 	struct aead_key *k = (void *)room;
 
-	aead_key_init(k, suite, key);
+	if (!aead_key_init(k, suite, key))
+		return false;
 	aead_seal(k, out, nonce, ad, adlen, in, len);
 	aead_key_clear(k);
+	return true;
 }
 
 bool aead_open_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t *out,
@@ -91,7 +94,8 @@ bool aead_open_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t 
 	struct aead_key *k = (void *)room;
 	bool authentic;
 
-	aead_key_init(k, suite, key);
+	if (!aead_key_init(k, suite, key))
+		return false;
 	authentic = aead_open(k, out, nonce, ad, adlen, in, len);
 	aead_key_clear(k);
 	return authentic;

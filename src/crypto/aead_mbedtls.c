@@ -23,7 +23,7 @@ struct chacha_key {
 static_assert(sizeof(struct gcm_key) <= AEAD_KEY_MAX, "gcm_key");
 static_assert(sizeof(struct chacha_key) <= AEAD_KEY_MAX, "chacha_key");
 
-/* What is asked of the library here can fail only for want of memory. */
+/* A key that was expanded takes no more memory: what is asked of the library here cannot fail. */
 static void must(int rc)
 {
 	if (rc)
@@ -37,8 +37,10 @@ static bool gcm_init(struct aead_key *k, const uint8_t *key, size_t klen)
 	if (klen != 16 && klen != 24 && klen != 32)
 		return false;
 	mbedtls_gcm_init(&g->gcm);
-	must(mbedtls_gcm_setkey(&g->gcm, MBEDTLS_CIPHER_ID_AES, key, (unsigned int)klen * 8));
-	return true;
+	if (mbedtls_gcm_setkey(&g->gcm, MBEDTLS_CIPHER_ID_AES, key, (unsigned int)klen * 8) == 0)
+		return true;
+	mbedtls_gcm_free(&g->gcm);
+	return false;
 }
 
 static void gcm_clear(struct aead_key *k)

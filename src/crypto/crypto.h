@@ -29,8 +29,10 @@ bool crypto_equal(const void *a, const void *b, size_t len);
 
 /* --- X25519 (RFC 7748) and hashes --- */
 
-void x25519_public(uint8_t public_key[32], const uint8_t private_key[32]);
-/* False when the result is all zero (a low-order point): the caller must refuse. */
+/* False: no memory. */
+bool x25519_public(uint8_t public_key[32], const uint8_t private_key[32]);
+/* False when the result is all zero (a low-order point), or for want of memory, which only mbedTLS takes: the caller must
+ * refuse. */
 bool x25519(uint8_t shared[32], const uint8_t private_key[32], const uint8_t public_key[32]);
 
 void sha256_2(uint8_t out[32], const void *a, size_t alen, const void *b, size_t blen); /* of a || b */
@@ -47,8 +49,9 @@ void hkdf_expand(uint8_t *out, size_t len, const uint8_t prk[32], const char *in
 struct aead_key; /* opaque: size is aead_key_size(), alignment 64 */
 
 size_t aead_key_size(void);
-/* Expands; any one thread at a time may use it afterwards. `key` is not kept, and `k` may not be moved. */
-void aead_key_init(struct aead_key *k, enum suite suite, const uint8_t key[PROTO_KEY_LEN]);
+/* Expands; any one thread at a time may use it afterwards. `key` is not kept, and `k` may not be moved. False: no
+ * memory (mbedTLS's AES-GCM takes some, the others none). */
+bool aead_key_init(struct aead_key *k, enum suite suite, const uint8_t key[PROTO_KEY_LEN]);
 /* Frees what the library holds and wipes. */
 void aead_key_clear(struct aead_key *k);
 
@@ -60,8 +63,8 @@ void aead_seal(struct aead_key *k, uint8_t *out, const uint8_t nonce[PROTO_NONCE
 bool aead_open(struct aead_key *k, uint8_t *out, const uint8_t nonce[PROTO_NONCE_LEN], const void *ad,
 	       size_t adlen, const uint8_t *in, size_t len);
 
-/* The same with a key that is used once and not kept: handshakes, cookies. */
-void aead_seal_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t *out,
+/* The same with a key that is used once and not kept: handshakes, cookies. False also without memory. */
+bool aead_seal_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t *out,
 		    const uint8_t nonce[PROTO_NONCE_LEN], const void *ad, size_t adlen, const uint8_t *in,
 		    size_t len);
 bool aead_open_once(enum suite suite, const uint8_t key[PROTO_KEY_LEN], uint8_t *out,

@@ -99,6 +99,12 @@ static void *shelf_take(struct keycache *c, struct shelf *s, uint64_t number, bo
 	return key_at(s, i);
 }
 
+/* Nothing came to stand there. */
+static void shelf_untake(struct shelf *s, const void *key)
+{
+	s->slots[(size_t)((const uint8_t *)key - s->keys) / s->stride].used = 0;
+}
+
 static void shelf_drop(struct keycache *c, struct shelf *s, uint64_t number)
 {
 	bool found;
@@ -152,9 +158,10 @@ struct aead_key *keycache_aead(struct keycache *c, uint64_t number, enum suite s
 	bool found;
 	struct aead_key *k = shelf_take(c, &c->aead, number, &found);
 
-	if (!found)
-		aead_key_init(k, suite, key);
-	return k;
+	if (found || aead_key_init(k, suite, key))
+		return k;
+	shelf_untake(&c->aead, k);
+	return NULL;
 }
 
 struct mask_key *keycache_mask(struct keycache *c, uint64_t number, enum suite suite,

@@ -14,9 +14,10 @@ struct keycache;
 /* `entries` is rounded up to a power of two. NULL without memory. */
 struct keycache *keycache_new(size_t entries);
 void keycache_free(struct keycache *c); /* wipes */
-/* Never NULL; good until the next call. */
+/* Good until the next call. NULL: there is no memory to expand the key. */
 struct aead_key *keycache_aead(struct keycache *c, uint64_t number, enum suite suite,
 			       const uint8_t key[PROTO_KEY_LEN]);
+/* The same; never NULL. */
 struct mask_key *keycache_mask(struct keycache *c, uint64_t number, enum suite suite,
 			       const uint8_t key[PROTO_KEY_LEN]);
 /* Wipes the entry of a key that will not be used again. */

@@ -59,15 +59,18 @@ static bool x25519_mbedtls(uint8_t shared[32], const uint8_t private_key[32], co
 	memcpy(seed + X25519_LEN, public_key, X25519_LEN);
 	clamp(seed);
 
-	if (mbedtls_ecp_group_load(&grp, MBEDTLS_ECP_DP_CURVE25519) ||
-	    mbedtls_hmac_drbg_seed_buf(&drbg, sha256, seed, sizeof(seed)) ||
-	    mbedtls_mpi_read_binary_le(&scalar, seed, X25519_LEN) ||
-	    mbedtls_ecp_point_read_binary(&grp, &point, public_key, X25519_LEN))
-		bug("X25519: mbedTLS has no memory or no Curve25519");
 	memset(shared, 0, X25519_LEN);
-	rc = multiply(&grp, &drbg, shared, &scalar, &point);
-	if (rc && rc != MBEDTLS_ERR_ECP_INVALID_KEY)
-		bug("X25519: mbedTLS error -0x%04x", (unsigned int)-rc);
+	rc = mbedtls_ecp_group_load(&grp, MBEDTLS_ECP_DP_CURVE25519);
+	if (rc == 0)
+		rc = mbedtls_hmac_drbg_seed_buf(&drbg, sha256, seed, sizeof(seed));
+	if (rc == 0)
+		rc = mbedtls_mpi_read_binary_le(&scalar, seed, X25519_LEN);
+	if (rc == 0)
+		rc = mbedtls_ecp_point_read_binary(&grp, &point, public_key, X25519_LEN);
+	if (rc == 0)
+		rc = multiply(&grp, &drbg, shared, &scalar, &point);
+	if (rc)
+		memset(shared, 0, X25519_LEN);
 
 	mbedtls_mpi_free(&scalar);
 	mbedtls_ecp_point_free(&point);
@@ -91,9 +94,9 @@ bool x25519(uint8_t shared[32], const uint8_t private_key[32], const uint8_t pub
 	return x25519_sodium(shared, private_key, public_key);
 }
 
-void x25519_public(uint8_t public_key[32], const uint8_t private_key[32])
+bool x25519_public(uint8_t public_key[32], const uint8_t private_key[32])
 {
-	crypto_scalarmult_curve25519_base(public_key, private_key);
+	return crypto_scalarmult_curve25519_base(public_key, private_key) == 0;
 }
 #else
 bool x25519(uint8_t shared[32], const uint8_t private_key[32], const uint8_t public_key[32])
@@ -101,11 +104,11 @@ bool x25519(uint8_t shared[32], const uint8_t private_key[32], const uint8_t pub
 	return x25519_mbedtls(shared, private_key, public_key);
 }
 
-void x25519_public(uint8_t public_key[32], const uint8_t private_key[32])
+bool x25519_public(uint8_t public_key[32], const uint8_t private_key[32])
 {
 	static const uint8_t base[X25519_LEN] = { 9 };
 
-	x25519_mbedtls(public_key, private_key, base);
+	return x25519_mbedtls(public_key, private_key, base);
 }
 #endif
 

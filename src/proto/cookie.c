@@ -128,13 +128,14 @@ bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h,
 	return ok;
 }
 
-void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
+bool cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
 		   const struct endpoint *from, const uint8_t nonce[16], struct packet_cookie *out)
 {
 	static const uint8_t zero[PROTO_NONCE_LEN];
 	/* A stranger's byte: whatever it is, it must not reach the AEAD unchecked. */
 	enum suite suite = h->suite == SUITE_AES_256_GCM ? SUITE_AES_256_GCM : SUITE_CHACHA20_POLY1305;
 	uint8_t cookie[PROTO_MAC_LEN], key[32];
+	bool ok;
 
 	memset(out, 0, sizeof(*out));
 	out->type = PACKET_COOKIE;
@@ -143,9 +144,10 @@ void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, cons
 	memcpy(out->nonce, nonce, sizeof(out->nonce));
 	make_cookie(cookie, j->secret[0], from);
 	make_seal_key(key, k, h->mac1, nonce);
-	aead_seal_once(suite, key, out->sealed, zero, out, PROTO_HEADER_LEN, cookie, sizeof(cookie));
+	ok = aead_seal_once(suite, key, out->sealed, zero, out, PROTO_HEADER_LEN, cookie, sizeof(cookie));
 	crypto_wipe(cookie, sizeof(cookie));
 	crypto_wipe(key, sizeof(key));
+	return ok;
 }
 
 bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,

@@ -49,7 +49,8 @@ void cookie_jar_set(struct cookie_jar *j, struct jv_time now);
 bool cookie_check_mac2(const struct cookie_jar *j, const struct packet_hello *h, const struct endpoint *from,
 		       uint8_t used[PROTO_MAC_LEN]);
 /* The COOKIE that answers `h`; nonce is 16 random bytes. */
-void cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
+/* False: no memory. */
+bool cookie_create(const struct cookie_jar *j, const struct cookie_keys *k, const struct packet_hello *h,
 		   const struct endpoint *from, const uint8_t nonce[16], struct packet_cookie *out);
 /* The client's side; mac1 of the HELLO it sent. False: not an answer to it. */
 bool cookie_consume(const struct cookie_keys *k, const struct packet_cookie *c,

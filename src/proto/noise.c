@@ -54,10 +54,13 @@ static void mix_key_and_hash(struct noise *n, const uint8_t ikm[32])
  */
 static const uint8_t nonce_zero[PROTO_NONCE_LEN];
 
-static void encrypt_and_hash(struct noise *n, uint8_t *out, const void *in, size_t len)
+/* False: no memory. */
+static bool encrypt_and_hash(struct noise *n, uint8_t *out, const void *in, size_t len)
 {
-	aead_seal_once(n->suite, n->k, out, nonce_zero, n->h, sizeof(n->h), in, len);
+	if (!aead_seal_once(n->suite, n->k, out, nonce_zero, n->h, sizeof(n->h), in, len))
+		return false;
 	mix_hash(n, out, len + PROTO_TAG_LEN);
+	return true;
 }
 
 /* `len` is of the ciphertext with its tag. It is hashed before `out`, which may be `in`, is written. */
@@ -74,12 +77,14 @@ static bool decrypt_and_hash(struct noise *n, uint8_t *out, const uint8_t *in, s
 
 /* --- HandshakeState, section 5.3: the tokens --- */
 
-static void send_e(struct noise *n, const uint8_t e_priv[32], uint8_t e_pub[32])
+static bool send_e(struct noise *n, const uint8_t e_priv[32], uint8_t e_pub[32])
 {
 	memcpy(n->e_priv, e_priv, 32);
-	x25519_public(e_pub, e_priv);
+	if (!x25519_public(e_pub, e_priv))
+		return false;
 	mix_hash(n, e_pub, 32);
 	mix_key(n, e_pub, 32);
+	return true;
 }
 
 static void receive_e(struct noise *n, const uint8_t e_pub[32])
@@ -149,16 +154,19 @@ bool noise_create_hello(struct noise *n, const uint8_t e_priv[32], uint8_t *e_ou
 	bool ok = false;
 
 	/* e */
-	send_e(&t, e_priv, e_out);
+	if (!send_e(&t, e_priv, e_out))
+		goto out;
 	/* es */
 	if (!mix_dh(&t, t.e_priv, t.rs))
 		goto out;
 	/* s */
-	encrypt_and_hash(&t, s_out, t.s_pub, sizeof(t.s_pub));
+	if (!encrypt_and_hash(&t, s_out, t.s_pub, sizeof(t.s_pub)))
+		goto out;
 	/* ss */
 	if (!mix_dh(&t, t.s_priv, t.rs))
 		goto out;
-	encrypt_and_hash(&t, payload_out, payload, len);
+	if (!encrypt_and_hash(&t, payload_out, payload, len))
+		goto out;
 	*n = t;
 	ok = true;
 out:
@@ -223,7 +231,8 @@ bool noise_create_welcome(struct noise *n, const uint8_t e_priv[32], const uint8
 
 	memcpy(t.psk, psk, sizeof(t.psk));
 	/* e */
-	send_e(&t, e_priv, e_out);
+	if (!send_e(&t, e_priv, e_out))
+		goto out;
 	/* ee */
 	if (!mix_dh(&t, t.e_priv, t.re))
 		goto out;
@@ -232,7 +241,8 @@ bool noise_create_welcome(struct noise *n, const uint8_t e_priv[32], const uint8
 		goto out;
 	/* psk */
 	mix_key_and_hash(&t, t.psk);
-	encrypt_and_hash(&t, payload_out, payload, len);
+	if (!encrypt_and_hash(&t, payload_out, payload, len))
+		goto out;
 	split_keys(&t, split);
 	*n = t;
 	ok = true;

@@ -195,6 +195,12 @@ static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 	return out;
 }
 
+void accept_no_memory(struct engine *e, const struct endpoint *from, struct jv_time now)
+{
+	e->counters.n[COUNT_HELLO_NO_MEMORY]++;
+	trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_OUT_OF_MEMORY, from, now);
+}
+
 bool accept_birth(struct engine *e, struct job *j, struct jv_time now)
 {
 	struct session *s;
@@ -203,7 +209,7 @@ bool accept_birth(struct engine *e, struct job *j, struct jv_time now)
 		return false;
 	s = session_birth(e, j, now);
 	if (!s) {
-		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
+		accept_no_memory(e, &j->from.remote, now);
 		return false;
 	}
 	admit_welcomed(e, j, now);

@@ -62,16 +62,13 @@ static uint64_t wall_us(const struct engine *e)
 }
 
 /* What was recorded before this daemon began is old, too: its clock says so, if the peers' say about the same. */
-static struct caller *callers_new(const struct engine *e, size_t n)
+static void callers_init(const struct engine *e, struct caller *c, size_t n)
 {
-	struct caller *c = calloc(n + 1, sizeof(*c));
-
-	for (size_t i = 0; c && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		c[i].number = wall_us(e);
 		bucket_fill(&c[i].births, &births_rate);
 		bucket_fill(&c[i].logins, &logins_rate);
 	}
-	return c;
 }
 
 bool admit_new(struct engine *e, const uint8_t cookie_seed[32])
@@ -83,9 +80,9 @@ bool admit_new(struct engine *e, const uint8_t cookie_seed[32])
 	e->proven_limit = calloc(1, sizeof(*e->proven_limit));
 	e->seen = calloc(1, sizeof(*e->seen));
 	e->turns = calloc(1, sizeof(*e->turns));
-	e->callers = callers_new(e, e->config->npeers);
-	if (!e->jar || !e->hello_limit || !e->proven_limit || !e->seen || !e->turns || !e->callers)
+	if (!e->jar || !e->hello_limit || !e->proven_limit || !e->seen || !e->turns)
 		return false;
+	callers_init(e, e->callers, e->config->npeers);
 	cookie_jar_init(e->jar, cookie_seed);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	net_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
@@ -113,15 +110,12 @@ void admit_free(struct engine *e)
 	free(e->proven_limit);
 	free(e->seen);
 	free(e->turns);
-	free(e->callers);
 }
 
-bool admit_configure(struct engine *e, const struct config *old, const struct config *config)
+void admit_configure(struct engine *e, const struct config *old, const struct config *config,
+		     struct caller *next)
 {
-	struct caller *next = callers_new(e, config->npeers);
-
-	if (!next)
-		return false;
+	callers_init(e, next, config->npeers);
 	for (size_t i = 0; i < old->npeers; i++) {
 		const ptrdiff_t k = config_find_peer(config, old->peers[i].public_key);
 
@@ -130,7 +124,6 @@ bool admit_configure(struct engine *e, const struct config *old, const struct co
 	}
 	free(e->callers);
 	e->callers = next;
-	return true;
 }
 
 /* --- what was seen --- */
@@ -192,7 +185,10 @@ static void cookie_send(struct engine *e, const struct route *from, const struct
 
 	cookie_jar_set(e->jar, now);
 	e->io.random(e->ctx, nonce, sizeof(nonce));
-	cookie_create(e->jar, e->cookie_keys, h, &from->remote, nonce, &c);
+	if (!cookie_create(e->jar, e->cookie_keys, h, &from->remote, nonce, &c)) {
+		accept_no_memory(e, &from->remote, now);
+		return;
+	}
 	e->counters.n[COUNT_COOKIE_SENT]++;
 	e->io.send(e->ctx, from, (const uint8_t *)&c, sizeof(c), 0);
 }
@@ -337,7 +333,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	}
 	j = job_new(e, from, h, now);
 	if (!j) {
-		e->counters.n[COUNT_HELLO_NO_MEMORY]++;
+		accept_no_memory(e, &from->remote, now);
 		return;
 	}
 	j->address_proven = proven;

@@ -8,8 +8,9 @@ bool admit_new(struct engine *e, const uint8_t cookie_seed[32]);
 /* No more key agreements are begun. */
 void admit_stop(struct engine *e);
 void admit_free(struct engine *e);
-/* What is remembered of peers follows them to their new indices. False: no memory, and nothing has changed. */
-bool admit_configure(struct engine *e, const struct config *old, const struct config *config);
+/* What is remembered of peers follows them to their new indices, in `next`, which is taken. */
+void admit_configure(struct engine *e, const struct config *old, const struct config *config,
+		     struct caller *next);
 void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
 bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now);
 /* Key agreements under way or waiting for their turn. */

@@ -266,8 +266,10 @@ static struct job *job_start(struct engine *e, enum job_kind kind, const struct 
 {
 	struct job *j = calloc(1, sizeof(*j));
 
-	if (!j)
+	if (!j) { /* HELLOs are repeated, and so are WELCOMEs */
+		e->counters.n[COUNT_NO_MEMORY]++;
 		return NULL;
+	}
 	j->kind = kind;
 	j->worker = e->worker;
 	j->started = now;

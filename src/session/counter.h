@@ -40,6 +40,7 @@
 	X(FRAGMENTED, fragmented, "inner packets sent as fragments, too large for the path")        \
 	X(MSS_CLAMPED, mss_clamped, "TCP SYNs whose MSS was lowered")                               \
 	X(PMTU_SHRUNK, pmtu_shrunk, "times that a path was found to carry less than before")        \
+	X(DROP_NO_MEMORY, drop_no_memory, "packets whose key found no memory to be expanded in")    \
 	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
 	X(TUN_RUN_REFUSED, tun_run_refused, "super-packets the tunnel device refused, and took singly")   \
 	X(UDP_RUN_REFUSED, udp_run_refused, "runs of datagrams the kernel refused, and sent singly")    \
@@ -64,6 +65,7 @@
 	X(HELLO_WANTS_COOKIE, hello_wants_cookie, "HELLOs without a cookie whose peer had a session in BIRTH") \
 	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "HELLOs of a peer that had two sessions in BIRTH") \
 	X(HELLO_NO_MEMORY, hello_no_memory, "HELLOs refused for want of memory or table space")    \
+	X(NO_MEMORY, no_memory, "key agreements, policies and sessions of a client put off for want of memory") \
 	X(COOKIE_SENT, cookie_sent, "COOKIEs sent")                                                \
 	X(WELCOME_SENT, welcome_sent, "WELCOMEs sent")                                             \
 	X(WELCOME_BAD, welcome_bad, "WELCOMEs or COOKIEs that answer no HELLO of ours")            \

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "jumpvpn/locator.h"
 #include "proto/carry.h"
 #include "proto/cookie.h"
@@ -38,16 +37,46 @@
 #define ICMP_BURST 20
 #define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
 
+struct engine_peers *engine_peers_new(const struct config *config)
+{
+	const size_t n = config->npeers + 1;
+	struct engine_peers *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->by_peer = calloc(n, sizeof(p->by_peer[0]));
+	p->births = calloc(n, sizeof(p->births[0]));
+	p->callers = calloc(n, sizeof(p->callers[0]));
+	if (p->by_peer && p->births && p->callers)
+		return p;
+	engine_peers_free(p);
+	return NULL;
+}
+
+void engine_peers_free(struct engine_peers *p)
+{
+	if (!p)
+		return;
+	free(p->by_peer);
+	free(p->births);
+	free(p->callers);
+	free(p);
+}
+
 static bool server_new(struct engine *e, const struct engine_setup *setup)
 {
+	struct engine_peers *peers = engine_peers_new(e->config);
 	struct hash_key key;
 
 	e->items = calloc((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX, sizeof(e->items[0]));
 	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
-	e->peers_cap = e->config->npeers + 1;
-	e->by_peer = calloc(e->peers_cap, sizeof(e->by_peer[0]));
-	e->births = calloc(e->peers_cap, sizeof(e->births[0]));
-	if (!e->items || !e->reset_limit || !e->by_peer || !e->births || !admit_new(e, setup->cookie_seed))
+	if (!peers)
+		return false;
+	e->by_peer = peers->by_peer;
+	e->births = peers->births;
+	e->callers = peers->callers;
+	free(peers);
+	if (!e->items || !e->reset_limit || !admit_new(e, setup->cookie_seed))
 		return false;
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	source_limit_init(e->reset_limit, &key, RESET_PER_SECOND, RESET_BURST);
@@ -155,6 +184,7 @@ void engine_free(struct engine *e)
 	free(e->icmp_limit);
 	free(e->by_peer);
 	free(e->births);
+	free(e->callers);
 	crypto_wipe(e, sizeof(*e));
 	free(e);
 }
@@ -495,28 +525,8 @@ struct jv_time engine_next(const struct engine *e)
 
 /* --- control --- */
 
-static bool peers_grow(struct engine *e, size_t n)
-{
-	struct session **by_peer;
-	struct births *births;
-
-	if (n <= e->peers_cap)
-		return true;
-	by_peer = realloc(e->by_peer, n * sizeof(*by_peer));
-	if (!by_peer)
-		return false;
-	e->by_peer = by_peer;
-	births = realloc(e->births, n * sizeof(*births));
-	if (!births)
-		return false;
-	e->births = births;
-	memset(e->by_peer + e->peers_cap, 0, (n - e->peers_cap) * sizeof(*by_peer));
-	memset(e->births + e->peers_cap, 0, (n - e->peers_cap) * sizeof(*births));
-	e->peers_cap = n;
-	return true;
-}
-
-void engine_configure(struct engine *e, const struct config *config, struct jv_time now)
+void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
+		      struct jv_time now)
 {
 	const struct config *old = e->config;
 
@@ -528,9 +538,7 @@ void engine_configure(struct engine *e, const struct config *config, struct jv_t
 		engine_net_again(e);
 		return;
 	}
-	if (!peers_grow(e, config->npeers + 1))
-		bug("no memory for %zu peers", config->npeers);
-	server_configure(e, old, config, now);
+	server_configure(e, old, config, peers, now);
 }
 
 void engine_shutdown(struct engine *e, struct jv_time now)

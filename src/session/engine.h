@@ -63,8 +63,17 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now);
 void engine_tick(struct engine *e, struct jv_time now);
 struct jv_time engine_next(const struct engine *e);
 
-/* A new snapshot is in force; the old one may be freed when this returns. */
-void engine_configure(struct engine *e, const struct config *config, struct jv_time now);
+/*
+ * The memory that a server's engine wants for the peers of a configuration. Whoever makes it before he changes anything,
+ * on any thread, has nothing left to fail. NULL without memory.
+ */
+struct engine_peers;
+struct engine_peers *engine_peers_new(const struct config *config);
+void engine_peers_free(struct engine_peers *p);
+/* A new snapshot is in force; the old one may be freed when this returns. Takes `peers`, made for `config`; NULL for a
+ * client. */
+void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
+		      struct jv_time now);
 /*
  * This machine is one of several with the same memory now: every session ends without another packet, for what it sealed
  * would bear nonces that the others use too. Peers learn by RESET; a client connects anew. io->random() must draw from

@@ -51,6 +51,13 @@ struct caller {
 	const char *name; /* in the configuration in force */
 };
 
+/* What an engine has for each peer, by index in config->peers: see there. */
+struct engine_peers {
+	struct session **by_peer;
+	struct births *births;
+	struct caller *callers;
+};
+
 /*
  * Keys that knocked and are no peer's: each is told of once a minute, with how often it came meanwhile. More keys than there
  * is room for push each other out, and are held by the sum of a second alone.
@@ -91,7 +98,6 @@ struct engine {
 	/* server */
 	struct session **by_peer; /* attached session of each peer, by index in config->peers */
 	struct births *births;    /* the other sessions of each peer, by the same index */
-	size_t peers_cap;         /* of both */
 	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];

@@ -109,6 +109,10 @@ void inside_set_up(struct client *c)
 	inside_free(c);
 	c->sources = sources_of(c);
 	c->destinations = destinations_of(c);
+	if (!c->sources || !c->destinations) { /* nothing passes, until the server has said it all again */
+		e->counters.n[COUNT_NO_MEMORY]++;
+		c->session->policy_generation = 0;
+	}
 	e->io.net_setup(e->ctx, &n);
 }
 

@@ -41,12 +41,10 @@ void job_run(struct job *j)
 		j->ok = welcome_consume(j);
 		break;
 	case JOB_REKEY_PUBLIC:
-		x25519_public(j->e_pub, j->e_priv);
-		j->ok = true;
+		j->ok = x25519_public(j->e_pub, j->e_priv);
 		break;
 	case JOB_REKEY_SHARED:
-		x25519_public(j->e_pub, j->e_priv);
-		j->ok = x25519(j->shared, j->e_priv, j->peer_pub);
+		j->ok = x25519_public(j->e_pub, j->e_priv) && x25519(j->shared, j->e_priv, j->peer_pub);
 		break;
 	}
 }

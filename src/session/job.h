@@ -29,6 +29,8 @@ enum hello_end { /* what became of a HELLO that was opened */
 	HELLO_WELCOMED,
 };
 
+#define JOB_SHELL 192
+
 struct job {
 	struct list node; /* the engine's list of jobs under way, or a queue of turns.h */
 	enum job_kind kind;
@@ -55,6 +57,8 @@ struct job {
 	struct hello_payload hello_payload;
 	struct packet_welcome welcome;
 	uint8_t payload[PROTO_WELCOME_PAYLOAD]; /* of the WELCOME, in clear */
+
+	_Alignas(16) uint8_t shell[JOB_SHELL]; /* for whoever has it run, who then needs no memory of his own */
 
 	/* rekey */
 	uint8_t e_pub[PROTO_KEY_LEN], peer_pub[PROTO_KEY_LEN], shared[PROTO_KEY_LEN];

@@ -186,15 +186,18 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 	return COUNTER_COUNT;
 }
 
-static bool find_epoch(struct engine *e, struct reception *r, uint8_t wire_epoch)
+static enum counter find_epoch(struct engine *e, struct reception *r, uint8_t wire_epoch)
 {
 	struct keys *keys = &r->path->session->keys;
 
 	r->epoch = keys_find(keys, wire_epoch, r->now);
 	if (!r->epoch)
-		return false;
+		return COUNT_DROP_UNKNOWN_EPOCH;
 	r->key = keycache_aead(e->cache, r->epoch->rx_cache, keys->suite, r->epoch->rx_key);
-	return true;
+	if (r->key)
+		return COUNTER_COUNT;
+	r->epoch = NULL;
+	return COUNT_DROP_NO_MEMORY;
 }
 
 static bool is_same_path(const struct reception *r, const uint8_t *datagram)
@@ -261,9 +264,11 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	}
 	s = r->path->session;
 	id = unmask(r, datagram);
-	why = COUNT_DROP_UNKNOWN_EPOCH;
-	if ((!r->epoch || (r->epoch->number & PROTO_EPOCH_MASK) != id.epoch) && !find_epoch(e, r, id.epoch))
-		goto drop;
+	if (!r->epoch || (r->epoch->number & PROTO_EPOCH_MASK) != id.epoch) {
+		why = find_epoch(e, r, id.epoch);
+		if (!r->epoch)
+			goto drop;
+	}
 	why = s->state == STATE_BIRTH ? COUNT_DROP_NOT_ATTACHED : COUNT_DROP_WRONG_PATH;
 	if (id.kind == SEALED_DATA ? !r->takes_data : s->state == STATE_TERMINATED)
 		goto drop;

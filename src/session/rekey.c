@@ -102,8 +102,11 @@ static struct job *job_start(struct session *s, enum job_kind kind, struct jv_ti
 	struct engine *e = s->engine;
 	struct job *j = calloc(1, sizeof(*j));
 
-	if (!j)
+	if (!j) { /* it stays due, and is audited once it is overdue */
+		e->counters.n[COUNT_NO_MEMORY]++;
+		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_OUT_OF_MEMORY, NULL, now);
 		return NULL;
+	}
 	j->kind = kind;
 	j->worker = e->worker;
 	j->session = s;

@@ -1,9 +1,9 @@
 /* Judges jumps and tells the client what it needs to know. The client decides when to jump and where to. */
 #include "session/server.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "session/accept.h"
 #include "session/admit.h"
 #include "session/limit.h"
@@ -493,7 +493,7 @@ static void late_configure(struct session *s, const struct config *old, const st
 }
 
 void server_configure(struct engine *e, const struct config *old, const struct config *config,
-		      struct jv_time now)
+		      struct engine_peers *next, struct jv_time now)
 {
 	struct list *pos, *tmp;
 
@@ -503,10 +503,12 @@ void server_configure(struct engine *e, const struct config *old, const struct c
 		session_configure(container_of(pos, struct session, node), old, config, now);
 	/* The indices have changed: what hangs on them is made anew. */
 	trail_unattached_all(e, now);
-	if (!admit_configure(e, old, config))
-		bug("no memory for %zu peers", config->npeers);
-	memset(e->by_peer, 0, e->peers_cap * sizeof(e->by_peer[0]));
-	memset(e->births, 0, e->peers_cap * sizeof(e->births[0]));
+	admit_configure(e, old, config, next->callers);
+	free(e->by_peer);
+	free(e->births);
+	e->by_peer = next->by_peer;
+	e->births = next->births;
+	free(next);
 	list_for_each(pos, &e->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 

@@ -22,4 +22,4 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 /* The client decides: it is asked until it has jumped, and its own rules may forbid it. */
 void server_order_repeat(struct session *s, struct jv_time now);
 void server_configure(struct engine *e, const struct config *old, const struct config *config,
-		      struct jv_time now);
+		      struct engine_peers *next, struct jv_time now); /* takes `next` */

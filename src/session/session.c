@@ -150,8 +150,12 @@ struct jv_time session_deadline(const struct session *s)
 
 static bool take_waiting_policy(struct session *s)
 {
-	if (!s->policy_waits || !limits_resize(s, &s->next_policy, s->engine->client))
+	if (!s->policy_waits)
 		return false;
+	if (!limits_resize(s, &s->next_policy, s->engine->client)) {
+		s->engine->counters.n[COUNT_NO_MEMORY]++;
+		return false;
+	}
 	s->policy = s->next_policy;
 	s->policy_waits = false;
 	return true;

@@ -28,13 +28,17 @@ void path_report_now(const struct path *p, struct path_report *r)
 	r->newest = p->newest & PROTO_COUNTER_MAX;
 }
 
-/* Seals what stands at `in`; 0 when the epoch has no counter left. */
+/* Seals what stands at `in`; 0 when the epoch has no counter left, or its key finds no memory. */
 static size_t seal(const struct sealer *k, uint8_t *packet, const uint8_t *in, size_t len,
 		   enum sealed_kind kind, struct jv_time now)
 {
 	struct session *s = k->path->session;
 	struct epoch *ep = k->epoch;
 
+	if (!k->key) {
+		s->engine->counters.n[COUNT_DROP_NO_MEMORY]++;
+		return 0;
+	}
 	if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2) {
 		timer_start_earlier(&s->engine->wheel, &s->life, now);
 		if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH)

@@ -21,6 +21,7 @@ struct gather {
 	struct metrics_request *scrape;
 	uint32_t waiting;
 	struct worker_report *reports; /* one for each worker */
+	struct engine_peers **peers;   /* reload at a server: the same, until the worker has taken it */
 };
 
 static struct gather *gather_new(struct daemon *d, enum gather_kind kind)
@@ -52,6 +53,9 @@ static void gather_free(struct daemon *d, struct gather *g)
 	for (uint32_t i = 0; i < d->nworkers; i++)
 		free_report(&g->reports[i]);
 	free(g->reports);
+	for (uint32_t i = 0; g->peers && i < d->nworkers; i++)
+		engine_peers_free(g->peers[i]);
+	free(g->peers);
 	free(g);
 }
 
@@ -83,6 +87,11 @@ static void ask_all(struct daemon *d, struct gather *g, struct message *m)
 	for (uint32_t i = 0; i < d->nworkers; i++) {
 		m->report = &g->reports[i];
 		m->worker = i;
+		m->peers = NULL;
+		if (g->peers) {
+			m->peers = g->peers[i];
+			g->peers[i] = NULL;
+		}
 		g->waiting += worker_post(&d->workers[i], m);
 	}
 }
@@ -409,8 +418,10 @@ struct config *control_load(struct daemon *d, char **first)
 			free(line);
 	}
 	config_errors_free(&errors);
-	if (c)
-		x25519_public(c->public_key, c->private_key);
+	if (c && !x25519_public(c->public_key, c->private_key)) {
+		config_free(c);
+		return NULL;
+	}
 	return c;
 }
 
@@ -508,6 +519,25 @@ static void refuse(struct daemon *d, struct ctl_request *req, const char *why)
 		ctl_fail(req, REASON_NONE, 0, "%s", d->last_reload);
 }
 
+/* All that the workers will need for the new peers. */
+static struct gather *gather_peers(struct daemon *d, const struct config *next)
+{
+	struct gather *g = gather_new(d, GATHER_RELOAD);
+
+	if (!g || next->role == ROLE_CLIENT)
+		return g;
+	g->peers = calloc(d->nworkers, sizeof(*g->peers));
+	for (uint32_t i = 0; g->peers && i < d->nworkers; i++) {
+		g->peers[i] = engine_peers_new(next);
+		if (!g->peers[i])
+			break;
+	}
+	if (g->peers && g->peers[d->nworkers - 1])
+		return g;
+	gather_free(d, g);
+	return NULL;
+}
+
 /* The last thing that may fail: from here on the next configuration is taken. */
 static int open_anew(struct daemon *d, const struct config *next, char why[256])
 {
@@ -540,8 +570,8 @@ static bool adopt(struct daemon *d, struct config *next, char **restart, char wh
 		snprintf(why, 256, "%s", strerror(-rc));
 	if (rc < 0)
 		return false;
-	x25519_public(next->public_key, next->private_key); /* the old private key may have been kept */
-	return true;
+	/* The old private key may have been kept. */
+	return x25519_public(next->public_key, next->private_key);
 }
 
 static void reload_say(struct daemon *d, const char *restart)
@@ -597,7 +627,7 @@ void control_reload(struct daemon *d, struct ctl_request *req)
 	if (!next || !adopt(d, next, &restart, why))
 		goto refused;
 	snprintf(why, sizeof(why), "out of memory");
-	g = gather_new(d, GATHER_RELOAD);
+	g = gather_peers(d, next);
 	if (!g || open_anew(d, next, why) < 0)
 		goto refused;
 	g->req = req;

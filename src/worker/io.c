@@ -1,8 +1,8 @@
 /* What the engine asks of the world: datagrams out, packets into the tunnel, random bytes, key agreements. */
 #include "worker/worker.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -17,11 +17,13 @@
 #define NOT_SET_BEFORE 1577836800 /* a clock that says less (2020) was never set */
 #define ASK_FLUSHES 64  /* while one is, each flush asks */
 
-struct work { /* a job on the thread pool */
+struct work { /* a job on the thread pool; stands in the job */
 	uv_work_t req;
 	struct worker *worker;
 	struct job *job;
 };
+
+static_assert(sizeof(struct work) <= JOB_SHELL, "JOB_SHELL");
 
 /* --- datagrams --- */
 
@@ -266,16 +268,13 @@ static void work_done(uv_work_t *req, int status)
 		work->job->ok = false; /* no session is to be born any more */
 	engine_job_done(w->engine, work->job, worker_now());
 	worker_flush(w);
-	free(work);
 }
 
 static void io_job(void *ctx, struct job *j)
 {
 	struct worker *w = ctx;
-	struct work *work = malloc(sizeof(*work));
+	struct work *work = (void *)j->shell;
 
-	if (!work)
-		bug("no memory for a key agreement");
 	work->worker = w;
 	work->job = j;
 	w->jobs++;

@@ -48,9 +48,10 @@ static void report_make(struct worker *w, struct worker_report *r)
 	r->counters = *engine_counters(w->engine);
 }
 
-static void configure(struct worker *w, const struct config *config, struct jv_time now)
+static void configure(struct worker *w, const struct config *config, struct engine_peers *peers,
+		      struct jv_time now)
 {
-	engine_configure(w->engine, config, now);
+	engine_configure(w->engine, config, peers, now);
 	w->config = config;
 	if (w->client)
 		client_shell_configure(w->client, config);
@@ -62,7 +63,7 @@ static void message_received(struct worker *w, struct message *m)
 
 	switch (m->kind) {
 	case MESSAGE_CONFIGURE:
-		configure(w, m->config, now);
+		configure(w, m->config, m->peers, now);
 		break;
 	case MESSAGE_INFO:
 		report_make(w, m->report);

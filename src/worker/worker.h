@@ -28,7 +28,7 @@ struct tun_packet;
 
 /* What the control loop asks of a worker; everything but the job comes back in the answer. */
 enum message_kind {
-	MESSAGE_CONFIGURE, /* config; answered when it is in force */
+	MESSAGE_CONFIGURE, /* config, peers; answered when it is in force */
 	MESSAGE_INFO,      /* fills report; answered */
 	MESSAGE_JUMP,      /* id, path, token; answered with reason, retry_after_ms */
 	MESSAGE_TERMINATE, /* id, token; answered with reason */
@@ -51,6 +51,7 @@ struct message {
 	enum message_kind kind;
 	uint32_t worker; /* who answers */
 	const struct config *config;
+	struct engine_peers *peers; /* of that config, for this worker, who takes it; NULL at a client */
 	struct worker_report *report;
 	struct job *job;
 	struct message_listen {

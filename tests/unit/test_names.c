@@ -63,6 +63,7 @@ static const char *const reasons[] = {
 	[54] = "rekey_overdue",
 	[55] = "foreign_reset",
 	[56] = "reset_again",
+	[57] = "out_of_memory",
 };
 
 static void test_reasons(void **state)

@@ -272,7 +272,8 @@ struct jv_time engine_next(const struct engine *e)
 }
 
 /* Tells the test when a tick is wanted. */
-void engine_configure(struct engine *e, const struct config *config, struct jv_time now)
+void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
+		      struct jv_time now)
 {
 	e->next = time_add_ms(now, config->generation);
 }

@@ -9,6 +9,17 @@
 
 #define ROUNDS_MAX 2000 /* events at one moment: more is a loop that does not end */
 
+unsigned int world_allocates;
+
+void *world_realloc(void *p, size_t len)
+{
+	world_allocates++;
+	p = realloc(p, len);
+	world_allocates--;
+	assert_non_null(p);
+	return p;
+}
+
 /* --- set-up --- */
 
 struct config *world_config_next(const struct world *w)
@@ -20,7 +31,7 @@ void world_reload(struct world *w, struct config *next)
 {
 	make_owners(next);
 	for (unsigned int i = 0; i < w->workers; i++)
-		engine_configure(w->engine[i].e, next, w->now);
+		engine_configure(w->engine[i].e, next, engine_peers_new(next), w->now);
 	make_config_free(w->config);
 	w->config = next;
 }

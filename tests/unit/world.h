@@ -234,6 +234,9 @@ void world_swallow_type(struct world *w, bool up, enum packet_type type, uint32_
 /* Every datagram that an engine sends: no nonce twice, but for the same bytes on another path; none whose length tells
  * what it is, where that can be helped. */
 void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram, size_t len, unsigned int how);
+/* What the world itself takes, not its engines: world_allocates is not zero meanwhile. */
+void *world_realloc(void *p, size_t len);
+extern unsigned int world_allocates;
 /* For world.c: what is due by the links and the tunnel devices. */
 void world_arrive(struct world *w, struct datagram *d);
 void world_reply(struct world *w);

@@ -114,8 +114,7 @@ static struct world_key *key_of(struct world *w, const uint8_t key[PROTO_KEY_LEN
 			return &w->key[i];
 	if (w->keys == w->keys_cap) {
 		w->keys_cap = w->keys_cap ? 2 * w->keys_cap : 4;
-		w->key = realloc(w->key, w->keys_cap * sizeof(*w->key));
-		assert_non_null(w->key);
+		w->key = world_realloc(w->key, w->keys_cap * sizeof(*w->key));
 	}
 	memset(&w->key[w->keys], 0, sizeof(*w->key));
 	memcpy(w->key[w->keys].key, key, PROTO_KEY_LEN);

@@ -16,9 +16,7 @@ static void *grow(void *list, size_t n, size_t *cap, size_t size)
 	if (n < *cap)
 		return list;
 	*cap = *cap ? *cap * 2 : 64;
-	list = realloc(list, *cap * size);
-	assert_non_null(list);
-	return list;
+	return world_realloc(list, *cap * size);
 }
 
 static bool is_client(const struct world_engine *we)
@@ -398,8 +396,7 @@ static void traffic_send(struct world *w, struct traffic *t, unsigned int engine
 		return;
 	t->next = time_add_us(t->next, t->interval_us);
 	if (t->sent == t->cap) {
-		t->seen = realloc(t->seen, t->cap + 4096);
-		assert_non_null(t->seen);
+		t->seen = world_realloc(t->seen, t->cap + 4096);
 		memset(t->seen + t->cap, 0, 4096);
 		t->cap += 4096;
 	}
@@ -580,8 +577,7 @@ static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struc
 
 	assert_true(number < ((struct world_engine *)ctx)->w->paths);
 	if (socket >= c->sockets) {
-		c->socket = realloc(c->socket, (socket + 64) * sizeof(*c->socket));
-		assert_non_null(c->socket);
+		c->socket = world_realloc(c->socket, (socket + 64) * sizeof(*c->socket));
 		memset(c->socket + c->sockets, 0, (socket + 64 - c->sockets) * sizeof(*c->socket));
 		c->sockets = socket + 64;
 	}

@@ -1,0 +1,123 @@
+/*
+ * Each allocation of both ends of a session fails once, in turn: in handshakes, jumps, rekeys, at a reload. Nothing
+ * aborts, nothing leaks, the session carries again once there is memory, and what was refused is counted.
+ */
+#include "world.h"
+
+#include "session/engine.h"
+#include "shortage.h"
+
+enum { PATIENCE_MS = 60000 };
+
+static bool reload_refused;
+
+/* A reload as the daemon makes it: all memory first, and refused without it. */
+static void reload(struct world *w, struct config *next)
+{
+	struct engine_peers *peers = engine_peers_new(next);
+
+	if (!peers) {
+		world_allocates++;
+		make_config_free(next);
+		world_allocates--;
+		reload_refused = true;
+		return;
+	}
+	engine_configure(w->engine[0].e, next, peers, w->now);
+	make_config_free(w->config);
+	w->config = next;
+}
+
+/* Longer rows of switches, and another ring. */
+static struct config *larger(struct world *w)
+{
+	struct config *next;
+
+	world_allocates++;
+	next = world_config_next(w);
+	for (size_t i = 0; i < next->npeers; i++) {
+		next->peers[i].generation = next->generation;
+		next->peers[i].policy.rescue_bytes = 300000;
+		next->peers[i].policy.max_switches_per_min = 20;
+	}
+	make_owners(next);
+	world_allocates--;
+	return next;
+}
+
+static void live_through_all(struct world *w)
+{
+	world_run(w, 3000);
+	world_traffic(w, &w->client[0].up, 5000, true);
+	world_run(w, 500);
+	world_jump(w, 0, 1, 1);
+	world_run(w, 1000);
+	if (world_peer(w, 0))
+		engine_rekey(w->engine[0].e, world_peer(w, 0)->id, w->now);
+	world_run(w, 2000);
+	reload(w, larger(w));
+	w->client[0].link[0].cut_up = w->client[0].link[0].cut_down = true;
+	w->client[0].link[1].cut_up = w->client[0].link[1].cut_down = true;
+	world_run(w, 2000);
+	if (world_peer(w, 0))
+		engine_terminate(w->engine[0].e, world_peer(w, 0)->id, w->now);
+	world_run(w, 3000);
+}
+
+static uint64_t refused(struct world *w, unsigned int engine)
+{
+	return world_count(w, engine, COUNT_NO_MEMORY) + world_count(w, engine, COUNT_HELLO_NO_MEMORY) +
+	       world_count(w, engine, COUNT_RESCUE_NO_ROOM) + world_count(w, engine, COUNT_WELCOME_BAD) +
+	       world_count(w, engine, COUNT_DROP_NO_MEMORY);
+}
+
+/* One whole life; answers whether somebody counted a refusal. */
+static bool one_round(void)
+{
+	const long before = shortage.live;
+	struct world *w = world_new(1, 1);
+	uint32_t got;
+	bool counted;
+
+	reload_refused = false;
+	w->config->peers[0].policy.rescue_bytes = 200000;
+	w->max_switches = 20;
+	world_start(w);
+	shortage_arm();
+	live_through_all(w);
+	shortage_disarm();
+	world_assert(w, world_until(w, world_all_attached, PATIENCE_MS));
+	world_run(w, 2000);
+	got = w->client[0].up.echoed;
+	world_run(w, 2000);
+	world_assert(w, w->client[0].up.echoed > got);
+	counted = reload_refused || refused(w, 0) + refused(w, WORLD_WORKERS) > 0;
+	world_free(w);
+	if (shortage.fails > 0)
+		assert_int_equal(shortage.live, before);
+	return counted;
+}
+
+static void test_each_fails_once(void **state)
+{
+	unsigned int rounds = 0, counted = 0;
+
+	if (!shortage_works())
+		skip();
+	shortage_begin(&world_allocates);
+	one_round(); /* what libraries keep for ever they have now */
+	for (; shortage_next(); rounds++)
+		counted += one_round();
+	rounds--; /* in the last one none was left */
+	assert_true(rounds > 20);
+	assert_int_equal(counted, rounds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_fails_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
