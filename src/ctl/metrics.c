@@ -13,6 +13,7 @@
 #include "config.h"
 
 #include "base/list.h"
+#include "net/sockaddr.h"
 
 enum {
 	HEAD_MAX = 8192,
@@ -396,19 +397,13 @@ static void bind_early(struct metrics *m, bool v4)
 
 static int listen_on(struct metrics *m, const struct endpoint *e)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(e->port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-				   .sin6_port = htons(e->port),
-				   .sin6_scope_id = e->scope };
+	const bool v4 = ip_is_v4(&e->ip);
+	union sockaddr_any a;
 	int rc;
 
-	memcpy(&v4.sin_addr, e->ip.b + 12, 4);
-	memcpy(&v6.sin6_addr, e->ip.b, 16);
-	bind_early(m, ip_is_v4(&e->ip));
-	if (ip_is_v4(&e->ip))
-		rc = uv_tcp_bind(&m->listener, (const struct sockaddr *)&v4, 0);
-	else
-		rc = uv_tcp_bind(&m->listener, (const struct sockaddr *)&v6, UV_TCP_IPV6ONLY);
+	sockaddr_from(&a, e);
+	bind_early(m, v4);
+	rc = uv_tcp_bind(&m->listener, &a.sa, v4 ? 0 : UV_TCP_IPV6ONLY);
 	return rc < 0 ? rc : uv_listen((uv_stream_t *)&m->listener, CONNECTIONS, on_connection);
 }
 

@@ -74,6 +74,8 @@ struct udp_offload {
 	bool gro, gso;
 };
 struct udp_offload udp_offload(void);
+/* DF for what is sent to `remote`, until it is taken back. */
+void udp_set_whole(int fd, const struct endpoint *remote, bool on);
 /* This socket receives datagrams one by one from now on. */
 void udp_no_runs(int fd);
 

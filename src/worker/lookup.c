@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "net/sockaddr.h"
 
 #define TRY_MS 2000
 #define TRIES 2 /* of each server, the second with twice the time */
@@ -51,21 +52,6 @@ static int close_socket(ares_socket_t fd, void *ctx)
 	return close(fd);
 }
 
-static struct endpoint endpoint_of(const struct sockaddr *sa)
-{
-	struct endpoint e = { .port = 0 };
-
-	if (sa->sa_family == AF_INET) {
-		e.ip = ip_from_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)sa)->sin_addr);
-	} else {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
-
-		memcpy(e.ip.b, &in6->sin6_addr, sizeof(e.ip.b));
-		e.scope = in6->sin6_scope_id;
-	}
-	return e;
-}
-
 /* c-ares knows no scopes. */
 static uint32_t scope_of(const struct lookup *l, const struct ip *ip)
 {
@@ -79,7 +65,7 @@ static uint32_t scope_of(const struct lookup *l, const struct ip *ip)
 static int connect_socket(ares_socket_t fd, const struct sockaddr *sa, ares_socklen_t len, void *ctx)
 {
 	const struct lookup *l = ctx;
-	const struct endpoint to = endpoint_of(sa);
+	const struct endpoint to = sockaddr_endpoint(sa);
 	const int device = l->how->device(l->how->ctx, &to.ip);
 	struct sockaddr_in6 in6;
 	char name[IF_NAMESIZE];
@@ -261,7 +247,7 @@ static void take(struct lookup_answer *a, const struct ares_addrinfo *found)
 		if ((!v4 && i->ai_family != AF_INET6) || families[v4] == LOOKUP_ADDRESSES_MAX)
 			continue;
 		families[v4]++;
-		a->address[a->n++] = endpoint_of(i->ai_addr);
+		a->address[a->n++] = sockaddr_endpoint(i->ai_addr);
 		if (i->ai_ttl >= 0 && (uint32_t)i->ai_ttl < a->ttl_s)
 			a->ttl_s = (uint32_t)i->ai_ttl;
 	}

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "net/netlink.h"
+#include "net/sockaddr.h"
 #include "worker/lookup.h"
 
 #define NAMES_MAX 32 /* names and literal addresses of servers, and look-ups that a reload left behind */
@@ -150,23 +151,12 @@ static void name_take(struct name *n, const struct addrinfo *list)
 
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
 		const bool v4 = a->ai_family == AF_INET;
-		struct endpoint e = { .port = n->remote.port };
 
 		if ((!v4 && a->ai_family != AF_INET6) || families[v4] == LOOKUP_ADDRESSES_MAX)
 			continue;
 		families[v4]++;
-		if (v4) {
-			e.ip = ip_from_v4(
-				(const uint8_t *)&((const struct sockaddr_in *)(const void *)a->ai_addr)
-					->sin_addr);
-		} else {
-			const struct sockaddr_in6 *in6 =
-				(const struct sockaddr_in6 *)(const void *)a->ai_addr;
-
-			memcpy(e.ip.b, &in6->sin6_addr, sizeof(e.ip.b));
-			e.scope = in6->sin6_scope_id;
-		}
-		n->address[found++] = e;
+		n->address[found] = sockaddr_endpoint(a->ai_addr);
+		n->address[found++].port = n->remote.port;
 	}
 	if (found > 0)
 		n->n = found;

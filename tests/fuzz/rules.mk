@@ -16,7 +16,7 @@ fuzz_life_LIBS = $(WORLD_LIBS) $(CMOCKA_LIBS)
 fuzz_life_LDFLAGS := -Wl,--wrap=calloc
 # These have the source that they reach into in themselves.
 fuzz_offload_SRCS := src/net/offload.c src/proto/inner.c src/base/checksum.c src/base/addr.c
-fuzz_udp_SRCS := src/base/addr.c
+fuzz_udp_SRCS := src/net/udpopen.c src/net/sockaddr.c src/base/addr.c
 fuzz_netlink_SRCS := src/base/addr.c
 fuzz_netlink_LIBS = $(MNL_LIBS)
 fuzz_metrics_SRCS = $(filter-out src/ctl/metrics.c,$(test_metrics_SRCS))

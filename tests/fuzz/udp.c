@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	const uint8_t what = input_byte(&in);
-	union any_address from = { .v6 = { .sin6_family = what & 1 ? AF_INET : AF_INET6 } };
+	union sockaddr_any from = { .v6 = { .sin6_family = what & 1 ? AF_INET : AF_INET6 } };
 	const size_t room = what & 2 ? 512 : sizeof(union control);
 	struct mmsghdr m = { .msg_len = (unsigned int)input_byte(&in) << 8 };
 	uint8_t *all = aligned_alloc(16, 512), *control;

@@ -1,5 +1,5 @@
-test_net_udp_SRCS := src/net/udp.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/addr.c
-test_net_steer_SRCS := src/net/steer.c src/net/udp.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/log.c \
+test_net_udp_SRCS := src/net/udp.c src/net/udpopen.c src/net/sockaddr.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/addr.c
+test_net_steer_SRCS := src/net/steer.c src/net/udp.c src/net/udpopen.c src/net/sockaddr.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/log.c \
 	src/base/addr.c
 test_net_tun_SRCS := src/net/tun.c src/net/offload.c src/base/checksum.c src/net/netlink.c src/base/addr.c
 test_net_tun_LIBS := $(MNL_LIBS)
