@@ -139,7 +139,7 @@ $(OUT)/tests/net/%: $(OUT)/obj/tests/net/tools/%.o
 	$(Q)$(LINK) -o $@ $^ $(TOOL_LIBS)
 
 # The simulator counts what engines allocate: it stands before the allocator.
-SIM_SRCS := $(wildcard tests/sim/*.c) tests/link/link.c tests/unit/make.c src/report/verify.c src/report/told.c src/report/contract.c \
+SIM_SRCS := $(wildcard tests/sim/*.c) tests/link/link.c tests/unit/make.c src/report/verify.c src/report/judge.c src/report/told.c src/report/contract.c \
 	$(wildcard src/session/*.c src/proto/*.c src/crypto/*.c) src/audit/record.c \
 	src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c src/base/text.c
 SIM_WRAP := malloc calloc realloc aligned_alloc free

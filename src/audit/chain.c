@@ -17,7 +17,7 @@ static void put_hex(struct out *o, const char *key, const uint8_t *data, size_t 
 	out_char(o, '"');
 }
 
-void audit_chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
+void chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
 		      const uint8_t prev[AUDIT_CHAIN_LEN], const char *line, size_t len)
 {
 	uint8_t whole[32];
@@ -26,7 +26,7 @@ void audit_chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
 	memcpy(value, whole, AUDIT_CHAIN_LEN);
 }
 
-size_t audit_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct audit_chain *c,
+size_t chain_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct audit_chain *c,
 		  bool tell_prev)
 {
 	size_t len = audit_json(out, r);
@@ -38,13 +38,13 @@ size_t audit_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct
 	put_hex(&o, ",\"run\":\"", c->run, sizeof(c->run));
 	if (tell_prev)
 		put_hex(&o, ",\"prev\":\"", c->value, sizeof(c->value));
-	audit_chain_next(c->digest, c->value, c->value, out, (size_t)(o.at - o.start));
+	chain_next(c->digest, c->value, c->value, out, (size_t)(o.at - o.start));
 	put_hex(&o, mark, c->value, sizeof(c->value));
 	out_char(&o, '}');
 	return out_finish(&o);
 }
 
-bool audit_chain_find(const char *text, size_t len, uint8_t value[AUDIT_CHAIN_LEN])
+bool chain_find(const char *text, size_t len, uint8_t value[AUDIT_CHAIN_LEN])
 {
 	const size_t tail = sizeof(mark) - 1 + 2 * AUDIT_CHAIN_LEN + 3; /* the hex, "}\n */
 	char hex[2 * AUDIT_CHAIN_LEN + 1] = "";

@@ -14,16 +14,16 @@
 #define AUDIT_LINE_MAX (AUDIT_JSON_MAX + 128)
 
 struct audit_chain {
-	audit_digest *digest; /* NULL: audit_line() adds nothing */
+	audit_digest *digest; /* NULL: chain_line() adds nothing */
 	uint8_t run[AUDIT_RUN_LEN];
 	uint8_t value[AUDIT_CHAIN_LEN]; /* of the last line */
 };
 
 /* The record as a line of the log without a newline; its length. `c` goes on to this line. */
-size_t audit_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct audit_chain *c,
+size_t chain_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct audit_chain *c,
 		  bool tell_prev);
 /* The value of a line that builds on `prev`; `len` is up to where `,"chain"` begins. */
-void audit_chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
+void chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
 		      const uint8_t prev[AUDIT_CHAIN_LEN], const char *line, size_t len);
 /* The value of the last whole line in `text` that has one; false, and *value stays, when there is none. */
-bool audit_chain_find(const char *text, size_t len, uint8_t value[AUDIT_CHAIN_LEN]);
+bool chain_find(const char *text, size_t len, uint8_t value[AUDIT_CHAIN_LEN]);

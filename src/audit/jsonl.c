@@ -5,7 +5,7 @@
  * where that cannot be (a pipe), ended with a newline before anything else is written. What could not be written
  * is counted, and an AuditGap with the number is the first line when it works again.
  */
-#include "audit/sink.h"
+#include "audit/jsonl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,7 +163,7 @@ static void continue_chain(struct jsonl *j)
 		return;
 	n = pread(j->file->fd, tail, (size_t)room, st.st_size > room ? st.st_size - room : 0);
 	if (n > 0)
-		audit_chain_find(tail, (size_t)n, j->chain.value);
+		chain_find(tail, (size_t)n, j->chain.value);
 }
 
 static void jsonl_take_up(struct jsonl *j)
@@ -189,7 +189,7 @@ static void jsonl_take_next(struct jsonl *j)
 
 static void batch_add(struct batch *b, struct audit_chain *c, bool tell_prev, const struct audit_record *r)
 {
-	b->len += audit_line(b->text + b->len, r, c, tell_prev && b->lines == 0);
+	b->len += chain_line(b->text + b->len, r, c, tell_prev && b->lines == 0);
 	memcpy(b->chain[b->lines], c->value, sizeof(c->value));
 	b->text[b->len++] = '\n';
 	b->end[b->lines] = b->len;
@@ -269,7 +269,7 @@ static void batch_fill(struct batch *b, struct jsonl *j, const struct audit_reco
 	if (j->file->torn)
 		b->text[b->len++] = '\n';
 	if (j->untold) {
-		struct audit_record gap = audit_gap(n ? &r[0] : &j->last, j->untold);
+		struct audit_record gap = queue_gap(n ? &r[0] : &j->last, j->untold);
 
 		batch_add(b, &c, j->tell_prev, &gap);
 	}
@@ -332,7 +332,7 @@ static void jsonl_free(void *state)
 	free(j);
 }
 
-const struct sink_type sink_jsonl = {
+const struct sink_type jsonl_sink = {
 	.thread_name = "audit-jsonl",
 	.start = jsonl_start,
 	.write = jsonl_write,

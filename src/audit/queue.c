@@ -34,7 +34,7 @@ void queue_free(struct queue *q)
 	free(q);
 }
 
-struct audit_record audit_gap(const struct audit_record *near, uint64_t lost)
+struct audit_record queue_gap(const struct audit_record *near, uint64_t lost)
 {
 	return (struct audit_record){
 		.at = near->at,
@@ -66,7 +66,7 @@ void queue_push(struct queue *q, const struct audit_record *r)
 	}
 	untold = atomic_exchange(&q->untold, 0);
 	if (untold) {
-		*slot = audit_gap(r, untold);
+		*slot = queue_gap(r, untold);
 		ring_publish(q->ring);
 		slot = ring_reserve(q->ring);
 		if (!slot) {
@@ -90,7 +90,7 @@ bool queue_pop(struct queue *q, struct audit_record *out)
 	untold = atomic_exchange(&q->untold, 0);
 	if (!untold)
 		return false;
-	*out = audit_gap(&q->last, untold);
+	*out = queue_gap(&q->last, untold);
 	return true;
 }
 

@@ -24,4 +24,4 @@ bool queue_pop(struct queue *q, struct audit_record *out);
 uint64_t queue_lost(const struct queue *q);
 
 /* An AuditGap of `lost` records that stands beside `near`. */
-struct audit_record audit_gap(const struct audit_record *near, uint64_t lost);
+struct audit_record queue_gap(const struct audit_record *near, uint64_t lost);

@@ -6,7 +6,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "audit/audit.h"
 
@@ -36,29 +35,3 @@ void *sink_state(struct sink *s);
  * monotonic clock. A thread that still hangs then is left behind, and frees all when it comes back. */
 void sink_stop(struct sink *s);
 void sink_join(struct sink *s, uint64_t deadline_ms);
-
-/* --- JSON lines --- */
-
-extern const struct sink_type sink_jsonl;
-struct jsonl_file;
-
-/* Which file was opened last: one that is opened again is no other writer's. Begins as zero. */
-struct jsonl_held {
-	dev_t dev;
-	ino_t ino;
-};
-
-/* NULL and errno: ELOOP for a link, EWOULDBLOCK where another process writes. A NULL path makes a file that takes nothing. */
-struct jsonl_file *jsonl_open(const char *path, struct jsonl_held *held);
-void jsonl_close(struct jsonl_file *f);
-/* The state of a sink_jsonl; takes `f` unless it answers NULL. Without a digest the lines have no chain. */
-void *jsonl_new(struct jsonl_file *f, audit_digest *digest, const uint8_t run[AUDIT_RUN_LEN]);
-/* Control loop: the sink goes on in `f` at its next record and closes the file it had. */
-void jsonl_replace(void *state, struct jsonl_file *f);
-
-/* --- syslog --- */
-
-extern const struct sink_type sink_syslog;
-
-void *syslog_new(const char *ident, int facility); /* `ident` is copied */
-void syslog_set_facility(void *state, int facility);

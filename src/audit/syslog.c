@@ -1,5 +1,5 @@
 /* The syslog sink: one readable line a record. syslog(3) may hang; only this thread hangs with it. */
-#include "audit/sink.h"
+#include "audit/syslog.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -77,7 +77,7 @@ static uint64_t syslog_lost(const void *state)
 	return 0;
 }
 
-const struct sink_type sink_syslog = {
+const struct sink_type syslog_sink = {
 	.thread_name = "audit-syslog",
 	.start = syslog_start,
 	.write = syslog_write,

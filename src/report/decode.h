@@ -1,5 +1,5 @@
 /*
- * Lines of the audit log back into records. Foreign bytes: strict (only what audit_json() and audit_line() write),
+ * Lines of the audit log back into records. Foreign bytes: strict (only what audit_json() and chain_line() write),
  * bounded, one pass, no allocation.
  */
 #pragma once

@@ -50,7 +50,7 @@ static bool builds_on(const struct ledger *log, const char *text, const struct d
 {
 	uint8_t value[AUDIT_CHAIN_LEN];
 
-	audit_chain_next(log->digest, value, prev, text, read->chained);
+	chain_next(log->digest, value, prev, text, read->chained);
 	return memcmp(value, read->chain, sizeof(value)) == 0;
 }
 

@@ -79,5 +79,17 @@ int64_t tl_step(int64_t span_us, unsigned int most);
 /* One sentence on an episode. */
 void tl_tell(const struct timeline *t, const struct tl_episode *e, char *buf, size_t cap);
 
+enum { TL_GLASSES = 3, TL_TOLD = 14 };
+
+struct tl_glass { /* a moment that is drawn once more, larger */
+	int64_t from, to;
+	size_t first, last; /* episodes */
+};
+
+/* Episodes close to one another are seen together; the weightiest come under the glasses, in order of time. */
+size_t tl_glasses(const struct timeline *t, struct tl_glass glass[TL_GLASSES]);
+/* The longest of too many, in order of time; how many. */
+size_t tl_longest(const struct timeline *t, size_t chosen[TL_TOLD]);
+
 void timeline_text(FILE *out, const struct timeline *t);
 void timeline_svg(FILE *out, const struct timeline *t);

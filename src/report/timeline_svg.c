@@ -20,8 +20,6 @@ enum {
 	MARKS = 16, /* above the band */
 	QUALITY = 26,
 	LANE = MARKS + BAND + STRIP + 10,
-	GLASSES_MAX = 3,
-	TOLD_MAX = 14,
 	TICKS = 8,
 };
 
@@ -355,61 +353,7 @@ static double put_lanes(const struct picture *p, const struct view *v, bool name
 
 /* --- moments under a glass --- */
 
-struct glass {
-	int64_t from, to;
-	size_t first, last; /* episodes */
-};
-
-static unsigned int weight(const struct tl_episode *e)
-{
-	return e->state == STATE_TERMINATED ? 4 : e->state != STATE_ATTACHED ? 3 : e->switches > 0 ? 2 : 1;
-}
-
-/* Episodes close to one another are seen together; the weightiest come under the glasses, in order of time. */
-static size_t choose_glasses(const struct timeline *t, struct glass glass[GLASSES_MAX])
-{
-	const int64_t whole = t->to - t->from;
-	unsigned int least[GLASSES_MAX];
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->episodes;) {
-		struct glass g = { t->episode[i].from, t->episode[i].to, i, i };
-		unsigned int w = 0;
-		int64_t margin;
-		size_t k = i;
-
-		for (; k < t->episodes && t->episode[k].from <= g.to + whole / 50; k++) {
-			g.to = t->episode[k].to > g.to ? t->episode[k].to : g.to;
-			g.last = k;
-			w += weight(&t->episode[k]);
-		}
-		i = k;
-		if (g.to == g.from)
-			continue; /* a mere end */
-		margin = (g.to - g.from) / 4 + 2000;
-		g.from -= margin;
-		g.to += margin;
-		if (g.to - g.from > whole / 5)
-			continue; /* well seen as it is */
-		if (n == GLASSES_MAX) {
-			size_t worst = 0;
-
-			for (k = 1; k < n; k++)
-				if (least[k] < least[worst])
-					worst = k;
-			if (least[worst] >= w)
-				continue;
-			memmove(&glass[worst], &glass[worst + 1], (n - worst - 1) * sizeof(g));
-			memmove(&least[worst], &least[worst + 1], (n - worst - 1) * sizeof(w));
-			n--;
-		}
-		least[n] = w;
-		glass[n++] = g;
-	}
-	return n;
-}
-
-static void choose_lanes(const struct timeline *t, const struct glass *g, bool *chosen)
+static void choose_lanes(const struct timeline *t, const struct tl_glass *g, bool *chosen)
 {
 	memset(chosen, 0, t->lanes);
 	for (size_t i = g->first; i <= g->last; i++)
@@ -437,7 +381,7 @@ static double put_view(const struct picture *p, const struct view *v, bool names
 	return bottom;
 }
 
-static double put_glass(const struct picture *p, const struct glass *g, size_t number, double y)
+static double put_glass(const struct picture *p, const struct tl_glass *g, size_t number, double y)
 {
 	struct view v = { g->from, g->to, y + 14, false };
 	bool chosen[64] = { false };
@@ -454,7 +398,7 @@ static double put_glass(const struct picture *p, const struct glass *g, size_t n
 	return bottom + 44;
 }
 
-static void put_lenses(const struct picture *p, const struct view *v, const struct glass *glass, size_t n,
+static void put_lenses(const struct picture *p, const struct view *v, const struct tl_glass *glass, size_t n,
 		       double bottom)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -498,39 +442,11 @@ static void put_legend(const struct picture *p, double y)
 	}
 }
 
-static int64_t span_of(const struct tl_episode *e)
-{
-	return e->to - e->from;
-}
-
-/* The longest of too many, in order of time; how many. */
-static size_t choose_episodes(const struct timeline *t, size_t chosen[TOLD_MAX])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < t->episodes; i++) {
-		size_t least = 0;
-
-		if (n < TOLD_MAX) {
-			chosen[n++] = i;
-			continue;
-		}
-		for (size_t k = 1; k < n; k++)
-			if (span_of(&t->episode[chosen[k]]) <= span_of(&t->episode[chosen[least]]))
-				least = k;
-		if (span_of(&t->episode[i]) <= span_of(&t->episode[chosen[least]]))
-			continue;
-		memmove(chosen + least, chosen + least + 1, (n - least - 1) * sizeof(*chosen));
-		chosen[n - 1] = i;
-	}
-	return n;
-}
-
 static double put_story(const struct picture *p, double y)
 {
 	const struct timeline *t = p->t;
-	size_t chosen[TOLD_MAX];
-	const size_t n = choose_episodes(t, chosen);
+	size_t chosen[TL_TOLD];
+	const size_t n = tl_longest(t, chosen);
 	char text[240], clock[40];
 
 	if (n == 0)
@@ -581,8 +497,8 @@ static double put_picture(const struct picture *p)
 {
 	const struct timeline *t = p->t;
 	struct view all = { t->from, t->to, 74, true };
-	struct glass glass[GLASSES_MAX];
-	size_t n = choose_glasses(t, glass);
+	struct tl_glass glass[TL_GLASSES];
+	size_t n = tl_glasses(t, glass);
 	char title[160], from[40], span[32];
 	double bottom;
 

@@ -2,7 +2,7 @@
 WORLD_SRCS := tests/unit/world.c tests/unit/world_net.c tests/unit/world_check.c tests/unit/world_alike.c \
 	tests/unit/make.c \
 	$(wildcard src/session/*.c) $(wildcard src/proto/*.c) $(wildcard src/crypto/*.c) src/audit/record.c \
-	src/report/verify.c src/report/told.c src/report/contract.c src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c \
+	src/report/verify.c src/report/judge.c src/report/told.c src/report/contract.c src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c \
 	src/base/text.c
 WORLD_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 

@@ -20,6 +20,7 @@
 #include <jansson.h>
 
 #include "audit/audit.h"
+#include "audit/jsonl.h"
 #include "audit/sink.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -361,7 +362,7 @@ static void write_versions(void *sink, uint32_t from, uint32_t to)
 
 	for (uint32_t v = from; v <= to; v++)
 		r[n++] = record(v);
-	sink_jsonl.write(sink, r, n);
+	jsonl_sink.write(sink, r, n);
 }
 
 static void *open_sink(const char *path)
@@ -370,14 +371,14 @@ static void *open_sink(const char *path)
 	void *sink = jsonl_new(jsonl_open(path, &held), NULL, (const uint8_t[AUDIT_RUN_LEN]){ 0 });
 
 	assert_non_null(sink);
-	sink_jsonl.start(sink);
+	jsonl_sink.start(sink);
 	return sink;
 }
 
 static void close_sink(void *sink)
 {
-	sink_jsonl.finish(sink);
-	sink_jsonl.free(sink);
+	jsonl_sink.finish(sink);
+	jsonl_sink.free(sink);
 }
 
 static void test_disk_full(void **state)
@@ -386,17 +387,17 @@ static void test_disk_full(void **state)
 	void *sink = open_sink("/dev/full");
 
 	write_versions(sink, 1, 3);
-	assert_int_equal(sink_jsonl.lost(sink), 3);
-	assert_true(sink_jsonl.behind(sink));
+	assert_int_equal(jsonl_sink.lost(sink), 3);
+	assert_true(jsonl_sink.behind(sink));
 	write_versions(sink, 4, 4);
-	sink_jsonl.write(sink, NULL,
+	jsonl_sink.write(sink, NULL,
 			 0); /* tried again, and again in vain: the gap is not lost, nor counted */
-	assert_int_equal(sink_jsonl.lost(sink), 4);
+	assert_int_equal(jsonl_sink.lost(sink), 4);
 	jsonl_replace(sink, jsonl_open(f->path, &f->held));
-	sink_jsonl.write(sink, NULL, 0);
-	assert_false(sink_jsonl.behind(sink));
+	jsonl_sink.write(sink, NULL, 0);
+	assert_false(jsonl_sink.behind(sink));
 	write_versions(sink, 5, 6);
-	assert_int_equal(sink_jsonl.lost(sink), 4);
+	assert_int_equal(jsonl_sink.lost(sink), 4);
 	close_sink(sink);
 	EXPECT_LINES(f->path, -4, 5, 6);
 }
@@ -415,7 +416,7 @@ static void test_torn_line(void **state)
 	limit.rlim_cur = 2 * (audit_json(line, &r) + 1) + 50;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	write_versions(sink, 1, 5);
-	assert_int_equal(sink_jsonl.lost(sink), 3);
+	assert_int_equal(jsonl_sink.lost(sink), 3);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	EXPECT_LINES(f->path, 1, 2);
 	write_versions(sink, 6, 6);
@@ -430,9 +431,9 @@ static void test_lost_gap(void **state)
 	void *sink = open_sink("/dev/full");
 	struct audit_record gap = { .event = AUDIT_AUDIT_GAP, .count = 10 };
 
-	sink_jsonl.write(sink, &gap, 1);
+	jsonl_sink.write(sink, &gap, 1);
 	write_versions(sink, 1, 1);
-	assert_int_equal(sink_jsonl.lost(sink), 1); /* the ten were counted where they were lost */
+	assert_int_equal(jsonl_sink.lost(sink), 1); /* the ten were counted where they were lost */
 	jsonl_replace(sink, jsonl_open(f->path, &f->held));
 	write_versions(sink, 2, 2);
 	close_sink(sink);
@@ -549,7 +550,7 @@ static void test_torn_pipe(void **state)
 	assert_true(fcntl(fd, F_SETPIPE_SZ, 4096) == 4096);
 	sink = open_sink(f->path);
 	write_versions(sink, 1, SINK_BATCH); /* more than the pipe holds */
-	assert_true(sink_jsonl.behind(sink));
+	assert_true(jsonl_sink.behind(sink));
 	len = read_some(fd, text, 0, sizeof(text) - 1);
 	assert_int_equal(len, 4096);
 	write_versions(sink, 99999, 99999);

@@ -116,7 +116,7 @@ static void test_round_trip(void **state)
 		char line[AUDIT_LINE_MAX], again[AUDIT_LINE_MAX];
 		struct decoded read;
 		struct audit_chain c2 = c;
-		size_t len = audit_line(line, &r, &c, i % 3 == 0);
+		size_t len = chain_line(line, &r, &c, i % 3 == 0);
 		const char *why = decode(&read, line, len);
 
 		if (why)
@@ -126,7 +126,7 @@ static void test_round_trip(void **state)
 			assert_int_equal(read.prev[0], before[0]);
 		assert_memory_equal(read.chain, c.value, sizeof(c.value));
 		assert_memory_equal(read.run, c.run, sizeof(c.run));
-		assert_int_equal(audit_line(again, &read.r, &c2, i % 3 == 0), len);
+		assert_int_equal(chain_line(again, &read.r, &c2, i % 3 == 0), len);
 		assert_string_equal(line, again);
 	}
 }
@@ -140,7 +140,7 @@ static void test_every_byte(void **state)
 	for (int i = 0; i < 200; i++) {
 		const struct audit_record r = any_record(&rng);
 		char line[AUDIT_LINE_MAX];
-		const size_t len = audit_line(line, &r, &c, true);
+		const size_t len = chain_line(line, &r, &c, true);
 		struct decoded read;
 
 		for (size_t cut = 0; cut < len; cut++) {
@@ -159,7 +159,7 @@ static void test_every_byte(void **state)
 
 			line[at] = (char)prng_next(&rng);
 			if (line[at] != was && !decode(&read, line, len)) {
-				audit_chain_next(digest, value, read.prev, line, read.chained);
+				chain_next(digest, value, read.prev, line, read.chained);
 				/* Hex digits may be written in capitals. */
 				if (memcmp(value, read.chain, sizeof(value)) == 0)
 					assert_int_equal(line[at] | 0x20, was);
@@ -234,7 +234,7 @@ static void test_refused_nearly_right(void **state)
 	const char *why;
 
 	r.path_to = AUDIT_NO_PATH;
-	audit_line(line, &r, &c, false);
+	chain_line(line, &r, &c, false);
 	assert_null(decode(&read, line, strlen(line)));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const char *at = strstr(line, wrong[i].from);
@@ -267,7 +267,7 @@ static void put(struct book *b, const struct audit_record *r, bool new_file)
 {
 	assert_true(b->n < LINES);
 	b->file[b->n] = new_file;
-	audit_line(b->text[b->n++], r, &b->chain, new_file);
+	chain_line(b->text[b->n++], r, &b->chain, new_file);
 }
 
 static void put_some(struct book *b, size_t n, bool new_file)
@@ -567,14 +567,14 @@ static void test_chain_of_a_file(void **state)
 
 	ten(&b);
 	snprintf(text, sizeof(text), "%s\n%s\n", b.text[8], b.text[9]);
-	assert_true(audit_chain_find(text, strlen(text), value));
+	assert_true(chain_find(text, strlen(text), value));
 	assert_memory_equal(value, b.chain.value, sizeof(value));
 	memset(value, 7, sizeof(value));
 	text[strlen(text) - 1] = '\0'; /* torn: the line before counts */
-	assert_true(audit_chain_find(text, strlen(text), value));
+	assert_true(chain_find(text, strlen(text), value));
 	assert_memory_not_equal(value, b.chain.value, sizeof(value));
-	assert_false(audit_chain_find("nothing\n", 8, value));
-	assert_false(audit_chain_find("", 0, value));
+	assert_false(chain_find("nothing\n", 8, value));
+	assert_false(chain_find("", 0, value));
 }
 
 int main(void)

@@ -56,7 +56,7 @@ static void say(struct story *s, int64_t us)
 	s->now.seq = ++s->seq;
 	s->now.at.us = 1000000 + us;
 	s->now.ts_ms = 1790000000000 + (uint64_t)us / 1000;
-	audit_line(line, &s->now, &s->chain, s->seq == 1);
+	chain_line(line, &s->now, &s->chain, s->seq == 1);
 	fprintf(s->log, "%s\n", line);
 }
 
