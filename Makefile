@@ -141,7 +141,7 @@ $(OUT)/tests/net/%: $(OUT)/obj/tests/net/tools/%.o
 # The simulator counts what engines allocate: it stands before the allocator.
 SIM_SRCS := $(wildcard tests/sim/*.c) tests/link/link.c tests/unit/make.c src/report/verify.c src/report/judge.c src/report/told.c src/report/contract.c \
 	$(wildcard src/session/*.c src/proto/*.c src/crypto/*.c) src/audit/record.c \
-	src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c src/base/text.c
+	src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c src/base/slab.c src/base/text.c
 SIM_WRAP := malloc calloc realloc aligned_alloc free
 
 $(OUT)/tests/sim/sim: $(call obj,$(SIM_SRCS))

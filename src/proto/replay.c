@@ -1,4 +1,3 @@
-/* The ring has one word more than the window fills, since the window seldom begins at a word's edge. */
 #include "proto/replay.h"
 
 #include <string.h>
@@ -6,16 +5,32 @@
 #include "jumpvpn/proto.h"
 
 #define WORD_BITS 64
+#define SMALL_BITS (REPLAY_SMALL * WORD_BITS)
 
-void replay_init(struct replay *r, uint64_t *bits, uint32_t window)
+void replay_init(struct replay *r, uint32_t window)
 {
-	*r = (struct replay){ .words = REPLAY_WORDS(window), .bits = bits };
-	memset(bits, 0, r->words * sizeof(*bits));
+	*r = (struct replay){ .window = window, .mask = (window < SMALL_BITS ? window : SMALL_BITS) - 1 };
 }
 
-static uint64_t *word_of(const struct replay *r, uint64_t counter)
+/* Small windows never have a ring. */
+static bool has_ring(const struct replay *r)
 {
-	return &r->bits[counter / WORD_BITS % r->words];
+	return r->mask >= SMALL_BITS;
+}
+
+uint64_t *replay_ring(const struct replay *r)
+{
+	return has_ring(r) ? r->ring : NULL;
+}
+
+static const uint64_t *words(const struct replay *r)
+{
+	return has_ring(r) ? r->ring : r->small;
+}
+
+static uint64_t *words_of(struct replay *r)
+{
+	return has_ring(r) ? r->ring : r->small;
 }
 
 static uint64_t bit_of(uint64_t counter)
@@ -25,34 +40,54 @@ static uint64_t bit_of(uint64_t counter)
 
 bool replay_is_new(const struct replay *r, uint64_t counter)
 {
-	uint64_t window = (uint64_t)(r->words - 1) * WORD_BITS;
-
 	if (counter > PROTO_COUNTER_MAX)
 		return false;
 	if (counter >= r->highest)
 		return true;
-	return r->highest - counter <= window && !(*word_of(r, counter) & bit_of(counter));
+	return r->highest - counter <= r->window &&
+	       !(words(r)[(counter & r->mask) / WORD_BITS] & bit_of(counter));
 }
 
-/* Clears the words between the highest counter's and `counter`'s, its own included. */
-static void advance(struct replay *r, uint64_t counter)
+bool replay_wants(const struct replay *r, uint64_t counter)
 {
-	uint64_t from = r->highest == 0 ? 0 : (r->highest - 1) / WORD_BITS;
-	uint64_t n = counter / WORD_BITS - from;
+	return counter > r->mask && r->mask + 1 < r->window;
+}
 
-	if (n > r->words)
-		n = r->words;
-	for (uint64_t i = 1; i <= n; i++)
-		r->bits[(from + i) % r->words] = 0;
-	r->highest = counter + 1;
+void replay_give(struct replay *r, uint64_t *ring)
+{
+	memset(ring, 0, r->window / WORD_BITS * sizeof(*ring));
+	memcpy(ring, r->small, sizeof(r->small));
+	r->ring = ring;
+	r->mask = r->window - 1;
+}
+
+/* Clears `n` bits of the ring from that of counter `from` on. */
+static void clear(uint64_t *word, uint64_t mask, uint64_t from, uint64_t n)
+{
+	while (n > 0) {
+		const uint64_t at = from & mask;
+		const uint64_t rest = WORD_BITS - at % WORD_BITS;
+		const uint64_t take = n < rest ? n : rest;
+
+		word[at / WORD_BITS] &= ~(UINT64_MAX >> (WORD_BITS - take) << at % WORD_BITS);
+		from += take;
+		n -= take;
+	}
 }
 
 bool replay_update(struct replay *r, uint64_t counter)
 {
-	if (!replay_is_new(r, counter))
+	uint64_t *word, gap;
+
+	if (!replay_is_new(r, counter) || replay_wants(r, counter))
 		return false;
-	if (counter >= r->highest)
-		advance(r, counter);
-	*word_of(r, counter) |= bit_of(counter);
+	word = words_of(r);
+	if (counter >= r->highest) {
+		gap = counter - r->highest; /* passed over: whatever stood there is behind the window now */
+		if (gap > 0)
+			clear(word, r->mask, r->highest, gap <= r->mask ? gap : r->mask + UINT64_C(1));
+		r->highest = counter + 1;
+	}
+	word[(counter & r->mask) / WORD_BITS] |= bit_of(counter);
 	return true;
 }

@@ -63,7 +63,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 		session_forget(container_of(e->late.next, struct session, node));
 	if (e->nsessions >= e->max_sessions)
 		return NULL;
-	s = session_new(e, &peer->policy, paths + PROTO_SPARE_LOCATORS, peer->policy.replay_window, now);
+	s = session_new(e, &peer->policy, paths + PROTO_SPARE_LOCATORS, now);
 	if (!s)
 		return NULL;
 	s->peer = j->peer;
@@ -222,8 +222,7 @@ static void welcome_created(struct engine *e, struct job *j)
 	struct session *s = j->session;
 
 	s->job = NULL;
-	keys_start(&s->keys, false, s->keys.suite, &j->split, s->policy.replay_window, s->replay_bits,
-		   &e->cache_next);
+	keys_start(&s->keys, &e->key_store, false, s->keys.suite, &j->split, s->policy.replay_window);
 	e->counters.n[COUNT_WELCOME_SENT]++;
 	e->io.send(e->ctx, &j->from, (const uint8_t *)&j->welcome, sizeof(j->welcome), 0);
 }

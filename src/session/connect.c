@@ -492,7 +492,7 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 static struct session *session_birth(struct engine *e, const struct welcome *w,
 				     const struct noise_split *split, struct jv_time now)
 {
-	struct session *s = session_new(e, &w->policy, w->locators, w->policy.replay_window, now);
+	struct session *s = session_new(e, &w->policy, w->locators, now);
 
 	if (!s)
 		return NULL;
@@ -501,7 +501,7 @@ static struct session *session_birth(struct engine *e, const struct welcome *w,
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
 	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
-	keys_start(&s->keys, true, w->suite, split, w->policy.replay_window, s->replay_bits, &e->cache_next);
+	keys_start(&s->keys, &e->key_store, true, w->suite, split, w->policy.replay_window);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
 	if (s->path[0].issued)

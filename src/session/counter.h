@@ -40,7 +40,7 @@
 	X(FRAGMENTED, fragmented, "inner packets sent as fragments, too large for the path")        \
 	X(MSS_CLAMPED, mss_clamped, "TCP SYNs whose MSS was lowered")                               \
 	X(PMTU_SHRUNK, pmtu_shrunk, "times that a path was found to carry less than before")        \
-	X(DROP_NO_MEMORY, drop_no_memory, "packets whose key found no memory to be expanded in")    \
+	X(DROP_NO_MEMORY, drop_no_memory, "packets for whose key or replay window there was no memory") \
 	X(DROP_TUN_FULL, drop_tun_full, "inner packets the tunnel device did not take")            \
 	X(TUN_RUN_REFUSED, tun_run_refused, "super-packets the tunnel device refused, and took singly")   \
 	X(UDP_RUN_REFUSED, udp_run_refused, "runs of datagrams the kernel refused, and sent singly")    \

@@ -122,7 +122,6 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->workers = setup->workers;
 	e->hardware_aes = setup->hardware_aes;
 	e->max_sessions = setup->max_sessions;
-	e->cache_next = 1; /* 0 is no key's number */
 	wheel_init(&e->wheel, now);
 	e->last_input = now;
 	list_init(&e->sessions);
@@ -133,6 +132,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->flapping);
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
+	key_store_init(&e->key_store, e->cache, setup->max_sessions + 1);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
 	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit ||
@@ -152,7 +152,7 @@ static void sessions_drop(struct engine *e, struct list *sessions)
 		struct session *s = container_of(sessions->next, struct session, node);
 
 		session_stop_timers(s); /* the rings of others are still among them */
-		keys_clear(&s->keys, e->cache);
+		keys_clear(&s->keys, &e->key_store);
 		list_remove(&s->node);
 		list_append(&e->dead, &s->node);
 	}
@@ -175,6 +175,7 @@ void engine_free(struct engine *e)
 	}
 	if (e->locators)
 		table_free(e->locators);
+	key_store_free(&e->key_store);
 	if (e->cache)
 		keycache_free(e->cache);
 	admit_free(e);

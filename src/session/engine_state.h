@@ -6,10 +6,10 @@
 
 #include "base/hash.h"
 #include "base/list.h"
-#include "crypto/keycache.h"
 #include "proto/cookie.h"
 #include "session/counter.h"
 #include "session/io.h"
+#include "session/keys.h"
 #include "session/limit.h"
 #include "session/table.h"
 #include "session/wheel.h"
@@ -80,7 +80,7 @@ struct engine {
 	struct wheel wheel;
 	struct table *locators; /* -> struct path */
 	struct keycache *cache;
-	uint64_t cache_next;
+	struct key_store key_store;
 	struct list sessions, late, dead, jobs;
 	size_t max_sessions, nsessions, nlate, njobs;
 	struct counters counters;

@@ -178,7 +178,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 		return COUNT_DROP_UNEXPECTED;
 	keys = &p->session->keys;
 	r->path = p;
-	r->mask = keycache_mask(e->cache, keys->rx_mask_cache, keys->suite, keys->rx_mask);
+	r->mask = keycache_mask(e->cache, keys->mask_cache + 1, keys->suite, keys->rx_mask);
 	r->takes_data = takes_data(p->session, p, r->now);
 	r->home = p->known && route_equal(&p->route, r->from);
 	r->epoch = NULL;
@@ -193,7 +193,7 @@ static enum counter find_epoch(struct engine *e, struct reception *r, uint8_t wi
 	r->epoch = keys_find(keys, wire_epoch, r->now);
 	if (!r->epoch)
 		return COUNT_DROP_UNKNOWN_EPOCH;
-	r->key = keycache_aead(e->cache, r->epoch->rx_cache, keys->suite, r->epoch->rx_key);
+	r->key = keycache_aead(e->cache, r->epoch->cache + 1, keys->suite, r->epoch->rx_key);
 	if (r->key)
 		return COUNTER_COUNT;
 	r->epoch = NULL;
@@ -256,6 +256,7 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	enum counter why;
 	struct session *s;
 	struct packet_id id;
+	bool no_memory;
 
 	if (!is_same_path(r, datagram)) {
 		why = find_path(e, r, datagram, len);
@@ -291,7 +292,10 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 			      r->now);
 		goto drop;
 	}
-	replay_update(&r->epoch->replay, id.counter);
+	if (!keys_mark(&e->key_store, r->epoch, id.counter, &no_memory) && no_memory) {
+		why = COUNT_DROP_NO_MEMORY;
+		goto drop;
+	}
 	if (s->state == STATE_TERMINATED)
 		data_received(r, body, len - PROTO_OVERHEAD);
 	else

@@ -53,7 +53,7 @@ static struct jv_time overdue_due(const struct session *s)
 }
 
 /* While nothing carries no OFFER goes out, and the keys do not age: both wait for rekey_attached(). */
-static struct jv_time next_due(const struct session *s, struct jv_time now)
+static struct jv_time work_due(const struct session *s, struct jv_time now)
 {
 	const struct client *c = s->engine->client;
 	struct jv_time at = time_add_ms(s->born, s->policy.max_lifetime_ms);
@@ -63,6 +63,11 @@ static struct jv_time next_due(const struct session *s, struct jv_time now)
 	if (c && !c->connecting && time_before(now, renewal_due(s)))
 		at = time_min(at, renewal_due(s));
 	return at;
+}
+
+static struct jv_time next_due(const struct session *s, struct jv_time now)
+{
+	return time_min(work_due(s, now), keys_old_ends(&s->keys));
 }
 
 static void arm(struct session *s, struct jv_time now)
@@ -144,6 +149,11 @@ static bool spent(struct session *s)
 	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH;
 }
 
+static bool is_half_spent(const struct session *s)
+{
+	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
+}
+
 /* The intervals that the keys are in use for: two when each OFFER, or each answer, is lost or kept from us. */
 static uint64_t age_of_keys(const struct session *s, struct jv_time now)
 {
@@ -179,7 +189,7 @@ void rekey_configured(struct session *s, struct jv_time now)
 /* It is made, or sent again, when it is due; or asked for again in a second, should that fail. */
 static void offer(struct session *s, struct jv_time now)
 {
-	const bool half = keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
+	const bool half = is_half_spent(s);
 	const bool due = !time_before(now, s->rekey.due);
 	struct engine *e = s->engine;
 	struct job *j = NULL;
@@ -204,6 +214,10 @@ void rekey_run(struct session *s, struct jv_time now)
 	struct engine *e = s->engine;
 	const uint64_t age = age_of_keys(s, now);
 
+	if (keys_reap(&s->keys, &e->key_store, now) && time_before(now, work_due(s, now)) && !is_half_spent(s)) {
+		arm(s, now);
+		return;
+	}
 	if (spent(s) || age >= OVERDUE_ENDS) {
 		session_end(s, spent(s) ? REASON_SECURITY_FAILURE : REASON_REKEY_OVERDUE, now);
 		return;
@@ -283,7 +297,11 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 	struct rekey *r = &s->rekey;
 	struct frame f = { .type = FRAME_REKEY_ACCEPT };
 
-	keys_next(&s->keys, j->shared, &s->engine->cache_next, s->engine->cache);
+	if (!keys_next(&s->keys, &s->engine->key_store, j->shared)) {
+		r->offered = false; /* the same as with a low-order key; and this one is not offered again */
+		crypto_wipe(r->e_priv, sizeof(r->e_priv));
+		return;
+	}
 	r->made = now;
 	if (r->offered) {
 		r->offered = false;
@@ -334,4 +352,5 @@ void rekey_confirmed(struct session *s, struct jv_time now)
 {
 	s->rekey.unconfirmed = false;
 	keys_old_dies(&s->keys, time_add_ms(now, PROTO_EPOCH_GRACE_MS));
+	timer_start_earlier(&s->engine->wheel, &s->life, keys_old_ends(&s->keys));
 }

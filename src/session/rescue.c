@@ -167,10 +167,10 @@ uint8_t *rescue_room(struct session *s, size_t len)
  * has been sent since. */
 static bool usable(const struct session *s, const struct kept *k, struct jv_time now)
 {
-	const struct epoch *ep = &s->keys.epoch[k->epoch & 1];
+	const struct epoch *ep = keys_epoch(&s->keys, k->epoch);
 
-	return k->again < AGAIN_MAX && time_since_ms(now, k->born) < RESCUE_AGE_MS && ep->live &&
-	       ep->number == k->epoch && ep->tx_counter - k->counter <= s->keys.window;
+	return k->again < AGAIN_MAX && time_since_ms(now, k->born) < RESCUE_AGE_MS && ep &&
+	       ep->tx_counter - k->counter <= s->keys.window;
 }
 
 static void send(struct session *s, struct path *p, struct kept *k, struct jv_time now)
@@ -354,8 +354,8 @@ static bool epoch_told(const struct session *s, uint8_t low, uint64_t highest, u
 	*epoch = s->keys.tx_epoch;
 	if ((uint8_t)*epoch != low && (*epoch == 0 || (uint8_t)-- * epoch != low))
 		return false;
-	ep = &s->keys.epoch[*epoch & 1];
-	return ep->number == *epoch && highest <= ep->tx_counter;
+	ep = keys_epoch(&s->keys, *epoch);
+	return ep && highest <= ep->tx_counter;
 }
 
 static bool is_before(const struct kept *k, uint32_t epoch, uint64_t counter)

@@ -86,17 +86,15 @@ static void life_fire(struct timer *t, struct jv_time now)
 		rekey_run(s, now);
 }
 
-struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, uint32_t window,
-			    struct jv_time now)
+struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now)
 {
 	struct session *s = calloc(1, sizeof(*s) + slots * sizeof(s->path[0]));
 
 	if (!s)
 		return NULL;
-	s->replay_bits = calloc(2 * REPLAY_WORDS(window), sizeof(uint64_t));
-	if (!s->replay_bits || !limits_resize(s, policy, e->client)) {
+	if (!keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client)) {
 		switch_limit_free(&s->limit);
-		free(s->replay_bits);
+		keys_clear(&s->keys, &e->key_store);
 		free(s);
 		return NULL;
 	}
@@ -265,7 +263,7 @@ static void release(struct session *s)
 			client_close_path(&s->path[i]);
 		session_withdraw(s, i);
 	}
-	keys_clear(&s->keys, s->engine->cache);
+	keys_clear(&s->keys, &s->engine->key_store);
 }
 
 static struct session **late_of(struct engine *e, uint32_t peer)
@@ -347,7 +345,6 @@ void session_reap(struct engine *e)
 		switch_limit_free(&s->limit);
 		switch_limit_free(&s->rebind);
 		rescue_free(s);
-		free(s->replay_bits);
 		crypto_wipe(s, sizeof(*s));
 		free(s);
 	}

@@ -168,12 +168,11 @@ struct session {
 	struct timer standby;  /* other paths, drain */
 	struct timer pmtu;     /* of all paths */
 
-	uint64_t *replay_bits; /* owned */
 	uint8_t slots;
 	struct path path[]; /* by slot */
 };
 
-struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, uint32_t window,
+struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots,
 			    struct jv_time now);
 /* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
 struct jv_time session_deadline(const struct session *s);

@@ -72,12 +72,14 @@ void stall_pinged(struct path *p, struct jv_time now)
 	follow(&p->session->there, p->newest, now);
 }
 
-/* What the peer says by the low byte of an epoch that lives; what is older tells nothing any more. */
+/* What the peer says by the low byte of an epoch: of the newest two; what is older tells nothing any more. */
 static uint64_t order_told(const struct session *s, uint8_t epoch, uint64_t highest)
 {
-	const struct epoch *ep = &s->keys.epoch[epoch & 1];
+	uint32_t number = keys_newest(&s->keys);
 
-	return ep->live && (uint8_t)ep->number == epoch ? data_order(ep->number, highest) : 0;
+	if ((uint8_t)number != epoch && (number == 0 || (uint8_t)--number != epoch))
+		return 0;
+	return data_order(number, highest);
 }
 
 /* Answers whether DATA passes; as does the next. */

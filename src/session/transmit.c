@@ -57,8 +57,8 @@ static struct sealer sealer_of(struct path *p)
 	return (struct sealer){
 		.path = p,
 		.epoch = ep,
-		.key = keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key),
-		.mask = keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask),
+		.key = keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key),
+		.mask = keycache_mask(cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask),
 	};
 }
 

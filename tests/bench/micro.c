@@ -51,6 +51,7 @@ struct bench {
 	struct session *s; /* the one that works */
 	struct keys peer;  /* its client's */
 	struct keycache *peer_cache;
+	struct key_store peer_store;
 	struct route route[2];
 	size_t sent, delivered;
 };
@@ -131,10 +132,10 @@ static void make_peers(struct config *c, size_t n)
 	}
 }
 
-static struct session *make_session(struct bench *b, uint32_t peer, uint32_t window)
+static struct session *make_session(struct bench *b, uint32_t peer)
 {
 	const struct policy *policy = &b->config.peers[peer].policy;
-	struct session *s = session_new(b->engine, policy, 4, window, b->now);
+	struct session *s = session_new(b->engine, policy, 4, b->now);
 
 	must(s, "memory");
 	s->peer = peer;
@@ -163,8 +164,6 @@ static struct session *make_session(struct bench *b, uint32_t peer, uint32_t win
 static void bench_start(struct bench *b, size_t sessions)
 {
 	struct noise_split split;
-	uint64_t *bits = calloc(2 * REPLAY_WORDS(policy_defaults.replay_window), sizeof(*bits));
-	uint64_t cache_next = 1;
 
 	b->prng.state = 1;
 	b->now = (struct jv_time){ 1000000000 };
@@ -180,19 +179,20 @@ static void bench_start(struct bench *b, size_t sessions)
 				      .hardware_aes = true };
 	b->engine = engine_new(&setup, b->now);
 	b->peer_cache = keycache_new(64);
-	must(bits && b->engine && b->peer_cache, "memory");
+	must(b->engine && b->peer_cache, "memory");
 	for (uint32_t i = 0; i < sessions; i++) {
-		struct session *s =
-			make_session(b, i, i == sessions / 2 ? policy_defaults.replay_window : 64);
+		struct session *s = make_session(b, i);
 
 		if (i == sessions / 2)
 			b->s = s;
 	}
 	prng_fill(&b->prng, &split, sizeof(split));
-	keys_start(&b->s->keys, false, SUITE_AES_256_GCM, &split, policy_defaults.replay_window,
-		   b->s->replay_bits, &b->engine->cache_next);
-	keys_start(&b->peer, true, SUITE_AES_256_GCM, &split, policy_defaults.replay_window, bits,
-		   &cache_next);
+	key_store_init(&b->peer_store, b->peer_cache, 1);
+	must(keys_start(&b->s->keys, &b->engine->key_store, false, SUITE_AES_256_GCM, &split,
+			policy_defaults.replay_window) &&
+		     keys_start(&b->peer, &b->peer_store, true, SUITE_AES_256_GCM, &split,
+				policy_defaults.replay_window),
+	     "keys");
 }
 
 /* Seals as the session's client would. */
@@ -201,8 +201,8 @@ static size_t peer_seal(struct bench *b, const struct path *p, uint8_t *packet, 
 {
 	struct keycache *cache = b->peer_cache;
 	struct epoch *ep = keys_tx(&b->peer);
-	struct mask_key *mask = keycache_mask(cache, b->peer.tx_mask_cache, b->peer.suite, b->peer.tx_mask);
-	struct aead_key *key = keycache_aead(cache, ep->tx_cache, b->peer.suite, ep->tx_key);
+	struct mask_key *mask = keycache_mask(cache, b->peer.mask_cache, b->peer.suite, b->peer.tx_mask);
+	struct aead_key *key = keycache_aead(cache, ep->cache, b->peer.suite, ep->tx_key);
 
 	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, kind, (uint8_t)ep->number,
 			   ep->tx_counter++, p->locator, key, ep->tx_iv, mask);
@@ -258,11 +258,12 @@ static void owner(struct bench *b)
 
 static void replay(void)
 {
-	static uint64_t bits[REPLAY_WORDS(2048)];
+	static uint64_t ring[REPLAY_WORDS(2048)];
 	struct replay r;
 	size_t fresh = 0;
 
-	replay_init(&r, bits, 2048);
+	replay_init(&r, 2048);
+	replay_give(&r, ring);
 	measured("replay", 1000,
 		 for (uint64_t i = 0; i < TIMES; i++) fresh += replay_is_new(&r, i) && replay_update(&r, i));
 	must(fresh == TIMES, "a packet is not new");

@@ -45,7 +45,7 @@ static size_t draw(struct input *in, struct session *s, uint8_t row[][LEN], size
 	static const char *const to[] = { "10.8.0.2", "10.8.0.1", "10.8.0.3" };
 	const uint8_t kind = input_byte(in);
 	struct keys *k = &s->keys;
-	struct epoch *ep = kind & 0x80 ? &k->epoch[(k->tx_epoch + 1) & 1] : keys_tx(k);
+	struct epoch *ep = kind & 0x80 ? k->epoch[(k->tx_epoch + 1) & 1] : keys_tx(k);
 	const bool client = s->engine->client;
 	uint8_t *p = row[i], locator[8];
 	const uint8_t *data = NULL;

@@ -22,14 +22,14 @@ bool datagram_open(struct sim_engine *se, const uint8_t *data, size_t len, struc
 		return false;
 	s = out->path->session;
 	out->id = packet_unmask(
-		data, keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+		data, keycache_mask(se->e->cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask));
 	if (out->id.kind == SEALED_DATA)
 		return true;
-	ep = &s->keys.epoch[out->id.epoch & 1];
+	ep = s->keys.epoch[out->id.epoch & 1];
 	memcpy(out->bytes, data, len);
 	out->opens =
 		packet_open(out->bytes + PROTO_HEADER_LEN, out->bytes, len, &out->id,
-			    keycache_aead(se->e->cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv);
+			    keycache_aead(se->e->cache, ep->cache, s->keys.suite, ep->tx_key), ep->tx_iv);
 	out->frames = reader_init(out->bytes + PROTO_HEADER_LEN, len - PROTO_OVERHEAD);
 	return true;
 }

@@ -82,9 +82,9 @@ static uint64_t number_of(const uint8_t bytes[8])
 
 static const struct epoch *epoch_of(const struct keys *k, uint8_t wire)
 {
-	const struct epoch *e = &k->epoch[k->tx_epoch & 1];
+	const struct epoch *e = keys_tx(k);
 
-	return (e->number & PROTO_EPOCH_MASK) == wire ? e : &k->epoch[~k->tx_epoch & 1];
+	return (e->number & PROTO_EPOCH_MASK) == wire ? e : k->epoch[~k->tx_epoch & 1];
 }
 
 static struct seal *seal_of(struct sim *sim, const struct epoch *ep, uint64_t counter)
@@ -185,7 +185,7 @@ static void check_sealed(struct sim_engine *se, const struct sim_socket *socket,
 		return;
 	}
 	s = p->session;
-	id = packet_unmask(data, keycache_mask(se->e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+	id = packet_unmask(data, keycache_mask(se->e->cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask));
 	check_nonce(se, s, data, len, id);
 	if (socket)
 		check_locator(se, socket, locator);
@@ -410,7 +410,50 @@ void check_ticked(struct sim_engine *se)
 static int64_t session_needs(const struct session *s)
 {
 	return (int64_t)(sizeof(*s) + s->slots * sizeof(s->path[0]) +
-			 2 * REPLAY_WORDS(s->policy.replay_window) * 8 + 60 * sizeof(struct jv_time) + 4096);
+			 60 * sizeof(struct jv_time) + 4096);
+}
+
+static size_t store_bytes(const struct key_store *st)
+{
+	size_t bytes = slab_bytes(&st->epochs);
+
+	for (unsigned int i = 0; i < RING_SIZES; i++)
+		bytes += slab_bytes(&st->rings[i]);
+	return bytes;
+}
+
+struct held { /* by sessions */
+	size_t epochs, rings;
+};
+
+static void hold(struct held *h, const struct list *sessions)
+{
+	struct list *pos;
+
+	list_for_each(pos, sessions) {
+		const struct keys *k = &container_of(pos, struct session, node)->keys;
+
+		for (int i = 0; i < 2; i++) {
+			h->epochs += k->epoch[i] != NULL;
+			h->rings += k->epoch[i] && replay_ring(&k->epoch[i]->replay);
+		}
+	}
+}
+
+/* What is out of a slab is some session's. */
+static void check_slabs(struct sim *sim, const struct engine *e)
+{
+	struct held h = { 0 };
+	size_t rings = 0;
+
+	hold(&h, &e->sessions);
+	hold(&h, &e->late);
+	hold(&h, &e->dead);
+	for (unsigned int i = 0; i < RING_SIZES; i++)
+		rings += e->key_store.rings[i].used;
+	if (h.epochs != e->key_store.epochs.used || h.rings != rings)
+		sim_violate(sim, "memory", "%zu epochs and %zu rings, of which sessions have %zu and %zu",
+			    e->key_store.epochs.used, rings, h.epochs, h.rings);
 }
 
 void check_memory(struct sim *sim)
@@ -426,7 +469,9 @@ void check_memory(struct sim *sim)
 		if (se->e->rescue_bytes > sim->most_rescue * se->e->nsessions)
 			sim_violate(sim, "memory", "%llu bytes of rescue for %zu sessions",
 				    (unsigned long long)se->e->rescue_bytes, se->e->nsessions);
+		check_slabs(sim, se->e);
 		may += se->base_bytes + 32768 + (int64_t)se->e->rescue_bytes +
+		       (int64_t)store_bytes(&se->e->key_store) +
 		       (int64_t)admit_jobs(se->e) * (int64_t)(sizeof(struct job) + 64);
 		list_for_each(pos, &se->e->sessions)
 			may += session_needs(container_of(pos, struct session, node));

@@ -25,6 +25,13 @@ static uint64_t hash_of(const void *data, size_t len)
 	return hash_bytes(&no_key, data, len);
 }
 
+static uint64_t epoch_sum(const struct epoch *e)
+{
+	const uint64_t *ring = e ? replay_ring(&e->replay) : NULL;
+
+	return (e ? hash_of(e, sizeof(*e)) : 0) ^ (ring ? hash_of(ring, e->replay.window / 8) * 3 : 0);
+}
+
 /* All of a session but what other sessions' timers and list neighbours write into it. */
 static uint64_t session_sum(const struct session *s)
 {
@@ -43,7 +50,8 @@ static uint64_t session_sum(const struct session *s)
 	memset(&copy.s.standby.node, 0, sizeof(copy.s.standby.node));
 	memset(&copy.s.pmtu.node, 0, sizeof(copy.s.pmtu.node));
 	sum = hash_of(copy.bytes, len);
-	sum ^= hash_of(s->replay_bits, 2 * REPLAY_WORDS(s->policy.replay_window) * 8) * 3;
+	for (int i = 0; i < 2; i++)
+		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
 	return sum ^ hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5;
 }
 

@@ -3,13 +3,13 @@ WORLD_SRCS := tests/unit/world.c tests/unit/world_net.c tests/unit/world_check.c
 	tests/unit/make.c \
 	$(wildcard src/session/*.c) $(wildcard src/proto/*.c) $(wildcard src/crypto/*.c) src/audit/record.c \
 	src/report/verify.c src/report/judge.c src/report/told.c src/report/contract.c src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c \
-	src/base/text.c
+	src/base/text.c src/base/slab.c
 WORLD_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 
 test_fsm_SRCS := src/session/fsm.c
 test_limit_SRCS := src/session/limit.c src/base/addr.c src/base/hash.c
 test_path_SRCS := src/session/path.c src/base/addr.c
-test_keys_SRCS := src/session/keys.c src/proto/replay.c src/base/log.c src/base/text.c $(wildcard src/crypto/*.c)
+test_keys_SRCS := src/session/keys.c src/proto/replay.c src/base/slab.c src/base/log.c src/base/text.c $(wildcard src/crypto/*.c)
 test_keys_LIBS = $(WORLD_LIBS)
 test_handshake_SRCS := $(WORLD_SRCS)
 test_handshake_LIBS = $(WORLD_LIBS)

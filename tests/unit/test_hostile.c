@@ -592,7 +592,7 @@ static void test_birth_without_keys(void **state)
 	struct packet_hello h[3];
 
 	world_attach(w);
-	assert_true(world_peer(w, 0)->keys.tx_mask_cache > 0 && world_session(w, 0)->keys.tx_mask_cache > 0);
+	assert_true(world_peer(w, 0)->keys.mask_cache > 0 && world_session(w, 0)->keys.mask_cache > 0);
 	cache = w->engine[0].e->cache;
 	keycache_aead(cache, 0, SUITE_CHACHA20_POLY1305, one);
 	w->job_us = 10000;

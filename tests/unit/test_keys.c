@@ -16,8 +16,7 @@
 
 struct end {
 	struct keys k;
-	uint64_t bits[2 * REPLAY_WORDS(WINDOW)];
-	uint64_t next;
+	struct key_store store;
 	struct keycache *cache;
 };
 
@@ -29,10 +28,11 @@ static const struct jv_time now = { 1000 };
 
 static void end_start(struct end *e, bool client, const struct noise_split *split)
 {
-	e->next = 1;
+	memset(e, 0, sizeof(*e));
 	e->cache = keycache_new(16);
 	assert_non_null(e->cache);
-	keys_start(&e->k, client, SUITE_CHACHA20_POLY1305, split, WINDOW, e->bits, &e->next);
+	key_store_init(&e->store, e->cache, 1);
+	assert_true(keys_start(&e->k, &e->store, client, SUITE_CHACHA20_POLY1305, split, WINDOW));
 }
 
 static int set_up(void **state)
@@ -54,8 +54,11 @@ static int tear_down(void **state)
 {
 	struct pair *p = *state;
 
-	keys_clear(&p->client.k, p->client.cache);
-	keys_clear(&p->server.k, p->server.cache);
+	keys_clear(&p->client.k, &p->client.store);
+	keys_clear(&p->server.k, &p->server.store);
+	assert_int_equal(p->client.store.epochs.used + p->server.store.epochs.used, 0);
+	key_store_free(&p->client.store);
+	key_store_free(&p->server.store);
 	keycache_free(p->client.cache);
 	keycache_free(p->server.cache);
 	free(p);
@@ -84,7 +87,7 @@ static void next_epoch(struct end *e, uint8_t fill)
 	uint8_t shared[32];
 
 	memset(shared, fill, sizeof(shared));
-	keys_next(&e->k, shared, &e->next, e->cache);
+	assert_true(keys_next(&e->k, &e->store, shared));
 }
 
 /* Written out with the functions of RFC 5869, as keys.h says. */
@@ -188,18 +191,18 @@ static void test_wire_bytes(void **state)
 static void test_cache_numbers(void **state)
 {
 	struct end *e = &((struct pair *)*state)->client;
-	uint64_t highest = e->next - 1, seen = 0;
+	uint64_t highest = e->k.mask_cache + 1;
 
-	assert_true(e->k.tx_mask_cache != e->k.rx_mask_cache);
+	assert_true(e->k.mask_cache > 0 && e->k.epoch[0]->cache > highest);
+	highest = e->k.epoch[0]->cache + 1;
 	for (unsigned int n = 1; n < 100; n++) {
 		const struct epoch *ep;
 
 		next_epoch(e, (uint8_t)n);
 		ep = keys_find(&e->k, (uint8_t)n, now);
-		assert_true(ep->tx_cache > highest && ep->rx_cache > highest && ep->tx_cache != ep->rx_cache);
-		highest = ep->tx_cache > ep->rx_cache ? ep->tx_cache : ep->rx_cache;
-		assert_true(highest < e->next && highest != seen);
-		seen = highest;
+		assert_true(ep->cache > highest);
+		highest = ep->cache + 1;
+		assert_true(highest < e->store.cache_next);
 		keys_use_newest(&e->k, TIME_NEVER);
 	}
 }
@@ -244,10 +247,82 @@ static void test_clear(void **state)
 	memset(&split, 1, sizeof(split));
 	end_start(&e, true, &split);
 	next_epoch(&e, 1);
-	keys_clear(&e.k, e.cache);
+	keys_clear(&e.k, &e.store);
 	assert_memory_equal(&e.k, &zero, sizeof(zero));
 	assert_null(keys_find(&e.k, 0, now));
+	assert_int_equal(e.store.epochs.used, 0);
+	key_store_free(&e.store);
 	keycache_free(e.cache);
+}
+
+/* The one before lives for its grace, and no longer. */
+static void test_reaped(void **state)
+{
+	struct end *e = &((struct pair *)*state)->client;
+
+	assert_int_equal(e->store.epochs.used, 1);
+	next_epoch(e, 1);
+	assert_int_equal(e->store.epochs.used, 2);
+	assert_false(keys_reap(&e->k, &e->store, (struct jv_time){ 6000 })); /* the next is not the old one */
+	keys_use_newest(&e->k, TIME_NEVER);
+	assert_true(time_is_never(keys_old_ends(&e->k)));
+	assert_false(keys_reap(&e->k, &e->store, (struct jv_time){ 6000 }));
+	assert_int_equal(e->store.epochs.used, 2);
+	keys_old_dies(&e->k, (struct jv_time){ 5000 });
+	assert_int_equal(keys_old_ends(&e->k).us, 5000);
+	assert_false(keys_reap(&e->k, &e->store, (struct jv_time){ 4999 }));
+	assert_int_equal(e->store.epochs.used, 2);
+	assert_true(keys_reap(&e->k, &e->store, (struct jv_time){ 5000 }));
+	assert_int_equal(e->store.epochs.used, 1);
+	assert_null(keys_epoch(&e->k, 0));
+	assert_non_null(keys_tx(&e->k));
+	next_epoch(e, 2);
+	assert_int_equal(e->store.epochs.used, 2);
+}
+
+/* No place for an epoch: nothing changes, and another time it goes on from there. */
+static void test_no_room(void **state)
+{
+	struct pair *p = *state;
+	struct end *e = &p->client;
+	uint8_t shared[32] = { 1 }, before[32];
+
+	e->store.epochs.limit = 1;
+	memcpy(before, e->k.secret, 32);
+	assert_false(keys_next(&e->k, &e->store, shared));
+	assert_memory_equal(before, e->k.secret, 32);
+	assert_non_null(keys_tx(&e->k));
+	assert_int_equal(keys_newest(&e->k), 0);
+	e->store.epochs.limit = 2;
+	assert_true(keys_next(&e->k, &e->store, shared));
+	assert_true(keys_next(&p->server.k, &p->server.store, shared));
+	assert_mirrored(p, 1);
+}
+
+/* The ring of a large window comes with counter 128 and goes with the epoch; without it nothing is marked. */
+static void test_rings(void **state)
+{
+	struct end *e = &((struct pair *)*state)->client;
+	struct slab *rings = &e->store.rings[3]; /* 2048 / 64 = 4 << 3 words */
+	struct noise_split split = { .h = { 1 } };
+	struct keys k = { .window = 0 };
+	bool no_memory;
+
+	assert_true(keys_start(&k, &e->store, true, SUITE_CHACHA20_POLY1305, &split, 2048));
+	for (uint64_t c = 0; c < 128; c++)
+		assert_true(keys_mark(&e->store, keys_tx(&k), c, &no_memory) && !no_memory);
+	assert_false(keys_mark(&e->store, keys_tx(&k), 127, &no_memory) || no_memory);
+	assert_int_equal(rings->used, 0);
+	rings->limit = 0;
+	assert_false(keys_mark(&e->store, keys_tx(&k), 128, &no_memory));
+	assert_true(no_memory && replay_is_new(&keys_tx(&k)->replay, 128));
+	rings->limit = 1;
+	assert_true(keys_mark(&e->store, keys_tx(&k), 128, &no_memory) && !no_memory);
+	assert_int_equal(rings->used, 1);
+	for (uint64_t c = 0; c < 129; c++)
+		assert_false(replay_is_new(&keys_tx(&k)->replay, c));
+	keys_clear(&k, &e->store);
+	assert_int_equal(rings->used, 0);
 }
 
 int main(void)
@@ -261,6 +336,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cache_numbers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_replay_windows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_next_twice, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reaped, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_no_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rings, set_up, tear_down),
 		cmocka_unit_test(test_clear),
 	};
 

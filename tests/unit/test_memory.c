@@ -31,15 +31,14 @@
 #define SMALL 300 /* bytes of a packet: no matter of path MTU */
 
 /* Bytes; what is gained is to stay. */
-#define BUDGET_RESTING 5790
-#define BUDGET_CARRYING 5790
-#define BUDGET_REKEYING 5790
+#define BUDGET_RESTING 5240
+#define BUDGET_CARRYING 5500
+#define BUDGET_REKEYING 5390
 
 struct client_end { /* of one session */
 	struct keys keys;
 	uint8_t locator[PATHS][8];
 	uint32_t ping_id;
-	uint64_t bits[2 * REPLAY_WORDS(64)];
 };
 
 struct many {
@@ -50,7 +49,7 @@ struct many {
 	struct prng prng;
 	struct jv_time now;
 	struct client_end *end; /* one a session */
-	uint64_t cache_next;
+	struct key_store keys;
 	struct job *job;                   /* handed out */
 	uint8_t packet[PROTO_CONTROL_MAX]; /* the last one sent */
 	size_t len;
@@ -122,8 +121,8 @@ static size_t seal(struct many *m, uint32_t peer, unsigned int path, uint8_t *pa
 
 	return packet_seal(packet, packet + PROTO_HEADER_LEN, len, kind, (uint8_t)ep->number,
 			   ep->tx_counter++, m->end[peer].locator[path],
-			   keycache_aead(m->cache, ep->tx_cache, k->suite, ep->tx_key), ep->tx_iv,
-			   keycache_mask(m->cache, k->tx_mask_cache, k->suite, k->tx_mask));
+			   keycache_aead(m->cache, ep->cache, k->suite, ep->tx_key), ep->tx_iv,
+			   keycache_mask(m->cache, k->mask_cache, k->suite, k->tx_mask));
 }
 
 static void send_frame(struct many *m, uint32_t peer, unsigned int path, const struct frame *f)
@@ -152,9 +151,9 @@ static void answer(struct many *m, uint32_t peer, unsigned int path)
 	if (m->len == 0)
 		return;
 	memcpy(packet, m->packet, m->len);
-	id = packet_unmask(packet, keycache_mask(m->cache, k->rx_mask_cache, k->suite, k->rx_mask));
+	id = packet_unmask(packet, keycache_mask(m->cache, k->mask_cache + 1, k->suite, k->rx_mask));
 	assert_true(packet_open(packet + PROTO_HEADER_LEN, packet, m->len, &id,
-				keycache_aead(m->cache, ep->rx_cache, k->suite, ep->rx_key), ep->rx_iv));
+				keycache_aead(m->cache, ep->cache + 1, k->suite, ep->rx_key), ep->rx_iv));
 	r = reader_init(packet + PROTO_HEADER_LEN, m->len - PROTO_OVERHEAD);
 	while (frame_next(&r, &f)) {
 		struct frame out = { .type = FRAME_PATH_RESPONSE };
@@ -205,8 +204,7 @@ static void attach(struct many *m, uint32_t peer)
 	prng_fill(&m->prng, &j->split, sizeof(j->split));
 	j->ok = true;
 	s = j->session;
-	keys_start(&m->end[peer].keys, true, SUITE_AES_256_GCM, &j->split, 64, m->end[peer].bits,
-		   &m->cache_next);
+	assert_true(keys_start(&m->end[peer].keys, &m->keys, true, SUITE_AES_256_GCM, &j->split, 64));
 	for (unsigned int i = 0; i < PATHS; i++)
 		memcpy(m->end[peer].locator[i], s->path[i].locator, 8);
 	engine_job_done(m->engine, j, m->now);
@@ -257,10 +255,10 @@ static struct many *many_new(size_t n)
 	m->n = n;
 	m->prng.state = 7;
 	m->now = (struct jv_time){ 1000000000 };
-	m->cache_next = 1;
 	m->end = calloc(n, sizeof(*m->end));
 	m->cache = keycache_new(64);
 	assert_true(m->end && m->cache);
+	key_store_init(&m->keys, m->cache, n);
 	make_config(m);
 	setup.config = &m->config;
 	m->engine = engine_new(&setup, m->now);
@@ -275,6 +273,7 @@ static void many_free(struct many *m)
 		free(m->config.peers[i].addresses);
 	free(m->config.peers);
 	lpm_free(m->config.owners);
+	key_store_free(&m->keys);
 	keycache_free(m->cache);
 	free(m->end);
 	free(m);

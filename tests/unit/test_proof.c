@@ -24,8 +24,8 @@ static size_t forge(struct world *w, struct path *p, const struct frame *f, size
 	frame_write(&out, f);
 	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, SEALED_CONTROL,
 			(uint8_t)ep->number, ep->tx_counter + ahead, p->locator,
-			keycache_aead(cache, ep->tx_cache, s->keys.suite, ep->tx_key), ep->tx_iv,
-			keycache_mask(cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+			keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key), ep->tx_iv,
+			keycache_mask(cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask));
 	world_inject_up(w, from, packet, n);
 	return n;
 }

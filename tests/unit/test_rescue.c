@@ -694,19 +694,19 @@ static void test_report(void **state)
 	s = world_peer(w, 0);
 	path_report_now(s->active, &r);
 	assert_int_equal(r.highest, 0);
-	assert_true(s->keys.epoch[0].replay.highest > 1);
+	assert_true(s->keys.epoch[0]->replay.highest > 1);
 	world_traffic(w, &w->client[0].up, 1000, false);
 	world_run(w, 100);
 	path_report_now(s->active, &r);
 	assert_int_equal(r.epoch, 0);
 	assert_true(r.highest > 90);
-	assert_true(r.highest <= s->keys.epoch[0].replay.highest);
+	assert_true(r.highest <= s->keys.epoch[0]->replay.highest);
 	w->client[0].up.interval_us = 0;
 	world_run(w, 100);
 	path_report_now(s->active, &r);
 	world_run(w, 20000);
 	assert_int_equal(s->rx_highest, r.highest);
-	assert_true(s->keys.epoch[0].replay.highest > r.highest);
+	assert_true(s->keys.epoch[0]->replay.highest > r.highest);
 	world_free(w);
 }
 
@@ -719,7 +719,7 @@ static void test_absurd_reports(void **state)
 	(void)state;
 	cut(w, 0, true, true);
 	world_run(w, 50);
-	rescue_reported(s, 0, s->keys.epoch[0].tx_counter + 1);
+	rescue_reported(s, 0, s->keys.epoch[0]->tx_counter + 1);
 	rescue_arrived(s, 0, PROTO_COUNTER_MAX);
 	rescue_arrived(s, 1, 5);
 	rescue_arrived(s, 255, 5);

@@ -50,7 +50,7 @@ static void draw(struct world *w, struct prng *rng, uint8_t row[][LEN], size_t i
 	const unsigned int who = (unsigned int)prng_below(rng, 8) == 0,
 			   kind = (unsigned int)prng_below(rng, 40);
 	struct session *s = world_session(w, who);
-	struct epoch *ep = keys_tx(&s->keys), *old = &s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
+	struct epoch *ep = keys_tx(&s->keys), *old = s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
 	uint8_t *packet = row[i], locator[8];
 
 	memcpy(locator, s->active->locator, sizeof(locator));
@@ -131,7 +131,7 @@ static void test_short_tail(void **state)
 	assert_non_null(run);
 	do {
 		draw(w, &rng, row, 0);
-	} while (packet_unmask(row[0], keycache_mask(w->engine[0].e->cache, keys->rx_mask_cache, keys->suite,
+	} while (packet_unmask(row[0], keycache_mask(w->engine[0].e->cache, keys->mask_cache + 1, keys->suite,
 						     keys->rx_mask))
 			 .kind != SEALED_DATA);
 	memcpy(run, row[0], LEN);

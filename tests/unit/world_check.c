@@ -151,13 +151,14 @@ void world_sealed(struct world *w, unsigned int engine, const uint8_t *datagram,
 	s = p->session;
 	assert_int_not_equal(s->state, STATE_TERMINATED);
 	id = packet_unmask(datagram,
-			   keycache_mask(e->cache, s->keys.tx_mask_cache, s->keys.suite, s->keys.tx_mask));
+			   keycache_mask(e->cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask));
 	assert_int_equal(id.kind == SEALED_DATA, (how & SEND_DATA) != 0);
 	check_length(p, how & SEND_DATA, len, how);
 	/* Sealed with the newest epoch in use, or sent again under the one before. */
-	ep = &s->keys.epoch[s->keys.tx_epoch & 1];
+	ep = keys_tx(&s->keys);
 	if (id.epoch != (s->keys.tx_epoch & PROTO_EPOCH_MASK))
-		ep = &s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
+		ep = s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
+	assert_non_null(ep);
 	k = key_of(w, ep->tx_key);
 	body = digest(datagram + PROTO_HEADER_LEN, len - PROTO_HEADER_LEN);
 	if (id.counter < k->next) {

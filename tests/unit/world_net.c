@@ -93,12 +93,12 @@ static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len,
 
 	if (!p)
 		return 0;
-	id = packet_unmask(data, keycache_mask(e->cache, p->session->keys.rx_mask_cache,
+	id = packet_unmask(data, keycache_mask(e->cache, p->session->keys.mask_cache + 1,
 					       p->session->keys.suite, p->session->keys.rx_mask));
 	ep = keys_find(&p->session->keys, id.epoch, now);
 	memcpy(copy, data, len);
 	if (id.kind != SEALED_CONTROL || !ep || !packet_open(copy + PROTO_HEADER_LEN, copy, len, &id,
-				keycache_aead(e->cache, ep->rx_cache, p->session->keys.suite, ep->rx_key),
+				keycache_aead(e->cache, ep->cache + 1, p->session->keys.suite, ep->rx_key),
 				ep->rx_iv))
 		return 0;
 	r = reader_init(copy + PROTO_HEADER_LEN, len - PROTO_OVERHEAD);
