@@ -7,17 +7,18 @@
 #include <string.h>
 
 #include "base/wire.h"
-#include "jumpvpn/locator.h"
-#include "proto/cookie.h"
 #include "session/admit.h"
+#include "session/age.h"
+#include "session/births.h"
+#include "session/issue.h"
+#include "session/items.h"
 #include "session/job.h"
 #include "session/keys.h"
-#include "session/limit.h"
-#include "session/rekey.h"
-#include "session/server.h"
+#include "session/life.h"
+#include "session/send.h"
 #include "session/session.h"
+#include "session/state.h"
 #include "session/trail.h"
-#include "session/transmit.h"
 
 #define BIRTH_LEAST_MS 1000
 
@@ -32,23 +33,6 @@ static enum suite choose_suite(const struct engine *e, const struct job *j)
 	return wish;
 }
 
-bool accept_issue(struct session *s, uint8_t slot)
-{
-	struct engine *e = s->engine;
-	uint8_t locator[8], token[PROTO_TOKEN_LEN];
-
-	locator[LOCATOR_NODE] = e->config->node_id;
-	for (int tries = 0; tries < 4; tries++) {
-		e->io.random(e->ctx, locator + LOCATOR_RANDOM, sizeof(locator) - LOCATOR_RANDOM);
-		locator_of_worker(locator, e->steer_key, e->worker, e->workers);
-		locator_mark(locator, &e->locator_key);
-		reset_token(token, e->reset_key, locator);
-		if (session_issue(s, slot, locator, token))
-			return true;
-	}
-	return false;
-}
-
 static struct session *session_birth(struct engine *e, const struct job *j, struct jv_time now)
 {
 	const struct config_peer *peer = &e->config->peers[j->peer];
@@ -60,7 +44,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	if (paths > peer->policy.max_candidates)
 		paths = (uint8_t)peer->policy.max_candidates;
 	if (e->nsessions + e->nlate >= e->max_sessions && e->nlate > 0)
-		session_forget(container_of(e->late.next, struct session, node));
+		life_forget(container_of(e->late.next, struct session, node));
 	if (e->nsessions >= e->max_sessions)
 		return NULL;
 	s = session_new(e, &peer->policy, paths + PROTO_SPARE_LOCATORS, now);
@@ -75,8 +59,8 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;
 	for (uint8_t i = 0; i < s->slots; i++) {
-		if (!accept_issue(s, i)) {
-			session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
+		if (!issue_locator(s, i)) {
+			life_end(s, REASON_HANDSHAKE_TIMEOUT, now);
 			return NULL;
 		}
 	}
@@ -91,7 +75,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 static void welcome_compose(struct session *s, enum suite suite, uint8_t out[PROTO_WELCOME_PAYLOAD])
 {
 	struct net_item items[POLICY_ITEMS_MAX];
-	const size_t n = server_items(s->engine, s, items, POLICY_ITEMS_MAX);
+	const size_t n = items_of(s->engine, s, items, POLICY_ITEMS_MAX);
 	const size_t room = (PROTO_WELCOME_PAYLOAD - sizeof(struct welcome_payload) -
 			     s->slots * sizeof(struct wire_locator)) /
 			    sizeof(struct wire_net_item);
@@ -133,26 +117,7 @@ static void welcome_start(struct engine *e, struct session *s, struct job *j)
 	j->kind = JOB_WELCOME_CREATE;
 	j->session = s;
 	s->job = j;
-	job_hand_out(e, j);
-}
-
-void births_add(struct session *s)
-{
-	struct births *b = &s->engine->births[s->peer];
-
-	b->s[b->s[0] ? 1 : 0] = s;
-}
-
-void births_remove(struct session *s)
-{
-	struct births *b = &s->engine->births[s->peer];
-
-	if (b->s[0] == s) {
-		b->s[0] = b->s[1];
-		b->s[1] = NULL;
-	} else if (b->s[1] == s) {
-		b->s[1] = NULL;
-	}
+	admit_hand_out(e, j);
 }
 
 /*
@@ -191,14 +156,8 @@ static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 	e->counters.n[COUNT_HELLO_TOO_MANY_BIRTHS]++;
 	out = gives_way(b, j, now);
 	if (out)
-		session_end(out, REASON_SUPERSEDED, now);
+		life_end(out, REASON_SUPERSEDED, now);
 	return out;
-}
-
-void accept_no_memory(struct engine *e, const struct endpoint *from, struct jv_time now)
-{
-	e->counters.n[COUNT_HELLO_NO_MEMORY]++;
-	trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_OUT_OF_MEMORY, from, now);
 }
 
 bool accept_birth(struct engine *e, struct job *j, struct jv_time now)
@@ -209,7 +168,7 @@ bool accept_birth(struct engine *e, struct job *j, struct jv_time now)
 		return false;
 	s = session_birth(e, j, now);
 	if (!s) {
-		accept_no_memory(e, &j->from.remote, now);
+		admit_no_memory(e, &j->from.remote, now);
 		return false;
 	}
 	admit_welcomed(e, j, now);
@@ -229,16 +188,18 @@ static void welcome_created(struct engine *e, struct job *j)
 
 void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
 {
-	bool lives = false;
+	bool lives = false, admitted = false;
 
 	if (j->kind != JOB_WELCOME_CREATE) {
-		lives = admit_job_done(e, j, now);
+		lives = admit_job_done(e, j, &admitted, now);
+		if (admitted)
+			lives = accept_birth(e, j, now) || admit_answer(e, j, HELLO_OLD, now);
 	} else if (j->session && j->ok) {
 		welcome_created(e, j);
 		lives = admit_answer(e, j, HELLO_WELCOMED, now);
 	} else if (j->session) {
 		j->session->job = NULL;
-		session_end(j->session, REASON_HANDSHAKE_TIMEOUT, now);
+		life_end(j->session, REASON_HANDSHAKE_TIMEOUT, now);
 	}
 	if (!lives)
 		job_free(j);
@@ -250,7 +211,7 @@ static void end_older_births(const struct session *s, struct jv_time now)
 	const struct births *b = &s->engine->births[s->peer];
 
 	while (b->s[0] && !time_before(s->born, b->s[0]->born))
-		session_end(b->s[0], REASON_SUPERSEDED, now);
+		life_end(b->s[0], REASON_SUPERSEDED, now);
 }
 
 void accept_attached(struct session *s, struct path *p, struct jv_time now)
@@ -259,56 +220,19 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	struct session *old = e->by_peer[s->peer];
 
 	if (!admit_attached(s, now)) { /* two were in BIRTH when one was allowed */
-		session_end(s, REASON_SUPERSEDED, now);
+		life_end(s, REASON_SUPERSEDED, now);
 		return;
 	}
 	trail_created(s, now);
-	session_bind(s, p, false, now);
-	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
+	state_bind(s, p, false, now);
+	if (!state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;
 	births_remove(s);
 	end_older_births(s, now);
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
 	e->by_peer[s->peer] = s;
-	rekey_schedule(s, now);
-	ping_send(p, 0, now); /* tells us the round trip, which our own suspicion needs */
+	age_begins(s, now);
+	send_ping(p, 0, now); /* tells us the round trip, which our own suspicion needs */
 	if (old)
-		session_end(old, REASON_SUPERSEDED, now);
-}
-
-/* Who asks for RESETs: a locator, and where from (IPv4 address, IPv6 /64). */
-struct asker {
-	uint8_t locator[8];
-	struct ip source;
-};
-
-/* Whoever sends in others' names has no locator that we issued, or what he gets goes to whose it is; and who asks from
- * elsewhere for one that he has seen takes nothing from those who ask for theirs. */
-static bool may_reset(struct engine *e, const struct endpoint *from, const uint8_t locator[8],
-		      struct jv_time now)
-{
-	struct asker a = { .source = ip_masked(&from->ip, ip_is_v4(&from->ip) ? 128 : 64) };
-
-	memcpy(a.locator, locator, sizeof(a.locator));
-	return locator_is_marked(locator, &e->locator_key) && limit_take(e->reset_limit, &a, sizeof(a), now);
-}
-
-void accept_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		  struct jv_time now)
-{
-	struct packet_reset r = { .type = PACKET_RESET };
-
-	const uint8_t *locator = datagram + offsetof(struct packet_header, locator);
-
-	/* Only for locators that are this worker's (the daemon may have had more workers once, or fewer: that one
-	 * answers whose it would be now), and never longer than what asked for it. */
-	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
-	    locator_worker(locator, e->steer_key, e->workers) != e->worker)
-		return;
-	if (!may_reset(e, &from->remote, locator, now))
-		return;
-	memcpy(r.locator, locator, sizeof(r.locator));
-	reset_token(r.token, e->reset_key, r.locator);
-	e->counters.n[COUNT_RESET_SENT]++;
-	e->io.send(e->ctx, from, (const uint8_t *)&r, sizeof(r), 0);
+		life_end(old, REASON_SUPERSEDED, now);
 }

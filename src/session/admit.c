@@ -31,11 +31,10 @@
 
 #include "base/wire.h"
 #include "proto/cookie.h"
-#include "session/accept.h"
+#include "session/items.h"
 #include "session/job.h"
 #include "session/limit.h"
 #include "session/seen.h"
-#include "session/server.h"
 #include "session/trail.h"
 #include "session/turns.h"
 
@@ -186,7 +185,7 @@ static void cookie_send(struct engine *e, const struct route *from, const struct
 	cookie_jar_set(e->jar, now);
 	e->io.random(e->ctx, nonce, sizeof(nonce));
 	if (!cookie_create(e->jar, e->cookie_keys, h, &from->remote, nonce, &c)) {
-		accept_no_memory(e, &from->remote, now);
+		admit_no_memory(e, &from->remote, now);
 		return;
 	}
 	e->counters.n[COUNT_COOKIE_SENT]++;
@@ -250,7 +249,7 @@ static struct job *job_new(struct engine *e, const struct route *from, const str
 	return j;
 }
 
-void job_hand_out(struct engine *e, struct job *j)
+void admit_hand_out(struct engine *e, struct job *j)
 {
 	list_append(&e->jobs, &j->node);
 	e->njobs++;
@@ -262,7 +261,7 @@ void admit_serve(struct engine *e)
 	struct job *j;
 
 	while (e->njobs < JOBS_RUNNING && (j = turns_next(e->turns)))
-		job_hand_out(e, j);
+		admit_hand_out(e, j);
 }
 
 static void wait_for_turn(struct engine *e, struct job *j)
@@ -295,8 +294,8 @@ static bool is_let_in(struct engine *e, const struct packet_hello *h, const stru
 	return false;
 }
 
-void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		  struct jv_time now)
+void admit_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		 struct jv_time now)
 {
 	const struct packet_hello *h = (const struct packet_hello *)datagram; /* bytes only */
 	uint8_t cookie[PROTO_MAC_LEN];
@@ -304,7 +303,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	bool proven;
 
 	e->counters.n[COUNT_HELLO_RECEIVED]++;
-	if (server_is_inside(e, &from->remote.ip)) {
+	if (items_lead_to(e, &from->remote.ip)) {
 		e->counters.n[COUNT_DROP_INSIDE]++;
 		return;
 	}
@@ -333,7 +332,7 @@ void accept_hello(struct engine *e, const struct route *from, const uint8_t *dat
 	}
 	j = job_new(e, from, h, now);
 	if (!j) {
-		accept_no_memory(e, &from->remote, now);
+		admit_no_memory(e, &from->remote, now);
 		return;
 	}
 	j->address_proven = proven;
@@ -384,7 +383,7 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 	if (!may_call(&e->callers[j->peer], now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
 	j->kind = JOB_HELLO_PAYLOAD;
-	job_hand_out(e, j);
+	admit_hand_out(e, j);
 	return true;
 }
 
@@ -400,7 +399,7 @@ static bool is_live(const struct engine *e, const struct job *j, bool bears_cook
 	return get_be64(j->hello_payload.number) > e->callers[j->peer].number;
 }
 
-static bool payload_read(struct engine *e, struct job *j, struct jv_time now)
+static bool payload_read(struct engine *e, struct job *j, bool *admitted, struct jv_time now)
 {
 	static const uint8_t none[PROTO_MAC_LEN];
 	const bool bears_cookie = !crypto_equal(j->hello_payload.cookie, none, sizeof(none));
@@ -430,17 +429,24 @@ static bool payload_read(struct engine *e, struct job *j, struct jv_time now)
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_OLD, now);
 	if (!bucket_take(&c->births, &births_rate, now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_OLD, now);
-	return accept_birth(e, j, now) || admit_answer(e, j, HELLO_OLD, now);
+	*admitted = true;
+	return false;
 }
 
-bool admit_job_done(struct engine *e, struct job *j, struct jv_time now)
+bool admit_job_done(struct engine *e, struct job *j, bool *admitted, struct jv_time now)
 {
 	switch (j->kind) {
 	case JOB_HELLO_STATIC:
 		return static_read(e, j, now);
 	case JOB_HELLO_PAYLOAD:
-		return payload_read(e, j, now);
+		return payload_read(e, j, admitted, now);
 	default: /* JOB_HELLO_ANSWER: we took it */
 		return admit_answer(e, j, j->end, now);
 	}
+}
+
+void admit_no_memory(struct engine *e, const struct endpoint *from, struct jv_time now)
+{
+	e->counters.n[COUNT_HELLO_NO_MEMORY]++;
+	trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_OUT_OF_MEMORY, from, now);
 }

@@ -4,6 +4,8 @@
 #include "session/job.h"
 #include "session/session.h"
 
+/* These answer true where the job lives on. */
+
 bool admit_new(struct engine *e, const uint8_t cookie_seed[32]);
 /* No more key agreements are begun. */
 void admit_stop(struct engine *e);
@@ -16,12 +18,14 @@ bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv
 /* Key agreements under way or waiting for their turn. */
 size_t admit_jobs(const struct engine *e);
 /* To the thread pool. */
-void job_hand_out(struct engine *e, struct job *j);
+void admit_hand_out(struct engine *e, struct job *j);
 /* Those whose turn it is. */
 void admit_serve(struct engine *e);
-void accept_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+void admit_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		  struct jv_time now);
 /* A session is about to attach. False: too many of its peer's have, of late. */
 bool admit_attached(struct session *s, struct jv_time now);
-/* These answer true where the job lives on. */
-bool admit_job_done(struct engine *e, struct job *j, struct jv_time now);
+/* *admitted is set where the HELLO shall become a session: the rest is accept.c's. */
+bool admit_job_done(struct engine *e, struct job *j, bool *admitted, struct jv_time now);
+/* A HELLO is refused for want of memory. */
+void admit_no_memory(struct engine *e, const struct endpoint *from, struct jv_time now);

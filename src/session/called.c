@@ -1,3 +1,6 @@
+/*
+ * What came of a client's HELLOs on one path, in words.
+ */
 #include "session/called.h"
 
 #include <errno.h>

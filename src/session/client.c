@@ -10,34 +10,32 @@
 
 #include <string.h>
 
-#include "session/candidate.h"
+#include "session/age.h"
 #include "session/client_state.h"
 #include "session/comfort.h"
-#include "session/failover.h"
+#include "session/due.h"
+#include "session/end.h"
+#include "session/evidence.h"
 #include "session/grant.h"
-#include "session/health.h"
 #include "session/inside.h"
+#include "session/jump.h"
 #include "session/ladder.h"
 #include "session/limit.h"
+#include "session/open.h"
 #include "session/path.h"
-#include "session/rekey.h"
 #include "session/rescue.h"
-#include "session/server.h"
+#include "session/send.h"
 #include "session/session.h"
 #include "session/stall.h"
+#include "session/standby.h"
+#include "session/state.h"
 #include "session/trail.h"
-#include "session/transmit.h"
+#include "session/welcome.h"
 #include "session/wheel.h"
 
 #define JUMP_TRIES 3 /* JUMPs to one target before the next */
-#define JUMP_REPEAT_MAX_MS 500
 #define BINDINGS_MISSED_MAX \
 	60 /* a peer that made more switches than a minute can have is not to be followed */
-
-static bool is_quality(enum reason evidence)
-{
-	return evidence == REASON_LOSS_THRESHOLD_EXCEEDED || evidence == REASON_LATENCY_THRESHOLD_EXCEEDED;
-}
 
 void client_attached(struct session *s, struct path *p, struct jv_time now)
 {
@@ -45,8 +43,8 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	const bool failover = c->failover.on;
 	struct session *old = c->session;
 
-	session_bind(s, p, false, now);
-	if (!session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
+	state_bind(s, p, false, now);
+	if (!state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
 	ladder_welcomed(c, p->number, &p->route.remote);
@@ -63,165 +61,21 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	if (old) {
 		old->closing =
 			!failover; /* the server has superseded it by itself, unless that was another gateway */
-		session_end(old, REASON_SUPERSEDED, now);
-		failover_ends(c, now);
+		end_session(old, REASON_SUPERSEDED, now);
+		welcome_old_gone(c, now);
 	}
 	inside_set_up(c);
-	client_open_missing(s, now);
-	rekey_schedule(s, now);
+	open_missing(s, now);
+	age_begins(s, now);
 	timer_start_earlier(&s->engine->wheel, &s->standby, time_add_ms(now, s->policy.standby_probe_ms));
 }
 
 /* --- jumping --- */
 
-static void jump_ends(struct session *s, enum reason why, uint32_t retry_after_ms)
-{
-	if (s->jump.ordered)
-		s->engine->io.jump_done(s->engine->ctx, s->jump.token, why, retry_after_ms);
-	s->jump.pending = s->jump.ordered = false;
-	s->jump.again = TIME_NEVER;
-}
-
-/* What was sent before arrived, as far as this end can know: the JUMP_ACK will tell for certain. */
-static struct jv_time silent_since(const struct path *p, enum reason evidence)
-{
-	const struct jv_time heard = time_is_never(p->last_rx) ? p->opened : p->last_rx;
-
-	if (evidence == REASON_DATA_STALLED)
-		return p->session->there.since;
-	return time_add_us(p->unanswered > 0 ? time_min(heard, p->silent_since) : heard,
-			   -(2 * p->srtt_us + 4 * p->rttvar_us));
-}
-
-/* A new port of the active path is as far away as the old one was. */
-int64_t client_patience_us(const struct session *s, const struct path *p)
-{
-	const struct path *a = s->active;
-
-	if (p->srtt_us == 0 && p->number == a->number && endpoint_equal(&p->route.remote, &a->route.remote))
-		return path_patience_us(a);
-	return path_patience_us(p);
-}
-
-static void jump_send(struct session *s, struct jv_time now)
-{
-	struct path *p = &s->path[s->jump.slot];
-	struct frame f = { .type = FRAME_JUMP };
-	int64_t wait = client_patience_us(s, p) << (s->jump.tries < 8 ? s->jump.tries : 8);
-
-	f.jump.id = s->jump.id;
-	f.jump.path = p->number;
-	f.jump.reason = (uint8_t)s->jump.evidence;
-	f.jump.binding_version = s->jump.binding;
-	f.jump.age_us = session_age_us(s, now);
-	f.jump.epoch = (uint8_t)s->rx_epoch;
-	f.jump.highest = s->rx_highest;
-	control_frame(p, &f, now);
-	s->jump.tries++;
-	if (wait < PROTO_RETRY_MIN_MS * 1000)
-		wait = PROTO_RETRY_MIN_MS * 1000;
-	if (wait > JUMP_REPEAT_MAX_MS * 1000)
-		wait = JUMP_REPEAT_MAX_MS * 1000;
-	s->jump.again = time_add_us(now, wait);
-	health_restart(s, now);
-	if (s->jump.dead && s->jump.tries == 1)
-		rescue_at_once(s, silent_since(s->active, s->jump.evidence), now);
-	else
-		rescue_run(s, now);
-}
-
-static void jump_to(struct session *s, struct path *p, struct jv_time now)
-{
-	s->jump.pending = true;
-	s->jump.id = ++s->next_jump_id;
-	s->jump.slot = p->slot;
-	s->jump.number = p->number;
-	s->jump.tries = 0;
-	s->jump.denied = REASON_NONE;
-	s->jump.tried |= (uint16_t)(1u << p->slot);
-	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->jump.evidence, s->active->number, p, now);
-	if (s->jump.dead || p->proven) {
-		jump_send(s, now);
-		return;
-	}
-	/* There is time: a path that has answered has challenged us too, and the 3x rule will not bind it. */
-	s->jump.again = time_add_us(now, path_patience_us(p));
-	health_restart(s, now);
-}
-
-void client_retarget(struct session *s, struct path *p, struct jv_time now)
-{
-	if (s->state == STATE_RECOVERING)
-		jump_to(s, p, now);
-}
-
-void client_recover(struct session *s, struct path *p, enum reason evidence, enum reason why, bool dead,
-		    struct jv_time now)
-{
-	if (!session_event(s, EVENT_SWITCH_START, why, now))
-		return;
-	s->jump.evidence = evidence;
-	s->jump.dead = dead;
-	s->jump.tried = 0;
-	s->jump.first = now;
-	s->jump.binding = s->binding_version;
-	s->stall_tries += p != s->active && p->stall.on != 0 && s->stall_tries < UINT8_MAX;
-	jump_to(s, p, now);
-}
-
-/*
- * The best candidate not tried yet; the active path only if it has answered again. The path left a moment ago
- * is as good as any, unless it is the active one's old port.
- */
-static struct path *choose(struct session *s, uint16_t tried, struct jv_time now)
-{
-	struct path *best = NULL;
-
-	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
-
-		if (!p->known || p->number == PATH_NONE || tried & 1u << i ||
-		    !candidate_is_up(s, p->number) || !stall_may_take(p, now) ||
-		    (p == s->draining && p->number == s->active->number))
-			continue;
-		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0 || !stall_is_over(p, now)))
-			continue;
-		if (!best || path_is_better(p, best, &s->policy))
-			best = p;
-	}
-	return best;
-}
-
 /* Nothing said that the path is gone; it only does not answer. */
 static bool is_silence(enum reason evidence)
 {
 	return evidence == REASON_HEARTBEAT_TIMEOUT || evidence == REASON_CONSECUTIVE_DROP_EXCEEDED;
-}
-
-/* Worth leaving a path that still answers? Only for one that is warm and better by improvement_factor. */
-static bool improves(const struct session *s, const struct path *p)
-{
-	const struct path *a = s->active;
-	const uint64_t factor = s->policy.improvement_factor;
-
-	if (p == a || !path_is_warm(p, &s->policy))
-		return false;
-	if (a->loss_bad)
-		return path_loss_ppm(p) * factor / POLICY_PPM < a->loss_ppm;
-	return (uint64_t)p->srtt_us * factor / POLICY_PPM < (uint64_t)a->srtt_us;
-}
-
-uint32_t client_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
-{
-	const uint32_t budget = switch_budget(&s->policy, evidence, s->active->loss_ppm);
-	uint32_t ms = switch_limit_wait_ms(&s->limit, budget, now);
-
-	*why = REASON_SWITCH_RATE_LIMITED;
-	if (ms == 0) {
-		*why = REASON_COOLDOWN_ACTIVE;
-		ms = switch_limit_cooldown_ms(&s->limit, s->policy.switch_cooldown_ms, now);
-	}
-	return ms;
 }
 
 /* What keeps DATA from one port may let it pass from another: that is tried once. */
@@ -234,16 +88,16 @@ static bool may_renew(const struct session *s)
 static void recover(struct session *s, struct jv_time now)
 {
 	const enum reason evidence = s->instability;
-	const bool dead = !is_quality(evidence) && evidence != REASON_POLICY_FORCED;
-	struct path *p = choose(s, (uint16_t)(1u << s->active->slot), now);
+	const bool dead = !evidence_is_quality(evidence) && evidence != REASON_POLICY_FORCED;
+	struct path *p = jump_choose(s, (uint16_t)(1u << s->active->slot), now);
 	enum reason why;
 	uint32_t wait;
 
-	if (is_quality(evidence) && (!p || !improves(s, p)))
+	if (evidence_is_quality(evidence) && (!p || !jump_improves(s, p)))
 		return;
 	if (dead && (!p || !path_is_warm(p, &s->policy))) {
 		/* Nothing is known to be better than the same path from a new port. */
-		struct path *again = may_renew(s) ? client_open(s, s->active->number, now) : NULL;
+		struct path *again = may_renew(s) ? open_path(s, s->active->number, now) : NULL;
 
 		/* Perhaps a hole that ends: whoever answers first has the session. */
 		if (is_silence(evidence) && again)
@@ -254,25 +108,25 @@ static void recover(struct session *s, struct jv_time now)
 	}
 	if (!p)
 		return;
-	wait = client_forbidden_ms(s, evidence, &why, now);
+	wait = jump_forbidden_ms(s, evidence, &why, now);
 	if (wait > 0) {
 		trail_denied(s, why, p, wait, now);
 		s->jump.again = time_add_ms(now, wait);
 		if (why == REASON_SWITCH_RATE_LIMITED && s->state == STATE_VOLATILE)
-			session_event(s, EVENT_DEGRADE, REASON_SWITCH_RATE_LIMITED, now);
-		health_restart(s, now);
+			state_event(s, EVENT_DEGRADE, REASON_SWITCH_RATE_LIMITED, now);
+		due_restart(s, now);
 		return;
 	}
-	client_recover(s, p, evidence, switch_reason(evidence), dead, now);
+	jump_recover(s, p, evidence, evidence_reason(evidence), dead, now);
 }
 
 void client_path_dead(struct session *s, enum reason why, struct jv_time now)
 {
-	if (s->state == STATE_ATTACHED && !session_event(s, EVENT_INSTABILITY, why, now))
+	if (s->state == STATE_ATTACHED && !state_event(s, EVENT_INSTABILITY, why, now))
 		return;
 	if (s->state == STATE_VOLATILE)
 		recover(s, now);
-	client_ask_others(s, now);
+	standby_ask(s, now);
 }
 
 /* DEGRADED: a path has answered. */
@@ -284,7 +138,7 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 	enum reason denied;
 	uint32_t wait = 0;
 
-	if (p != s->active && is_quality(s->instability) && !improves(s, p))
+	if (p != s->active && evidence_is_quality(s->instability) && !jump_improves(s, p))
 		return;
 	if (p == s->active ? !stall_is_over(p, now) : !stall_may_take(p, now))
 		return;
@@ -292,11 +146,11 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 	if ((p != s->active || refused) && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
 		return;
 	if (p != s->active)
-		wait = client_forbidden_ms(s, s->instability, &denied, now);
+		wait = jump_forbidden_ms(s, s->instability, &denied, now);
 	if (wait > 0)
 		s->jump.again = time_add_ms(now, wait);
 	else
-		client_recover(s, p, s->instability, why, p != s->active, now);
+		jump_recover(s, p, s->instability, why, p != s->active, now);
 }
 
 /* VOLATILE: another path has answered. */
@@ -307,9 +161,9 @@ static void leave_volatile(struct session *s, struct path *p, struct jv_time now
 		return;
 	}
 	/* The same path from a new port: if a hole has just ended, the old port answers as well. */
-	ping_send(s->active, 0, now);
+	send_ping(s->active, 0, now);
 	s->jump.again = time_add_us(now, path_patience_us(s->active));
-	health_restart(s, now);
+	due_restart(s, now);
 }
 
 /* RECOVERING: the target has its answer, or another path has one and the target none. */
@@ -329,7 +183,7 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 	ladder_answered(s->engine->client, p->number, &p->route.remote);
 	grant_reset(&s->engine->client->candidate[p->number]);
 	s->engine->client->candidate[p->number].srtt_us = p->srtt_us;
-	if (!candidate_is_up(s, p->number) || !s->active)
+	if (!session_has_candidate(s, p->number) || !s->active)
 		return;
 	if (s->state == STATE_DEGRADED)
 		leave_degraded(s, p, now);
@@ -343,14 +197,14 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 static void jump_elsewhere(struct session *s, struct jv_time now)
 {
 	const uint32_t id = s->jump.id;
-	struct path *p = choose(s, s->jump.tried, now);
+	struct path *p = jump_choose(s, s->jump.tried, now);
 
 	if (!p) {
 		s->jump.tried = 0;
-		client_open(s, s->active->number, now);
+		open_path(s, s->active->number, now);
 		if (s->jump.id != id)
 			return; /* it was the target that was opened anew */
-		p = choose(s, (uint16_t)(1u << s->jump.slot), now);
+		p = jump_choose(s, (uint16_t)(1u << s->jump.slot), now);
 	}
 	jump_to(s, p ? p : &s->path[s->jump.slot], now);
 }
@@ -367,7 +221,7 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 		return;
 	}
 	if (s->state == STATE_DEGRADED) {
-		p = choose(s, 0, now);
+		p = jump_choose(s, 0, now);
 		if (p && path_is_warm(p, &s->policy))
 			leave_degraded(s, p, now);
 		return;
@@ -389,18 +243,18 @@ static void follow(struct session *s, struct path *p, uint32_t binding_version, 
 	struct path *left = s->active;
 
 	if (s->state == STATE_ATTACHED)
-		session_event(s, EVENT_INSTABILITY, REASON_PEER_REPORTED, now);
+		state_event(s, EVENT_INSTABILITY, REASON_PEER_REPORTED, now);
 	if (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED)
-		session_event(s, EVENT_SWITCH_START, REASON_DEAD_TRANSPORT_RECOVERY, now);
+		state_event(s, EVENT_SWITCH_START, REASON_DEAD_TRANSPORT_RECOVERY, now);
 	do
-		session_bind(s, p, binding_version != s->binding_version, now);
+		state_bind(s, p, binding_version != s->binding_version, now);
 	while (binding_version != s->binding_version);
-	client_switched(s, left, now);
-	session_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
+	comfort_switched(s, left, now);
+	state_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left->number, p, now);
 	jump_ends(s, REASON_NONE, 0);
-	ping_send(p, 0, now);
-	health_restart(s, now);
+	send_ping(p, 0, now);
+	due_restart(s, now);
 }
 
 void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
@@ -442,11 +296,11 @@ static void jump_fails(struct session *s, enum reason denied, uint32_t retry_aft
 		why = denied;
 	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, &s->path[s->jump.slot], now);
 	jump_ends(s, denied, retry_after_ms);
-	session_event(s, EVENT_REATTACH_FAIL, why, now);
+	state_event(s, EVENT_REATTACH_FAIL, why, now);
 	if (retry_after_ms > 0)
 		s->jump.again = time_add_ms(now, retry_after_ms);
-	health_suspect(s, now);
-	client_ask_others(s, now);
+	send_suspect(s, now);
+	standby_ask(s, now);
 }
 
 void client_target_lost(struct session *s, uint8_t number, struct jv_time now)
@@ -454,7 +308,7 @@ void client_target_lost(struct session *s, uint8_t number, struct jv_time now)
 	if (s->state != STATE_RECOVERING)
 		return;
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
-		if (n != number && candidate_is_up(s, n) && s->jump.dead) {
+		if (n != number && session_has_candidate(s, n) && s->jump.dead) {
 			jump_elsewhere(s, now);
 			return;
 		}
@@ -502,7 +356,7 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		return;
 	}
 	s->jump.denied = why;
-	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump.dead && choose(s, s->jump.tried, now)) {
+	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump.dead && jump_choose(s, s->jump.tried, now)) {
 		jump_elsewhere(s, now);
 		return;
 	}
@@ -510,7 +364,7 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 	    (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
 		s->jump.tries = 0;
 		s->jump.again = time_add_ms(now, ms);
-		health_restart(s, now);
+		due_restart(s, now);
 		return;
 	}
 	jump_fails(s, why, ms, now);
@@ -526,8 +380,9 @@ void client_deadline(struct session *s, struct jv_time now)
 	}
 	if (s->state != STATE_VOLATILE)
 		return;
-	why = is_quality(s->instability) ? REASON_VOLATILE_PERSISTED : REASON_NO_CANDIDATE_TRANSPORTS;
-	if (choose(s, (uint16_t)(1u << s->active->slot), now))
+	why = evidence_is_quality(s->instability) ? REASON_VOLATILE_PERSISTED
+						  : REASON_NO_CANDIDATE_TRANSPORTS;
+	if (jump_choose(s, (uint16_t)(1u << s->active->slot), now))
 		why = REASON_VOLATILE_PERSISTED;
-	session_event(s, EVENT_DEGRADE, why, now);
+	state_event(s, EVENT_DEGRADE, why, now);
 }

@@ -5,10 +5,12 @@
 #pragma once
 
 #include "base/lpm.h"
+#include "proto/frame.h"
 #include "proto/noise.h"
 #include "session/engine_state.h"
 #include "session/fault.h"
-#include "session/session.h"
+#include "session/travel.h"
+#include "session/wheel.h"
 
 /* Client: a HELLO that may yet be welcomed. */
 struct greeting {

@@ -17,19 +17,11 @@
 #include "base/wire.h"
 #include "proto/cookie.h"
 #include "session/client_state.h"
-#include "session/failover.h"
 #include "session/job.h"
-#include "session/keys.h"
 #include "session/ladder.h"
-#include "session/path.h"
-#include "session/session.h"
-#include "session/trail.h"
-#include "session/transmit.h"
 #include "session/wheel.h"
 
-#define YOUNG_MS 10000         /* a session that ends before this makes the next one wait */
 #define SAME_SOCKET 3          /* HELLOs from one local port before a fresh one is tried */
-#define CONSUMING_MAX 4        /* WELCOMEs being opened for one HELLO */
 #define HEAD_START_MS 250      /* RFC 8305 has as much between two attempts */
 #define HEAD_START_MAX_MS 1000 /* for a path that is known to be long */
 #define CHANCES 2              /* HELLOs that the preferred candidate has before others count */
@@ -99,7 +91,7 @@ static void attempt_close(struct engine *e, struct attempt *a)
 	crypto_wipe(a, sizeof(*a));
 }
 
-static void connect_leave(struct engine *e)
+void connect_leave(struct engine *e)
 {
 	struct waiting *w = &e->client->waiting;
 
@@ -151,8 +143,7 @@ static void give_chance(struct client *c, struct jv_time now)
 	c->chance = time_is_never(c->chance) ? until : time_max(c->chance, until);
 }
 
-/* May the preferred one still answer to what it was called with at the beginning? */
-static bool has_chance(const struct client *c, struct jv_time now)
+bool connect_has_chance(const struct client *c, struct jv_time now)
 {
 	return c->candidate[c->preferred].up && !time_is_never(c->chance) && time_before(now, c->chance);
 }
@@ -216,7 +207,7 @@ static const struct endpoint *whom_to_call(struct engine *e, uint8_t *number, st
 		*next = time_add_ms(now, backoff_ms(e, c->tries));
 		return remote;
 	}
-	if (c->chances > 0 && has_chance(c, now)) {
+	if (c->chances > 0 && connect_has_chance(c, now)) {
 		*next = c->chance;
 		return NULL;
 	}
@@ -261,8 +252,8 @@ static bool attempt_open(struct engine *e, struct attempt *a, uint8_t number, co
 	return a->open;
 }
 
-static struct job *job_start(struct engine *e, enum job_kind kind, const struct attempt *a, uint32_t serial,
-			     struct jv_time now)
+struct job *connect_job(struct engine *e, enum job_kind kind, const struct attempt *a, uint32_t serial,
+			struct jv_time now)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -308,7 +299,7 @@ static void hello_start(struct engine *e, struct attempt *a, struct jv_time now)
 	struct job *j;
 
 	a->serial = ++e->client->next_serial;
-	j = job_start(e, JOB_HELLO_CREATE, a, a->serial, now);
+	j = connect_job(e, JOB_HELLO_CREATE, a, a->serial, now);
 	if (!j)
 		return;
 	a->busy = true;
@@ -368,7 +359,7 @@ void connect_candidate(struct engine *e, bool quiet, struct jv_time now)
 	timer_start_earlier(&e->wheel, &c->retry, at);
 }
 
-static void hello_send(struct engine *e, struct attempt *a, struct job *j, struct jv_time now)
+void connect_hello_send(struct engine *e, struct attempt *a, struct job *j, struct jv_time now)
 {
 	struct greeting *g = &a->greeting[a->greetings];
 	struct called *called;
@@ -398,8 +389,7 @@ static struct attempt *attempt_of(struct client *c, uint32_t socket)
 	return NULL;
 }
 
-/* An answer that none of our HELLOs asked for, or that does not open. */
-static void strange_answer(struct engine *e, uint32_t socket)
+void connect_strange(struct engine *e, uint32_t socket)
 {
 	const struct attempt *a = attempt_of(e->client, socket);
 
@@ -416,9 +406,8 @@ void connect_error(struct engine *e, uint32_t socket, int error)
 		e->client->candidate[a->number].called.error = error;
 }
 
-/* The HELLO that a WELCOME or COOKIE with this handshake id answers, or NULL. */
-static struct greeting *find_greeting(struct client *c, const struct route *from, const uint8_t id[8],
-				      struct attempt **attempt)
+struct greeting *connect_find(struct client *c, const struct route *from, const uint8_t id[8],
+			      struct attempt **attempt)
 {
 	struct attempt *a = attempt_of(c, from->socket);
 
@@ -432,37 +421,12 @@ static struct greeting *find_greeting(struct client *c, const struct route *from
 	return NULL;
 }
 
-/* The one that a job was about, unless it is forgotten. */
-static struct greeting *greeting_of(struct attempt *a, const struct job *j)
+struct greeting *connect_greeting_of(struct attempt *a, const struct job *j)
 {
 	for (unsigned int n = 0; n < GREETINGS_MAX; n++)
 		if (a->greeting[n].out && a->greeting[n].serial == j->serial)
 			return &a->greeting[n];
 	return NULL;
-}
-
-void connect_welcome(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		     struct jv_time now)
-{
-	const struct packet_welcome *w = (const struct packet_welcome *)datagram;
-	struct greeting *g = NULL;
-	struct attempt *a;
-	struct job *j;
-
-	if (len == sizeof(*w))
-		g = find_greeting(e->client, from, w->handshake_id, &a);
-	if (g && (g->consuming >= CONSUMING_MAX || w->suite != g->noise.suite))
-		g = NULL;
-	j = g ? job_start(e, JOB_WELCOME_CONSUME, a, g->serial, now) : NULL;
-	if (!j) {
-		strange_answer(e, from->socket);
-		return;
-	}
-	g->consuming++;
-	j->noise = g->noise;
-	j->from = *from;
-	memcpy(&j->welcome, datagram, sizeof(j->welcome));
-	e->io.job(e->ctx, j);
 }
 
 void connect_cookie(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
@@ -474,11 +438,11 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 
 	if (len == sizeof(c)) {
 		memcpy(&c, datagram, sizeof(c));
-		g = find_greeting(e->client, from, c.handshake_id, &a);
+		g = connect_find(e->client, from, c.handshake_id, &a);
 	}
 	/* One HELLO per cookie: whoever sends more of them gets no more out of us. */
 	if (!g || a->has_cookie || !cookie_consume(e->cookie_keys, &c, g->mac1, a->cookie)) {
-		strange_answer(e, from->socket);
+		connect_strange(e, from->socket);
 		return;
 	}
 	a->has_cookie = true;
@@ -486,141 +450,4 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 	if (a->number == e->client->preferred)
 		give_chance(e->client, now);
 	hello_start(e, a, now);
-}
-
-/* A session from a WELCOME; NULL when it does not make sense or memory is short. */
-static struct session *session_birth(struct engine *e, const struct welcome *w,
-				     const struct noise_split *split, struct jv_time now)
-{
-	struct session *s = session_new(e, &w->policy, w->locators, now);
-
-	if (!s)
-		return NULL;
-	memcpy(s->id, w->session_id, sizeof(s->id));
-	s->peer_name = "server";
-	s->mtu = w->mtu;
-	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
-	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
-	keys_start(&s->keys, &e->key_store, true, w->suite, split, w->policy.replay_window);
-	for (uint8_t i = 0; i < w->locators; i++)
-		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
-	if (s->path[0].issued)
-		return s;
-	/* Slot 0 is for the path of the handshake: without it there is nothing to confirm on. */
-	session_end(s, REASON_HANDSHAKE_TIMEOUT, now);
-	return NULL;
-}
-
-/* When it may be taken, for those that have to go before it. */
-static struct jv_time release(struct client *c, int64_t rtt_us, struct jv_time now)
-{
-	const struct waiting *w = &c->waiting;
-	const struct jv_time most = time_add_ms(now, w->w.policy.handshake_timeout_ms / 2);
-
-	if (c->failover.on)
-		return failover_release(c, rtt_us, now);
-	return w->number != c->preferred && has_chance(c, now) ? time_min(c->chance, most) : now;
-}
-
-void connect_waited(struct timer *t, struct jv_time now)
-{
-	struct client *c = container_of(t, struct client, waiting.due);
-
-	if (c->waiting.on && failover_may_take(c, now))
-		connect_take(c->engine, now);
-}
-
-/* The path that was welcomed is slot 0, with the socket the HELLO left by. */
-void connect_take(struct engine *e, struct jv_time now)
-{
-	struct waiting *w = &e->client->waiting;
-	struct session *s = session_birth(e, &w->w, &w->split, now);
-	struct path *p;
-
-	if (!s) {
-		connect_leave(e);
-		e->counters.n[COUNT_WELCOME_BAD]++;
-		return;
-	}
-	p = &s->path[0];
-	p->number = w->number;
-	p->route = w->route;
-	p->known = p->proven = true;
-	w->on = false;
-	connect_stop(e);
-	e->client->next = s;
-	ping_send(p, 0, now);
-	timer_start(&e->wheel, &s->health, time_add_us(now, path_patience_us(p)));
-}
-
-static void welcomed(struct engine *e, struct attempt *a, const struct greeting *g, const struct job *j,
-		     struct jv_time now)
-{
-	struct client *c = e->client;
-	struct waiting *w = &c->waiting;
-	struct welcome said;
-	struct jv_time at;
-
-	/* Before one that waits goes the preferred one alone. */
-	if (w->on && (c->failover.on || a->number != c->preferred))
-		return;
-	if (!welcome_read(j->payload, sizeof(j->payload), &said)) {
-		strange_answer(e, a->socket);
-		return;
-	}
-	connect_leave(e);
-	w->w = said;
-	w->on = true;
-	w->number = a->number;
-	w->route = g->route;
-	w->split = j->split;
-	a->open = false;
-	at = release(c, time_diff_us(now, g->sent), now);
-	if (time_before(now, at))
-		timer_start(&e->wheel, &w->due, at);
-	else
-		connect_take(e, now);
-}
-
-void connect_job_done(struct engine *e, struct job *j, struct jv_time now)
-{
-	struct attempt *a = &e->client->attempt[j->attempt];
-	struct greeting *g = greeting_of(a, j);
-
-	/* Given up or begun anew meanwhile? */
-	if (!e->client->connecting)
-		goto out;
-	if (j->kind == JOB_HELLO_CREATE) {
-		if (a->serial != j->serial)
-			goto out;
-		a->busy = false;
-		if (j->ok)
-			hello_send(e, a, j, now);
-	} else if (g) {
-		g->consuming--;
-		if (j->ok)
-			welcomed(e, a, g, j, now);
-		else
-			strange_answer(e, a->socket);
-	}
-out:
-	job_free(j);
-}
-
-void client_ended(struct session *s, struct jv_time now)
-{
-	struct engine *e = s->engine;
-	struct client *c = e->client;
-	const bool was_next = c->next == s, was_session = c->session == s;
-
-	if (was_session) {
-		c->session = NULL;
-		failover_ends(c, now);
-	}
-	if (was_next)
-		c->next = NULL;
-	if (c->next || (!was_next && !was_session) || (c->session && !was_next))
-		return;
-	c->young = time_since_ms(now, s->born) < YOUNG_MS ? c->young + 1 : 0;
-	connect_start(e, now);
 }

@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "session/accept.h"
-#include "session/candidate.h"
 #include "session/client.h"
 #include "session/client_state.h"
-#include "session/comfort.h"
+#include "session/end.h"
 #include "session/failover.h"
 #include "session/health.h"
+#include "session/learn.h"
+#include "session/order.h"
 #include "session/passage.h"
 #include "session/path.h"
 #include "session/pmtu.h"
@@ -17,11 +18,13 @@
 #include "session/rekey.h"
 #include "session/rescue.h"
 #include "session/runs.h"
+#include "session/send.h"
 #include "session/server.h"
 #include "session/session.h"
 #include "session/stall.h"
 #include "session/trail.h"
-#include "session/transmit.h"
+#include "session/uplink.h"
+#include "session/welcome.h"
 
 /* Does a client name one path in the whole packet? (A server's JUMP names the one it wishes for.) */
 static bool same_number(uint8_t *number, uint8_t told)
@@ -66,16 +69,26 @@ static void peer_reported(struct session *s, struct jv_time now)
 	struct path *a = s->active;
 
 	if (a->unanswered == 0 && stall_likely(a) != 0)
-		stall_found(a, stall_likely(a), now);
+		health_stalled(a, stall_likely(a), now);
 	else
 		client_path_dead(s, REASON_PEER_REPORTED, now);
+}
+
+/* Does DATA pass, as the peer's report tells? */
+static void judge_stall(struct path *p, const struct path_report *report, struct jv_time asked,
+			struct jv_time now)
+{
+	const unsigned int ways = stall_reported(p, report, asked, now);
+
+	if (ways != 0)
+		health_stalled(p, ways, now);
 }
 
 static void ping_received(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct frame pong = { .type = FRAME_PONG };
-	struct control c;
+	struct control_packet c;
 
 	session_age_sample(s, f->ping.age_us, -1, now);
 	path_reported(p, &f->ping.report, now);
@@ -87,12 +100,12 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	pong.pong.echo_us = f->ping.age_us;
 	pong.pong.age_us = session_age_us(s, now);
 	pong.pong.binding_version = s->binding_version;
-	path_report_now(p, &pong.pong.report);
-	control_begin(&c);
+	send_report(p, &pong.pong.report);
+	send_begin(&c);
 	frame_write(&c.w, &pong);
 	if (!s->engine->client)
 		proof_ask(p, &c, now);
-	control_send(&c, p, NULL, now);
+	send_control(&c, p, NULL, now);
 	if (p == s->active)
 		health_asked(s, now);
 
@@ -101,7 +114,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
 		 !session_is_stale(s, f->ping.age_us, now) && !was_asleep(s, f->ping.age_us, now))
 		peer_reported(s, now);
-	stall_reported(p, &f->ping.report, TIME_NEVER, now);
+	judge_stall(p, &f->ping.report, TIME_NEVER, now);
 }
 
 /*
@@ -140,7 +153,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	path_latency_sample(p, rtt, &s->policy, now);
 	session_age_sample(s, f->pong.age_us, rtt, now);
 	path_reported(p, &f->pong.report, now);
-	stall_reported(p, &f->pong.report, time_add_us(s->born, (int64_t)f->pong.echo_us), now);
+	judge_stall(p, &f->pong.report, time_add_us(s->born, (int64_t)f->pong.echo_us), now);
 	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
 		rescue_arrived(s, f->pong.report.epoch, f->pong.report.highest);
 		rescue_unreported(s, now);
@@ -175,12 +188,12 @@ static void closed(struct session *s, enum reason why, struct jv_time now)
 	struct client *c = s->engine->client;
 
 	if (c && c->session == s && c->next && why == REASON_SUPERSEDED) {
-		failover_decided(c);
-		ping_send(&c->next->path[0], 0, now);
+		failover_stop(c); /* whatever is heard of the old session from now on, it is over */
+		send_ping(&c->next->path[0], 0, now);
 		return;
 	}
 	s->closing = true;
-	session_end(s, why == REASON_SUPERSEDED ? REASON_SUPERSEDED : REASON_PEER_CLOSED, now);
+	end_session(s, why == REASON_SUPERSEDED ? REASON_SUPERSEDED : REASON_PEER_CLOSED, now);
 }
 
 static void challenged(struct path *p, const struct frame *f, struct jv_time now)
@@ -190,7 +203,7 @@ static void challenged(struct path *p, const struct frame *f, struct jv_time now
 	if (p->ignored < UINT8_MAX)
 		p->ignored++; /* until a PONG comes without one */
 	memcpy(answer.path_probe.nonce, f->path_probe.nonce, sizeof(answer.path_probe.nonce));
-	control_frame(p, &answer, now);
+	send_frame(p, &answer, now);
 }
 
 /* What a server never sends, or a client never does, is not an error of the packet but is not acted on
@@ -199,7 +212,7 @@ static void client_frame(struct path *p, const struct frame *f, struct jv_time n
 {
 	switch (f->type) {
 	case FRAME_JUMP:
-		client_jump_asked(p, f, now);
+		order_asked(p, f, now);
 		break;
 	case FRAME_JUMP_ACK:
 		client_jump_ack(p, f, now);
@@ -211,10 +224,10 @@ static void client_frame(struct path *p, const struct frame *f, struct jv_time n
 		challenged(p, f, now);
 		break;
 	case FRAME_LOCATORS:
-		client_locators(p->session, f, now);
+		uplink_locators(p->session, f, now);
 		break;
 	case FRAME_POLICY:
-		client_policy(p->session, f, now);
+		uplink_policy(p->session, f, now);
 		break;
 	default:
 		p->session->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
@@ -228,7 +241,7 @@ static void server_frame(struct path *p, const struct route *from, const struct 
 		server_jump(p, from, f, now);
 		break;
 	case FRAME_PATH_RESPONSE:
-		proof_answered(p, from, f->path_probe.nonce, now);
+		learn_answered(p, from, f->path_probe.nonce, now);
 		break;
 	default:
 		p->session->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
@@ -255,7 +268,8 @@ static void frame_received(struct path *p, const struct route *from, const struc
 		pmtu_probed(p, f, now);
 		break;
 	case FRAME_PROBE_ACK:
-		pmtu_acked(p, f, now);
+		if (pmtu_acked(p, f, now) == PMTU_LOSS)
+			health_ponged(p->session, p, true, now);
 		break;
 	case FRAME_CLOSE:
 		closed(p->session, f->close.reason, now);
@@ -292,7 +306,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 		return;
 	}
 	s->engine->counters.n[COUNT_RX_CONTROL]++;
-	if (!s->engine->client && !proof_heard(p, from, number, wire_len, newest, now))
+	if (!s->engine->client && !learn_heard(p, from, number, wire_len, newest, now))
 		return;
 	if (s->engine->client)
 		asked_on(p, wire_len, seen);
@@ -303,6 +317,6 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 	if (s->state == STATE_BIRTH && s->engine->client)
 		client_attached(s, p, now);
 	else if (s->state != STATE_TERMINATED && s->engine->client)
-		failover_heard(s, now);
+		welcome_old_heard(s, now);
 	p->stray = false;
 }

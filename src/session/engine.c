@@ -1,34 +1,42 @@
+/*
+ * The inputs of an engine, by type and role: each begins with engine_input(), which frees what has ended in the one before
+ * and sees to what was due while the machine slept. Everything below works for the input that is being dealt with.
+ */
 #include "session/engine.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "jumpvpn/locator.h"
-#include "proto/carry.h"
 #include "proto/cookie.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
 #include "session/accept.h"
 #include "session/admit.h"
 #include "session/client_state.h"
-#include "session/comfort.h"
 #include "session/connect.h"
+#include "session/end.h"
 #include "session/failover.h"
-#include "session/health.h"
+#include "session/fire.h"
 #include "session/info.h"
 #include "session/inside.h"
 #include "session/job.h"
 #include "session/keys.h"
 #include "session/ladder.h"
+#include "session/life.h"
 #include "session/limit.h"
+#include "session/order.h"
+#include "session/outbound.h"
 #include "session/receive.h"
 #include "session/rekey.h"
+#include "session/reload.h"
 #include "session/reset.h"
 #include "session/server.h"
 #include "session/session.h"
 #include "session/table.h"
 #include "session/trail.h"
-#include "session/transmit.h"
+#include "session/uplink.h"
+#include "session/welcome.h"
 #include "session/wheel.h"
 
 #define RESET_PER_SECOND 2 /* for one locator */
@@ -100,9 +108,10 @@ static bool client_new(struct engine *e, struct jv_time now)
 	c->coming = calloc(items, sizeof(c->coming[0]));
 	c->accepted = calloc(items, sizeof(c->accepted[0]));
 	ladder_init(c);
+	timer_init(&c->settle, uplink_settle);
 	timer_init(&c->retry, connect_retry);
 	timer_init(&c->complain, connect_complain);
-	timer_init(&c->waiting.due, connect_waited);
+	timer_init(&c->waiting.due, welcome_waited);
 	failover_init(c);
 	return c->items && c->coming && c->accepted;
 }
@@ -123,6 +132,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->hardware_aes = setup->hardware_aes;
 	e->max_sessions = setup->max_sessions;
 	wheel_init(&e->wheel, now);
+	e->fires = &fire_timers;
 	e->last_input = now;
 	list_init(&e->sessions);
 	list_init(&e->late);
@@ -164,7 +174,7 @@ void engine_free(struct engine *e)
 		return;
 	sessions_drop(e, &e->sessions);
 	sessions_drop(e, &e->late);
-	session_reap(e);
+	life_reap(e);
 	if (e->client) {
 		free(e->client->items);
 		free(e->client->coming);
@@ -218,13 +228,13 @@ void engine_input(struct engine *e, struct jv_time now)
 {
 	const bool leapt = time_diff_us(now, e->last_input) > SLEPT_US;
 
-	session_reap(e);
+	life_reap(e);
 	note_lateness(e, now);
 	e->last_input = now;
 	if (!leapt || time_diff_us(now, wheel_next(&e->wheel)) <= SLEPT_US)
 		return;
 	e->woke = now;
-	health_woke(e, now);
+	fire_woke(e, now);
 }
 
 /* --- packets --- */
@@ -234,13 +244,13 @@ static void client_datagram(struct engine *e, enum packet_type type, const struc
 {
 	switch (type) {
 	case PACKET_WELCOME:
-		connect_welcome(e, from, datagram, len, now);
+		welcome_received(e, from, datagram, len, now);
 		break;
 	case PACKET_COOKIE:
 		connect_cookie(e, from, datagram, len, now);
 		break;
 	case PACKET_RESET:
-		connect_reset(e, from, datagram, len, now);
+		reset_received(e, from, datagram, len, now);
 		break;
 	default:
 		e->counters.n[COUNT_DROP_UNEXPECTED]++;
@@ -261,7 +271,7 @@ static void datagram_received(struct engine *e, struct reception *r, uint8_t *da
 	else if (e->client)
 		client_datagram(e, type, r->from, datagram, len, r->now);
 	else if (type == PACKET_HELLO)
-		accept_hello(e, r->from, datagram, len, r->now);
+		admit_hello(e, r->from, datagram, len, r->now);
 	else
 		e->counters.n[COUNT_DROP_UNEXPECTED]++;
 }
@@ -307,177 +317,21 @@ uint32_t engine_inner_home(const struct engine *e, const uint8_t *packet, size_t
 	return peer == LPM_NONE ? e->worker : e->config->peers[peer].home % e->workers;
 }
 
-/*
- * The packet's destination answers for itself: a client has no address of its own to speak from, and what comes out of
- * a tunnel device from an address of this machine, the kernel takes for forged.
- */
-static void unreachable(struct engine *e, const uint8_t *packet, size_t len, const struct inner *in,
-			enum inner_unreachable why, uint16_t mtu, struct jv_time now)
+void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
 {
-	uint8_t out[INNER_ICMP_MAX];
-	size_t n;
-
-	if (in->dst.b[0] == 0xff || !source_limit_take(e->icmp_limit, &in->src, now))
-		return;
-	n = inner_unreachable(out, packet, len, why, &in->dst, mtu);
-	if (n == 0)
-		return;
-	e->counters.n[COUNT_ICMP_SENT]++;
-	e->io.deliver(e->ctx, out, n);
-}
-
-/* The session that an inner packet belongs to, or NULL with the reason. */
-static struct session *owner(struct engine *e, const struct inner *in, enum counter *drop)
-{
-	uint32_t peer;
-
-	*drop = COUNT_DROP_NO_SESSION;
-	if (e->client)
-		return e->client->session;
-	peer = config_owner(e->config, &in->dst);
-	if (peer == LPM_NONE) {
-		*drop = COUNT_DROP_NO_OWNER;
-		return NULL;
-	}
-	return e->by_peer[peer];
+	engine_input(e, now);
+	outbound_packet(e, packet, len, now);
 }
 
 size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t len)
 {
-	struct session *s = NULL;
-	struct inner in;
-	uint32_t peer;
-
-	if (e->client) {
-		s = e->client->session;
-	} else if (inner_parse(packet, len, &in)) {
-		peer = config_owner(e->config, &in.dst);
-		s = peer == LPM_NONE ? NULL : e->by_peer[peer];
-	}
-	return s ? session_fits(s) : PROTO_MTU_MAX;
-}
-
-static void transmit_one(struct session *s, const uint8_t *packet, size_t len, const struct inner *in,
-			 struct jv_time now)
-{
-	struct outgoing o;
-
-	transmit_begin(&o, s, len, in->tos & SEND_ECN, now);
-	transmit(&o, packet, len);
-}
-
-/*
- * Within the tunnel's MTU, but not the path's. Who may be told is told; what may be fragmented is; an IPv6 packet that
- * every link must take goes as it is, for the network to fragment the outer packet if it can.
- */
-static void too_large(struct engine *e, struct session *s, uint8_t *packet, size_t len,
-		      const struct inner *in, struct jv_time now)
-{
-	const size_t fits = session_fits(s);
-	const bool v4 = ip_is_v4(&in->src);
-	uint8_t *out = e->room + PROTO_HEADER_LEN;
-	size_t at = 0, n;
-
-	if (carry_may_fragment(packet, len, fits)) {
-		e->counters.n[COUNT_FRAGMENTED]++;
-		while ((n = carry_fragment(out, packet, len, fits, &at)) > 0)
-			transmit_one(s, out, n, in, now);
-	} else if (!v4 && len <= INNER_V6_LEAST) {
-		transmit_one(s, packet, len, in, now);
-	} else {
-		e->counters.n[COUNT_DROP_TOO_BIG]++;
-		unreachable(e, packet, len, in, INNER_TOO_BIG,
-			    (uint16_t)(!v4 && fits < INNER_V6_LEAST ? INNER_V6_LEAST : fits), now);
-	}
-}
-
-/* Multicast that no peer has asked for, or the broadcast address of a network of ours: nobody's fault. */
-static bool is_for_all(const struct config *c, const struct ip *dst)
-{
-	if (ip_is_v4(dst) ? (dst->b[12] & 0xf0) == 0xe0 : dst->b[0] == 0xff)
-		return true;
-	for (size_t i = 0; i < c->tunnel.naddresses; i++)
-		if (prefix_is_broadcast(&c->tunnel.addresses[i], dst))
-			return true;
-	return false;
-}
-
-static void inner_received(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
-{
-	enum counter drop = COUNT_DROP_BAD_INNER;
-	struct session *s;
-	struct inner in;
-
-	if (!inner_parse(packet, len, &in)) {
-		e->counters.n[drop]++;
-		return;
-	}
-	if (in.link) {
-		e->counters.n[COUNT_LINK_CHATTER]++;
-		return;
-	}
-	s = owner(e, &in, &drop);
-	if (!s && drop == COUNT_DROP_NO_OWNER && is_for_all(e->config, &in.dst)) {
-		e->counters.n[COUNT_LINK_CHATTER]++;
-		return;
-	}
-	if (!s) {
-		e->counters.n[drop]++;
-		if (!e->client)
-			unreachable(e, packet, len, &in,
-				    drop == COUNT_DROP_NO_OWNER ? INNER_NO_ROUTE : INNER_HOST_DOWN, 0, now);
-		return;
-	}
-	if (len > s->mtu) {
-		e->counters.n[COUNT_DROP_TOO_BIG]++;
-		unreachable(e, packet, len, &in, INNER_TOO_BIG, s->mtu, now);
-		return;
-	}
-	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, session_fits(s)))
-		e->counters.n[COUNT_MSS_CLAMPED]++;
-	if (len > session_fits(s))
-		too_large(e, s, packet, len, &in, now);
-	else
-		transmit_one(s, packet, len, &in, now);
-}
-
-void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now)
-{
-	engine_input(e, now);
-	inner_received(e, packet, len, now);
-}
-
-/* The session of those that need nothing but to be sealed: what holds for the first holds for all. */
-static struct session *straight(struct engine *e, const uint8_t *packet, size_t len, struct inner *in)
-{
-	enum counter drop;
-	struct session *s;
-
-	if (!inner_parse(packet, len, in) || in->link || carry_is_syn(packet, len))
-		return NULL;
-	s = owner(e, in, &drop);
-	return s && len <= s->mtu && len <= session_fits(s) ? s : NULL;
+	return outbound_fits(e, packet, len);
 }
 
 void engine_inner_run(struct engine *e, struct inner_run *r, struct jv_time now)
 {
-	size_t len;
-	uint8_t *packet = r->next(r, &len);
-	struct session *s = NULL;
-	struct outgoing o;
-	struct inner in;
-
 	engine_input(e, now);
-	if (packet)
-		s = straight(e, packet, len, &in);
-	if (s)
-		transmit_begin(&o, s, len, in.tos & SEND_ECN, now);
-	for (; packet; packet = r->next(r, &len)) {
-		if (s)
-			transmit(&o, packet, len);
-		else
-			inner_received(e, packet, len, now);
-	}
+	outbound_run(e, r, now);
 }
 
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
@@ -498,7 +352,7 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 		break;
 	case JOB_HELLO_CREATE:
 	case JOB_WELCOME_CONSUME:
-		connect_job_done(e, j, now);
+		welcome_job_done(e, j, now);
 		break;
 	case JOB_REKEY_PUBLIC:
 	case JOB_REKEY_SHARED:
@@ -539,7 +393,7 @@ void engine_configure(struct engine *e, const struct config *config, struct engi
 		engine_net_again(e);
 		return;
 	}
-	server_configure(e, old, config, peers, now);
+	reload_server(e, old, config, peers, now);
 }
 
 void engine_shutdown(struct engine *e, struct jv_time now)
@@ -556,12 +410,12 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 	list_for_each_safe(pos, tmp, &e->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
-		session_end(s,
+		end_session(s,
 			    s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_OPERATOR_TERMINATED,
 			    now);
 	}
 	while (!list_is_empty(&e->late))
-		session_forget(container_of(e->late.next, struct session, node));
+		life_forget(container_of(e->late.next, struct session, node));
 	if (!e->client)
 		trail_unattached_all(e, now);
 }
@@ -589,7 +443,7 @@ void engine_jump(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], uint8
 	if (!s)
 		e->io.jump_done(e->ctx, token, REASON_UNKNOWN_SESSION, 0);
 	else if (e->client)
-		client_order(s, number, token, now);
+		order_jump(s, number, token, now);
 	else
 		server_order(s, number, token, now);
 }
@@ -602,7 +456,7 @@ bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], 
 	s = find_session(e, id);
 	if (!s || s->state == STATE_BIRTH)
 		return false;
-	session_end(s, REASON_OPERATOR_TERMINATED, now);
+	end_session(s, REASON_OPERATOR_TERMINATED, now);
 	return true;
 }
 
@@ -623,45 +477,11 @@ size_t engine_session_count(const struct engine *e)
 	return e->nsessions + (e->client && e->nsessions == 0 ? 1 : 0);
 }
 
-static void called_info(const struct called *called, struct path_info *out)
-{
-	out->calling = true;
-	out->sent = called->hellos;
-	out->received = (uint64_t)called->cookies + called->strange;
-	out->cookies = called->cookies;
-	out->strange = called->strange;
-	out->error = called->error;
-	if (called->hellos > 0)
-		out->remote = called->remote;
-}
-
-static void connecting_info(const struct client *c, struct session_info *out, struct jv_time now)
-{
-	memset(out, 0, sizeof(*out));
-	out->doing = DOING_CONNECTING;
-	out->active = INFO_NO_PATH;
-	out->since_ms = time_since_ms(now, c->connecting_since);
-	out->deadline_ms = out->lifetime_left_ms = UINT64_MAX;
-	out->last_authentic_rx_ms = out->since_switch_ms = out->next_ms = UINT64_MAX;
-	if (timer_is_running(&c->retry))
-		out->next_ms = time_since_ms(timer_due(&c->retry), now);
-	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++) {
-		struct path_info *p = &out->path[out->npaths];
-
-		if (!candidate_info(&c->candidate[i], c->candidate[i].fault, p))
-			continue;
-		if (c->candidate[i].up)
-			p->use = PATH_UNPROVEN;
-		called_info(&c->candidate[i].called, p);
-		out->npaths++;
-	}
-}
-
 bool engine_connecting(const struct engine *e, struct session_info *out, struct jv_time now)
 {
 	if (!e->client || !e->client->connecting)
 		return false;
-	connecting_info(e->client, out, now);
+	info_connecting(e->client, out, now);
 	return true;
 }
 
@@ -676,11 +496,70 @@ size_t engine_info(struct engine *e, struct session_info *out, size_t max, struc
 	struct list *pos;
 	size_t n = 0;
 
-	session_reap(e);
+	life_reap(e);
 	list_for_each(pos, &e->sessions)
 		if (n < max)
-			session_info(container_of(pos, struct session, node), &out[n++], now);
+			info_session(container_of(pos, struct session, node), &out[n++], now);
 	if (e->client && n == 0 && max > 0)
-		connecting_info(e->client, &out[n++], now);
+		info_connecting(e->client, &out[n++], now);
 	return n;
+}
+
+void engine_cloned(struct engine *e, struct jv_time now)
+{
+	struct list *pos, *tmp;
+
+	engine_input(e, now);
+	if (e->client)
+		connect_stop(e); /* both would have the keys that a WELCOME to a HELLO of before brings */
+	list_for_each_safe(pos, tmp, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		s->closing = true; /* a CLOSE would be sealed like something else, elsewhere */
+		end_session(s, s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_MACHINE_CLONED,
+			    now);
+	}
+	while (!list_is_empty(&e->late))
+		life_forget(container_of(e->late.next, struct session, node));
+	if (e->client)
+		connect_start(e, now);
+}
+
+void engine_net_again(struct engine *e)
+{
+	if (e->client && e->client->session)
+		inside_set_up(e->client);
+}
+
+/* --- candidate paths of a client --- */
+
+void engine_candidate_known(struct engine *e, const struct candidate *c, enum path_fault fault,
+			    struct jv_time now)
+{
+	engine_input(e, now);
+	uplink_known(e, c, fault);
+}
+
+void engine_candidate_forgotten(struct engine *e, uint8_t number, struct jv_time now)
+{
+	engine_input(e, now);
+	uplink_forgotten(e, number);
+}
+
+void engine_candidate_up(struct engine *e, const struct candidate *c, struct jv_time now)
+{
+	engine_input(e, now);
+	uplink_up(e, c, now);
+}
+
+void engine_candidate_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now)
+{
+	engine_input(e, now);
+	uplink_down(e, number, why, now);
+}
+
+void engine_candidate_moved(struct engine *e, uint8_t number, struct jv_time now)
+{
+	engine_input(e, now);
+	uplink_moved(e, number, now);
 }

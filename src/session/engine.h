@@ -15,7 +15,7 @@
 #include "session/info.h"
 #include "session/io.h"
 #include "session/job.h"
-#include "session/route.h"
+#include "session/travel.h"
 
 struct engine;
 
@@ -50,13 +50,7 @@ size_t engine_inner_fits(const struct engine *e, const uint8_t *packet, size_t l
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len);
 /* A packet from the tunnel device; may be changed. */
 void engine_inner(struct engine *e, uint8_t *packet, size_t len, struct jv_time now);
-/*
- * The segments of a super-packet: of one source, destination and class, none longer than the first. The same as one
- * after the other. next() answers where one stands, which may be changed, until it is called again; NULL: that was all.
- */
-struct inner_run {
-	uint8_t *(*next)(struct inner_run *r, size_t *len);
-};
+/* The segments of a super-packet, one after the other. */
 void engine_inner_run(struct engine *e, struct inner_run *r, struct jv_time now);
 void engine_job_done(struct engine *e, struct job *j, struct jv_time now);
 /* Timers. Call it once engine_next() has come, after what the network had waiting was handed in. */

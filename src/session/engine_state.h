@@ -18,6 +18,7 @@ struct client;
 struct engine;
 struct job;
 struct session;
+struct session_fires;
 
 #define FLOOD_KINDS 24 /* events and reasons that refuse something, and more */
 #define FLOOD_SOURCE_BITS 256
@@ -78,6 +79,7 @@ struct engine {
 	uint32_t worker, workers;
 	bool client_role, hardware_aes;
 	struct wheel wheel;
+	const struct session_fires *fires; /* of each session's timers */
 	struct table *locators; /* -> struct path */
 	struct keycache *cache;
 	struct key_store key_store;

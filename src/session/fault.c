@@ -1,3 +1,6 @@
+/*
+ * The words for why a candidate path cannot be used.
+ */
 #include "session/fault.h"
 
 #include <stddef.h>

@@ -1,3 +1,6 @@
+/*
+ * The session's state machine: rows of states, events and reasons, and nothing else.
+ */
 #include "session/fsm.h"
 
 #include <stdint.h>

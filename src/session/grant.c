@@ -7,10 +7,8 @@
  */
 #include "session/grant.h"
 
-#include "session/candidate.h"
 #include "session/client_state.h"
-#include "session/path.h"
-#include "session/server.h"
+#include "session/evidence.h"
 #include "session/session.h"
 
 #define REST_MS 30000
@@ -24,7 +22,7 @@ static bool is_gone(const struct path *p)
 /* Has this candidate a path that counts? */
 static bool holds_place(struct session *s, uint8_t number)
 {
-	if (!session_path_numbered(s, number) || !candidate_is_up(s, number))
+	if (!session_path_numbered(s, number) || !session_has_candidate(s, number))
 		return false;
 	return number != s->active->number || s->state == STATE_ATTACHED ||
 	       !evidence_is_dead(s->instability) || !is_gone(s->active);
@@ -70,13 +68,29 @@ void grant_give_up(struct path *p, struct jv_time now)
 		k->rests = time_add_ms(now, (uint64_t)REST_MS << k->rested);
 		k->rested = k->rested < RESTS_MAX ? k->rested + 1 : RESTS_MAX;
 	}
-	client_close_path(p);
+	session_close_path(p);
 }
 
 bool grant_is_waited_for(struct session *s)
 {
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
-		if (candidate_is_up(s, n) && !session_path_numbered(s, n) && !grant_is_free(s, n))
+		if (session_has_candidate(s, n) && !session_path_numbered(s, n) && !grant_is_free(s, n))
 			return true;
 	return false;
+}
+
+bool grant_has_room(struct session *s, uint8_t number, struct jv_time now)
+{
+	return grant_is_free(s, number) || (session_fresh_slot(s) && grant_victim(s, number, true, now));
+}
+
+enum path_fault grant_fault(struct session *s, uint8_t number)
+{
+	const struct known_candidate *k = &s->engine->client->candidate[number];
+
+	if (!k->up)
+		return k->waits ? FAULT_UNSETTLED : k->fault;
+	if (!grant_is_free(s, number))
+		return FAULT_NOT_GRANTED;
+	return session_fresh_slot(s) ? FAULT_NO_SOCKET : FAULT_NO_LOCATOR;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "session/client_state.h"
+#include "session/fault.h"
 
 /* May this candidate have a path, beside those that others have? */
 bool grant_is_free(struct session *s, uint8_t number);
@@ -13,3 +14,7 @@ void grant_reset(struct known_candidate *k);
 void grant_give_up(struct path *p, struct jv_time now);
 /* Would a candidate have a path, were there room? */
 bool grant_is_waited_for(struct session *s);
+/* Could an order open a path of this candidate? */
+bool grant_has_room(struct session *s, uint8_t number, struct jv_time now);
+/* Why this candidate, which has no path, has none. */
+enum path_fault grant_fault(struct session *s, uint8_t number);

@@ -1,15 +1,18 @@
-/* A session as others may see it. */
+/*
+ * A session as others may see it, copied into plain values.
+ */
 #include "session/info.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "session/candidate.h"
 #include "session/client_state.h"
+#include "session/grant.h"
 #include "session/limit.h"
 #include "session/path.h"
 #include "session/pmtu.h"
 #include "session/session.h"
+#include "session/size.h"
 #include "session/wheel.h"
 
 static uint64_t ago_ms(struct jv_time t, struct jv_time now)
@@ -37,19 +40,19 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 	else
 		out->use = PATH_UNPROVEN;
 	if (c && !c->candidate[p->number].up)
-		out->fault = candidate_fault(s, p->number);
+		out->fault = grant_fault(s, p->number);
 	out->remote = p->route.remote;
 	out->srtt_us = (uint32_t)p->srtt_us;
 	out->rttvar_us = (uint32_t)p->rttvar_us;
 	out->loss_ppm = p->loss_ppm;
-	out->mtu = pmtu_inner(p);
+	out->mtu = size_inner(p);
 	out->mtu_state = pmtu_state_name(p->pmtu.state);
 	out->last_rx_ms = ago_ms(p->last_rx, now);
 	out->sent = p->sent;
 	out->received = p->received;
 }
 
-bool candidate_info(const struct known_candidate *k, enum path_fault fault, struct path_info *out)
+bool info_candidate(const struct known_candidate *k, enum path_fault fault, struct path_info *out)
 {
 	if (!k->exists || fault == FAULT_NO_FAMILY)
 		return false;
@@ -70,7 +73,7 @@ static void others_info(struct session *s, struct session_info *out)
 {
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX && out->npaths < PROTO_SLOTS_MAX; n++)
 		if (!session_path_numbered(s, n))
-			out->npaths += candidate_info(&s->engine->client->candidate[n], candidate_fault(s, n),
+			out->npaths += info_candidate(&s->engine->client->candidate[n], grant_fault(s, n),
 						      &out->path[out->npaths]);
 }
 
@@ -128,7 +131,7 @@ static uint64_t next_ms(const struct session *s, struct jv_time now)
 	return time_is_never(at) ? UINT64_MAX : time_since_ms(at, now);
 }
 
-void session_info(struct session *s, struct session_info *out, struct jv_time now)
+void info_session(struct session *s, struct session_info *out, struct jv_time now)
 {
 	const uint64_t age = time_since_ms(now, s->born);
 	const uint64_t left = s->policy.max_lifetime_ms;
@@ -168,4 +171,38 @@ void session_info(struct session *s, struct session_info *out, struct jv_time no
 			path_info(s, &s->path[i], &out->path[out->npaths++], now);
 	if (s->engine->client && s->active)
 		others_info(s, out);
+}
+
+static void called_info(const struct called *called, struct path_info *out)
+{
+	out->calling = true;
+	out->sent = called->hellos;
+	out->received = (uint64_t)called->cookies + called->strange;
+	out->cookies = called->cookies;
+	out->strange = called->strange;
+	out->error = called->error;
+	if (called->hellos > 0)
+		out->remote = called->remote;
+}
+
+void info_connecting(const struct client *c, struct session_info *out, struct jv_time now)
+{
+	memset(out, 0, sizeof(*out));
+	out->doing = DOING_CONNECTING;
+	out->active = INFO_NO_PATH;
+	out->since_ms = time_since_ms(now, c->connecting_since);
+	out->deadline_ms = out->lifetime_left_ms = UINT64_MAX;
+	out->last_authentic_rx_ms = out->since_switch_ms = out->next_ms = UINT64_MAX;
+	if (timer_is_running(&c->retry))
+		out->next_ms = time_since_ms(timer_due(&c->retry), now);
+	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++) {
+		struct path_info *p = &out->path[out->npaths];
+
+		if (!info_candidate(&c->candidate[i], c->candidate[i].fault, p))
+			continue;
+		if (c->candidate[i].up)
+			p->use = PATH_UNPROVEN;
+		called_info(&c->candidate[i].called, p);
+		out->npaths++;
+	}
 }

@@ -11,6 +11,7 @@
 #include "jumpvpn/state.h"
 #include "session/fault.h"
 
+struct client;
 struct known_candidate;
 struct session;
 
@@ -83,5 +84,6 @@ struct session_info {
 	struct path_info path[PROTO_SLOTS_MAX];
 };
 /* A candidate that has no path. False: it is not to be shown. */
-bool candidate_info(const struct known_candidate *k, enum path_fault fault, struct path_info *out);
-void session_info(struct session *s, struct session_info *out, struct jv_time now);
+bool info_candidate(const struct known_candidate *k, enum path_fault fault, struct path_info *out);
+void info_session(struct session *s, struct session_info *out, struct jv_time now);
+void info_connecting(const struct client *c, struct session_info *out, struct jv_time now);

@@ -8,7 +8,7 @@
 #include <errno.h>
 
 #include "session/client_state.h"
-#include "session/engine.h"
+#include "session/session.h"
 
 #define OWN 0 /* a number in the tables, where only being there counts */
 
@@ -114,12 +114,6 @@ void inside_set_up(struct client *c)
 		c->session->policy_generation = 0;
 	}
 	e->io.net_setup(e->ctx, &n);
-}
-
-void engine_net_again(struct engine *e)
-{
-	if (e->client && e->client->session)
-		inside_set_up(e->client);
 }
 
 void inside_free(struct client *c)

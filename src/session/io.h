@@ -11,7 +11,7 @@
 
 #include "audit/record.h"
 #include "config/config.h"
-#include "session/route.h"
+#include "session/travel.h"
 
 struct job;
 
@@ -91,3 +91,11 @@ struct candidate {
 /* See engine_candidate_up(). */
 #define CANDIDATE_SETTLE_MS 1000
 #define CANDIDATE_BURST 3
+
+/*
+ * The segments of a super-packet: of one source, destination and class, none longer than the first. The same as one
+ * after the other. next() answers where one stands, which may be changed, until it is called again; NULL: that was all.
+ */
+struct inner_run {
+	uint8_t *(*next)(struct inner_run *r, size_t *len);
+};

@@ -1,3 +1,6 @@
+/*
+ * Key agreement, away from the data loop. Any thread runs job_run(); it touches nothing but the job.
+ */
 #include "session/job.h"
 
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "base/time.h"
 #include "proto/frame.h"
 #include "proto/noise.h"
-#include "session/route.h"
+#include "session/travel.h"
 
 enum job_kind {
 	JOB_HELLO_CREATE,  /* client: message 1 */

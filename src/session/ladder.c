@@ -7,16 +7,13 @@
  */
 #include "session/ladder.h"
 
-#include "session/candidate.h"
 #include "session/client_state.h"
-#include "session/path.h"
 #include "session/session.h"
 #include "session/wheel.h"
 
 void ladder_init(struct client *c)
 {
 	c->resolved = c->last_hello = c->complained = c->reset = TIME_NEVER;
-	timer_init(&c->settle, candidate_settle);
 }
 
 static uint8_t place_of(const struct known_candidate *k, const struct endpoint *remote)

@@ -1,3 +1,6 @@
+/*
+ * For how long did what the session sent not pass? Told to the trail alone.
+ */
 #include "session/passage.h"
 
 #include "session/session.h"

@@ -1,3 +1,6 @@
+/*
+ * One path as a value: round trips, loss, the 3x rule's credit. No session, no timer and no packet is known here.
+ */
 #include "session/path.h"
 
 #include <string.h>

@@ -15,7 +15,7 @@
 #include "jumpvpn/policy.h"
 #include "jumpvpn/proto.h"
 #include "proto/frame.h"
-#include "session/route.h"
+#include "session/travel.h"
 
 struct session;
 

@@ -6,13 +6,11 @@
  */
 #include "session/pmtu.h"
 
-#include "session/health.h"
 #include "session/path.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/stall.h"
+#include "session/size.h"
 #include "session/trail.h"
-#include "session/transmit.h"
-#include "session/wheel.h"
 
 #define LOST_PPM 1000 /* how seldom all tries of a size may be lost by chance */
 
@@ -26,23 +24,6 @@ const char *pmtu_state_name(unsigned int state)
 	};
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
-}
-
-static uint16_t largest(const struct path *p)
-{
-	return (uint16_t)(p->session->mtu + PROTO_OVERHEAD);
-}
-
-uint16_t pmtu_size(const struct path *p)
-{
-	const uint16_t most = largest(p);
-
-	return p->pmtu.size && p->pmtu.size < most ? p->pmtu.size : most;
-}
-
-uint16_t pmtu_inner(const struct path *p)
-{
-	return (uint16_t)(pmtu_size(p) - PROTO_OVERHEAD);
 }
 
 static bool may_probe(const struct path *p)
@@ -66,16 +47,6 @@ static uint8_t tries_of(const struct path *p)
 
 /* --- rounds --- */
 
-static uint32_t wait_ms(const struct pmtu *m)
-{
-	return m->state == PMTU_ERROR ? PMTU_AGAIN_MS : PMTU_CONFIRM_MS;
-}
-
-static void arm(struct session *s, struct jv_time at)
-{
-	timer_start_earlier(&s->engine->wheel, &s->pmtu, at);
-}
-
 /* The first time only the size in question: most often it passes. */
 static void round_send(struct path *p, struct jv_time now)
 {
@@ -86,11 +57,11 @@ static void round_send(struct path *p, struct jv_time now)
 	for (uint8_t i = m->tries == 0 ? m->n - 1 : 0; i < m->n; i++) {
 		f.probe.size = m->probe[i];
 		if (f.probe.size > m->low)
-			probe_send(p, &f, f.probe.size, now);
+			send_probe(p, &f, f.probe.size, now);
 	}
 	m->tries++;
 	m->due = time_add_us(now, path_patience_us(p));
-	arm(p->session, m->due);
+	size_arm(p->session, m->due);
 }
 
 /* From above `low` up to `top`, evenly. */
@@ -122,7 +93,7 @@ static void verify(struct path *p, struct jv_time now)
 {
 	p->session->large = false;
 	if (may_probe(p) && time_is_never(p->pmtu.due))
-		round_begin(p, 0, pmtu_size(p), now);
+		round_begin(p, 0, size_datagram(p), now);
 }
 
 /* What was lost until now was lost for its size: believed once in a while, or a path that carries ever less would never
@@ -156,7 +127,7 @@ static void ends(struct path *p, enum pmtu_state state, struct jv_time now)
 	m->due = TIME_NEVER;
 	m->confirmed = now;
 	if (p->session->large)
-		arm(p->session, time_add_ms(now, wait_ms(m)));
+		size_arm(p->session, time_add_ms(now, size_wait_ms(m)));
 }
 
 static void complete(struct path *p, struct jv_time now)
@@ -166,7 +137,7 @@ static void complete(struct path *p, struct jv_time now)
 	ends(p, PMTU_COMPLETE, now);
 	m->lossy = false;
 	m->errors = 0;
-	if (m->size >= largest(p)) {
+	if (m->size >= size_largest(p)) {
 		m->raise_ms = 0;
 		m->raise = TIME_NEVER;
 	} else if (time_is_never(m->raise)) {
@@ -178,7 +149,7 @@ static void complete(struct path *p, struct jv_time now)
 }
 
 /* PINGs are answered, what is larger is lost, and probes of every size with it: the path carries no such DATA. */
-static void nothing_passes(struct path *p, struct jv_time now)
+static enum pmtu_found nothing_passes(struct path *p)
 {
 	struct pmtu *m = &p->pmtu;
 
@@ -187,12 +158,13 @@ static void nothing_passes(struct path *p, struct jv_time now)
 		m->errors = 0;
 	else if (++m->errors >= PMTU_ERRORS) {
 		m->errors = 0;
-		stall_found(p, STALLED_THERE, now);
+		return PMTU_STALLED;
 	}
+	return PMTU_NOTHING;
 }
 
 /* All tries of the highest size are lost. */
-static void round_failed(struct path *p, struct jv_time now)
+static enum pmtu_found round_failed(struct path *p, struct jv_time now)
 {
 	struct pmtu *m = &p->pmtu;
 	uint16_t lost = m->probe[m->n - 1];
@@ -200,14 +172,13 @@ static void round_failed(struct path *p, struct jv_time now)
 	m->due = TIME_NEVER;
 	if (m->low == 0) { /* nothing came at all: that is another matter */
 		ends(p, PMTU_ERROR, now);
-		nothing_passes(p, now);
-		return;
+		return nothing_passes(p);
 	}
 	m->errors = 0;
 	for (uint8_t i = m->n; i-- > 0;)
 		if (m->probe[i] > m->low)
 			lost = m->probe[i];
-	if (m->low < pmtu_size(p))
+	if (m->low < size_datagram(p))
 		shrink(p, m->low, now);
 	else
 		m->size = m->low;
@@ -215,6 +186,7 @@ static void round_failed(struct path *p, struct jv_time now)
 		round_begin(p, m->low, lost - 1, now);
 	else
 		complete(p, now);
+	return PMTU_NOTHING;
 }
 
 static void round_acked(struct path *p, uint16_t size, struct jv_time now)
@@ -248,13 +220,13 @@ static void doubt_send(struct path *p, struct jv_time now)
 
 	f.probe.id = m->doubt_id;
 	f.probe.size = PROTO_PROBE_LEAST;
-	probe_send(p, &f, f.probe.size, now);
-	f.probe.size = pmtu_size(p);
+	send_probe(p, &f, f.probe.size, now);
+	f.probe.size = size_datagram(p);
 	f.probe.flags = PROBE_BACK;
 	m->doubt_tries++;
 	m->doubt_due = time_add_us(now, path_patience_us(p));
-	arm(p->session, m->doubt_due);
-	probe_send(p, &f, f.probe.size, now);
+	size_arm(p->session, m->doubt_due);
+	send_probe(p, &f, f.probe.size, now);
 }
 
 bool pmtu_doubts(struct path *p, struct jv_time now)
@@ -274,14 +246,14 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 	return m->doubt;
 }
 
-static void stands(struct path *p, struct jv_time now)
+static enum pmtu_found stands(struct path *p, struct jv_time now)
 {
 	p->pmtu.cleared = now;
-	health_ponged(p->session, p, true, now);
+	return PMTU_LOSS;
 }
 
 /* The peer says for how long it has sent nothing larger: if it found a hole meanwhile, that was the loss. */
-static void doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
+static enum pmtu_found doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
 {
 	struct pmtu *m = &p->pmtu;
 
@@ -289,35 +261,24 @@ static void doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
 	m->doubt_due = TIME_NEVER;
 	if (since_ms < UINT16_MAX && time_since_ms(now, p->loss_since) >= since_ms) {
 		forgive(p, now);
-		return;
+		return PMTU_NOTHING;
 	}
-	stands(p, now);
+	return stands(p, now);
 }
 
-static void doubt_ends(struct path *p, struct jv_time now)
+static enum pmtu_found doubt_ends(struct path *p, struct jv_time now)
 {
 	p->pmtu.doubt = false;
 	p->pmtu.doubt_due = TIME_NEVER;
-	if (p->pmtu.doubt_small < PMTU_DOUBT_SMALL) {
-		stands(p, now);
-		return;
-	}
+	if (p->pmtu.doubt_small < PMTU_DOUBT_SMALL)
+		return stands(p, now);
 	forgive(p, now);
 	if (p == p->session->active)
 		verify(p, now);
+	return PMTU_NOTHING;
 }
 
 /* --- what happens --- */
-
-void pmtu_large(struct session *s, struct jv_time now)
-{
-	struct path *p = session_data_path(s);
-
-	s->large = true;
-	if (!p)
-		return;
-	arm(s, time_is_never(p->pmtu.confirmed) ? now : time_add_ms(p->pmtu.confirmed, wait_ms(&p->pmtu)));
-}
 
 void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now)
 {
@@ -328,12 +289,6 @@ void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now)
 	p->pmtu.lossy |= more;
 	if (more && p->session->large && p == p->session->active)
 		verify(p, now);
-}
-
-void pmtu_moved(struct path *p)
-{
-	p->pmtu.confirmed = TIME_NEVER;
-	p->session->large = false; /* the next one asks at once */
 }
 
 void pmtu_inherit(struct pmtu *m, const struct pmtu *from)
@@ -354,7 +309,7 @@ static bool may_answer(struct path *p, size_t size, struct jv_time now)
 	if (p->answers_second != second)
 		p->answers_bytes = 0;
 	p->answers_second = second;
-	if (p->answers_bytes + size > (uint32_t)PROTO_PROBE_ANSWERS * pmtu_size(p)) {
+	if (p->answers_bytes + size > (uint32_t)PROTO_PROBE_ANSWERS * size_datagram(p)) {
 		e->counters.n[COUNT_DROP_PROBE_LIMIT]++;
 		trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED,
 			      &p->route.remote, now);
@@ -371,7 +326,7 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 		time_is_never(p->pmtu.changed) ? UINT16_MAX : time_since_ms(now, p->pmtu.changed);
 	const bool back = f->probe.flags & PROBE_BACK && may_probe(p);
 
-	size_t size = back ? pmtu_size(p) : 0;
+	size_t size = back ? size_datagram(p) : 0;
 
 	p->received--; /* no report counts it */
 	if (size > (size_t)p->asked * PROTO_AMPLIFICATION)
@@ -381,22 +336,23 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 	ack.probe_ack.id = f->probe.id;
 	ack.probe_ack.size = f->probe.size;
 	ack.probe_ack.since_ms = (uint16_t)(since < UINT16_MAX ? since : UINT16_MAX);
-	probe_send(p, &ack, size, now);
+	send_probe(p, &ack, size, now);
 }
 
-void pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)
+enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct pmtu *m = &p->pmtu;
 
 	p->received--;
-	if (m->doubt && f->probe_ack.id == m->doubt_id && f->probe_ack.size < pmtu_size(p))
+	if (m->doubt && f->probe_ack.id == m->doubt_id && f->probe_ack.size < size_datagram(p))
 		m->doubt_small++;
 	else if (m->doubt && f->probe_ack.id == m->doubt_id)
-		doubt_acked(p, f->probe_ack.since_ms, now);
+		return doubt_acked(p, f->probe_ack.since_ms, now);
 	else if (!time_is_never(m->due) && f->probe_ack.id == m->id)
 		for (uint8_t i = 0; i < m->n; i++)
 			if (m->probe[i] == f->probe_ack.size)
 				round_acked(p, f->probe_ack.size, now);
+	return PMTU_NOTHING;
 }
 
 /* Of the path that carries data: is it time to ask again? Answers when it will be. */
@@ -408,13 +364,13 @@ static struct jv_time look(struct path *p, struct jv_time now)
 		return TIME_NEVER;
 	if (!may_probe(p))
 		return time_add_ms(now, PMTU_AGAIN_MS);
-	if (!time_is_never(m->confirmed) && time_before(now, time_add_ms(m->confirmed, wait_ms(m))))
-		return time_add_ms(m->confirmed, wait_ms(m));
+	if (!time_is_never(m->confirmed) && time_before(now, time_add_ms(m->confirmed, size_wait_ms(m))))
+		return time_add_ms(m->confirmed, size_wait_ms(m));
 	if (time_before(now, m->raise)) {
 		verify(p, now);
 	} else {
 		m->raise = TIME_NEVER;
-		round_begin(p, pmtu_size(p), largest(p), now);
+		round_begin(p, size_datagram(p), size_largest(p), now);
 	}
 	return TIME_NEVER;
 }
@@ -427,36 +383,35 @@ static void look_at_others(struct session *s, struct jv_time now)
 
 		if (p != s->active && p->pmtu.state == PMTU_BASE && may_probe(p) &&
 		    (p->srtt_us != 0 || !s->engine->client))
-			round_begin(p, 0, pmtu_size(p), now);
+			round_begin(p, 0, size_datagram(p), now);
 	}
 }
 
-static void path_due(struct path *p, struct jv_time now)
+enum pmtu_found pmtu_round_due(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
-
-	if (!time_before(now, m->due)) {
-		if (m->tries < tries_of(p))
-			round_send(p, now);
-		else
-			round_failed(p, now);
-	}
-	if (!time_before(now, m->doubt_due)) {
-		if (m->doubt_small < PMTU_DOUBT_SMALL && m->doubt_tries < PMTU_DOUBT_TRIES)
-			doubt_send(p, now);
-		else
-			doubt_ends(p, now);
-	}
+	if (time_before(now, p->pmtu.due))
+		return PMTU_NOTHING;
+	if (p->pmtu.tries >= tries_of(p))
+		return round_failed(p, now);
+	round_send(p, now);
+	return PMTU_NOTHING;
 }
 
-void pmtu_fire(struct timer *t, struct jv_time now)
+enum pmtu_found pmtu_doubt_due(struct path *p, struct jv_time now)
 {
-	struct session *s = container_of(t, struct session, pmtu);
+	if (time_before(now, p->pmtu.doubt_due))
+		return PMTU_NOTHING;
+	if (p->pmtu.doubt_small >= PMTU_DOUBT_SMALL || p->pmtu.doubt_tries >= PMTU_DOUBT_TRIES)
+		return doubt_ends(p, now);
+	doubt_send(p, now);
+	return PMTU_NOTHING;
+}
+
+void pmtu_look(struct session *s, struct jv_time now)
+{
 	struct path *carries = session_data_path(s);
 	struct jv_time next = TIME_NEVER;
 
-	for (uint8_t i = 0; i < s->slots; i++)
-		path_due(&s->path[i], now);
 	if (s->large && s->state == STATE_ATTACHED)
 		look_at_others(s, now);
 	if (carries && s->state != STATE_BIRTH)
@@ -464,5 +419,5 @@ void pmtu_fire(struct timer *t, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++)
 		next = time_min(next, time_min(s->path[i].pmtu.due, s->path[i].pmtu.doubt_due));
 	if (!time_is_never(next))
-		arm(s, next);
+		size_arm(s, next);
 }

@@ -22,7 +22,6 @@ struct pmtu;
 struct session;
 
 #define PMTU_STEP 16        /* bytes: nearer than that the search ends */
-#define PMTU_CONFIRM_MS 500 /* and not at all when nothing large is sent */
 #define PMTU_TRIES 3        /* of each size; more where PINGs are lost too */
 #define PMTU_TRIES_MAX 10
 /* So many small probes answered and no large one, both ways: by chance that happens once in 128 times, whatever is
@@ -31,26 +30,17 @@ struct session;
 #define PMTU_DOUBT_TRIES 16
 #define PMTU_FORGIVE_MS 60000    /* loss is taken for a matter of size no more often */
 #define PMTU_ERRORS 2            /* rounds in a row without an answer to any size, while PINGs have theirs */
-#define PMTU_AGAIN_MS 1000       /* a round that told nothing is repeated after this */
 #define PMTU_RAISE_MIN_MS 10000  /* from a smaller size up again: after this, */
 #define PMTU_RAISE_MAX_MS 600000 /* twice as long each time, up to RFC 8899's 600 s */
 
-/* Longest datagram to send on this path now. */
-uint16_t pmtu_size(const struct path *p);
-/* Longest inner packet for a session's DATA now. */
-uint16_t pmtu_inner(const struct path *p);
 const char *pmtu_state_name(unsigned int state);
 
-/* A datagram longer than PROTO_PROBE_LEAST goes out, the first one since the last round began. */
-void pmtu_large(struct session *s, struct jv_time now);
 /* The last PING was answered: if something is missing since the one before, and it was large, is it its size? */
 void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now);
-/* The session has moved to this path, or the path to another address: what is known is a guess. */
-void pmtu_moved(struct path *p);
 /* A first guess: what another socket of the same candidate found. */
 void pmtu_inherit(struct pmtu *m, const struct pmtu *from);
 /*
- * A window proves that packets are lost. True: that may be for their size; health_ponged() is called again when it is
+ * A window proves that packets are lost. True: that may be for their size; PMTU_LOSS is told later when it is
  * not. Only small probes that pass and large ones that do not can show that, and at most once in PMTU_FORGIVE_MS: loss
  * that goes on with the smaller size is loss.
  */
@@ -58,6 +48,15 @@ bool pmtu_doubts(struct path *p, struct jv_time now);
 
 struct frame;
 void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now);
-void pmtu_acked(struct path *p, const struct frame *f, struct jv_time now);
-struct timer;
-void pmtu_fire(struct timer *t, struct jv_time now);
+/* What a probe, or the want of answers, tells of the path beside sizes: to be acted upon at once. */
+enum pmtu_found {
+	PMTU_NOTHING,
+	PMTU_STALLED, /* CONTROL passes, and nothing that is larger: no DATA would */
+	PMTU_LOSS,    /* packets are lost, and not for their size: the verdict that was held back stands */
+};
+enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time now);
+/* Is the round's time over, or the doubt's? Sends the next probes, or ends it. */
+enum pmtu_found pmtu_round_due(struct path *p, struct jv_time now);
+enum pmtu_found pmtu_doubt_due(struct path *p, struct jv_time now);
+/* What is to be asked next, on the path that carries data and on the others; starts the timer for it. */
+void pmtu_look(struct session *s, struct jv_time now);

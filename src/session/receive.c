@@ -11,7 +11,6 @@
 #include "proto/carry.h"
 #include "proto/inner.h"
 #include "proto/packet.h"
-#include "session/accept.h"
 #include "session/client_state.h"
 #include "session/control.h"
 #include "session/health.h"
@@ -19,9 +18,10 @@
 #include "session/keys.h"
 #include "session/rekey.h"
 #include "session/rescue.h"
+#include "session/reset.h"
 #include "session/session.h"
+#include "session/size.h"
 #include "session/trail.h"
-#include "session/transmit.h"
 
 /* A copy of what the peer has sealed may come so much later: it sends what is RESCUE_AGE_MS old, and as long again it may
  * be on the way. */
@@ -75,7 +75,7 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;
 	}
-	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, session_fits(s)))
+	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, size_fits(s)))
 		e->counters.n[COUNT_MSS_CLAMPED]++;
 	s->last_data = r->now;
 	s->rx_packets++;
@@ -171,7 +171,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 	r->ahead = false;
 	if (!p) {
 		if (!e->client)
-			accept_reset(e, r->from, datagram, len, r->now);
+			reset_send(e, r->from, datagram, len, r->now);
 		return COUNT_DROP_UNKNOWN_LOCATOR;
 	}
 	if (e->client && (!p->known || p->route.socket != r->from->socket))

@@ -14,83 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "session/age.h"
 #include "session/client_state.h"
 #include "session/connect.h"
-#include "session/health.h"
+#include "session/end.h"
 #include "session/job.h"
 #include "session/keys.h"
 #include "session/path.h"
-#include "session/session.h"
+#include "session/send.h"
 #include "session/trail.h"
-#include "session/transmit.h"
 #include "session/wheel.h"
 
 #define OFFER_REPEAT_MAX_MS 5000
 #define EPOCH_LEAST_MS 1000 /* a peer that offers sooner is not answered: key agreements cost */
-
-/* How old keys may get, in intervals of rekey_after_ms: told, replaced by the next session, no longer sealed with. */
-#define OVERDUE_TOLD 2
-#define OVERDUE_RENEWED 3
-#define OVERDUE_ENDS 5
-
-/* The server offers only when the client is that much overdue. */
-#define SERVER_PATIENCE(ms) ((ms) + (ms) / 4)
-
-static struct jv_time renewal_due(const struct session *s)
-{
-	const uint64_t life = s->policy.max_lifetime_ms;
-	const uint64_t margin = life / 10 < 60000 ? life / 10 : 60000;
-
-	return time_add_ms(s->born, life - margin);
-}
-
-/* When the keys will be older by one more interval that is told, or that ends something. */
-static struct jv_time overdue_due(const struct session *s)
-{
-	const uint64_t age = s->rekey.overdue < OVERDUE_TOLD ? OVERDUE_TOLD : s->rekey.overdue + 1u;
-
-	return time_add_ms(s->rekey.since, age * s->policy.rekey_after_ms);
-}
-
-/* While nothing carries no OFFER goes out, and the keys do not age: both wait for rekey_attached(). */
-static struct jv_time work_due(const struct session *s, struct jv_time now)
-{
-	const struct client *c = s->engine->client;
-	struct jv_time at = time_add_ms(s->born, s->policy.max_lifetime_ms);
-
-	if (s->state == STATE_ATTACHED)
-		at = time_min(at, time_min(s->rekey.due, overdue_due(s)));
-	if (c && !c->connecting && time_before(now, renewal_due(s)))
-		at = time_min(at, renewal_due(s));
-	return at;
-}
-
-static struct jv_time next_due(const struct session *s, struct jv_time now)
-{
-	return time_min(work_due(s, now), keys_old_ends(&s->keys));
-}
-
-static void arm(struct session *s, struct jv_time now)
-{
-	if (s->state != STATE_TERMINATED)
-		timer_start(&s->engine->wheel, &s->life, next_due(s, now));
-}
-
-void rekey_attached(struct session *s, int64_t away_us, struct jv_time now)
-{
-	s->rekey.since = time_add_us(s->rekey.since, away_us);
-	timer_start_earlier(&s->engine->wheel, &s->life, next_due(s, now));
-}
-
-void rekey_schedule(struct session *s, struct jv_time now)
-{
-	const uint32_t ms = s->policy.rekey_after_ms;
-
-	s->rekey.due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
-	s->rekey.since = now;
-	s->rekey.overdue = 0;
-	arm(s, now);
-}
 
 /* An OFFER that is out stands; the peer answers none in the first second of an epoch. */
 void rekey_order(struct session *s, struct jv_time now)
@@ -99,7 +35,7 @@ void rekey_order(struct session *s, struct jv_time now)
 		return;
 	s->rekey.due =
 		s->rekey.made.us == 0 ? now : time_max(now, time_add_ms(s->rekey.made, EPOCH_LEAST_MS));
-	arm(s, now);
+	age_arm(s, now);
 }
 
 static struct job *job_start(struct session *s, enum job_kind kind, struct jv_time now)
@@ -135,7 +71,7 @@ static void offer_send(struct session *s, struct jv_time now)
 	wait = path_patience_us(s->active);
 	f.rekey.epoch = (uint8_t)(keys_newest(&s->keys) + 1);
 	memcpy(f.rekey.e, s->rekey.e_pub, sizeof(f.rekey.e));
-	control_frame(s->active, &f, now);
+	send_frame(s->active, &f, now);
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
@@ -154,36 +90,12 @@ static bool is_half_spent(const struct session *s)
 	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
 }
 
-/* The intervals that the keys are in use for: two when each OFFER, or each answer, is lost or kept from us. */
-static uint64_t age_of_keys(const struct session *s, struct jv_time now)
-{
-	return s->state == STATE_ATTACHED ? time_since_ms(now, s->rekey.since) / s->policy.rekey_after_ms : 0;
-}
-
 static void tell_overdue(struct session *s, uint64_t age, struct jv_time now)
 {
 	if (age < OVERDUE_TOLD || age <= s->rekey.overdue)
 		return;
 	s->rekey.overdue = (uint8_t)age;
 	trail_session(s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, now);
-}
-
-void rekey_slept(struct session *s, struct jv_time now)
-{
-	s->rekey.since =
-		time_max(s->rekey.since, time_add_us(now, -1000 * (int64_t)s->policy.rekey_after_ms));
-}
-
-void rekey_configured(struct session *s, struct jv_time now)
-{
-	const uint32_t ms = s->policy.rekey_after_ms;
-	const struct jv_time due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
-
-	rekey_slept(s, now);
-	s->rekey.overdue = 0;
-	if (!s->rekey.offered)
-		s->rekey.due = time_min(s->rekey.due, due);
-	timer_start_earlier(&s->engine->wheel, &s->life, next_due(s, now));
 }
 
 /* It is made, or sent again, when it is due; or asked for again in a second, should that fail. */
@@ -212,23 +124,24 @@ static void offer(struct session *s, struct jv_time now)
 void rekey_run(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	const uint64_t age = age_of_keys(s, now);
+	const uint64_t age = age_intervals(s, now);
 
-	if (keys_reap(&s->keys, &e->key_store, now) && time_before(now, work_due(s, now)) && !is_half_spent(s)) {
-		arm(s, now);
+	if (keys_reap(&s->keys, &e->key_store, now) && time_before(now, age_work_due(s, now)) &&
+	    !is_half_spent(s)) {
+		age_arm(s, now);
 		return;
 	}
 	if (spent(s) || age >= OVERDUE_ENDS) {
-		session_end(s, spent(s) ? REASON_SECURITY_FAILURE : REASON_REKEY_OVERDUE, now);
+		end_session(s, spent(s) ? REASON_SECURITY_FAILURE : REASON_REKEY_OVERDUE, now);
 		return;
 	}
 	tell_overdue(s, age, now);
-	if (e->client && (age >= OVERDUE_RENEWED || !time_before(now, renewal_due(s))) &&
+	if (e->client && (age >= OVERDUE_RENEWED || !time_before(now, age_renewal_due(s))) &&
 	    !e->client->connecting && e->client->session == s)
 		connect_start(e, now);
 	if (s->state == STATE_ATTACHED)
 		offer(s, now);
-	arm(s, now);
+	age_arm(s, now);
 }
 
 void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
@@ -245,7 +158,7 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 
 		again.rekey.epoch = f->rekey.epoch;
 		memcpy(again.rekey.e, r->accept_pub, sizeof(again.rekey.e));
-		control_frame(p, &again, now);
+		send_frame(p, &again, now);
 		return;
 	}
 	if (newest != s->keys.tx_epoch || f->rekey.epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
@@ -289,7 +202,7 @@ static void rekeyed(struct session *s, struct jv_time old_dies, struct jv_time n
 {
 	keys_use_newest(&s->keys, old_dies);
 	trail_session(s, AUDIT_SESSION_REKEYED, REASON_NONE, now);
-	rekey_schedule(s, now);
+	age_begins(s, now);
 }
 
 static void shared_done(struct session *s, struct job *j, struct jv_time now)
@@ -309,7 +222,7 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 		r->unconfirmed = true; /* until then the answerer may seal with the old epoch for as long as
 					  it hears nothing */
 		rekeyed(s, TIME_NEVER, now);
-		health_suspect(s, now); /* a packet of the new epoch tells the answerer */
+		send_suspect(s, now); /* a packet of the new epoch tells the answerer */
 		return;
 	}
 	r->answered = true;
@@ -318,7 +231,7 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 	f.rekey.epoch = (uint8_t)keys_newest(&s->keys);
 	memcpy(f.rekey.e, j->e_pub, sizeof(f.rekey.e));
 	if (s->active)
-		control_frame(s->active, &f, now);
+		send_frame(s->active, &f, now);
 }
 
 void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
@@ -339,7 +252,7 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
 	r->offered = true;
 	r->tries = 0;
 	offer_send(s, now);
-	arm(s, now);
+	age_arm(s, now);
 }
 
 void rekey_peer_uses(struct session *s, uint32_t epoch, struct jv_time now)

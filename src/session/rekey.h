@@ -3,15 +3,8 @@
 
 #include "session/session.h"
 
-/* The session is ATTACHED again: what was due meanwhile is due now, and the keys have not aged. */
-void rekey_attached(struct session *s, int64_t away_us, struct jv_time now);
-void rekey_schedule(struct session *s, struct jv_time now);
 /* its time is now */
 void rekey_order(struct session *s, struct jv_time now);
-/* The machine slept: that made the keys old, and nobody else. */
-void rekey_slept(struct session *s, struct jv_time now);
-/* The interval may be another, and counts from now. */
-void rekey_configured(struct session *s, struct jv_time now);
 /* its time has come */
 void rekey_run(struct session *s, struct jv_time now);
 void rekey_offered(struct path *p, const struct frame *f, struct jv_time now);

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "proto/packet.h"
-#include "session/server.h"
+#include "session/evidence.h"
+#include "session/proof.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "session/wheel.h"
 
 /* What leaves at once, and then each tick. 24 KiB a millisecond fill 200 Mbit/s; a socket of the usual size (212,992
@@ -215,7 +215,7 @@ static struct jv_time drain(struct session *s, struct jv_time now)
 				return time_add_ms(now, TICK_MS);
 			if (!usable(s, k, now)) {
 				give_up(s, k);
-			} else if (data_may_send(p, k->len)) {
+			} else if (proof_may_carry(p, k->len)) {
 				send(s, p, k, now);
 				r->allowed -= k->len;
 			} else {

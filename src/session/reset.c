@@ -1,10 +1,16 @@
 /*
- * RESETs, at the client: who does not know its session says so, and proves by the token that it is the server that made it,
- * or has all that this one has.
+ * RESETs. The server answers with one to a locator that it does not know: whoever does not know a session says so, and
+ * proves by the token that it is the server that made it, or has all that this one has. The client's session ends with it.
  */
 #include "session/reset.h"
 
+#include <string.h>
+
+#include "jumpvpn/locator.h"
+#include "proto/cookie.h"
 #include "session/client_state.h"
+#include "session/end.h"
+#include "session/limit.h"
 #include "session/session.h"
 #include "session/trail.h"
 
@@ -39,8 +45,8 @@ static void reset_taken(struct session *s, const struct route *from, struct jv_t
 			      &from->remote, now);
 }
 
-void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
-		   struct jv_time now)
+void reset_received(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		    struct jv_time now)
 {
 	const struct packet_reset *r = (const struct packet_reset *)datagram;
 	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
@@ -56,5 +62,42 @@ void connect_reset(struct engine *e, const struct route *from, const uint8_t *da
 		return; /* drained; and CLOSE may have gone to a server that never had it */
 	reset_taken(p->session, from, now);
 	p->session->closing = true;
-	session_end(p->session, REASON_PEER_CLOSED, now);
+	end_session(p->session, REASON_PEER_CLOSED, now);
+}
+
+/* Who asks for RESETs: a locator, and where from (IPv4 address, IPv6 /64). */
+struct asker {
+	uint8_t locator[8];
+	struct ip source;
+};
+
+/* Whoever sends in others' names has no locator that we issued, or what he gets goes to whose it is; and who asks from
+ * elsewhere for one that he has seen takes nothing from those who ask for theirs. */
+static bool may_reset(struct engine *e, const struct endpoint *from, const uint8_t locator[8],
+		      struct jv_time now)
+{
+	struct asker a = { .source = ip_masked(&from->ip, ip_is_v4(&from->ip) ? 128 : 64) };
+
+	memcpy(a.locator, locator, sizeof(a.locator));
+	return locator_is_marked(locator, &e->locator_key) && limit_take(e->reset_limit, &a, sizeof(a), now);
+}
+
+void reset_send(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		struct jv_time now)
+{
+	struct packet_reset r = { .type = PACKET_RESET };
+
+	const uint8_t *locator = datagram + offsetof(struct packet_header, locator);
+
+	/* Only for locators that are this worker's (the daemon may have had more workers once, or fewer: that one
+	 * answers whose it would be now), and never longer than what asked for it. */
+	if (len < sizeof(r) || locator[LOCATOR_NODE] != e->config->node_id ||
+	    locator_worker(locator, e->steer_key, e->workers) != e->worker)
+		return;
+	if (!may_reset(e, &from->remote, locator, now))
+		return;
+	memcpy(r.locator, locator, sizeof(r.locator));
+	reset_token(r.token, e->reset_key, r.locator);
+	e->counters.n[COUNT_RESET_SENT]++;
+	e->io.send(e->ctx, from, (const uint8_t *)&r, sizeof(r), 0);
 }

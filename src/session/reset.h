@@ -3,5 +3,7 @@
 
 #include "session/session.h"
 
-void connect_reset(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+void reset_received(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		   struct jv_time now);
+void reset_send(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		  struct jv_time now);

@@ -1,7 +1,7 @@
 /*
  * The record of one session. Server and client keep it in the same struct; what only one of them uses is marked.
  *
- * All of it belongs to the thread of its engine. Only session_event() writes `state`, and only session_bind() `active`.
+ * All of it belongs to the thread of its engine. Only state_event() writes `state`, and only state_bind() `active`.
  */
 #pragma once
 
@@ -16,6 +16,15 @@
 
 struct job;
 struct rescue;
+
+/* What the timers of a session do: functions of higher floors, which engine.c makes known. */
+struct session_fires {
+	void (*health)(struct timer *t, struct jv_time now);
+	void (*deadline)(struct timer *t, struct jv_time now);
+	void (*life)(struct timer *t, struct jv_time now);
+	void (*standby)(struct timer *t, struct jv_time now);
+	void (*pmtu)(struct timer *t, struct jv_time now);
+};
 
 /* A jump under way (client), or one ordered by the operator and not followed yet (server). */
 struct jump {
@@ -172,27 +181,18 @@ struct session {
 	struct path path[]; /* by slot */
 };
 
-struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots,
-			    struct jv_time now);
+struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
 /* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
 struct jv_time session_deadline(const struct session *s);
-/* The one writer of state. False: the rows refuse it (counted and audited). */
-bool session_event(struct session *s, enum event event, enum reason why, struct jv_time now);
+bool session_take_policy(struct session *s);
 void session_stop_timers(struct session *s);
-/* No longer: its keys are wiped, its locators unknown. */
-void session_forget(struct session *s);
-/* TERMINATED: tells the peer unless it told us, unlinks; freed at the next input. One that is superseded keeps
- * its keys and locators until late_until, to open DATA with. */
-void session_end(struct session *s, enum reason why, struct jv_time now);
-void session_reap(struct engine *e);
+void session_withdraw(struct session *s, uint8_t slot);
 /* or NULL */
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]);
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN]);
 /* The newest one in use, the one being left included only if there is no other; or NULL. */
 struct path *session_path_numbered(struct session *s, uint8_t number);
-/* The binding changes: `to` becomes the active path. */
-void session_bind(struct session *s, struct path *to, bool is_switch, struct jv_time now);
 uint64_t session_age_us(const struct session *s, struct jv_time now);
 /*
  * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can
@@ -205,5 +205,9 @@ int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, st
 bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now);
 void session_policy(struct session *s, const struct policy *policy, uint32_t generation);
 const char *session_path_name(const struct session *s, uint8_t number);
-/* Every deadline that has passed unnoticed, in order, each as if it were then. */
-void session_catch_up(struct session *s, struct jv_time now);
+bool session_has_candidate(const struct session *s, uint8_t number);
+void session_close_path(struct path *p);
+/* A slot whose locator was never used, or NULL. */
+struct path *session_fresh_slot(struct session *s);
+/* DATA leaves on the active path, or on the one being jumped to when the active one is dead. */
+struct path *session_data_path(struct session *s);

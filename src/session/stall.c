@@ -1,6 +1,9 @@
+/*
+ * Does DATA pass on the active path? The rule is told in stall.h; here what was sent and what was reported are compared.
+ */
 #include "session/stall.h"
 
-#include "session/health.h"
+#include "session/keys.h"
 #include "session/path.h"
 #include "session/session.h"
 
@@ -116,22 +119,21 @@ static void carries(struct path *p, struct lag *l, enum stalled way)
 		p->session->stall_tries = 0;
 }
 
-void stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
-		    struct jv_time now)
+unsigned int stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
+			    struct jv_time now)
 {
 	struct session *s = p->session;
 	unsigned int dead;
 
 	if (p != s->active || s->state == STATE_RECOVERING || s->state == STATE_BIRTH)
-		return;
+		return 0;
 	if (judge_there(p, report, asked))
 		carries(p, &p->session->there, STALLED_THERE);
 	if (judge_back(p, report, now))
 		carries(p, &p->session->back, STALLED_BACK);
 	dead = (is_dead(p, &p->session->there, now) ? STALLED_THERE : 0u) |
 	       (is_dead(p, &p->session->back, now) ? STALLED_BACK : 0u);
-	if (dead != 0 && s->state == STATE_ATTACHED)
-		stall_found(p, dead, now);
+	return s->state == STATE_ATTACHED ? dead : 0;
 }
 
 unsigned int stall_likely(const struct path *p)
@@ -152,7 +154,7 @@ struct jv_time stall_due(const struct path *p)
 	return time_min(lag_due(&p->session->there, late), lag_due(&p->session->back, late));
 }
 
-void stall_found(struct path *p, unsigned int ways, struct jv_time now)
+void stall_mark(struct path *p, unsigned int ways, struct jv_time now)
 {
 	struct session *s = p->session;
 	const bool again = !time_is_never(p->stall.at) && time_since_ms(now, p->stall.at) < FORGET_MS;
@@ -165,7 +167,6 @@ void stall_found(struct path *p, unsigned int ways, struct jv_time now)
 	p->stall.on |= (uint8_t)ways;
 	p->stall.at = now;
 	p->stall.hold_ms = ms;
-	health_stalled(s, now);
 }
 
 static bool is_held(const struct path *p, struct jv_time now)

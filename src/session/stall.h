@@ -34,14 +34,14 @@ struct session;
 /* A PING goes out on the active path now. */
 void stall_pinged(struct path *p, struct jv_time now);
 /* CONTROL with a report came on the active path; `asked`: when the PING that it answers was sent, or TIME_NEVER. */
-void stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
+unsigned int stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
 		    struct jv_time now);
 /* When the next PING would tell of DATA that is late; TIME_NEVER. */
 struct jv_time stall_due(const struct path *p);
 /* The ways in which DATA is late at this moment: what is lost is DATA alone. */
 unsigned int stall_likely(const struct path *p);
-/* Another reason to say that DATA does not pass, `ways` of enum stalled: the path is left. */
-void stall_found(struct path *p, unsigned int ways, struct jv_time now);
+/* DATA does not pass, in these `ways` of enum stalled: the path is not taken again for a while. */
+void stall_mark(struct path *p, unsigned int ways, struct jv_time now);
 /* The active path answers: is it well again, as far as DATA is concerned? */
 bool stall_is_over(const struct path *p, struct jv_time now);
 /* May the session be moved to it, or is it too soon? */

@@ -25,6 +25,7 @@
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/session.h"
+#include "session/state.h"
 #include "session/wheel.h"
 #include "unit/prng.h"
 
@@ -154,8 +155,8 @@ static struct session *make_session(struct bench *b, uint32_t peer)
 		s->path[i].srtt_us = 1000;
 		s->path[i].rttvar_us = 100;
 	}
-	session_bind(s, &s->path[0], false, b->now);
-	must(session_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, b->now), "attached");
+	state_bind(s, &s->path[0], false, b->now);
+	must(state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, b->now), "attached");
 	b->engine->by_peer[peer] = s;
 	timer_start(&b->engine->wheel, &s->life, time_add_ms(b->now, policy->max_lifetime_ms - peer));
 	return s;

@@ -10,7 +10,7 @@
  *   - no transition that the rows do not have, and audit records that keep the contract.
  */
 #include "session/engine.h"
-#include "session/transmit.h"
+#include "session/send.h"
 #include "snapshot.h"
 
 #include "proto/packet.h"
@@ -180,7 +180,7 @@ static void act_mad(struct life *l, struct input *in)
 	const size_t flying = w->flight.n, recorded = w->record.n;
 	const uint8_t *data;
 	const size_t len = input_bytes(in, false, &data);
-	struct control c;
+	struct control_packet c;
 	struct path *p;
 
 	if (!s || s->state == STATE_TERMINATED || s->state == STATE_BIRTH || !s->active)
@@ -189,10 +189,10 @@ static void act_mad(struct life *l, struct input *in)
 	if (!p->known || !p->issued)
 		p = s->active;
 	l->mad = true;
-	control_begin(&c);
+	send_begin(&c);
 	write_bytes(&c.w, data, len);
 	if (!c.w.error)
-		control_send(&c, p, NULL, w->now);
+		send_control(&c, p, NULL, w->now);
 	while (w->record.n > recorded) {
 		const struct datagram d = w->record.list[--w->record.n];
 

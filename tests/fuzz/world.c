@@ -9,8 +9,8 @@
  *   - the audit records of both ends keep the contract, and say what the engines say (world_check()).
  */
 #include "session/engine.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "snapshot.h"
 
 #include "proto/cookie.h"
@@ -74,7 +74,7 @@ static void act_frames(struct world *w, struct input *in, bool up)
 {
 	struct session *s = up ? world_session(w, 0) : world_peer(w, 0);
 	const uint8_t slot = input_byte(in);
-	struct control c;
+	struct control_packet c;
 	const uint8_t *data;
 	const size_t len = input_bytes(in, true, &data);
 	struct path *p;
@@ -84,10 +84,10 @@ static void act_frames(struct world *w, struct input *in, bool up)
 	p = &s->path[slot % s->slots];
 	if (!p->known || !p->issued)
 		p = s->active;
-	control_begin(&c);
+	send_begin(&c);
 	write_bytes(&c.w, data, len);
 	if (!c.w.error)
-		control_send(&c, p, NULL, w->now);
+		send_control(&c, p, NULL, w->now);
 }
 
 /* A frame that fits the moment, but for what the input adds. */
@@ -150,7 +150,7 @@ static void act_frame(struct world *w, struct input *in, bool up)
 		f.rekey.epoch = (uint8_t)(s->keys.tx_epoch + b % 3);
 		memset(f.rekey.e, a, sizeof(f.rekey.e));
 	}
-	control_frame(p, &f, w->now);
+	send_frame(p, &f, w->now);
 }
 
 /* What the other side would take, but for one byte: fresh, in place, and not authentic. */
@@ -163,7 +163,7 @@ static void act_forged(struct world *w, struct input *in, bool up)
 
 	if (!s || s->state == STATE_TERMINATED || !s->active)
 		return;
-	ping_send(s->active, 0, w->now);
+	send_ping(s->active, 0, w->now);
 	w->flight.n = flying;
 	if (w->record.n == recorded)
 		return;

@@ -16,6 +16,7 @@
 #include "session/job.h"
 #include "session/pmtu.h"
 #include "session/session.h"
+#include "session/size.h"
 #include "session/table.h"
 #include "sim/impl.h"
 
@@ -164,7 +165,7 @@ static void check_locator(struct sim_engine *se, const struct sim_socket *socket
 /* Is it of a length that tells nothing of what is in it? */
 static bool control_fits(const struct path *p, size_t len, unsigned int how)
 {
-	const size_t carries = pmtu_size(p);
+	const size_t carries = size_datagram(p);
 
 	if (how & SEND_WHOLE)
 		return len <= p->session->mtu + (size_t)PROTO_OVERHEAD;

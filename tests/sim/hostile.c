@@ -2,6 +2,7 @@
 #include "session/admit.h"
 #include "session/engine.h"
 #include "session/job.h"
+#include "session/life.h"
 #include "session/session.h"
 #include "sim/impl.h"
 
@@ -86,7 +87,7 @@ static void inject(struct sim *sim, struct sim_engine *se, const struct route *f
 	/* What is due is due, and a sleeper looks at its clock first. */
 	WITH_ENGINE(se, engine_tick(se->e, engine_clock(se)));
 	mem_counting(true);
-	session_reap(se->e);
+	life_reap(se->e);
 	mem_counting(false);
 	before = view_of(se);
 	memset(&sim->attacked, 0, sizeof(sim->attacked));

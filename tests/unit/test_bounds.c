@@ -2,8 +2,8 @@
 #include "session/connect.h"
 #include "session/engine.h"
 #include "session/info.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #include "proto/cookie.h"
@@ -247,7 +247,7 @@ static void test_jump_flood(void **state)
 		f.jump.reason = REASON_CONSECUTIVE_DROP_EXCEEDED;
 		f.jump.binding_version = s->binding_version;
 		f.jump.age_us = session_age_us(s, w->now);
-		control_frame(s->active, &f, w->now);
+		send_frame(s->active, &f, w->now);
 		if (i % 5 == 4)
 			world_run(w, 1);
 	}

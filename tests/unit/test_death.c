@@ -2,8 +2,8 @@
 #include "session/client_state.h"
 #include "session/engine.h"
 #include "session/path.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -443,7 +443,7 @@ static void test_hijack(void **state)
 		cut(w, 0, true, false); /* he has them first */
 		w->record.n = 0;
 		if (i % 50 == 0)
-			ping_send(world_session(w, 0)->active, 0, w->now);
+			send_ping(world_session(w, 0)->active, 0, w->now);
 		world_run(w, 10);
 		cut(w, 0, false, false);
 		for (size_t k = 0; k < w->record.n; k++) {

@@ -1,7 +1,7 @@
 /* Is the path bad, or dead, or neither? How soon that is known, and what must not be taken for it. */
 #include "session/engine.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "session/wheel.h"
 #include "world.h"
 
@@ -671,7 +671,7 @@ static void late_pong(bool timer_first)
 	struct datagram pong;
 
 	w->recording = RECORD_SENT;
-	ping_send(world_session(w, 0)->active, 0, w->now);
+	send_ping(world_session(w, 0)->active, 0, w->now);
 	world_run(w, 11);
 	cut(w, 0, false, true);
 	world_run(w, 2);
@@ -705,7 +705,7 @@ static void test_sleep_peer_dead(void **state)
 	for (unsigned int asleep = 0; asleep < 2; asleep++) {
 		w->recording = RECORD_SENT;
 		cut(w, 1, false, true);
-		ping_send(session_path_numbered(world_peer(w, 0), 1), PING_PEER_DEAD, w->now);
+		send_ping(session_path_numbered(world_peer(w, 0), 1), PING_PEER_DEAD, w->now);
 		ping = world_recorded(w, false, FRAME_BIT(FRAME_PING));
 		assert_int_equal(ping.path, 1);
 		cut(w, 1, false, false);
@@ -828,7 +828,7 @@ static void test_old_address(void **state)
 
 	w->recording = RECORD_SENT;
 	cut(w, 1, true, false);
-	ping_send(session_path_numbered(world_session(w, 0), 1), 0, w->now);
+	send_ping(session_path_numbered(world_session(w, 0), 1), 0, w->now);
 	old = world_recorded(w, true, FRAME_BIT(FRAME_PING));
 	assert_int_equal(old.path, 1);
 	cut(w, 1, false, false);
@@ -842,7 +842,7 @@ static void test_old_address(void **state)
 	world_run(w, 100);
 	/* And of the active one it starts no trial. */
 	cut(w, 0, true, false);
-	ping_send(world_session(w, 0)->active, 0, w->now);
+	send_ping(world_session(w, 0)->active, 0, w->now);
 	old = world_recorded(w, true, FRAME_BIT(FRAME_PING));
 	assert_int_equal(old.path, 0);
 	cut(w, 0, false, false);

@@ -2,11 +2,12 @@
  * worth nothing the second time. */
 #include "session/client_state.h"
 #include "session/connect.h"
+#include "session/end.h"
 #include "session/engine.h"
 #include "session/info.h"
 #include "session/keys.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -62,7 +63,7 @@ static void take_over(struct world *w)
 /* By another machine with the client's key. */
 static void taken_by_other(struct world *w)
 {
-	session_end(world_peer(w, 0), REASON_SUPERSEDED, w->now);
+	end_session(world_peer(w, 0), REASON_SUPERSEDED, w->now);
 }
 
 static void use_up_server(struct world *w)
@@ -271,7 +272,7 @@ static void test_forged_close(void **state)
 	world_attach(w);
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_CLOSE), 10);
-	close_send(world_session(w, 0), REASON_OPERATOR_TERMINATED, w->now);
+	send_close(world_session(w, 0), REASON_OPERATOR_TERMINATED, w->now);
 	d = world_recorded(w, true, FRAME_BIT(FRAME_CLOSE));
 	for (size_t bit = 0; bit < 8 * d.len; bit++) {
 		struct datagram bad = d;

@@ -3,11 +3,12 @@
 #include "session/client_state.h"
 #include "session/engine.h"
 #include "session/info.h"
+#include "session/learn.h"
 #include "session/limit.h"
 #include "session/path.h"
 #include "session/proof.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #include "base/wire.h"
@@ -98,8 +99,8 @@ static void answer(struct path *p, const struct session *client, uint32_t id, st
 	f.pong.path = p->number;
 	f.pong.echo_us = client->active->answered_us;
 	f.pong.age_us = session_age_us(p->session, now);
-	path_report_now(p, &f.pong.report);
-	control_frame(p, &f, now);
+	send_report(p, &f.pong.report);
+	send_frame(p, &f, now);
 }
 
 /* A PING is answered once, and by the path it went on: what more comes makes up no round trip and no sign of life. */
@@ -118,7 +119,7 @@ static void test_second_pong(void **state)
 	theirs = world_peer(w, 0)->active;
 	other = session_path_numbered(world_session(w, 0), 1);
 	assert_true(other && other != p);
-	ping_send(world_session(w, 0)->active, 0, w->now);
+	send_ping(world_session(w, 0)->active, 0, w->now);
 	world_run(w, 200);
 	assert_false(p->ping_out);
 	srtt_us = p->srtt_us;
@@ -130,7 +131,7 @@ static void test_second_pong(void **state)
 	assert_int_equal(p->last_pong.us, sampled);
 	/* The first one counts. */
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_PONG), 1);
-	ping_send(world_session(w, 0)->active, 0, w->now);
+	send_ping(world_session(w, 0)->active, 0, w->now);
 	world_run(w, 5);
 	answer(theirs, world_session(w, 0), p->ping_id, w->now);
 	world_run(w, 5);
@@ -154,11 +155,11 @@ static void test_late_jump(void **state)
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_JUMP), 1);
 	f = world_a_jump(s, 5, 1, w->now);
-	control_frame(session_path_numbered(s, 1), &f, w->now);
+	send_frame(session_path_numbered(s, 1), &f, w->now);
 	assert_int_equal(w->swallowed, 1);
 	held = world_recorded(w, true, FRAME_BIT(FRAME_JUMP));
 	f = world_a_jump(s, 6, 0, w->now); /* "I am well where I am": binds anew, and is no switch */
-	control_frame(s->active, &f, w->now);
+	send_frame(s->active, &f, w->now);
 	s->next_jump_id = 6;
 	world_run(w, 500);
 	assert_int_equal(world_peer(w, 0)->last_jump_id, 6);
@@ -198,7 +199,7 @@ static void test_peer_has_moved(void **state)
 		s->next_jump_id = 5;
 		f = world_a_jump(s, 5, 1, w->now);
 		world_swallow_frame(w, false, FRAME_BIT(FRAME_JUMP_ACK), 1);
-		control_frame(session_path_numbered(s, 1), &f, w->now);
+		send_frame(session_path_numbered(s, 1), &f, w->now);
 		world_run(w, 20);
 		assert_int_equal(w->swallowed, 1);
 		world_assert(w, world_peer(w, 0)->active->number == 1 && s->active->number == 0);
@@ -227,7 +228,7 @@ static void old_wish(bool order, uint64_t age_ms, bool obeyed)
 	if (order)
 		engine_jump(w->engine[0].e, world_peer(w, 0)->id, 1, 55, w->now);
 	else
-		ping_send(session_path_numbered(world_peer(w, 0), 2), PING_PEER_DEAD, w->now);
+		send_ping(session_path_numbered(world_peer(w, 0), 2), PING_PEER_DEAD, w->now);
 	assert_int_equal(w->swallowed, 1);
 	held = world_recorded(w, false, FRAME_BIT(order ? FRAME_JUMP : FRAME_PING));
 	w->recording = RECORD_NOTHING;
@@ -719,7 +720,7 @@ static void test_refused_jumps(void **state)
 		struct frame f = world_a_jump(s, 1000 + i, 2, w->now);
 
 		f.jump.binding_version += 3;
-		control_frame(session_path_numbered(s, 2), &f, w->now);
+		send_frame(session_path_numbered(s, 2), &f, w->now);
 		world_run(w, 1);
 	}
 	world_run(w, 2000);
@@ -746,16 +747,16 @@ static void refused(struct world *w, struct path *p, const struct frame *a, cons
 	const bool known = there->known;
 	struct session_info before, after;
 	uint64_t sent, bad;
-	struct control c;
+	struct control_packet c;
 
 	world_view(w, 0, &before, 1);
 	sent = world_count(w, 0, COUNT_TX_CONTROL);
 	bad = world_count(w, 0, COUNT_DROP_BAD_FRAME);
-	control_begin(&c);
+	send_begin(&c);
 	frame_write(&c.w, a);
 	if (b)
 		frame_write(&c.w, b);
-	assert_true(control_send(&c, p, NULL, w->now));
+	assert_true(send_control(&c, p, NULL, w->now));
 	world_run(w, 5);
 	world_view(w, 0, &after, 1);
 	assert_int_equal(world_count(w, 0, COUNT_DROP_BAD_FRAME), bad + 1);
@@ -805,7 +806,7 @@ static void test_bad_control(void **state)
 	path_reset(fresh, w->now);
 
 	move = world_a_jump(s, 900, 2, w->now); /* and with nothing wrong it is done */
-	control_frame(session_path_numbered(s, 2), &move, w->now);
+	send_frame(session_path_numbered(s, 2), &move, w->now);
 	world_run(w, 20);
 	assert_int_equal(world_peer(w, 0)->active->number, 2);
 	world_free(w);
@@ -824,16 +825,16 @@ static void test_response_from_elsewhere(void **state)
 	p->proven = false;
 	memset(p->challenge.nonce, 0, sizeof(p->challenge.nonce));
 	p->challenge.out = false;
-	proof_answered(p, &p->route, nonce, w->now);
+	learn_answered(p, &p->route, nonce, w->now);
 	assert_false(p->proven);
 	p->challenge.out = true;
-	proof_answered(p, &stranger, nonce, w->now);
+	learn_answered(p, &stranger, nonce, w->now);
 	assert_false(p->proven);
 	nonce[7] = 1;
-	proof_answered(p, &p->route, nonce, w->now);
+	learn_answered(p, &p->route, nonce, w->now);
 	assert_false(p->proven);
 	nonce[7] = 0;
-	proof_answered(p, &p->route, nonce, w->now);
+	learn_answered(p, &p->route, nonce, w->now);
 	assert_true(p->proven && !p->challenge.out);
 	world_free(w);
 }
@@ -856,7 +857,7 @@ static void test_response_behind_jump(void **state)
 	world_run(w, 20);
 	world_assert(w, world_peer(w, 0)->active->number == 1 && p->moving);
 	left = switch_limit_left(&world_peer(w, 0)->limit, 8, w->now);
-	proof_answered(p, &elsewhere, nonce, w->now);
+	learn_answered(p, &elsewhere, nonce, w->now);
 	assert_true(p->proven && !p->moving && route_equal(&p->route, &elsewhere));
 	assert_int_equal(switch_limit_left(&world_peer(w, 0)->limit, 8, w->now), left);
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);

@@ -1,7 +1,7 @@
 /* What is inside of the tunnel is nobody's outside: no session travels in a session, and no peer speaks for the server. */
 #include "session/info.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 static void give_network(struct world *w, unsigned int peer, const char *network)
@@ -78,7 +78,7 @@ static void path_moves_inside(uint8_t number, uint32_t table, const char *addres
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_PING), 1);
 	f = world_a_ping(s, 0x7fffffff, number, w->now);
-	control_frame(session_path_numbered(s, number), &f, w->now);
+	send_frame(session_path_numbered(s, number), &f, w->now);
 	ping = world_recorded(w, true, FRAME_BIT(FRAME_PING));
 	world_inject_up(w, &from, ping.data, ping.len);
 	assert_true(route_equal(&session_path_numbered(peer, number)->route, &before));

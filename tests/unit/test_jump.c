@@ -1,8 +1,8 @@
 /* Jumps that are asked for: what they change, what they cost, and what forbids them. */
 #include "session/engine.h"
 #include "session/info.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -379,7 +379,7 @@ static void by_hand(struct world *w, const struct frame *f, uint8_t on)
 {
 	struct session *s = world_session(w, 0);
 
-	control_frame(session_path_numbered(s, on), f, w->now);
+	send_frame(session_path_numbered(s, on), f, w->now);
 	world_run(w, 5);
 }
 

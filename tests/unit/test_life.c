@@ -1,4 +1,5 @@
 /* A session's life: new keys, a new session before the old one's time is up, a new policy, and its ends. */
+#include "session/age.h"
 #include "session/engine.h"
 #include "session/info.h"
 #include "session/keys.h"
@@ -124,7 +125,7 @@ static void test_server_offers(void **state)
 
 	world_attach(w);
 	world_session(w, 0)->policy.rekey_after_ms = 3600000;
-	rekey_schedule(world_session(w, 0), w->now);
+	age_begins(world_session(w, 0), w->now);
 	both_ways(w);
 	world_run(w, 12000);
 	assert_int_equal(world_peer(w, 0)->keys.tx_epoch, 0);

@@ -1,8 +1,8 @@
 /* What a peer that has all keys, or somebody on its network, makes of the rules' corners. */
 #include "session/engine.h"
 #include "session/keys.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #include "base/wire.h"
@@ -289,7 +289,7 @@ static unsigned int denied(void (*how)(const struct session *c, struct frame *f)
 		f.jump_reject.id = c->jump.id;
 		how(c, &f);
 		if (c->jump.pending)
-			control_frame(session_path_numbered(s, c->jump.number), &f, w->now);
+			send_frame(session_path_numbered(s, c->jump.number), &f, w->now);
 		world_run(w, 1);
 	}
 	attempts = world_audits(w, true, AUDIT_REATTACH_ATTEMPT, REASON_NONE, from);
@@ -322,7 +322,7 @@ static void test_moves_without_end(void **state)
 
 		f.jump_ack.id = 1;
 		f.jump_ack.binding_version = c->binding_version + 1;
-		control_frame(session_path_numbered(s, i % 2), &f, w->now);
+		send_frame(session_path_numbered(s, i % 2), &f, w->now);
 		world_run(w, 100);
 	}
 	assert_in_range(world_audits(w, true, AUDIT_TRANSPORT_SWITCH, REASON_NONE, 0), 1, 8);
@@ -405,7 +405,7 @@ static void test_older_jump_from_elsewhere(void **state)
 	peer = world_peer(w, 0);
 	leads = session_path_numbered(peer, 2)->route.remote;
 	counter = keys_tx(&s->keys)->tx_counter++;
-	ping_send(session_path_numbered(s, 2), 0, w->now);
+	send_ping(session_path_numbered(s, 2), 0, w->now);
 	world_run(w, 10);
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, s->next_jump_id + 1, 2, w->now);

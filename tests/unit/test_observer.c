@@ -4,6 +4,7 @@
  */
 #include "session/engine.h"
 #include "session/pmtu.h"
+#include "session/size.h"
 #include "world.h"
 
 #include "jumpvpn/locator.h"
@@ -188,7 +189,7 @@ static void test_small_path(void **state)
 		world_inner(w, 0, packet, sizeof(packet));
 		world_run(w, 10);
 	}
-	assert_in_range(pmtu_size(world_peer(w, 0)->active), 600, 700);
+	assert_in_range(size_datagram(world_peer(w, 0)->active), 600, 700);
 	w->recording = RECORD_SENT;
 	from = w->record.n;
 	next = world_config_next(w);
@@ -199,7 +200,7 @@ static void test_small_path(void **state)
 	for (size_t i = from; i < w->record.n; i++)
 		if (w->record.list[i].frames & FRAME_BIT(FRAME_POLICY))
 			largest = w->record.list[i].len;
-	assert_int_equal(largest, pmtu_size(world_peer(w, 0)->active));
+	assert_int_equal(largest, size_datagram(world_peer(w, 0)->active));
 	assert_int_equal(world_session(w, 0)->policy_generation, next->peers[0].generation);
 	world_free(w);
 }

@@ -6,6 +6,7 @@
 #include "session/info.h"
 #include "session/pmtu.h"
 #include "session/session.h"
+#include "session/size.h"
 #include "world.h"
 
 #define INNER 1400
@@ -64,7 +65,7 @@ static void test_small_packets_ask_nothing(void **state)
 	assert_int_equal(s->next_probe_id, 0);
 	assert_int_equal(world_peer(w, 0)->next_probe_id, 0);
 	assert_int_equal(s->active->pmtu.state, PMTU_BASE);
-	assert_int_equal(pmtu_inner(s->active), s->mtu);
+	assert_int_equal(size_inner(s->active), s->mtu);
 	world_free(w);
 }
 
@@ -78,7 +79,7 @@ static void test_whole_path_costs_little(void **state)
 	(void)state;
 	flow(w, &up, INNER, 5000);
 	assert_int_equal(s->active->pmtu.state, PMTU_COMPLETE);
-	assert_int_equal(pmtu_inner(s->active), s->mtu);
+	assert_int_equal(size_inner(s->active), s->mtu);
 	assert_in_range(s->next_probe_id, 9, 14); /* and the standby paths, once */
 	world_run(w, 2000);
 	before = s->next_probe_id;
@@ -103,16 +104,16 @@ static void test_hole_is_found(void **state)
 		const uint32_t versions = s->state_version + peer->state_version;
 
 		flow(w, b, INNER, 1000);
-		assert_int_equal(pmtu_inner(path_of(w, b)), s->mtu);
+		assert_int_equal(size_inner(path_of(w, b)), s->mtu);
 		hole(w, 0, b, size);
 		flow(w, b, INNER, 2000);
-		world_assert(w, pmtu_size(path_of(w, b)) <= size);
-		assert_in_range(size - pmtu_size(path_of(w, b)), 0, PMTU_STEP);
-		assert_int_equal(pmtu_inner(path_of(w, b == &up ? &down : &up)), s->mtu);
+		world_assert(w, size_datagram(path_of(w, b)) <= size);
+		assert_in_range(size - size_datagram(path_of(w, b)), 0, PMTU_STEP);
+		assert_int_equal(size_inner(path_of(w, b == &up ? &down : &up)), s->mtu);
 		flow(w, b, INNER, 10000);
 		assert_int_equal(s->state_version + peer->state_version, versions);
 		assert_int_equal(world_view(w, b->engine, &info, 1), 1);
-		assert_int_equal(info.path[0].mtu, pmtu_inner(path_of(w, b)));
+		assert_int_equal(info.path[0].mtu, size_inner(path_of(w, b)));
 		world_free(w);
 	}
 }
@@ -132,7 +133,7 @@ static void test_sender_is_told(void **state)
 	assert_int_equal(we->icmp_type, 3);
 	assert_int_equal(we->icmp_code, 4);
 	got = world_peer(w, 0)->rx_packets;
-	flow(w, &up, pmtu_inner(s->active), 1000);
+	flow(w, &up, size_inner(s->active), 1000);
 	assert_int_equal(world_peer(w, 0)->rx_packets - got, 200);
 	world_free(w);
 }
@@ -166,12 +167,12 @@ static void test_size_grows_again(void **state)
 	(void)state;
 	hole(w, 0, &up, 1300);
 	flow(w, &up, INNER, 3000);
-	assert_true(pmtu_size(s->active) <= 1300);
+	assert_true(size_datagram(s->active) <= 1300);
 	hole(w, 0, &up, 0);
 	flow(w, &up, 1000, 5000);
-	assert_true(pmtu_size(s->active) <= 1300);
+	assert_true(size_datagram(s->active) <= 1300);
 	flow(w, &up, 1000, 7000);
-	assert_int_equal(pmtu_inner(s->active), s->mtu);
+	assert_int_equal(size_inner(s->active), s->mtu);
 	world_free(w);
 }
 
@@ -208,8 +209,8 @@ static void test_standby_is_known(void **state)
 	world_jump(w, 0, 1, 7);
 	world_run(w, 20);
 	assert_int_equal(s->active->number, 1);
-	assert_in_range(pmtu_size(s->active), 1300 - PMTU_STEP, 1300);
-	assert_in_range(pmtu_size(world_peer(w, 0)->active), 1350 - PMTU_STEP, 1350);
+	assert_in_range(size_datagram(s->active), 1300 - PMTU_STEP, 1300);
+	assert_in_range(size_datagram(world_peer(w, 0)->active), 1350 - PMTU_STEP, 1350);
 	assert_int_equal(w->holed, 0);
 	world_free(w);
 }
@@ -227,7 +228,7 @@ static void test_jump_asks_again(void **state)
 	world_jump(w, 0, 1, 7);
 	flow(w, &up, INNER, 300);
 	assert_int_equal(s->active->number, 1);
-	assert_in_range(pmtu_size(s->active), 800, 1300);
+	assert_in_range(size_datagram(s->active), 800, 1300);
 	world_free(w);
 }
 
@@ -252,7 +253,7 @@ static void test_jump_asks_at_once(void **state)
 	world_jump(w, 0, 1, 9);
 	flow(w, &up, INNER, 150);
 	assert_int_equal(s->active->number, 1);
-	assert_in_range(pmtu_size(s->active), 800, 1300);
+	assert_in_range(size_datagram(s->active), 800, 1300);
 	world_free(w);
 }
 
@@ -270,7 +271,7 @@ static void test_missing_packets_hasten(void **state)
 		flow(w, &up, INNER, 5);
 	hole(w, 0, &up, 1300);
 	flow(w, &up, INNER, 250); /* half of PMTU_CONFIRM_MS */
-	assert_in_range(pmtu_size(s->active), 800, 1300);
+	assert_in_range(size_datagram(s->active), 800, 1300);
 	world_free(w);
 }
 
@@ -290,11 +291,11 @@ static void test_new_port_keeps_the_guess(void **state)
 	assert_ptr_not_equal(session_path_numbered(world_session(w, 0), 1), c);
 	c = session_path_numbered(world_session(w, 0), 1);
 	assert_int_equal(c->pmtu.state, PMTU_BASE);
-	assert_in_range(pmtu_size(c), 1300 - PMTU_STEP, 1300);
+	assert_in_range(size_datagram(c), 1300 - PMTU_STEP, 1300);
 	world_run(w, 5);
 	p = session_path_numbered(world_peer(w, 0), 1);
 	assert_int_equal(p->slot, c->slot);
-	assert_in_range(pmtu_size(p), 1350 - PMTU_STEP, 1350);
+	assert_in_range(size_datagram(p), 1350 - PMTU_STEP, 1350);
 	world_free(w);
 }
 
@@ -341,7 +342,7 @@ static void test_hole_is_no_loss(void **state)
 		flow(w, b, INNER, 5000);
 		world_assert(w,
 			     world_session(w, 0)->state_version == 1 && world_peer(w, 0)->state_version == 1);
-		assert_in_range(pmtu_size(path_of(w, b)), 1300 - PMTU_STEP, 1300);
+		assert_in_range(size_datagram(path_of(w, b)), 1300 - PMTU_STEP, 1300);
 		world_free(w);
 	}
 }
@@ -358,8 +359,8 @@ static void test_death_is_death(void **state)
 	w->client[0].link[0].cut_up = w->client[0].link[0].cut_down = true;
 	flow(w, &up, INNER, 2000);
 	assert_int_equal(s->active->number, 1);
-	assert_int_equal(pmtu_inner(s->active), s->mtu);
-	assert_int_equal(pmtu_inner(was), s->mtu);
+	assert_int_equal(size_inner(s->active), s->mtu);
+	assert_int_equal(size_inner(was), s->mtu);
 	world_free(w);
 }
 
@@ -419,7 +420,7 @@ static void test_mss_follows_the_path(void **state)
 		assert_int_equal(mss_through(w, &down), 1380);
 		hole(w, 0, ways[i], 1300);
 		flow(w, ways[i], INNER, 2000);
-		want = pmtu_inner(path_of(w, ways[i])) - 40u;
+		want = size_inner(path_of(w, ways[i])) - 40u;
 		assert_true(want < 1300 && want > 1200);
 		assert_int_equal(mss_through(w, &up), want);
 		assert_int_equal(mss_through(w, &down), want);

@@ -1,11 +1,12 @@
 /* Where a path leads, and what an address must have shown before much is sent there. */
+#include "session/due.h"
 #include "session/engine.h"
 #include "session/health.h"
 #include "session/keys.h"
 #include "session/limit.h"
 #include "session/path.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #include "proto/packet.h"
@@ -181,7 +182,7 @@ static void test_server_says_why(void **state)
 	world_run(w, 1000);
 	w->swallow = swallows_responses;
 	world_peer(w, 0)->active->proven = false;
-	health_restart(world_peer(w, 0), w->now);
+	due_restart(world_peer(w, 0), w->now);
 	world_run(w, 8000);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 1);
 	assert_int_equal(
@@ -375,7 +376,7 @@ static void test_locators_are_limited(void **state)
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_LOCATORS), UINT32_MAX);
 	world_peer(w, 0)->locators_seq++;
 	for (unsigned int i = 0; i < 200; i++) {
-		ping_send(world_session(w, 0)->active, 0, w->now);
+		send_ping(world_session(w, 0)->active, 0, w->now);
 		world_run(w, 1);
 	}
 	assert_in_range(w->swallowed, 200 / PROTO_RETRY_MIN_MS, 200 / PROTO_RETRY_MIN_MS + 1);
@@ -401,7 +402,7 @@ static void test_generations_are_limited(void **state)
 		f.ping = world_a_ping(s, ++s->next_ping_id, s->active->number, w->now).ping;
 		f.ping.spent = (uint16_t)(1u << (s->slots - 1));
 		f.ping.locators_seq = world_peer(w, 0)->locators_seq;
-		control_frame(s->active, &f, w->now);
+		send_frame(s->active, &f, w->now);
 		world_run(w, 1);
 	}
 	assert_in_range(world_peer(w, 0)->locators_seq - seq, 5, 500 / PROTO_RETRY_MIN_MS);

@@ -1,9 +1,10 @@
 /* New keys on order, and on networks that lose, double and reorder; world_sealed() sees that no nonce comes twice. */
+#include "session/age.h"
 #include "session/client_state.h"
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/rekey.h"
-#include "session/transmit.h"
+#include "session/send.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -200,7 +201,7 @@ static void test_two_ahead(void **state)
 	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
 	assert_int_equal(epoch(w, false), 0);
 	x25519_public(f.rekey.e, secret);
-	control_frame(world_session(w, 0)->active, &f, w->now);
+	send_frame(world_session(w, 0)->active, &f, w->now);
 	world_run(w, 20);
 	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
 	world_swallow_frame(w, false, 0, 0);
@@ -333,8 +334,8 @@ static void test_overdue_offer(void **state)
 
 		p.rekey_after_ms = 10000;
 		world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
-		rekey_schedule(world_session(w, 0), w->now);
-		rekey_schedule(world_peer(w, 0), w->now);
+		age_begins(world_session(w, 0), w->now);
+		age_begins(world_peer(w, 0), w->now);
 		world_run(w, 9500);
 		assert_int_equal(epoch(w, true), 0);
 		for (unsigned int i = 0; i < WORLD_PATHS; i++)

@@ -1,8 +1,8 @@
 /* Nothing lost inside: what was sent on a dead path arrives, once and in order, whatever else is lost meanwhile. */
 #include "session/engine.h"
 #include "session/rescue.h"
+#include "session/send.h"
 #include "session/session.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -585,7 +585,7 @@ static void test_asked_again(void **state)
 	for (unsigned int i = 0; i < 20; i++) {
 		f.jump.binding_version = s->binding_version;
 		f.jump.age_us = session_age_us(c, w->now);
-		control_frame(c->active, &f, w->now);
+		send_frame(c->active, &f, w->now);
 		world_run(w, 2);
 	}
 	assert_in_range(world_served(w, COUNT_RESCUED_PACKETS), 40, 4 * (10 + 16));
@@ -692,18 +692,18 @@ static void test_report(void **state)
 	world_attach(w);
 	world_run(w, 6000);
 	s = world_peer(w, 0);
-	path_report_now(s->active, &r);
+	send_report(s->active, &r);
 	assert_int_equal(r.highest, 0);
 	assert_true(s->keys.epoch[0]->replay.highest > 1);
 	world_traffic(w, &w->client[0].up, 1000, false);
 	world_run(w, 100);
-	path_report_now(s->active, &r);
+	send_report(s->active, &r);
 	assert_int_equal(r.epoch, 0);
 	assert_true(r.highest > 90);
 	assert_true(r.highest <= s->keys.epoch[0]->replay.highest);
 	w->client[0].up.interval_us = 0;
 	world_run(w, 100);
-	path_report_now(s->active, &r);
+	send_report(s->active, &r);
 	world_run(w, 20000);
 	assert_int_equal(s->rx_highest, r.highest);
 	assert_true(s->keys.epoch[0]->replay.highest > r.highest);

@@ -2,8 +2,8 @@
 #include "session/engine.h"
 #include "session/health.h"
 #include "session/keys.h"
+#include "session/send.h"
 #include "session/server.h"
-#include "session/transmit.h"
 #include "world.h"
 
 #define CLIENT WORLD_WORKERS
@@ -85,13 +85,13 @@ static void test_hasty_offers(void **state)
 	world_run(w, 100);
 	x25519_public(f.rekey.e, secret);
 	for (unsigned int i = 0; i < 40; i++) {
-		control_frame(world_session(w, 0)->active, &f, w->now);
+		send_frame(world_session(w, 0)->active, &f, w->now);
 		world_run(w, 20);
 		assert_int_equal(w->engine[0].e->njobs, 0);
 		assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
 	}
 	world_run(w, 200);
-	control_frame(world_session(w, 0)->active, &f, w->now);
+	send_frame(world_session(w, 0)->active, &f, w->now);
 	world_run(w, 20);
 	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 2);
 	world_free(w);

@@ -6,6 +6,7 @@
 #include "session/info.h"
 #include "session/pmtu.h"
 #include "session/session.h"
+#include "session/size.h"
 
 void world_explain(const struct world *w, size_t from, size_t to)
 {
@@ -124,7 +125,7 @@ static struct world_key *key_of(struct world *w, const uint8_t key[PROTO_KEY_LEN
 /* CONTROL has one of two lengths; WELCOME always the same. */
 static void check_length(const struct path *p, bool data, size_t len, unsigned int how)
 {
-	const size_t carries = pmtu_size(p);
+	const size_t carries = size_datagram(p);
 
 	if (data || how & SEND_WHOLE || len == PROTO_CONTROL_SMALL || len == PROTO_CONTROL_MAX)
 		return;

@@ -1,22 +1,18 @@
 /* What a session sends: DATA, and CONTROL packets put together from frames. */
-#include "session/transmit.h"
+#include "session/send.h"
 
 #include "base/log.h"
 #include "proto/packet.h"
-#include "session/health.h"
-#include "session/keys.h"
+#include "session/due.h"
 #include "session/path.h"
-#include "session/pmtu.h"
 #include "session/proof.h"
 #include "session/rescue.h"
 #include "session/session.h"
+#include "session/size.h"
 #include "session/stall.h"
 #include "session/wheel.h"
 
-/* Of the credit of an unproven address, what DATA leaves: two PINGs with a PATH_CHALLENGE. */
-#define CONTROL_CREDIT (2 * PROTO_CONTROL_SMALL)
-
-void path_report_now(const struct path *p, struct path_report *r)
+void send_report(const struct path *p, struct path_report *r)
 {
 	const struct session *s = p->session;
 
@@ -76,39 +72,20 @@ static size_t seal_one(struct path *p, uint8_t *packet, size_t len, struct jv_ti
  */
 static size_t control_size(const struct path *p, size_t len)
 {
-	const size_t carries = pmtu_size(p);
+	const size_t carries = size_datagram(p);
 
 	if (len <= PROTO_CONTROL_SMALL)
 		return PROTO_CONTROL_SMALL;
 	return len <= carries && carries < PROTO_CONTROL_MAX ? carries : PROTO_CONTROL_MAX;
 }
 
-void control_begin(struct control *c)
+void send_begin(struct control_packet *c)
 {
 	c->asks = NULL;
 	c->w = writer_init(c->packet + PROTO_HEADER_LEN, sizeof(c->packet) - PROTO_OVERHEAD);
 }
 
-/* The 3x rule is the server's, and holds for the address it goes to: the one on trial, or p's own while that
- * is unproven. */
-static bool may_send(struct path *p, const struct route *to, size_t len)
-{
-	if (p->session->engine->client)
-		return true;
-	return to == &p->pending ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
-}
-
-/* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */
-bool data_may_send(struct path *p, size_t len)
-{
-	const uint64_t least = (uint64_t)p->credit_tx + len + CONTROL_CREDIT;
-
-	if (!p->session->engine->client && !p->proven && least > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
-		return false;
-	return may_send(p, NULL, len);
-}
-
-bool control_send(struct control *c, struct path *p, const struct route *to, struct jv_time now)
+bool send_control(struct control_packet *c, struct path *p, const struct route *to, struct jv_time now)
 {
 	struct engine *e = p->session->engine;
 	const size_t len = control_size(p, c->w.len + PROTO_OVERHEAD);
@@ -117,7 +94,7 @@ bool control_send(struct control *c, struct path *p, const struct route *to, str
 		bug("CONTROL frames beyond %zu bytes", c->w.cap);
 	if (c->w.len == 0 || !p->known || p->session->state == STATE_TERMINATED)
 		return false;
-	if (!may_send(p, to, len)) {
+	if (!proof_may_send(p, to, len)) {
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
 		p->sent++; /* to who counts losses, held back is lost */
 		if (c->asks)
@@ -133,16 +110,16 @@ bool control_send(struct control *c, struct path *p, const struct route *to, str
 	return true;
 }
 
-void control_frame(struct path *p, const struct frame *f, struct jv_time now)
+void send_frame(struct path *p, const struct frame *f, struct jv_time now)
 {
-	struct control c;
+	struct control_packet c;
 
-	control_begin(&c);
+	send_begin(&c);
 	frame_write(&c.w, f);
-	control_send(&c, p, NULL, now);
+	send_control(&c, p, NULL, now);
 }
 
-void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_time now)
+void send_probe(struct path *p, const struct frame *f, size_t size, struct jv_time now)
 {
 	struct engine *e = p->session->engine;
 	uint8_t *packet = e->room;
@@ -151,7 +128,7 @@ void probe_send(struct path *p, const struct frame *f, size_t size, struct jv_ti
 
 	frame_write(&w, f);
 	write_zeroes(&w, len - PROTO_OVERHEAD - w.len); /* FRAME_PAD */
-	if (!p->known || p->session->state == STATE_TERMINATED || !may_send(p, NULL, len) ||
+	if (!p->known || p->session->state == STATE_TERMINATED || !proof_may_send(p, NULL, len) ||
 	    seal_one(p, packet, w.len, now) == 0)
 		return;
 	e->counters.n[COUNT_TX_CONTROL]++;
@@ -169,11 +146,11 @@ static uint16_t spent_slots(const struct session *s)
 	return bits;
 }
 
-void ping_send(struct path *p, uint8_t flags, struct jv_time now)
+void send_ping(struct path *p, uint8_t flags, struct jv_time now)
 {
 	struct session *s = p->session;
 	struct frame f = { .type = FRAME_PING };
-	struct control c;
+	struct control_packet c;
 
 	f.ping.id = ++s->next_ping_id;
 	f.ping.path = p->number;
@@ -184,42 +161,28 @@ void ping_send(struct path *p, uint8_t flags, struct jv_time now)
 	f.ping.policy_generation = s->policy_generation;
 	f.ping.locators_seq = s->locators_seq;
 	f.ping.spent = spent_slots(s);
-	path_report_now(p, &f.ping.report);
+	send_report(p, &f.ping.report);
 	path_pinged(p, f.ping.id, now);
 	if (p == s->active)
 		stall_pinged(p, now);
-	control_begin(&c);
+	send_begin(&c);
 	frame_write(&c.w, &f);
 	if (!s->engine->client)
 		proof_ask(p, &c, now);
-	control_send(&c, p, NULL, now);
+	send_control(&c, p, NULL, now);
 }
 
-void close_send(struct session *s, enum reason why, struct jv_time now)
+void send_close(struct session *s, enum reason why, struct jv_time now)
 {
 	struct frame f = { .type = FRAME_CLOSE };
 
 	f.close.reason = (uint8_t)why;
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->path[i].known)
-			control_frame(&s->path[i], &f, now);
+			send_frame(&s->path[i], &f, now);
 }
 
-struct path *session_data_path(struct session *s)
-{
-	if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.dead)
-		return &s->path[s->jump.slot];
-	return s->active;
-}
-
-size_t session_fits(struct session *s)
-{
-	const struct path *p = session_data_path(s);
-
-	return p ? pmtu_inner(p) : s->mtu;
-}
-
-void transmit_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now)
+void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now)
 {
 	struct path *p = session_data_path(s);
 
@@ -240,12 +203,12 @@ static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time
 		s->engine->counters.n[COUNT_DROP_NO_PATH]++;
 		return false;
 	}
-	if (data_may_send(p, len))
+	if (proof_may_carry(p, len))
 		return true;
 	s->engine->counters.n[COUNT_DROP_AMPLIFICATION]++;
 	p->sent++;
 	if (time_is_never(s->unanswered_since))
-		health_data_sent(s, now); /* its PING carries another challenge */
+		due_data_sent(s, now); /* its PING carries another challenge */
 	return false;
 }
 
@@ -259,12 +222,12 @@ static void count_sent(struct session *s, size_t len, struct jv_time now)
 	c->n[COUNT_TX_PACKETS]++;
 	c->n[COUNT_TX_BYTES] += len;
 	if (time_is_never(s->unanswered_since))
-		health_data_sent(s, now);
+		due_data_sent(s, now);
 	if (len + PROTO_OVERHEAD > PROTO_PROBE_LEAST && !s->large)
-		pmtu_large(s, now);
+		size_large(s, now);
 }
 
-void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
+void send_data(struct outgoing *o, const uint8_t *packet, size_t len)
 {
 	struct session *s = o->session;
 	struct engine *e = s->engine;
@@ -296,4 +259,11 @@ void transmit(struct outgoing *o, const uint8_t *packet, size_t len)
 	p->newest = data_order(o->sealer.epoch->number, counter + 1);
 	e->io.send(e->ctx, &p->route, datagram, wire_len,
 		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) | (p->runs.singly ? SEND_SINGLY : 0u));
+}
+
+void send_suspect(struct session *s, struct jv_time now)
+{
+	if (s->active && !s->active->ping_out)
+		send_ping(s->active, 0, now);
+	due_arm(s, now);
 }

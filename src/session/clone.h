@@ -1,4 +1,0 @@
-/* clone */
-#pragma once
-
-#include "session/session.h"

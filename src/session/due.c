@@ -1,0 +1,85 @@
+/*
+ * When the active path is looked at next: the earliest of the jump that is to be repeated, the PING that is out, the DATA that
+ * should have been answered, and the heartbeat. What is done then is decided in health.c.
+ */
+#include "session/due.h"
+
+#include "session/path.h"
+#include "session/proof.h"
+#include "session/silence.h"
+#include "session/stall.h"
+#include "session/wheel.h"
+
+int64_t due_slow_us(const struct session *s)
+{
+	return (int64_t)s->policy.heartbeat_volatile_ms * 1000;
+}
+
+struct jv_time due_ping(const struct session *s, const struct path *p)
+{
+	const int64_t most_us = s->state == STATE_ATTACHED
+					? (int64_t)s->policy.heartbeat_interval_ms * 1000 / 4
+					: due_slow_us(s);
+	const struct jv_time at = time_add_us(p->ping_sent, path_wait_us(p, most_us));
+
+	if (p->unanswered < path_drops(p, &s->policy))
+		return at;
+	return time_max(
+		at, time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us / 2 + 4 * p->rttvar_us));
+}
+
+struct jv_time due_heartbeat(const struct session *s, const struct path *p, struct jv_time now)
+{
+	const struct policy *pol = &s->policy;
+
+	if (p->ping_id == 0)
+		return now;
+	if (!s->engine->client)
+		return time_add_ms(s->last_rx, 2ull * pol->heartbeat_idle_ms);
+	if (time_since_ms(now, s->last_data) < pol->heartbeat_interval_ms)
+		return time_add_ms(p->ping_sent, pol->heartbeat_interval_ms);
+	/* Data may begin to flow at any moment: then the silence rule takes over. */
+	return time_add_ms(p->ping_sent, silence_idle_ms(s));
+}
+
+static struct jv_time next_look(struct session *s, struct jv_time now)
+{
+	struct path *p = s->active;
+	struct jv_time at = s->jump.again;
+
+	if (!p)
+		return at;
+	if (!s->engine->client && s->state == STATE_ATTACHED)
+		at = time_min(at, proof_due(p));
+	if (p->ping_out)
+		return time_min(at, due_ping(s, p));
+	at = time_min(at, stall_due(p));
+	if (s->state != STATE_ATTACHED)
+		return time_min(at, time_add_us(p->ping_sent, due_slow_us(s)));
+	at = time_min(at, due_heartbeat(s, p, now));
+	if (!time_is_never(s->unanswered_since))
+		at = time_min(at, time_add_us(s->unanswered_since, path_patience_us(p)));
+	return at;
+}
+
+void due_arm(struct session *s, struct jv_time now)
+{
+	if (s->state == STATE_TERMINATED)
+		return;
+	timer_start(&s->engine->wheel, &s->health, next_look(s, now));
+}
+
+void due_data_sent(struct session *s, struct jv_time now)
+{
+	s->unanswered_since = now;
+	if (s->active && s->state == STATE_ATTACHED)
+		timer_start_earlier(&s->engine->wheel, &s->health,
+				    time_add_us(now, path_patience_us(s->active)));
+}
+
+void due_restart(struct session *s, struct jv_time now)
+{
+	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
+		return;
+	timer_start_earlier(&s->engine->wheel, &s->health, next_look(s, now));
+}

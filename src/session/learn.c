@@ -1,0 +1,182 @@
+/*
+ * Where a path leads, as the server learns it from the packets that come on it. The active path goes to another address
+ * only once that has answered a challenge, or by a JUMP.
+ */
+#include "session/learn.h"
+
+#include "session/items.h"
+#include "session/limit.h"
+#include "session/path.h"
+#include "session/pmtu.h"
+#include "session/proof.h"
+#include "session/rescue.h"
+#include "session/send.h"
+#include "session/server.h"
+#include "session/session.h"
+#include "session/size.h"
+#include "session/trail.h"
+
+/* A locator stands for one candidate path, and its number is told by the first PING or JUMP on it. */
+static bool take_number(struct path *p, uint8_t number, struct jv_time now)
+{
+	if (number == PATH_NONE)
+		return p->number != PATH_NONE;
+	if (p->number == PATH_NONE) {
+		const struct path *old = session_path_numbered(p->session, number);
+
+		if (old)
+			pmtu_inherit(&p->pmtu, &old->pmtu);
+		p->number = number;
+		p->opened = p->stable_since = now;
+	}
+	return p->number == number;
+}
+
+/* Another address under the active locator: on trial until it answers, replies go to the old one. */
+static void on_trial(struct path *p, const struct route *from, size_t wire_len, struct jv_time now)
+{
+	struct control_packet c;
+
+	if (!p->moving || !route_equal(&p->pending, from)) {
+		p->pending = *from;
+		p->trial_rx = p->trial_tx = 0;
+		p->trial.out = false; /* a nonce is for one address alone */
+	}
+	p->moving = true;
+	p->trial_rx += (uint32_t)wire_len;
+	send_begin(&c);
+	proof_add(p, &p->trial, &c, now);
+	send_control(&c, p, &p->pending, now);
+}
+
+static void at_home(struct path *p, size_t wire_len, struct jv_time now)
+{
+	p->moving = false;
+	if (p->proven && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
+		proof_unprove(p);
+	if (!p->proven)
+		p->credit_rx += (uint32_t)wire_len;
+}
+
+bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
+		 struct jv_time now)
+{
+	struct session *s = p->session;
+
+	if (items_lead_to(s->engine, &from->remote.ip)) {
+		s->engine->counters.n[COUNT_DROP_INSIDE]++;
+		return false;
+	}
+	if (!take_number(p, number, now)) {
+		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
+		return false;
+	}
+	p->asked = (uint16_t)wire_len;
+	p->stray = false;
+	if (newest && p->known && route_equal(&p->route, from)) {
+		at_home(p, wire_len, now);
+	} else if (newest && p == s->active && p->known) {
+		on_trial(p, from, wire_len, now);
+	} else if (newest) {
+		p->route = *from;
+		p->known = true;
+		p->moving = false;
+		proof_settle(p, false, now);
+		p->credit_rx = (uint32_t)wire_len;
+		p->credit_tx = 0;
+	}
+	p->stray = !route_equal(&p->route, from);
+	p->stray_left = (uint32_t)wire_len * PROTO_AMPLIFICATION;
+	return p->known;
+}
+
+/*
+ * How long there may be no rebinding yet, and why. Whoever sits on one path can make us rebind as he likes, but it costs
+ * none of the switches that a jump away from him needs.
+ */
+static uint32_t forbidden_ms(struct session *s, enum reason *why, struct jv_time now)
+{
+	uint32_t ms = switch_limit_wait_ms(&s->rebind, s->policy.max_switches_per_min, now);
+
+	*why = REASON_SWITCH_RATE_LIMITED;
+	if (ms == 0) {
+		*why = REASON_COOLDOWN_ACTIVE;
+		ms = switch_limit_cooldown_ms(&s->rebind, s->policy.switch_cooldown_ms, now);
+	}
+	return ms;
+}
+
+/*
+ * An address more than the minute allows has proven to be the peer's. The old one stays, and may be dead for us: the
+ * path counts as such, so that the client leaves it, if it has another. Once a minute is enough for that.
+ */
+static void unsettled(struct session *s, struct jv_time now)
+{
+	if (!time_is_never(s->unsettled) && time_since_ms(now, s->unsettled) < LIMIT_WINDOW_MS)
+		return;
+	s->unsettled = now;
+	server_path_dead(s, REASON_ADDRESS_CHANGED, now);
+}
+
+/* The active path's address has changed under the same locator, and the new one has answered. */
+static void rebound(struct path *p, struct jv_time now)
+{
+	struct session *s = p->session;
+	enum reason why;
+	const uint32_t wait = forbidden_ms(s, &why, now);
+
+	if (wait > 0) {
+		trail_denied(s, why, p, wait, now);
+		if (why == REASON_SWITCH_RATE_LIMITED)
+			unsettled(s, now);
+		return;
+	}
+	switch_limit_take(&s->rebind, now);
+	p->route = p->pending;
+	p->moving = p->stray = false;
+	proof_settle(p, true, now);
+	size_moved(p);
+	p->unanswered = 0;
+	p->ping_out = false;
+	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);
+	send_suspect(s, now);
+	rescue_unreported(s, now); /* what came from the new address has told what arrived */
+}
+
+static bool answers(const struct challenge *ch, const uint8_t nonce[8])
+{
+	return ch->out && crypto_equal(ch->nonce, nonce, sizeof(ch->nonce));
+}
+
+void learn_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now)
+{
+	if (route_equal(&p->route, from)) {
+		if (answers(&p->challenge, nonce))
+			proof_settle(p, true, now);
+		return;
+	}
+	if (!p->moving || !route_equal(&p->pending, from) || !answers(&p->trial, nonce))
+		return;
+	if (p == p->session->active) {
+		rebound(p, now);
+		return;
+	}
+	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
+	p->route = p->pending;
+	p->moving = p->stray = false;
+	proof_settle(p, true, now);
+}
+
+void learn_look(struct session *s, struct jv_time now)
+{
+	struct path *p = s->active;
+	struct control_packet c;
+
+	if (time_before(now, proof_due(p)))
+		return;
+	send_begin(&c);
+	proof_ask(p, &c, now);
+	send_control(&c, p, NULL, now);
+	if (path_is_ignored(p))
+		server_path_dead(s, REASON_CONSECUTIVE_DROP_EXCEEDED, now);
+}

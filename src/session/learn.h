@@ -1,0 +1,11 @@
+/* Server: where a path leads, as its packets tell. */
+#pragma once
+
+#include "session/session.h"
+
+/* Learns it, if this is the newest packet heard on the path. False: it does not fit the path and is not to be acted
+ * on. */
+bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
+		 struct jv_time now);
+void learn_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now);
+void learn_look(struct session *s, struct jv_time now);

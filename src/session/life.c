@@ -1,0 +1,140 @@
+/*
+ * The end of a session: told to the peer and to the trail, unlinked, its keys wiped. One that another session has replaced
+ * lives on for a while, for DATA that is still on its way to it. welcome.c goes on from there at a client: see end.c.
+ */
+#include "session/life.h"
+
+#include <stdlib.h>
+
+#include "session/births.h"
+#include "session/client_state.h"
+#include "session/job.h"
+#include "session/keys.h"
+#include "session/limit.h"
+#include "session/rescue.h"
+#include "session/send.h"
+#include "session/session.h"
+#include "session/state.h"
+#include "session/trail.h"
+#include "session/wheel.h"
+
+static struct session **late_of(struct engine *e, uint32_t peer)
+{
+	return e->client ? &e->client->late : &e->births[peer].late;
+}
+
+static void release(struct session *s)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		if (s->engine->client)
+			session_close_path(&s->path[i]);
+		session_withdraw(s, i);
+	}
+	keys_clear(&s->keys, &s->engine->key_store);
+}
+
+void life_forget(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	timer_stop(&e->wheel, &s->deadline);
+	release(s);
+	*late_of(e, s->peer) = NULL;
+	list_remove(&s->node);
+	list_append(&e->dead, &s->node);
+	e->nlate--;
+}
+
+/*
+ * The next session has taken over, and what was sent under this one is still on its way: for drain_ms, but
+ * never beyond its lifetime, DATA is opened and delivered. One a peer, so that memory is bounded.
+ */
+static void drain(struct session *s, struct jv_time now)
+{
+	struct engine *e = s->engine;
+
+	s->late_until = time_min(time_add_ms(now, s->policy.drain_ms),
+				 time_add_ms(s->born, s->policy.max_lifetime_ms));
+	if (!time_before(now, s->late_until)) {
+		release(s);
+		return;
+	}
+	*late_of(e, s->peer) = s;
+	list_remove(&s->node);
+	list_append(&e->late, &s->node);
+	e->nlate++;
+	timer_start(&e->wheel, &s->deadline, s->late_until);
+}
+
+/* Nothing happens to it any more. */
+static void unlink_session(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	session_stop_timers(s);
+	rescue_free(s);
+	if (s->job)
+		s->job->session = NULL;
+	if (s->rekey.job)
+		s->rekey.job->session = NULL;
+	crypto_wipe(&s->rekey, sizeof(s->rekey));
+	if (e->by_peer && e->by_peer[s->peer] == s)
+		e->by_peer[s->peer] = NULL;
+	list_remove(&s->node);
+	list_append(&e->dead, &s->node);
+	e->nsessions--;
+}
+
+void life_reap(struct engine *e)
+{
+	while (!list_is_empty(&e->dead)) {
+		struct session *s = container_of(e->dead.next, struct session, node);
+
+		list_remove(&s->node);
+		switch_limit_free(&s->limit);
+		switch_limit_free(&s->rebind);
+		rescue_free(s);
+		crypto_wipe(s, sizeof(*s));
+		free(s);
+	}
+}
+
+static void order_ends(struct session *s, enum reason why)
+{
+	struct order *waiting = &s->engine->client->order;
+
+	if (waiting->session != s)
+		return;
+	waiting->session = NULL;
+	if (waiting->token)
+		s->engine->io.jump_done(s->engine->ctx, waiting->token, why, 0);
+}
+
+void life_end(struct session *s, enum reason why, struct jv_time now)
+{
+	struct engine *e = s->engine;
+	const bool birth = s->state == STATE_BIRTH;
+
+	if (s->state == STATE_TERMINATED)
+		return;
+	if (!birth && !s->closing)
+		send_close(s, why, now);
+	if (birth && e->births)
+		births_remove(s);
+	state_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why, now);
+	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
+	if (!s->told)
+		trail_unattached(s, why, now);
+	if (s->jump.ordered)
+		e->io.jump_done(e->ctx, s->jump.token, why, 0);
+	s->jump.ordered = false;
+	if (e->client)
+		order_ends(s, why);
+	unlink_session(s);
+	if (!birth && *late_of(e, s->peer))
+		life_forget(*late_of(e, s->peer));
+	if (!birth && why == REASON_SUPERSEDED)
+		drain(s, now);
+	else
+		release(s);
+}

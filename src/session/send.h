@@ -1,0 +1,39 @@
+/* What a session sends: DATA, and CONTROL packets put together from frames. */
+#pragma once
+
+#include "session/control_packet.h"
+#include "session/session.h"
+
+struct sealer { /* what packets in a row are sealed with */
+	struct path *path;
+	struct epoch *epoch;
+	struct aead_key *key;
+	struct mask_key *mask;
+};
+
+/* Inner packets of one session on their way out, in one input: what they have in common is looked up once. */
+struct outgoing {
+	struct session *session;
+	struct sealer sealer;
+	bool kept;   /* for rescue */
+	uint8_t ecn; /* of the inner packets, for the outer ones */
+	struct jv_time now;
+};
+
+void send_report(const struct path *p, struct path_report *r);
+void send_begin(struct control_packet *c);
+/* Seals and sends on `p`, to `to` if given, else to where p leads. False: nothing went out. */
+bool send_control(struct control_packet *c, struct path *p, const struct route *to, struct jv_time now);
+/* one frame, one packet */
+void send_frame(struct path *p, const struct frame *f, struct jv_time now);
+/* PROBE, or its answer, filled up to `size` bytes of datagram; 0: as any other CONTROL. Counted in no report. */
+void send_probe(struct path *p, const struct frame *f, size_t size, struct jv_time now);
+void send_ping(struct path *p, uint8_t flags, struct jv_time now);
+/* Once on every open path, also one that has not answered (yet): the peer may be heard on none other. One that is lost is
+ * made good by RESET or by the peer's own bounds. */
+void send_close(struct session *s, enum reason why, struct jv_time now);
+/* `len`: none will be longer. */
+void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now);
+void send_data(struct outgoing *o, const uint8_t *packet, size_t len);
+/* probe the active path at once */
+void send_suspect(struct session *s, struct jv_time now);

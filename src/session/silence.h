@@ -1,0 +1,17 @@
+/* Client: how long a session has been silent on every path. */
+#pragma once
+
+#include "session/session.h"
+
+/* How often at least the client of a session that rests asks whether the gateway is there; milliseconds. */
+uint32_t silence_idle_ms(const struct session *s);
+/*
+ * When the silence has lasted long enough. It counts from the first doubt on, which comes at once where packets flow. A session
+ * that rests learns only with its next heartbeat that nobody is there: its silence counts from what was heard last, and it asks
+ * for a while first.
+ */
+struct jv_time silence_over_at(const struct session *s);
+struct jv_time silence_call_at(const struct session *s);
+bool silence_is_watched(const struct session *s);
+/* The session's state has changed: is it to be watched? */
+void silence_watch(struct session *s, struct jv_time now);

@@ -1,0 +1,130 @@
+/*
+ * Client: the paths that do not carry data. They are asked at a slow pace, or at once when the active one is in doubt;
+ * those that do not answer are opened anew, and those that have no use are closed.
+ */
+#include "session/standby.h"
+
+#include "session/client_state.h"
+#include "session/comfort.h"
+#include "session/grant.h"
+#include "session/jump.h"
+#include "session/ladder.h"
+#include "session/open.h"
+#include "session/order.h"
+#include "session/path.h"
+#include "session/send.h"
+#include "session/session.h"
+#include "session/uplink.h"
+#include "session/wheel.h"
+
+void standby_left(struct path *p)
+{
+	const struct session *s = p->session;
+
+	if (!session_has_candidate(s, p->number) || (s->active && s->active->number == p->number))
+		session_close_path(p);
+}
+
+/* Another port of the active path, which is well: kept, it would pass for a path of its own. */
+static bool is_twin(const struct session *s, const struct path *p)
+{
+	return s->state == STATE_ATTACHED && p->number == s->active->number;
+}
+
+static void probe(struct session *s, struct path *p, struct jv_time now)
+{
+	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
+	const bool target = s->jump.pending && s->jump.slot == p->slot;
+
+	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path, which
+	 * lives. */
+	if (!session_has_candidate(s, p->number) || session_path_numbered(s, p->number) != p ||
+	    is_twin(s, p) || (!target && !grant_is_free(s, p->number)))
+		session_close_path(p);
+	else if (!gone || target || grant_is_waited_for(s))
+		send_ping(p, 0, now); /* the last locators are for a candidate that has had none */
+	else
+		open_again(s, p->number, now);
+}
+
+static bool is_standby(const struct session *s, const struct path *p)
+{
+	return p->known && p->number != PATH_NONE && p != s->active && p != s->draining;
+}
+
+/* While nothing carries, a path that never answered makes room for the candidate's next remote at once, for one
+ * round. */
+static bool has_haste(const struct session *s, const struct path *p)
+{
+	const struct known_candidate *k = &s->engine->client->candidate[p->number];
+
+	return s->state != STATE_ATTACHED && p->srtt_us == 0 && k->c.remotes > 1 && ladder_has_more(k);
+}
+
+/* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
+static struct jv_time standby_due(const struct session *s, const struct path *p)
+{
+	const uint32_t pace =
+		s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
+
+	if (p->ping_out && (p->unanswered < s->policy.max_consecutive_drops || has_haste(s, p)))
+		return time_add_us(p->ping_sent, jump_patience_us(s, p));
+	return time_add_ms(p->ping_sent, pace);
+}
+
+/* When something is to be done for want of a locator. */
+static struct jv_time wanting_due(struct session *s)
+{
+	const struct client *c = s->engine->client;
+
+	return time_min(open_lacks_locators(s) ? c->locators_ask : TIME_NEVER,
+			c->order.session == s ? c->order.until : TIME_NEVER);
+}
+
+/* The active path is in doubt: how are the others? */
+void standby_ask(struct session *s, struct jv_time now)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct path *p = &s->path[i];
+
+		if (is_standby(s, p) && time_diff_us(now, p->ping_sent) >= path_patience_us(p))
+			probe(s, p, now);
+	}
+	standby_run(s, now);
+}
+
+void standby_move_waiting(struct session *s, struct jv_time now)
+{
+	const struct client *c = s->engine->client;
+
+	for (uint8_t n = 0; s == c->session && n < PROTO_PATHS_MAX; n++)
+		if (c->candidate[n].moves && session_fresh_slot(s) &&
+		    (!s->draining || s->draining->number != n) &&
+		    (s->active->number != n || s->state == STATE_ATTACHED || s->state == STATE_VOLATILE))
+			uplink_take_move(s->engine, n, now);
+}
+
+void standby_run(struct session *s, struct jv_time now)
+{
+	struct jv_time next = time_add_ms(now, s->policy.standby_probe_ms);
+
+	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
+		return;
+	comfort_fail_back(s, now); /* before the probes: they are not answered at once */
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (is_standby(s, &s->path[i]) &&
+		    (is_twin(s, &s->path[i]) || !time_before(now, standby_due(s, &s->path[i]))))
+			probe(s, &s->path[i], now);
+	standby_move_waiting(s, now);
+	open_missing(s, now);
+	order_again(s, now);
+	open_ask_locators(s, now);
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (is_standby(s, &s->path[i]))
+			next = time_min(next, standby_due(s, &s->path[i]));
+	if (s == s->engine->client->session)
+		next = time_min(next, wanting_due(s));
+	if (s->draining)
+		next = time_min(next, s->drain_until);
+	timer_start(&s->engine->wheel, &s->standby, next);
+}

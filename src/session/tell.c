@@ -1,0 +1,57 @@
+/*
+ * Server: what a client is told when its PING says that it does not know it: locators, and the policy in force.
+ */
+#include "session/tell.h"
+
+#include <string.h>
+
+#include "session/items.h"
+#include "session/send.h"
+
+#define POLICY_MS 200 /* least time between two sendings of the policy */
+
+void tell_locators(struct path *p, struct jv_time now)
+{
+	struct session *s = p->session;
+	struct frame f = { .type = FRAME_LOCATORS };
+
+	if (s->locators_told == s->locators_seq && time_since_ms(now, s->locators_sent) < PROTO_RETRY_MIN_MS)
+		return;
+	s->locators_told = s->locators_seq;
+	s->locators_sent = now;
+	f.locators.seq = s->locators_seq;
+	for (uint8_t i = 0; i < s->slots; i++) {
+		struct locator *l = &f.locators.list[f.locators.count++];
+
+		l->slot = i;
+		memcpy(l->locator, s->path[i].locator, sizeof(l->locator));
+		memcpy(l->token, s->path[i].token, sizeof(l->token));
+	}
+	send_frame(p, &f, now);
+}
+
+void tell_policy(struct session *s, struct jv_time now)
+{
+	const size_t most = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
+	struct net_item *items = s->engine->items;
+	struct frame f = { .type = FRAME_POLICY };
+	size_t n = items_of(s->engine, s, items, most);
+
+	if (!s->active || time_since_ms(now, s->policy_sent) < POLICY_MS)
+		return;
+	s->policy_sent = now;
+	if (n > most)
+		n = most;
+	f.policy.generation = s->policy_generation;
+	f.policy.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
+	f.policy.mtu = s->mtu;
+	f.policy.policy = s->policy_waits ? s->next_policy : s->policy;
+	for (uint8_t part = 0; part < f.policy.parts; part++) {
+		const size_t at = (size_t)part * POLICY_ITEMS_MAX;
+
+		f.policy.part = part;
+		f.policy.items = (uint8_t)(n - at < POLICY_ITEMS_MAX ? n - at : POLICY_ITEMS_MAX);
+		memcpy(f.policy.item, items + at, f.policy.items * sizeof(items[0]));
+		send_frame(s->active, &f, now);
+	}
+}

@@ -1,0 +1,15 @@
+/* From WELCOME to session, the client's side. See welcome.c. */
+#pragma once
+
+#include "session/client_state.h"
+#include "session/session.h"
+
+/* Something authentic came. */
+void welcome_old_heard(struct session *s, struct jv_time now);
+/* There is no session any more that would go before the next. */
+void welcome_old_gone(struct client *c, struct jv_time now);
+void welcome_received(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
+		     struct jv_time now);
+void welcome_waited(struct timer *t, struct jv_time now);
+void welcome_job_done(struct engine *e, struct job *j, struct jv_time now);
+void welcome_ended(struct session *s, struct jv_time now);
