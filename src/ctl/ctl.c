@@ -51,6 +51,7 @@ struct conn {
 struct write {
 	uv_write_t req;
 	struct conn *conn;
+	struct ctl_request *page; /* a page of this one's answer; NULL: something else, or it has ended */
 	bool last;
 	char *text;
 };
@@ -96,39 +97,52 @@ static void on_timer(uv_timer_t *t)
 
 /* --- writing --- */
 
+static void page_next(struct ctl_request *req)
+{
+	req->page = NULL;
+	req->ctl->ops->next(req->ctl->ctx, req);
+}
+
 static void on_written(uv_write_t *req, int status)
 {
 	struct write *w = req->data;
+	struct ctl_request *page = w->page;
 
 	if (status < 0 || w->last)
 		conn_close(w->conn);
 	free(w->text);
 	free(w);
+	if (page)
+		page_next(page);
 }
 
-void conn_write(struct conn *c, char *text, size_t len, bool last)
+/* Answers what is on its way, or NULL: then the connection closes. Takes `text`. */
+static struct write *write_text(struct conn *c, char *text, size_t len, bool line, bool last)
 {
 	static char newline[] = "\n";
-	struct write *w = calloc(1, sizeof(*w));
+	struct write *w = text && !c->closing ? calloc(1, sizeof(*w)) : NULL;
 	uv_buf_t bufs[2] = { uv_buf_init(text, (unsigned int)len), uv_buf_init(newline, 1) };
 
-	if (!w || len > UINT32_MAX / 2) {
-		free(w);
-		free(text);
-		conn_close(c);
-		return;
-	}
+	if (!w || len > UINT32_MAX / 2)
+		goto failed;
 	w->conn = c;
 	w->last = last;
 	w->text = text;
 	w->req.data = w;
-	if (last)
+	if (last || !line)
 		uv_timer_start(&c->timer, on_timer, CTL_IDLE_MS, 0);
-	if (uv_write(&w->req, (uv_stream_t *)&c->pipe, bufs, 2, on_written) < 0) {
-		free(text);
-		free(w);
-		conn_close(c);
-	}
+	if (uv_write(&w->req, (uv_stream_t *)&c->pipe, bufs, line ? 2 : 1, on_written) == 0)
+		return w;
+failed:
+	free(text);
+	free(w);
+	conn_close(c);
+	return NULL;
+}
+
+void conn_write(struct conn *c, char *text, size_t len, bool last)
+{
+	write_text(c, text, len, true, last);
 }
 
 static void conn_write_json(struct conn *c, const json_t *o)
@@ -147,17 +161,51 @@ static struct conn *request_end(struct ctl_request *req)
 
 	if (c)
 		c->request = NULL;
+	if (req->page)
+		req->page->page = NULL;
 	free(req);
 	return c;
 }
 
+/* Where the answer has begun, nothing else can be said any more: that its line does not end tells the client. */
 void ctl_reply(struct ctl_request *req, json_t *answer)
+{
+	const bool began = req->began;
+	struct conn *c = request_end(req);
+
+	if (c && began)
+		conn_close(c);
+	else if (c)
+		conn_write_json(c, answer);
+	json_decref(answer);
+}
+
+void ctl_reply_page(struct ctl_request *req, char *text, size_t len)
+{
+	req->began = true;
+	if (req->conn)
+		req->page = write_text(req->conn, text, len, false, false);
+	else
+		free(text);
+	if (req->page)
+		req->page->page = req;
+	else
+		page_next(req);
+}
+
+void ctl_reply_end(struct ctl_request *req, char *text, size_t len)
 {
 	struct conn *c = request_end(req);
 
 	if (c)
-		conn_write_json(c, answer);
-	json_decref(answer);
+		write_text(c, text, len, true, true);
+	else
+		free(text);
+}
+
+bool ctl_is_gone(const struct ctl_request *req)
+{
+	return !req->conn;
 }
 
 static void conn_refuse(struct conn *c, const char *why)

@@ -42,13 +42,17 @@ struct ctl_status {       /* what status says of the daemon itself */
  * now or later, on the control loop, with the ctl_answer_...() that fits it or with ctl_fail().
  */
 struct ctl_ops {
-	void (*status)(void *ctx, struct ctl_request *req);   /* ctl_answer_status */
-	void (*sessions)(void *ctx, struct ctl_request *req); /* ctl_answer_sessions: all of them */
-	/* `id` is whole: ctl has asked for the sessions first and found the one that was meant. */
-	void (*jump)(void *ctx, struct ctl_request *req, const uint8_t id[16],
-		     uint8_t path);                                                  /* ctl_answer_done */
-	void (*terminate)(void *ctx, struct ctl_request *req, const uint8_t id[16]); /* ctl_answer_done */
-	void (*rekey)(void *ctx, struct ctl_request *req, const uint8_t id[16]);     /* ctl_answer_done */
+	void (*status)(void *ctx, struct ctl_request *req); /* ctl_answer_status */
+	/* All sessions, page by page: ctl_answer_page(). After each but the last the next one is asked for, once the client has
+	 * taken it, or once he has gone: see ctl_is_gone(). */
+	void (*sessions)(void *ctx, struct ctl_request *req);
+	void (*next)(void *ctx, struct ctl_request *req);
+	/* The sessions that `wanted` means (match_session(); NULL: all there are), two at most: ctl_answer_found(). */
+	void (*find)(void *ctx, struct ctl_request *req, const char *wanted);
+	/* An order to a session that was found. ctl_answer_done. */
+	void (*jump)(void *ctx, struct ctl_request *req, const struct session_info *s, uint8_t path);
+	void (*terminate)(void *ctx, struct ctl_request *req, const struct session_info *s);
+	void (*rekey)(void *ctx, struct ctl_request *req, const struct session_info *s);
 	void (*reload)(void *ctx, struct ctl_request *req); /* ctl_answer_done or ctl_fail */
 	/* Writes up to `max` of the latest records, oldest first, and answers how many. */
 	size_t (*recent)(void *ctx, struct audit_record *out, size_t max);
@@ -60,9 +64,14 @@ int ctl_start(struct ctl **out, uv_loop_t *loop, const char *socket_path, const 
 /* Closes every connection and removes the socket; done when the loop has run its close callbacks. */
 void ctl_stop(struct ctl *c);
 
+/* `own`: a client's session, or what it does to have one; NULL at a server. */
 void ctl_answer_status(struct ctl_request *req, const struct ctl_status *status, const struct counters *sum,
-		       const struct session_info *sessions, size_t n);
-void ctl_answer_sessions(struct ctl_request *req, const struct session_info *sessions, size_t n);
+		       const uint64_t by_state[STATE_COUNT], const struct session_info *own);
+/* Ends the request when it is the last page; else ops->next() comes, perhaps before this returns. */
+void ctl_answer_page(struct ctl_request *req, const struct session_info *sessions, size_t n, bool last);
+/* Nobody waits for the answer any more. */
+bool ctl_is_gone(const struct ctl_request *req);
+void ctl_answer_found(struct ctl_request *req, const struct session_info *sessions, size_t n);
 /* `note` (may be NULL) is a sentence for people: what was done, what needs a restart. */
 void ctl_answer_done(struct ctl_request *req, const char *note);
 /* `reason` may be REASON_NONE; retry_after_ms 0: no use to try again. */

@@ -4,51 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/text.h"
-
-static bool is_hex_beginning(const char *wanted, const uint8_t id[PROTO_SESSION_ID_LEN])
+bool find_is_one(const char *wanted, size_t found, char why[CTL_TEXT_MAX])
 {
-	char hex[2 * PROTO_SESSION_ID_LEN + 1];
-
-	hex_encode(hex, id, PROTO_SESSION_ID_LEN);
-	return wanted[0] && strncasecmp(hex, wanted, strlen(wanted)) == 0;
-}
-
-static const struct session_info *find_only(const struct session_info *s, size_t n, char why[CTL_TEXT_MAX])
-{
-	if (n == 1)
-		return &s[0];
-	if (n)
-		snprintf(why, CTL_TEXT_MAX, "there are %zu sessions: name one by its ID or its peer", n);
+	if (found == 1)
+		return true;
+	if (found && wanted)
+		snprintf(why, CTL_TEXT_MAX, "\"%s\" means more than one session: give more digits of the ID", wanted);
+	else if (found)
+		snprintf(why, CTL_TEXT_MAX, "there is more than one session: name one by its ID or its peer");
+	else if (wanted)
+		snprintf(why, CTL_TEXT_MAX, "no session has the ID or the peer \"%s\"", wanted);
 	else
 		snprintf(why, CTL_TEXT_MAX, "there is no session");
-	return NULL;
-}
-
-const struct session_info *find_session(const char *wanted, const struct session_info *s, size_t n,
-					char why[CTL_TEXT_MAX])
-{
-	const struct session_info *found = NULL;
-	size_t matches = 0;
-
-	if (!wanted)
-		return find_only(s, n, why);
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(s[i].peer, wanted) == 0 || is_hex_beginning(wanted, s[i].id)) {
-			found = &s[i];
-			matches++;
-		}
-	}
-	if (matches == 1)
-		return found;
-	if (matches)
-		snprintf(why, CTL_TEXT_MAX, "\"%s\" means %zu sessions: give more digits of the ID", wanted,
-			 matches);
-	else
-		snprintf(why, CTL_TEXT_MAX, "no session has the ID or the peer \"%s\"", wanted);
-	return NULL;
+	return false;
 }
 
 static bool is_path(const char *wanted, const struct path_info *p, bool by_name)

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "ctl/ctl.h"
+#include "session/match.h"
 
 enum {
 	CTL_LINE_MAX = 64 * 1024, /* a request, with its newline */
@@ -15,7 +16,7 @@ enum {
 	CTL_IDLE_MS = 10000,        /* for a request to come, and for its answer to be taken */
 	CTL_QUEUE_MAX = 256 * 1024, /* bytes waiting for a follower before it loses records */
 	CTL_BACKLOG = 256,          /* records that `events` shows from before it was called */
-	CTL_NAME_MAX = 64,          /* of sessions and paths as requests name them; with the NUL */
+	CTL_NAME_MAX = MATCH_NAME_MAX, /* of sessions and paths as requests name them; with the NUL */
 	CTL_TEXT_MAX = 512,         /* of one error */
 };
 
@@ -33,8 +34,11 @@ struct conn;
 
 struct ctl_request {
 	struct conn *conn; /* NULL once it is gone: then the answer goes nowhere */
-	struct ctl *ctl;   /* valid while conn is */
+	struct ctl *ctl;
 	struct ctl_call call;
+	struct write *page; /* of sessions, on its way to the client */
+	bool began;         /* something of the answer has gone out */
+	size_t rows;
 };
 
 struct ctl {
@@ -49,8 +53,12 @@ struct ctl {
 
 /* --- ctl.c --- */
 
-/* Writes one line, and with `last` closes when it has been taken. Both take `text` (malloc; not NULL). */
+/* Writes one line, and with `last` closes when it has been taken. Takes `text` (malloc; not NULL). */
 void conn_write(struct conn *c, char *text, size_t len, bool last);
+/* A piece of the answer's one line, taken as well; then ops->next(). NULL: there was no memory for it. */
+void ctl_reply_page(struct ctl_request *req, char *text, size_t len);
+/* The last piece of it. Ends the request. */
+void ctl_reply_end(struct ctl_request *req, char *text, size_t len);
 /* Ends the request; takes `answer`. */
 void ctl_reply(struct ctl_request *req, json_t *answer);
 /* The connection becomes a follower of the records that `session` (NULL: all) selects; ends the request. */
@@ -68,9 +76,8 @@ char *ctl_events_text(const char *session, const struct audit_record *r, size_t 
 
 /* --- find.c --- */
 
-/* The one session that is meant, or NULL and *why. `wanted` NULL: the only one there is. */
-const struct session_info *find_session(const char *wanted, const struct session_info *s, size_t n,
-					char why[CTL_TEXT_MAX]);
+/* Is one found, neither none nor several? Else *why. `wanted` as it was asked for; NULL: the only one there is. */
+bool find_is_one(const char *wanted, size_t found, char why[CTL_TEXT_MAX]);
 /* Number of the path with that name or number, or -1 and *why. */
 int find_path(const char *wanted, const struct session_info *s, char why[CTL_TEXT_MAX]);
 
@@ -79,5 +86,5 @@ int find_path(const char *wanted, const struct session_info *s, char why[CTL_TEX
 json_t *json_error(const char *text, enum reason reason, uint32_t retry_after_ms);
 json_t *json_session_row(const struct session_info *s);   /* a line of `sessions` */
 json_t *json_session_whole(const struct session_info *s); /* all of `show` */
-json_t *json_status(const struct ctl_status *status, const struct counters *sum, const struct session_info *s,
-		    size_t n);
+json_t *json_status(const struct ctl_status *status, const struct counters *sum,
+		    const uint64_t by_state[STATE_COUNT], const struct session_info *own);

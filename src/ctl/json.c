@@ -223,36 +223,25 @@ static json_t *json_counters(const struct counters *sum)
 	return o;
 }
 
-static json_t *json_by_state(const struct session_info *s, size_t n)
+static json_t *json_by_state(const uint64_t by_state[STATE_COUNT])
 {
-	json_int_t count[STATE_COUNT] = { 0 };
 	json_t *o = json_object();
 
-	for (size_t i = 0; i < n; i++)
-		count[s[i].state]++;
 	for (unsigned int i = 0; i < STATE_COUNT; i++)
-		json_object_set_new(o, state_name(i), json_integer(count[i]));
+		json_object_set_new(o, state_name(i), json_count(by_state[i]));
 	return o;
 }
 
-/* While a session is being replaced a client has two: the one that carries is the one to show. */
-static const struct session_info *main_session(const struct session_info *s, size_t n)
+json_t *json_status(const struct ctl_status *status, const struct counters *sum,
+		    const uint64_t by_state[STATE_COUNT], const struct session_info *own)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (s[i].active != INFO_NO_PATH && s[i].state != STATE_TERMINATED)
-			return &s[i];
-	}
-	return n ? &s[0] : NULL;
-}
+	json_int_t total = 0;
 
-json_t *json_status(const struct ctl_status *status, const struct counters *sum, const struct session_info *s,
-		    size_t n)
-{
-	const struct session_info *own = strcmp(status->role, "client") == 0 ? main_session(s, n) : NULL;
-
+	for (unsigned int i = 0; i < STATE_COUNT; i++)
+		total += (json_int_t)by_state[i];
 	return json_pack("{s:b, s:o, s:o, s:{s:I, s:o}, s:o}", "ok", 1,
 			 "daemon", json_daemon(status),
 			 "counters", json_counters(sum),
-			 "sessions", "total", (json_int_t)n, "by_state", json_by_state(s, n),
+			 "sessions", "total", total, "by_state", json_by_state(by_state),
 			 "session", own ? json_session_whole(own) : json_null());
 }

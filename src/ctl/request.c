@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "audit/audit.h"
-#include "base/text.h"
 
 static const struct command {
 	const char *name;
@@ -108,14 +106,10 @@ bool ctl_parse(struct ctl_call *out, const char *line, size_t len, char why[CTL_
 
 bool ctl_selects(const char *session, const struct audit_record *r)
 {
-	char hex[2 * sizeof(r->session_id) + 1];
-
 	if (!session || !session[0] || r->event == AUDIT_AUDIT_GAP)
 		return true;
-	if (strncmp(session, r->peer, sizeof(r->peer)) == 0)
-		return true;
-	hex_encode(hex, r->session_id, sizeof(r->session_id));
-	return r->has_session && strncasecmp(hex, session, strlen(session)) == 0;
+	return r->has_session ? match_session(session, r->session_id, r->peer) :
+				strncmp(session, r->peer, sizeof(r->peer)) == 0;
 }
 
 char *ctl_events_text(const char *session, const struct audit_record *r, size_t n, bool lines, size_t *len)
@@ -145,6 +139,11 @@ char *ctl_events_text(const char *session, const struct audit_record *r, size_t 
 	return text;
 }
 
+static const char *wanted(const struct ctl_request *req)
+{
+	return req->call.has_session ? req->call.session : NULL;
+}
+
 void ctl_dispatch(struct ctl_request *req)
 {
 	const struct ctl_ops *ops = req->ctl->ops;
@@ -155,11 +154,13 @@ void ctl_dispatch(struct ctl_request *req)
 		ops->status(ctx, req);
 		break;
 	case CTL_SESSIONS:
+		ops->sessions(ctx, req);
+		break;
 	case CTL_SHOW:
 	case CTL_JUMP:
 	case CTL_TERMINATE:
 	case CTL_REKEY:
-		ops->sessions(ctx, req); /* ctl_answer_sessions() goes on */
+		ops->find(ctx, req, wanted(req)); /* ctl_answer_found() goes on */
 		break;
 	case CTL_EVENTS:
 		ctl_follow(req);
@@ -189,18 +190,54 @@ void ctl_answer_done(struct ctl_request *req, const char *note)
 }
 
 void ctl_answer_status(struct ctl_request *req, const struct ctl_status *status, const struct counters *sum,
-		       const struct session_info *sessions, size_t n)
+		       const uint64_t by_state[STATE_COUNT], const struct session_info *own)
 {
-	ctl_reply(req, json_status(status, sum, sessions, n));
+	ctl_reply(req, json_status(status, sum, by_state, own));
 }
 
-static json_t *sessions_list(const struct session_info *s, size_t n)
+static bool write_row(FILE *f, const struct session_info *s)
 {
-	json_t *list = json_array();
+	json_t *row = json_session_row(s);
+	const bool ok = row && json_dumpf(row, f, JSON_COMPACT) == 0;
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_session_row(&s[i]));
-	return json_pack("{s:b, s:o}", "ok", 1, "sessions", list);
+	json_decref(row);
+	return ok;
+}
+
+/* A piece of {"ok": true, "sessions": [...]}; NULL without memory. */
+static char *page_text(struct ctl_request *req, const struct session_info *s, size_t n, bool last, size_t *len)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, len);
+	bool ok = f != NULL;
+
+	if (!f)
+		return NULL;
+	if (!req->began)
+		fputs("{\"ok\":true,\"sessions\":[", f);
+	for (size_t i = 0; ok && i < n; i++) {
+		if (req->rows++ > 0)
+			fputc(',', f);
+		ok = write_row(f, &s[i]);
+	}
+	if (last)
+		fputs("]}", f);
+	ok = ok && !ferror(f);
+	if (fclose(f) == 0 && ok)
+		return text;
+	free(text);
+	return NULL;
+}
+
+void ctl_answer_page(struct ctl_request *req, const struct session_info *sessions, size_t n, bool last)
+{
+	size_t len = 0;
+	char *text = ctl_is_gone(req) ? NULL : page_text(req, sessions, n, last, &len);
+
+	if (last)
+		ctl_reply_end(req, text, len);
+	else
+		ctl_reply_page(req, text, len);
 }
 
 static void jump(struct ctl_request *req, const struct session_info *s)
@@ -211,34 +248,23 @@ static void jump(struct ctl_request *req, const struct session_info *s)
 	if (path < 0)
 		ctl_fail(req, REASON_INVALID_TRANSPORT_CANDIDATE, 0, "%s", why);
 	else
-		req->ctl->ops->jump(req->ctl->ctx, req, s->id, (uint8_t)path);
+		req->ctl->ops->jump(req->ctl->ctx, req, s, (uint8_t)path);
 }
 
-/* The sessions were asked for to find the one that a request is about: do what was asked with it. */
-static void with_session(struct ctl_request *req, const struct session_info *all, size_t n)
+void ctl_answer_found(struct ctl_request *req, const struct session_info *s, size_t n)
 {
 	char why[CTL_TEXT_MAX];
-	const struct session_info *s =
-		find_session(req->call.has_session ? req->call.session : NULL, all, n, why);
 
-	if (!s)
+	if (ctl_is_gone(req))
+		ctl_reply(req, NULL); /* nobody asks any more: nothing is done */
+	else if (!find_is_one(wanted(req), n, why))
 		ctl_fail(req, REASON_NONE, 0, "%s", why);
 	else if (req->call.command == CTL_SHOW)
 		ctl_reply(req, json_pack("{s:b, s:o}", "ok", 1, "session", json_session_whole(s)));
 	else if (req->call.command == CTL_JUMP)
 		jump(req, s);
 	else if (req->call.command == CTL_REKEY)
-		req->ctl->ops->rekey(req->ctl->ctx, req, s->id);
+		req->ctl->ops->rekey(req->ctl->ctx, req, s);
 	else
-		req->ctl->ops->terminate(req->ctl->ctx, req, s->id);
-}
-
-void ctl_answer_sessions(struct ctl_request *req, const struct session_info *sessions, size_t n)
-{
-	if (!req->conn)
-		ctl_reply(req, NULL); /* nobody asks any more: nothing is done */
-	else if (req->call.command == CTL_SESSIONS)
-		ctl_reply(req, sessions_list(sessions, n));
-	else
-		with_session(req, sessions, n);
+		req->ctl->ops->terminate(req->ctl->ctx, req, s);
 }

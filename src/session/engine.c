@@ -25,6 +25,7 @@
 #include "session/ladder.h"
 #include "session/life.h"
 #include "session/limit.h"
+#include "session/match.h"
 #include "session/order.h"
 #include "session/outbound.h"
 #include "session/receive.h"
@@ -36,6 +37,7 @@
 #include "session/table.h"
 #include "session/trail.h"
 #include "session/uplink.h"
+#include "session/walk.h"
 #include "session/welcome.h"
 #include "session/wheel.h"
 
@@ -138,6 +140,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->late);
 	list_init(&e->dead);
 	list_init(&e->jobs);
+	list_init(&e->walks);
 	timer_init(&e->flood_timer, trail_flush);
 	list_init(&e->flapping);
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
@@ -420,10 +423,13 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 		trail_unattached_all(e, now);
 }
 
+/* Whoever gives an order has looked at the session before. */
 static struct session *find_session(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN])
 {
 	struct list *pos;
 
+	if (e->met && memcmp(e->met->id, id, PROTO_SESSION_ID_LEN) == 0)
+		return e->met;
 	list_for_each(pos, &e->sessions) {
 		struct session *s = container_of(pos, struct session, node);
 
@@ -491,17 +497,51 @@ void engine_path_error(struct engine *e, uint32_t socket, int error)
 		connect_error(e, socket, error);
 }
 
-size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now)
+const uint32_t *engine_states(const struct engine *e)
 {
+	return e->by_state;
+}
+
+bool engine_own(struct engine *e, struct session_info *out, struct jv_time now)
+{
+	struct session *own = NULL;
 	struct list *pos;
+
+	if (!e->client)
+		return false;
+	list_for_each(pos, &e->sessions) {
+		struct session *s = container_of(pos, struct session, node);
+
+		if (!own || (!own->active && s->active))
+			own = s;
+	}
+	if (own)
+		info_session(own, out, now);
+	else
+		info_connecting(e->client, out, now);
+	return true;
+}
+
+/* A client that has no session yet shows what it does instead, once. */
+static bool shows_connecting(const struct engine *e, const struct walk *w)
+{
+	return e->client && e->nsessions == 0 && !w->begun;
+}
+
+size_t engine_walk(struct engine *e, struct walk *w, const char *wanted, struct session_info *out, size_t max,
+		   struct jv_time now)
+{
+	struct session *s;
 	size_t n = 0;
 
-	life_reap(e);
-	list_for_each(pos, &e->sessions)
-		if (n < max)
-			info_session(container_of(pos, struct session, node), &out[n++], now);
-	if (e->client && n == 0 && max > 0)
+	if (!wanted && max > 0 && shows_connecting(e, w))
 		info_connecting(e->client, &out[n++], now);
+	for (unsigned int looked = 0; n < max && looked < ENGINE_STEP && (s = walk_next(e, w)); looked++) {
+		if (wanted && !match_session(wanted, s->id, s->peer_name))
+			continue;
+		info_session(s, &out[n++], now);
+		e->met = s;
+	}
 	return n;
 }
 

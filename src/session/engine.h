@@ -16,6 +16,7 @@
 #include "session/io.h"
 #include "session/job.h"
 #include "session/travel.h"
+#include "session/walk.h"
 
 struct engine;
 
@@ -113,8 +114,17 @@ bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], 
 /* New keys now, not when they are due; once every second at most. False: no such session here. */
 bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now);
 size_t engine_session_count(const struct engine *e); /* and one for a client that connects */
-/* Copies out up to `max`; answers how many. */
-size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now);
+const uint32_t *engine_states(const struct engine *e); /* how many sessions are in each state, STATE_COUNT of them */
+/* Client: its session, the one that carries if there are two; or what it does to have one. False at a server. */
+bool engine_own(struct engine *e, struct session_info *out, struct jv_time now);
+/*
+ * The next step of a walk: up to ENGINE_STEP sessions are looked at, and those that `wanted` (NULL: all of them) means are
+ * copied out, `max` at most; answers how many. w->done: that was all. Else it goes on with the next call, or ends with
+ * walk_stop(). A client without a session shows what it does instead, where all are wanted.
+ */
+#define ENGINE_STEP 256
+size_t engine_walk(struct engine *e, struct walk *w, const char *wanted, struct session_info *out, size_t max,
+		   struct jv_time now);
 const struct counters *engine_counters(const struct engine *e);
 /* For the shell's own drops. */
 void engine_count(struct engine *e, enum counter c, uint64_t n);

@@ -84,6 +84,9 @@ struct engine {
 	struct keycache *cache;
 	struct key_store key_store;
 	struct list sessions, late, dead, jobs;
+	struct list walks;                   /* through `sessions`, see walk.h */
+	uint32_t by_state[STATE_COUNT];      /* of `sessions` */
+	struct session *met;                 /* the last one that a walk has shown; NULL: it has gone */
 	size_t max_sessions, nsessions, nlate, njobs;
 	struct counters counters;
 	uint64_t rescue_bytes; /* of all sessions' rings */

@@ -16,6 +16,7 @@
 #include "session/session.h"
 #include "session/state.h"
 #include "session/trail.h"
+#include "session/walk.h"
 #include "session/wheel.h"
 
 static struct session **late_of(struct engine *e, uint32_t peer)
@@ -80,9 +81,13 @@ static void unlink_session(struct session *s)
 	crypto_wipe(&s->rekey, sizeof(s->rekey));
 	if (e->by_peer && e->by_peer[s->peer] == s)
 		e->by_peer[s->peer] = NULL;
+	walk_leave(s);
+	if (e->met == s)
+		e->met = NULL;
 	list_remove(&s->node);
 	list_append(&e->dead, &s->node);
 	e->nsessions--;
+	e->by_state[s->state]--;
 }
 
 void life_reap(struct engine *e)

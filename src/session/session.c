@@ -56,6 +56,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	timer_start(&e->wheel, &s->deadline, time_add_ms(now, policy->handshake_timeout_ms));
 	list_append(&e->sessions, &s->node);
 	e->nsessions++;
+	e->by_state[s->state]++;
 	return s;
 }
 

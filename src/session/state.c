@@ -48,6 +48,8 @@ bool state_event(struct session *s, enum event event, enum reason why, struct jv
 		away_us = time_diff_us(now, s->left_attached);
 		s->left_attached = TIME_NEVER;
 	}
+	s->engine->by_state[from]--;
+	s->engine->by_state[to]++;
 	s->state = to;
 	s->reason = why;
 	s->since = now;

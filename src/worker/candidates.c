@@ -9,7 +9,7 @@
 #include "net/netlink.h"
 #include "net/own.h"
 #include "net/udp.h"
-#include "worker/daemon.h"
+#include "worker/clock.h"
 #include "worker/names.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
@@ -318,7 +318,7 @@ static void tell_ways(struct candidates *c)
 /* First what is gone: a jump must not choose a path that the same event has killed. */
 static void evaluate(struct candidates *c)
 {
-	const struct jv_time now = worker_now();
+	const struct jv_time now = clock_now();
 
 	c->changed = false;
 	c->look_ms = UINT64_MAX;
@@ -347,9 +347,9 @@ static void candidate_end(struct candidates *c, uint8_t number)
 	struct path_candidate *p = &c->candidate[number];
 
 	if (p->exists && p->up)
-		engine_candidate_down(c->worker->engine, number, REASON_ADDRESS_CHANGED, worker_now());
+		engine_candidate_down(c->worker->engine, number, REASON_ADDRESS_CHANGED, clock_now());
 	if (p->exists)
-		engine_candidate_forgotten(c->worker->engine, number, worker_now());
+		engine_candidate_forgotten(c->worker->engine, number, clock_now());
 	*p = (struct path_candidate){ .exists = false };
 }
 
@@ -572,7 +572,7 @@ int candidates_new(struct candidates **out, struct worker *w, struct tunnel *tun
 	c->device = tunnel;
 	c->tunnel = tunnel_index(tunnel);
 	c->resolv = resolv;
-	c->mark = tunnel_mark(daemon_tunnel_name(w->daemon));
+	c->mark = tunnel_mark(w->tunnel);
 	io.mark = c->mark;
 	errno = ENOMEM;
 	c->names = names_new(&w->loop, &io);

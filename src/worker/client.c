@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "net/udp.h"
 #include "worker/candidates.h"
-#include "worker/daemon.h"
+#include "worker/clock.h"
 #include "worker/resolv.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
@@ -273,7 +273,7 @@ static void io_unanswered(void *ctx)
 	struct worker *w = ctx;
 	struct session_info info;
 
-	if (!engine_connecting(w->engine, &info, worker_now()))
+	if (!engine_connecting(w->engine, &info, clock_now()))
 		return;
 	for (size_t i = 0; i < info.npaths; i++)
 		say_called(w->client, &info.path[i], info.since_ms);
@@ -318,9 +318,9 @@ int client_shell_new(struct client_shell **out, struct worker *w)
 	c->worker = w;
 	c->config = w->config;
 	list_init(&c->sockets);
-	c->tunnel = tunnel_new(daemon_tunnel_name(w->daemon));
+	c->tunnel = tunnel_new(w->tunnel);
 	errno = c->tunnel ? ENOMEM : errno;
-	c->resolv = c->tunnel ? resolv_new(daemon_tunnel_name(w->daemon), w->config->control_socket, &w->loop) : NULL;
+	c->resolv = c->tunnel ? resolv_new(w->tunnel, w->config->control_socket, &w->loop) : NULL;
 	rc = c->resolv ? candidates_new(&c->candidates, w, c->tunnel, c->resolv) : -errno;
 	if (rc < 0) {
 		client_shell_free(c);

@@ -18,13 +18,15 @@
 #include "net/steer.h"
 #include "net/uevent.h"
 #include "worker/affinity.h"
+#include "worker/clock.h"
 #include "worker/confine.h"
-#include "worker/control.h"
 #include "worker/descriptors.h"
 #include "worker/devices.h"
 #include "worker/listen.h"
 #include "worker/machine.h"
 #include "worker/privileges.h"
+#include "worker/questions.h"
+#include "worker/reload.h"
 #include "worker/stderr.h"
 #include "worker/worker.h"
 
@@ -36,36 +38,10 @@
 
 /* --- workers --- */
 
-struct worker *daemon_worker(const struct daemon *d, uint32_t index)
+static void wake(void *control)
 {
-	return &d->workers[index];
-}
+	struct daemon *d = control;
 
-const char *daemon_tunnel_name(const struct daemon *d)
-{
-	return d->tunnel_name;
-}
-
-const uint8_t *daemon_machine(const struct daemon *d)
-{
-	return d->machine_id;
-}
-
-const uint8_t *daemon_cookie_seed(const struct daemon *d)
-{
-	return d->cookie_seed;
-}
-
-void daemon_wake(struct daemon *d)
-{
-	uv_async_send(&d->wake);
-}
-
-void daemon_answer(struct daemon *d, struct worker *w, const struct message *m)
-{
-	/* worker_post() counts what is asked, and the outbox has room for all of it. */
-	if (!ring_push(w->outbox, m))
-		bug("worker %u: outbox full", w->index);
 	uv_async_send(&d->wake);
 }
 
@@ -73,7 +49,7 @@ void daemon_answer(struct daemon *d, struct worker *w, const struct message *m)
 static void warn_of_twin(struct daemon *d, const struct audit_record *r)
 {
 	const bool again = r->reason == REASON_RESET_AGAIN;
-	const struct jv_time now = worker_now();
+	const struct jv_time now = clock_now();
 	char text[ENDPOINT_STRLEN];
 
 	if ((!again && r->reason != REASON_FOREIGN_RESET) ||
@@ -119,7 +95,7 @@ static void answered(struct daemon *d, struct worker *w, const struct message *m
 		break;
 	default:
 		w->asked--;
-		control_answered(d, m);
+		questions_answered(d, m);
 	}
 }
 
@@ -145,7 +121,7 @@ static void tell_standing(struct daemon *d)
 
 	for (uint32_t i = 0; i < d->nworkers; i++)
 		sessions += atomic_load_explicit(&d->workers[i].sessions, memory_order_relaxed);
-	news = standing_news(&d->standing, d->config->role == ROLE_SERVER, sessions, worker_now());
+	news = standing_news(&d->standing, d->config->role == ROLE_SERVER, sessions, clock_now());
 	if (news && !d->quitting)
 		notify_send("STATUS=%s", news);
 }
@@ -186,7 +162,7 @@ static void signalled(void *ctx, int number)
 	struct daemon *d = ctx;
 
 	if (number == SIGHUP) {
-		control_reload(d, NULL);
+		reload_begin(d, NULL);
 		return;
 	}
 	if (!d->quitting)
@@ -256,7 +232,12 @@ static int make_workers(struct daemon *d)
 	for (uint32_t i = 0; i < d->nworkers; i++) {
 		struct worker *w = &d->workers[i];
 
-		w->daemon = d;
+		w->wake_control = wake;
+		w->control = d;
+		w->siblings = d->workers;
+		w->tunnel = d->tunnel_name;
+		w->machine = d->machine_id;
+		w->cookie_seed = d->cookie_seed;
 		w->index = i;
 		w->workers = d->nworkers;
 		w->config = d->config;
@@ -278,7 +259,7 @@ static int make_workers(struct daemon *d)
 
 static int open_audit(struct daemon *d)
 {
-	struct audit_config cfg = control_audit_config(d->config);
+	struct audit_config cfg = reload_audit(d->config);
 	const char *error = "no randomness";
 	int rc = -EIO;
 
@@ -318,7 +299,7 @@ static int open_control(struct daemon *d)
 	const char *error = NULL;
 	int rc;
 
-	rc = ctl_start(&d->ctl, &d->loop, d->config->control_socket, &control_ops, d, &error);
+	rc = ctl_start(&d->ctl, &d->loop, d->config->control_socket, &questions_ops, d, &error);
 	if (rc < 0)
 		log_error("control socket %s: %s: %s", d->config->control_socket,
 			  error ? error : "cannot open it", strerror(-rc));
@@ -448,7 +429,7 @@ static int start_privileged(struct daemon *d)
 	devices_steer(d);
 	rc = make_workers(d);
 	if (rc == 0)
-		rc = control_metrics(d, d->config, &d->metrics);
+		rc = reload_metrics(d, d->config, &d->metrics);
 	if (rc < 0)
 		return rc;
 	make_parent(d->config->control_socket, d->config->user);
@@ -474,7 +455,7 @@ static int start(struct daemon *d)
 		log_error("crypto libraries: %s", strerror(-rc));
 		return rc;
 	}
-	d->config = control_load(d, NULL);
+	d->config = reload_read(d, NULL);
 	d->misconfigured = !d->config;
 	if (!d->config)
 		return -EINVAL;
@@ -562,7 +543,7 @@ static bool free_workers(struct daemon *d)
 
 static void close_loop(struct daemon *d)
 {
-	control_stop(d);
+	questions_stop(d);
 	if (d->ctl)
 		ctl_stop(d->ctl);
 	metrics_stop(d->metrics);
@@ -640,7 +621,8 @@ int daemon_run(const char *config_file)
 	/* libuv would use io_uring for its own bookkeeping, which nothing here needs, and confine() forbids. */
 	setenv("UV_USE_IO_URING", "0", 1);
 	d->config_file = config_file;
-	d->started = worker_now();
+	d->started = clock_now();
+	d->collect = questions_scraped;
 	d->machine_fd = d->signals.fd = -1;
 	list_init(&d->gathers);
 	d->failed = start(d) < 0;

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "net/steer.h"
 #include "net/tun.h"
-#include "worker/control.h"
+#include "worker/daemon.h"
 
 /* --- the tunnel --- */
 
@@ -27,6 +27,64 @@ static const char *tunnel_hint(int rc)
 	default:
 		return "";
 	}
+}
+
+static bool in_own_network(const struct config *c, const struct prefix *p)
+{
+	for (size_t i = 0; i < c->tunnel.naddresses; i++)
+		if (p->len >= c->tunnel.addresses[i].len && prefix_contains(&c->tunnel.addresses[i], &p->ip))
+			return true;
+	return false;
+}
+
+/* What the device's own networks do not cover needs a route of its own. */
+int devices_networks(struct daemon *d, const struct config *c)
+{
+	struct tunnel_wish wish = { .addresses = c->tunnel.addresses,
+				    .naddresses = c->tunnel.naddresses,
+				    .table = c->tunnel.table,
+				    .server = true,
+				    .mtu = c->tunnel.mtu };
+	struct prefix *routes;
+	size_t n = 0;
+	int rc;
+
+	for (size_t i = 0; i < c->npeers; i++)
+		n += c->peers[i].naddresses;
+	routes = calloc(n + 1, sizeof(*routes));
+	if (!routes)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->npeers; i++)
+		for (size_t k = 0; k < c->peers[i].naddresses; k++)
+			if (!in_own_network(c, &c->peers[i].addresses[k]))
+				routes[wish.nroutes++] = c->peers[i].addresses[k];
+	wish.routes = routes;
+	rc = tunnel_apply(d->tunnel, &wish);
+	free(routes);
+	return rc;
+}
+
+void devices_homes(struct daemon *d, const struct config *c)
+{
+	struct steer_entry *entries;
+	size_t n = 0;
+	int rc = -ENOMEM;
+
+	if (!d->steer)
+		return;
+	for (size_t i = 0; i < c->npeers; i++)
+		n += c->peers[i].naddresses;
+	entries = calloc(n + 1, sizeof(*entries));
+	n = 0;
+	for (size_t i = 0; entries && i < c->npeers; i++)
+		for (size_t k = 0; k < c->peers[i].naddresses; k++)
+			entries[n++] = (struct steer_entry){ c->peers[i].addresses[k], c->peers[i].home };
+	if (entries)
+		rc = steer_set(d->steer, entries, n);
+	if (rc < 0)
+		log_warn("steering of inner packets: %s; some are handed over between workers",
+			 strerror(-rc));
+	free(entries);
 }
 
 int devices_tunnel(struct daemon *d)
@@ -49,7 +107,7 @@ int devices_tunnel(struct daemon *d)
 		log_error("tunnel device %s: cannot open netlink: %s", d->tunnel_name, strerror(errno));
 		return -EIO;
 	}
-	return d->config->role == ROLE_SERVER ? control_tunnel(d, d->config) : 0;
+	return d->config->role == ROLE_SERVER ? devices_networks(d, d->config) : 0;
 }
 
 /* The kernel's own choice keeps a flow where its answers came from, which is right for most packets. */
@@ -65,5 +123,5 @@ void devices_steer(struct daemon *d)
 			"tunnel device %s: no steering by worker (%s%s); the kernel chooses by flow, and packets "
 			"are handed over between workers",
 			d->tunnel_name, strerror(-rc), rc == -EPERM ? ": needs CAP_BPF" : "");
-	control_steer(d, d->config);
+	devices_homes(d, d->config);
 }

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "net/tun.h"
 #include "worker/client.h"
-#include "worker/daemon.h"
+#include "worker/clock.h"
 
 #define BATCH 32        /* datagrams or runs for one socket in a row */
 #define ASK_BYTES 65536 /* sent until a socket is asked whether it is full: it cannot fill up in between */
@@ -143,7 +143,7 @@ void worker_flush(struct worker *w)
 	packets_flush(w);
 	flush_datagrams(w);
 	if (w->audited)
-		daemon_wake(w->daemon);
+		w->wake_control(w->control);
 	w->audited = false;
 }
 
@@ -266,7 +266,7 @@ static void work_done(uv_work_t *req, int status)
 	w->jobs--;
 	if (w->stopping)
 		work->job->ok = false; /* no session is to be born any more */
-	engine_job_done(w->engine, work->job, worker_now());
+	engine_job_done(w->engine, work->job, clock_now());
 	worker_flush(w);
 }
 
@@ -284,7 +284,7 @@ static void io_job(void *ctx, struct job *j)
 static void io_forward(void *ctx, uint32_t worker, struct job *j)
 {
 	struct worker *w = ctx;
-	struct worker *home = daemon_worker(w->daemon, worker);
+	struct worker *home = &w->siblings[worker];
 	const struct message m = { .kind = MESSAGE_JOB, .job = j };
 
 	if (!ring_push(home->mail[w->index], &m)) {
@@ -293,6 +293,14 @@ static void io_forward(void *ctx, uint32_t worker, struct job *j)
 		return;
 	}
 	uv_async_send(&home->wake);
+}
+
+void worker_answer(struct worker *w, const struct message *m)
+{
+	/* worker_post() counts what is asked, and the outbox has room for all of it. */
+	if (!ring_push(w->outbox, m))
+		bug("worker %u: outbox full", w->index);
+	w->wake_control(w->control);
 }
 
 static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t retry_after_ms)
@@ -304,7 +312,7 @@ static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t re
 				   .reason = why,
 				   .retry_after_ms = retry_after_ms };
 
-	daemon_answer(w->daemon, w, &m);
+	worker_answer(w, &m);
 }
 
 void worker_io(struct engine_io *io)

@@ -11,7 +11,7 @@
 #include "net/steer.h"
 #include "net/udp.h"
 #include "proto/cookie.h"
-#include "worker/control.h"
+#include "worker/daemon.h"
 
 #define WATCH_MS 1000
 

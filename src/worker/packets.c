@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "net/tun.h"
 #include "worker/client.h"
-#include "worker/daemon.h"
+#include "worker/clock.h"
 
 #define SOCKET_BATCHES 16 /* receive batches per socket and turn: then the others have theirs, */
 #define RUN_BATCH 4       /* receives in one, as long as it may be runs that come: they stay in the cache, */
@@ -43,7 +43,7 @@ static_assert(UDP_BUFFER <= MERGE_PACKET_MAX, "and has room to be opened");
 static void hand_over(struct worker *w, uint32_t to, bool inner, const struct route *from, uint8_t ecn,
 		      const uint8_t *data, size_t len)
 {
-	struct worker *home = daemon_worker(w->daemon, to);
+	struct worker *home = &w->siblings[to];
 	struct handover *h = ring_reserve(home->packets[w->index]);
 
 	if (!h) {
@@ -162,7 +162,7 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 			socket_error(w, id, n);
 			continue;
 		}
-		now = worker_now();
+		now = clock_now();
 		for (int i = 0; i < n; i++) {
 			run_received(w, id, &w->rx[i], now);
 			bytes += w->rx[i].len;
@@ -222,8 +222,11 @@ static void replace_socket(struct worker *w, struct worker_socket *s, int fd)
 		return;
 	if (s->fd < 0) {
 		s->fd = fd;
-		if (worker_socket_start(w, s) < 0)
-			bug("worker %u: a socket cannot be polled", w->index);
+		if (worker_socket_start(w, s) < 0) {
+			log_error("worker %u: a listening socket cannot be polled, and is closed", w->index);
+			close(fd);
+			s->fd = -1;
+		}
 		return;
 	}
 	uv_poll_stop(&s->poll);
@@ -263,7 +266,7 @@ static void tunnel_lost(struct worker *w)
 	const struct message m = { .kind = MESSAGE_LOST, .worker = w->index };
 
 	uv_poll_stop(&w->tun_poll);
-	daemon_answer(w->daemon, w, &m);
+	worker_answer(w, &m);
 }
 
 /* What a super-packet holds goes out as if it had been read one by one. */
@@ -312,7 +315,7 @@ static void tunnel_read(struct worker *w, struct tun_packet *p, size_t len, stru
 static void tun_readable(uv_poll_t *poll, int status, int events)
 {
 	struct worker *w = container_of(poll, struct worker, tun_poll);
-	struct jv_time now = worker_now();
+	struct jv_time now = clock_now();
 	size_t bytes = 0;
 	int n = 0;
 
@@ -371,7 +374,7 @@ static size_t super_refused(struct worker *w, const uint8_t *packet, size_t len,
 	w->tun_singly = true;
 	log_warn("%s refuses super-packets (%s): worker %u writes packets one by one from now on; "
 		 "tunnel.offload: off spares the attempt",
-		 daemon_tunnel_name(w->daemon), strerror(-error), w->index);
+		 w->tunnel, strerror(-error), w->index);
 	return written;
 }
 

@@ -11,26 +11,21 @@
 #include "base/log.h"
 #include "worker/affinity.h"
 #include "worker/client.h"
-#include "worker/daemon.h"
+#include "worker/clock.h"
 #include "worker/privileges.h"
 
 #define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
 #define CLIENT_KEY_CACHE 16
+#define SERVER_SESSIONS 131072 /* of one worker, in BIRTH or later */
+#define SERVER_KEY_CACHE 4096  /* expanded keys */
 #define PATIENCE_MS 4000 /* with what does not end by itself: resolvconf, which services may be restarted by */
-
-struct jv_time worker_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (struct jv_time){ (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000 };
-}
 
 /* --- messages --- */
 
-static void report_make(struct worker *w, struct worker_report *r)
+/* Numbers, which are at hand: what it costs does not grow with the sessions. */
+static void count(struct worker *w, struct worker_report *r)
 {
-	const size_t n = engine_session_count(w->engine);
+	const uint32_t *states = engine_states(w->engine);
 
 	for (size_t i = 0; i < w->nlisteners; i++) {
 		if (w->listeners[i].fd >= 0)
@@ -43,9 +38,17 @@ static void report_make(struct worker *w, struct worker_report *r)
 		snprintf(r->trouble, sizeof(r->trouble), "%s", client_shell_trouble(w->client));
 		r->names = client_shell_names(w->client);
 	}
-	r->sessions = n > 0 ? calloc(n, sizeof(*r->sessions)) : NULL;
-	r->n = r->sessions ? engine_info(w->engine, r->sessions, n, worker_now()) : 0;
+	r->has_own = engine_own(w->engine, &r->own, clock_now());
+	for (unsigned int i = 0; i < STATE_COUNT; i++)
+		r->by_state[i] = states[i];
 	r->counters = *engine_counters(w->engine);
+}
+
+static void walk(struct worker *w, struct worker_walk *k)
+{
+	k->n = k->last ? 0 : engine_walk(w->engine, &k->at, k->wanted, k->rows, k->max, clock_now());
+	if (k->last)
+		walk_stop(&k->at);
 }
 
 static void configure(struct worker *w, const struct config *config, struct engine_peers *peers,
@@ -59,14 +62,17 @@ static void configure(struct worker *w, const struct config *config, struct engi
 
 static void message_received(struct worker *w, struct message *m)
 {
-	const struct jv_time now = worker_now();
+	const struct jv_time now = clock_now();
 
 	switch (m->kind) {
 	case MESSAGE_CONFIGURE:
 		configure(w, m->config, m->peers, now);
 		break;
-	case MESSAGE_INFO:
-		report_make(w, m->report);
+	case MESSAGE_COUNT:
+		count(w, m->report);
+		break;
+	case MESSAGE_WALK:
+		walk(w, m->walk);
 		break;
 	case MESSAGE_JUMP:
 		engine_jump(w->engine, m->id, m->path, m->token, now);
@@ -97,7 +103,7 @@ static void message_received(struct worker *w, struct message *m)
 		bug("a worker was told of a lost tunnel");
 	}
 	worker_flush(w);
-	daemon_answer(w->daemon, w, m);
+	worker_answer(w, m);
 }
 
 /* The stock of random bytes, too, is one that others have. */
@@ -105,7 +111,7 @@ static void cloned(struct worker *w)
 {
 	explicit_bzero(w->random, sizeof(w->random));
 	w->random_left = 0;
-	engine_cloned(w->engine, worker_now());
+	engine_cloned(w->engine, clock_now());
 	worker_flush(w);
 }
 
@@ -127,13 +133,13 @@ static void woken(uv_async_t *a)
 	for (uint32_t i = 0; i < w->workers; i++)
 		while (w->mail[i] && ring_pop(w->mail[i], &m))
 			message_received(w, &m);
-	packets_take(w, worker_now());
+	packets_take(w, clock_now());
 	worker_flush(w);
 }
 
 bool worker_post(struct worker *w, const struct message *m)
 {
-	if (w->asked >= WORKER_ASKED && m->kind != MESSAGE_STOP)
+	if (w->asked >= WORKER_ASKED && m->kind != MESSAGE_STOP && m->kind != MESSAGE_WALK)
 		return false;
 	if (!ring_push(w->inbox, m))
 		bug("worker %u: inbox full", w->index);
@@ -188,7 +194,7 @@ static void before_poll(uv_prepare_t *p)
 static void after_poll(uv_check_t *c)
 {
 	struct worker *w = container_of(c, struct worker, check);
-	const struct jv_time now = worker_now();
+	const struct jv_time now = clock_now();
 
 	w->turn = now;
 	if (w->stopping) {
@@ -225,7 +231,7 @@ static void thread_main(void *arg)
 	else
 		privileges_none();
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	daemon_answer(w->daemon, w, &bye);
+	worker_answer(w, &bye);
 }
 
 /* --- life --- */
@@ -277,15 +283,15 @@ static int engine_init(struct worker *w)
 		.config = w->config,
 		.worker = w->index,
 		.workers = w->workers,
-		.max_sessions = client ? CLIENT_SESSIONS : DAEMON_MAX_SESSIONS,
-		.key_cache = client ? CLIENT_KEY_CACHE : DAEMON_KEY_CACHE,
+		.max_sessions = client ? CLIENT_SESSIONS : SERVER_SESSIONS,
+		.key_cache = client ? CLIENT_KEY_CACHE : SERVER_KEY_CACHE,
 		.hardware_aes = crypto_has_aes(),
 	};
 
-	memcpy(setup.machine, daemon_machine(w->daemon), sizeof(setup.machine));
-	memcpy(setup.cookie_seed, daemon_cookie_seed(w->daemon), sizeof(setup.cookie_seed));
+	memcpy(setup.machine, w->machine, sizeof(setup.machine));
+	memcpy(setup.cookie_seed, w->cookie_seed, sizeof(setup.cookie_seed));
 	worker_io(&setup.io);
-	w->engine = engine_new(&setup, worker_now());
+	w->engine = engine_new(&setup, clock_now());
 	if (!w->engine)
 		return -ENOMEM;
 	return client ? client_shell_new(&w->client, w) : 0;

@@ -23,13 +23,13 @@
 #include "worker/share.h"
 
 struct client_shell;
-struct daemon;
 struct tun_packet;
 
 /* What the control loop asks of a worker; everything but the job comes back in the answer. */
 enum message_kind {
 	MESSAGE_CONFIGURE, /* config, peers; answered when it is in force */
-	MESSAGE_INFO,      /* fills report; answered */
+	MESSAGE_COUNT,     /* fills report; answered */
+	MESSAGE_WALK,      /* walk: its next step; answered */
 	MESSAGE_JUMP,      /* id, path, token; answered with reason, retry_after_ms */
 	MESSAGE_TERMINATE, /* id, token; answered with reason */
 	MESSAGE_REKEY,     /* the same */
@@ -39,12 +39,26 @@ enum message_kind {
 	MESSAGE_LOST,      /* from the worker, unasked and once: the tunnel device is gone */
 };
 
-struct worker_report {
-	struct session_info *sessions; /* malloc'ed by the worker, freed by who asked */
-	size_t n;
+struct worker_report { /* what costs the same with any number of sessions */
+	uint32_t by_state[STATE_COUNT];
+	bool has_own;            /* a client: */
+	struct session_info own; /* its session, or what it does to have one */
 	char trouble[256]; /* a client's, with its tunnel device; "": none */
 	struct counters counters;
 	char *names; /* a client's names that could not be looked up; malloc'ed, NULL: none */
+};
+
+/*
+ * Sessions of one worker, step by step: see engine_walk(). It belongs to who asks, and between a question and its answer to the
+ * worker; who asks must not give it up before at.done.
+ */
+struct worker_walk {
+	struct walk at;
+	const char *wanted; /* NULL: all */
+	bool last;          /* no step any more: it is stopped */
+	struct session_info *rows;
+	size_t max; /* of rows, in one step */
+	size_t n;   /* rows that were filled */
 };
 
 struct message {
@@ -53,6 +67,7 @@ struct message {
 	const struct config *config;
 	struct engine_peers *peers; /* of that config, for this worker, who takes it; NULL at a client */
 	struct worker_report *report;
+	struct worker_walk *walk;
 	struct job *job;
 	struct message_listen {
 		uint32_t index;
@@ -68,7 +83,8 @@ struct message {
 enum {
 	WORKER_TX = 256,                 /* datagrams and runs of them waiting for one flush */
 	WORKER_BOX = 256,                /* messages in a ring */
-	WORKER_ASKED = WORKER_BOX - 2,   /* questions not yet answered: the rest is for STOP and LOST */
+	WORKER_WALKS = 64,               /* walks at a time, each with one question not yet answered */
+	WORKER_ASKED = WORKER_BOX - WORKER_WALKS - 2, /* other such questions: what is left is for STOP and LOST */
 	TUN_BATCH = 32,                  /* reads before the sockets have their turn */
 	TUN_PACKET = PROTO_MTU_MAX + 80, /* beyond any MTU: what is too big must be seen to be refused */
 	COPY_SLAB = 65536,               /* of datagrams that do not stand anywhere until they are sent */
@@ -87,8 +103,13 @@ struct worker_socket { /* a server's listener, or what it takes HELLOs by, or a 
 };
 
 struct worker {
-	struct daemon *daemon;
+	void (*wake_control)(void *control); /* any thread: audit records or an answer are waiting */
+	void *control;
+	struct worker *siblings; /* all workers, by index, this one too */
 	uint32_t index, workers;
+	const char *tunnel;         /* name of the device */
+	const uint8_t *machine;     /* 32 bytes: machine.h */
+	const uint8_t *cookie_seed; /* 32 random bytes */
 	uv_thread_t thread;
 	uv_sem_t gate;  /* the thread waits behind it to be started */
 	int cpu;        /* to stay on, or AFFINITY_ANY */
@@ -164,7 +185,8 @@ void worker_start(struct worker *w);
 void worker_join(struct worker *w);
 /* Control loop: this machine is a copy now. */
 void worker_cloned(struct worker *w);
-/* Control loop: false when as many questions as there may be wait for an answer. STOP always finds room. */
+/* Control loop: false when as many questions as there may be wait for an answer. STOP always finds room, and WALK, of which
+ * the control loop has no more than WORKER_WALKS under way. */
 bool worker_post(struct worker *w, const struct message *m);
 /*
  * After every worker's thread has ended. False: a name look-up or resolvconf does not end within some seconds, so
@@ -173,12 +195,13 @@ bool worker_post(struct worker *w, const struct message *m);
  */
 bool worker_fini(struct worker *w);
 
-struct jv_time worker_now(void);
 /*
  * Sends what the engine has queued, and tells the control loop of new audit records. Call it after every
  * input.
  */
 void worker_flush(struct worker *w);
+/* To the control loop, which has asked, or not: see enum message_kind. */
+void worker_answer(struct worker *w, const struct message *m);
 /* Polls a socket for datagrams; 0 or -errno. */
 int worker_socket_start(struct worker *w, struct worker_socket *s);
 /* Counts what the kernel dropped since the last time. */

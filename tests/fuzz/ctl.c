@@ -21,6 +21,7 @@ static void request(const char *line, size_t len)
 	const struct session_info all[] = { session(0xa1), session(0xa2), session(0x13) };
 	struct ctl_call call;
 	char why[CTL_TEXT_MAX] = "";
+	size_t n = 0;
 
 	if (!ctl_parse(&call, line, len, why)) {
 		HOLDS(*why && memchr(why, '\0', sizeof(why)));
@@ -28,7 +29,9 @@ static void request(const char *line, size_t len)
 	}
 	HOLDS(call.command <= CTL_RELOAD && memchr(call.session, '\0', sizeof(call.session)) &&
 	      memchr(call.path, '\0', sizeof(call.path)));
-	if (call.has_session && !find_session(call.session, all, 3, why))
+	for (unsigned int i = 0; call.has_session && i < 3; i++)
+		n += match_session(call.session, all[i].id, all[i].peer);
+	if (call.has_session && !find_is_one(call.session, n, why))
 		HOLDS(*why);
 	if (*call.path)
 		HOLDS(find_path(call.path, &all[0], why) >= -1);

@@ -33,6 +33,8 @@ struct world {
 	struct session_info sessions[3];
 	size_t nsessions;
 	bool later; /* sessions are answered when the test says so */
+	bool page;  /* one is on its way */
+	unsigned int nexts;
 	struct ctl_request *waiting;
 	bool refuse;
 	unsigned int jumps, terminates, rekeys, reloads;
@@ -59,26 +61,65 @@ static void op_status(void *ctx, struct ctl_request *req)
 				       .crypto = "c",
 				       .offloads = "o" };
 	struct counters sum = { .n = { [COUNT_DROP_REPLAY] = 5 } };
+	const uint64_t by_state[STATE_COUNT] = { [STATE_ATTACHED] = 2, [STATE_DEGRADED] = 1 };
 
-	ctl_answer_status(req, &st, &sum, w->sessions, w->nsessions);
+	ctl_answer_status(req, &st, &sum, by_state, &w->sessions[0]);
 }
 
+/* In two pages. */
 static void op_sessions(void *ctx, struct ctl_request *req)
+{
+	struct world *w = ctx;
+
+	if (w->later) {
+		w->waiting = req;
+		return;
+	}
+	w->page = true;
+	ctl_answer_page(req, w->sessions, w->nsessions > 0, false);
+}
+
+static void op_next(void *ctx, struct ctl_request *req)
+{
+	struct world *w = ctx;
+	const size_t n = w->nsessions > 0 ? w->nsessions - 1 : 0;
+
+	assert_true(w->page);
+	w->page = false;
+	w->nexts++;
+	if (w->later)
+		w->waiting = req;
+	else
+		ctl_answer_page(req, w->sessions + 1, n, true);
+}
+
+static void found(struct ctl_request *req, struct world *w, const char *wanted)
+{
+	struct session_info rows[2];
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->nsessions && n < 2; i++)
+		if (!wanted || match_session(wanted, w->sessions[i].id, w->sessions[i].peer))
+			rows[n++] = w->sessions[i];
+	ctl_answer_found(req, rows, n);
+}
+
+static void op_find(void *ctx, struct ctl_request *req, const char *wanted)
 {
 	struct world *w = ctx;
 
 	if (w->later)
 		w->waiting = req;
 	else
-		ctl_answer_sessions(req, w->sessions, w->nsessions);
+		found(req, w, wanted);
 }
 
-static void op_jump(void *ctx, struct ctl_request *req, const uint8_t id[16], uint8_t path)
+static void op_jump(void *ctx, struct ctl_request *req, const struct session_info *s, uint8_t path)
 {
 	struct world *w = ctx;
 
 	w->jumps++;
-	memcpy(w->id, id, 16);
+	memcpy(w->id, s->id, 16);
 	w->jump_path = path;
 	if (w->refuse)
 		ctl_fail(req, REASON_COOLDOWN_ACTIVE, 900, "the last switch was %d ms ago", 600);
@@ -86,21 +127,21 @@ static void op_jump(void *ctx, struct ctl_request *req, const uint8_t id[16], ui
 		ctl_answer_done(req, "jumping");
 }
 
-static void op_terminate(void *ctx, struct ctl_request *req, const uint8_t id[16])
+static void op_terminate(void *ctx, struct ctl_request *req, const struct session_info *s)
 {
 	struct world *w = ctx;
 
 	w->terminates++;
-	memcpy(w->id, id, 16);
+	memcpy(w->id, s->id, 16);
 	ctl_answer_done(req, NULL);
 }
 
-static void op_rekey(void *ctx, struct ctl_request *req, const uint8_t id[16])
+static void op_rekey(void *ctx, struct ctl_request *req, const struct session_info *s)
 {
 	struct world *w = ctx;
 
 	w->rekeys++;
-	memcpy(w->id, id, 16);
+	memcpy(w->id, s->id, 16);
 	ctl_answer_done(req, NULL);
 }
 
@@ -124,6 +165,8 @@ static size_t op_recent(void *ctx, struct audit_record *out, size_t max)
 static const struct ctl_ops ops = {
 	.status = op_status,
 	.sessions = op_sessions,
+	.next = op_next,
+	.find = op_find,
 	.jump = op_jump,
 	.terminate = op_terminate,
 	.rekey = op_rekey,
@@ -382,15 +425,15 @@ static void test_which_session(void **state)
 
 	expect_ok(w, "{\"command\":\"show\",\"session\":\"alice\"}\n", NULL);
 	expect_ok(w, "{\"command\":\"show\",\"session\":\"ad\"}\n", NULL);
-	expect_error(w, "{\"command\":\"show\",\"session\":\"a\"}\n", "means 3 sessions");
-	expect_error(w, "{\"command\":\"show\",\"session\":\"bob\"}\n", "means 2 sessions");
+	expect_error(w, "{\"command\":\"show\",\"session\":\"a\"}\n", "means more than one session");
+	expect_error(w, "{\"command\":\"show\",\"session\":\"bob\"}\n", "means more than one session");
 	expect_error(w, "{\"command\":\"show\",\"session\":\"carol\"}\n", "no session has");
 	expect_error(w, "{\"command\":\"show\",\"session\":\"abcd00000000000000000000000000000\"}\n",
 		     "no session has");
-	expect_error(w, "{\"command\":\"show\"}\n", "there are 3 sessions");
+	expect_error(w, "{\"command\":\"show\"}\n", "there is more than one session");
 	/* A peer named like the beginning of another's ID is not guessed about. */
 	strcpy(w->sessions[0].peer, "ac");
-	expect_error(w, "{\"command\":\"terminate\",\"session\":\"ac\"}\n", "means 2 sessions");
+	expect_error(w, "{\"command\":\"terminate\",\"session\":\"ac\"}\n", "means more than one session");
 	assert_int_equal(w->terminates, 0);
 	w->nsessions = 1;
 	expect_ok(w, "{\"command\":\"show\"}\n", NULL);
@@ -521,7 +564,7 @@ static void test_half_closed(void **state)
 	shutdown(fd, SHUT_WR);
 	turn(w);
 	assert_non_null(w->waiting);
-	ctl_answer_sessions(w->waiting, w->sessions, 3);
+	ctl_answer_page(w->waiting, w->sessions, 3, true);
 	o = hear_json(w, fd);
 	assert_int_equal(json_array_size(json_object_get(o, "sessions")), 3);
 	json_decref(o);
@@ -555,9 +598,56 @@ static void test_silent_client(void **state)
 	turn(w);
 	expect_end(w, silent);
 	expect_end(w, half);
-	ctl_answer_sessions(w->waiting, w->sessions, 3);
+	ctl_answer_page(w->waiting, w->sessions, 3, true);
 	json_decref(hear_json(w, waiting));
 	close(waiting);
+}
+
+/* A client that has gone between two pages: the daemon is told, and lists no more. */
+static void test_gone_between_pages(void **state)
+{
+	struct world *w = *state;
+	int fd = dial(w);
+	struct linger reset = { .l_onoff = 1 };
+
+	w->later = true;
+	tell(w, fd, "{\"command\":\"sessions\"}\n");
+	turn(w);
+	w->page = true;
+	ctl_answer_page(w->waiting, w->sessions, 3, false);
+	turn(w);
+	assert_int_equal(w->nexts, 1);
+	assert_false(ctl_is_gone(w->waiting));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(fd);
+	for (int i = 0; i < 5; i++)
+		turn(w);
+	assert_true(ctl_is_gone(w->waiting));
+	w->page = true;
+	ctl_answer_page(w->waiting, w->sessions, 3, false);
+	assert_int_equal(w->nexts, 2);
+	ctl_answer_page(w->waiting, NULL, 0, true);
+}
+
+/* What goes wrong in the middle of a list cannot be said any more: the line has no end. */
+static void test_cut_list(void **state)
+{
+	struct world *w = *state;
+	int fd = dial(w);
+	char *text;
+
+	w->later = true;
+	tell(w, fd, "{\"command\":\"sessions\"}\n");
+	turn(w);
+	w->page = true;
+	ctl_answer_page(w->waiting, w->sessions, 3, false);
+	turn(w);
+	ctl_fail(w->waiting, REASON_NONE, 0, "the daemon is ending");
+	text = hear(w, fd, true);
+	assert_null(strchr(text, '\n'));
+	assert_null(strstr(text, "ending"));
+	free(text);
+	close(fd);
 }
 
 /* A client that has gone while the daemon worked: nothing is done in its name. */
@@ -578,7 +668,7 @@ static void test_gone_client(void **state)
 	ctl_stop(w->ctl);
 	w->ctl = NULL;
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	ctl_answer_sessions(w->waiting, w->sessions, 3);
+	ctl_answer_found(w->waiting, w->sessions, 1);
 	assert_int_equal(w->terminates, 0);
 }
 
@@ -597,7 +687,7 @@ static void test_too_many(void **state)
 	expect_end(w, fds[0]);
 	expect_ok(w, "{\"command\":\"reload\"}\n", NULL);
 	expect_end(w, fds[1]);
-	ctl_answer_sessions(w->waiting, w->sessions, 3);
+	ctl_answer_page(w->waiting, w->sessions, 3, true);
 	json_decref(hear_json(w, waiting));
 	close(waiting);
 	for (int i = 2; i < CTL_CONNECTIONS; i++)
@@ -673,7 +763,7 @@ static void test_all_wait(void **state)
 	json_decref(o);
 	expect_end(w, fd);
 	for (int i = 0; i < CTL_CONNECTIONS; i++) {
-		ctl_answer_sessions(requests[i], w->sessions, 3);
+		ctl_answer_page(requests[i], w->sessions, 3, true);
 		json_decref(hear_json(w, fds[i]));
 		close(fds[i]);
 	}
@@ -852,7 +942,7 @@ int main(void)
 		T(test_status),        T(test_sessions),     T(test_show),        T(test_which_session),
 		T(test_jump),          T(test_other_orders), T(test_garbage),     T(test_deep_nesting),
 		T(test_oversize),      T(test_in_pieces),    T(test_half_closed), T(test_silent_client),
-		T(test_gone_client),   T(test_too_many),
+		T(test_gone_client),   T(test_gone_between_pages), T(test_cut_list), T(test_too_many),
 		T(test_too_many_followers),
 		T(test_all_wait),     T(test_events),      T(test_follow),
 		T(test_slow_follower), T(test_mode),         T(test_taken),       T(test_stale),

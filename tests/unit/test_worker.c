@@ -22,7 +22,7 @@
 #include "session/info.h"
 #include "worker/affinity.h"
 #include "worker/client.h"
-#include "worker/daemon.h"
+#include "worker/clock.h"
 #include "worker/worker.h"
 
 #define WORKERS 2
@@ -37,39 +37,11 @@ struct daemon {
 	int answer[2];    /* a byte for each wake-up */
 };
 
-struct worker *daemon_worker(const struct daemon *d, uint32_t index)
+static void wake(void *control)
 {
-	return (struct worker *)(uintptr_t)&d->w[index];
-}
+	const struct daemon *d = control;
 
-const uint8_t *daemon_machine(const struct daemon *d)
-{
-	static const uint8_t machine[32];
-
-	return machine;
-}
-
-const uint8_t *daemon_cookie_seed(const struct daemon *d)
-{
-	static const uint8_t seed[32];
-
-	return seed;
-}
-
-const char *daemon_tunnel_name(const struct daemon *d)
-{
-	return "none";
-}
-
-void daemon_wake(struct daemon *d)
-{
 	(void)!write(d->answer[1], "", 1);
-}
-
-void daemon_answer(struct daemon *d, struct worker *w, const struct message *m)
-{
-	assert_true(ring_push(w->outbox, m));
-	daemon_wake(d);
 }
 
 /* Waits for the next answer of a worker. */
@@ -141,7 +113,7 @@ static struct job *job_make(void)
 
 struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 {
-	struct daemon *d = ((struct worker *)setup->ctx)->daemon;
+	struct daemon *d = ((struct worker *)setup->ctx)->control;
 	struct engine *e = calloc(1, sizeof(*e));
 
 	assert_non_null(e);
@@ -315,11 +287,32 @@ size_t engine_session_count(const struct engine *e)
 	return 3;
 }
 
-size_t engine_info(struct engine *e, struct session_info *out, size_t max, struct jv_time now)
+const uint32_t *engine_states(const struct engine *e)
 {
-	memset(out, 0, 2 * sizeof(*out));
-	out[0].worker = out[1].worker = (uint8_t)e->setup.worker;
-	return 2; /* one has ended since it was counted */
+	static const uint32_t states[STATE_COUNT] = { [STATE_ATTACHED] = 3 };
+
+	return states;
+}
+
+bool engine_own(struct engine *e, struct session_info *out, struct jv_time now)
+{
+	return false;
+}
+
+/* One in each step. */
+size_t engine_walk(struct engine *e, struct walk *w, const char *wanted, struct session_info *out, size_t max,
+		   struct jv_time now)
+{
+	memset(out, 0, sizeof(*out));
+	out->worker = (uint8_t)e->setup.worker;
+	w->done = w->begun;
+	w->begun = true;
+	return 1;
+}
+
+void walk_stop(struct walk *w)
+{
+	w->done = true;
 }
 
 const struct counters *engine_counters(const struct engine *e)
@@ -440,6 +433,7 @@ int __wrap_udp_send(int fd, const struct udp_datagram *d, size_t n, int *error)
 
 static struct daemon *daemon_new(void)
 {
+	static const uint8_t zeroes[32];
 	struct daemon *d = calloc(1, sizeof(*d));
 	struct endpoint e = { .port = 0 };
 
@@ -453,7 +447,11 @@ static struct daemon *daemon_new(void)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair),
 				 0);
 		d->tun[i] = pair[0];
-		w->daemon = d;
+		w->wake_control = wake;
+		w->control = d;
+		w->siblings = d->w;
+		w->tunnel = "none";
+		w->machine = w->cookie_seed = zeroes;
 		w->index = i;
 		w->cpu = AFFINITY_ANY;
 		w->workers = WORKERS;
@@ -929,7 +927,7 @@ static void test_runs_refused(void **state)
 	assert_int_equal(udp_local(fd, &to.remote), 0);
 	assert_true(ip_parse("127.0.0.1", &to.remote.ip));
 	w->runs = true;
-	w->turn = worker_now();
+	w->turn = clock_now();
 	refuse_runs = EIO;
 	runs_offered = 0;
 	for (int round = 0; round < 3; round++) {
@@ -975,8 +973,8 @@ static void full_buffer_is_counted(bool hellos, enum counter there, enum counter
 {
 	enum { SENT = 300 };
 	struct daemon *d = daemon_new();
-	struct worker_report report = { .n = 0 };
-	struct message m = { .kind = MESSAGE_INFO, .report = &report };
+	struct worker_report report = { .has_own = false };
+	struct message m = { .kind = MESSAGE_COUNT, .report = &report };
 	const int small = 1;
 	uint8_t data[64];
 	struct endpoint to, other;
@@ -999,7 +997,6 @@ static void full_buffer_is_counted(bool hellos, enum counter there, enum counter
 	for (unsigned int i = 0; i < 2; i++) {
 		assert_true(worker_post(&d->w[0], &m));
 		answer_of(d, 0);
-		free(report.sessions);
 		assert_int_equal(report.counters.n[there], lost);
 		assert_int_equal(report.counters.n[not_there], 0);
 	}
@@ -1102,14 +1099,28 @@ static void test_ring_of_large_packets(void **state)
 static void test_every_question_is_answered_once(void **state)
 {
 	struct daemon *d = *state;
-	struct worker_report report = { .n = 0 };
-	struct message m = { .kind = MESSAGE_INFO, .report = &report, .token = 1 };
+	struct worker_report report = { .has_own = false };
+	struct message m = { .kind = MESSAGE_COUNT, .report = &report, .token = 1 };
+	struct session_info row;
+	struct worker_walk walk = { .rows = &row, .max = 1 };
 
 	assert_true(worker_post(&d->w[1], &m));
 	assert_int_equal(answer_of(d, 1).token, 1);
-	assert_int_equal(report.n, 2);
-	assert_int_equal(report.sessions[1].worker, 1);
-	free(report.sessions);
+	assert_int_equal(report.by_state[STATE_ATTACHED], 3);
+	assert_false(report.has_own);
+
+	m = (struct message){ .kind = MESSAGE_WALK, .walk = &walk, .token = 1 };
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_false(walk.at.done);
+		assert_true(worker_post(&d->w[1], &m));
+		assert_int_equal(answer_of(d, 1).token, 1);
+		assert_true(walk.n == 1 && row.worker == 1);
+	}
+	assert_true(walk.at.done);
+	walk.last = true; /* no step any more */
+	assert_true(worker_post(&d->w[1], &m));
+	answer_of(d, 1);
+	assert_int_equal(walk.n, 0);
 
 	m = (struct message){ .kind = MESSAGE_TERMINATE, .token = 2, .id = { 1 } };
 	for (uint32_t i = 0; i < WORKERS; i++)

@@ -7,14 +7,16 @@ test_refused_SRCS := src/worker/refused.c src/base/addr.c
 test_metrics_SRCS := src/ctl/metrics.c src/net/sockaddr.c src/session/counter.c src/proto/names.c src/audit/record.c src/base/addr.c
 test_metrics_LIBS = $(UV_LIBS)
 # A scripted engine stands behind the workers.
-test_worker_SRCS := src/worker/worker.c src/worker/io.c src/worker/packets.c src/worker/affinity.c src/worker/share.c \
+test_worker_SRCS := src/worker/worker.c src/worker/clock.c src/worker/io.c src/worker/packets.c src/worker/affinity.c src/worker/share.c \
 	src/worker/privileges.c src/worker/refused.c \
 	src/net/udp.c src/net/udpopen.c src/net/sockaddr.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/addr.c src/base/ring.c \
 	src/base/log.c
 test_worker_LIBS = $(UV_LIBS) $(CAPNG_LIBS) -pthread -Wl,--wrap=tun_write -Wl,--wrap=udp_send
 # Workers and the control socket are the test's.
-test_control_SRCS := src/worker/control.c src/ctl/notify.c $(filter-out src/worker/% src/ctl/% src/cmd/% src/report/%,$(SRCS))
-test_control_LIBS = $(ALL_LIBS)
+test_questions_SRCS := src/worker/gather.c src/worker/questions.c src/worker/reload.c src/worker/clock.c \
+	src/ctl/notify.c $(filter-out src/worker/% src/ctl/% src/cmd/% src/report/%,$(SRCS))
+test_questions_LIBS = $(ALL_LIBS)
+test_questions_LDFLAGS = -Wl,--wrap=info_session -Wl,--wrap=audit_lost
 # The whole of it, in a network namespace.
 test_daemon_SRCS := $(SRCS)
 test_daemon_LIBS = $(ALL_LIBS)

@@ -324,8 +324,14 @@ void world_jump(struct world *w, unsigned int client, uint8_t path, uint64_t tok
 
 size_t world_view(struct world *w, unsigned int engine, struct session_info *out, size_t max)
 {
+	struct walk walk = { .done = false };
+	size_t n = 0;
+
 	memset(out, 0, max * sizeof(*out));
-	return engine_info(w->engine[engine].e, out, max, w->now);
+	while (n < max && !walk.done)
+		n += engine_walk(w->engine[engine].e, &walk, NULL, out + n, max - n, w->now);
+	walk_stop(&walk);
+	return n;
 }
 
 void world_free(struct world *w)
