@@ -193,8 +193,8 @@ static bool is_warm(struct sim *sim, void *arg)
 		bool warm = run->s->path[i].profile.blackhole;
 
 		for (uint8_t k = 0; k < s->slots && !warm; k++)
-			warm = s->path[k].number == i &&
-			       (&s->path[k] == s->active || path_is_warm(&s->path[k], &s->policy));
+			warm = s->slot[k].path->number == i &&
+			       (s->slot[k].path == s->active || path_is_warm(s->slot[k].path, &s->policy));
 		if (!warm)
 			return false;
 	}

@@ -2,6 +2,7 @@
  * From a HELLO that was heard (admit.c) to a session: one is born, in BIRTH, which displaces nothing but an older one in
  * BIRTH; it attaches with the first packet that only the client of this WELCOME can have sent.
  */
+#include "proto/cookie.h"
 #include "session/accept.h"
 
 #include <string.h>
@@ -38,6 +39,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	const struct config_peer *peer = &e->config->peers[j->peer];
 	uint8_t paths = j->hello_payload.paths;
 	struct session *s;
+	struct path *first;
 
 	if (paths < 1)
 		paths = 1;
@@ -65,9 +67,10 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 		}
 	}
 	/* The WELCOME goes there, so whoever confirms it from there has proven that address. */
-	s->path[0].route = j->from;
-	s->path[0].known = s->path[0].proven = true;
-	s->path[0].proven_at = now;
+	first = s->slot[0].path;
+	first->route = j->from;
+	first->known = first->proven = true;
+	first->proven_at = now;
 	return s;
 }
 
@@ -89,8 +92,8 @@ static void welcome_compose(struct session *s, enum suite suite, uint8_t out[PRO
 	in.locators = s->slots;
 	for (uint8_t i = 0; i < s->slots; i++) {
 		in.locator[i].slot = i;
-		memcpy(in.locator[i].locator, s->path[i].locator, sizeof(in.locator[i].locator));
-		memcpy(in.locator[i].token, s->path[i].token, sizeof(in.locator[i].token));
+		memcpy(in.locator[i].locator, s->slot[i].locator, sizeof(in.locator[i].locator));
+		reset_token(in.locator[i].token, s->engine->reset_key, in.locator[i].locator);
 	}
 	in.items = (uint8_t)(n < room ? n : room);
 	if (in.items > POLICY_ITEMS_MAX)
@@ -128,8 +131,8 @@ static void welcome_start(struct engine *e, struct session *s, struct job *j)
 static struct session *gives_way(const struct births *b, const struct job *j, struct jv_time now)
 {
 	const struct ip *from = &j->from.remote.ip;
-	const bool first = ip_equal(&b->s[0]->path[0].route.remote.ip, from);
-	const bool second = ip_equal(&b->s[1]->path[0].route.remote.ip, from);
+	const bool first = ip_equal(&b->s[0]->slot[0].path->route.remote.ip, from);
+	const bool second = ip_equal(&b->s[1]->slot[0].path->route.remote.ip, from);
 	struct session *own = first ? b->s[0] : b->s[1];
 
 	if (!b->s[0]->fresh || first == second)

@@ -169,7 +169,7 @@ static void leave_volatile(struct session *s, struct path *p, struct jv_time now
 /* RECOVERING: the target has its answer, or another path has one and the target none. */
 static void answered_while_jumping(struct session *s, struct path *p, struct jv_time now)
 {
-	const struct path *target = &s->path[s->jump.slot];
+	const struct path *target = s->slot[s->jump.slot].path;
 
 	if (p == target && s->jump.tries == 0)
 		jump_send(s, now);
@@ -206,7 +206,7 @@ static void jump_elsewhere(struct session *s, struct jv_time now)
 			return; /* it was the target that was opened anew */
 		p = jump_choose(s, (uint16_t)(1u << s->jump.slot), now);
 	}
-	jump_to(s, p ? p : &s->path[s->jump.slot], now);
+	jump_to(s, p ? p : s->slot[s->jump.slot].path, now);
 }
 
 void client_jump_repeat(struct session *s, struct jv_time now)
@@ -294,7 +294,7 @@ static void jump_fails(struct session *s, enum reason denied, uint32_t retry_aft
 	if (denied == REASON_SWITCH_RATE_LIMITED || denied == REASON_POLICY_DENIED ||
 	    denied == REASON_RECOVERY_WINDOW_EXPIRED || denied == REASON_NO_CANDIDATE_TRANSPORTS)
 		why = denied;
-	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, &s->path[s->jump.slot], now);
+	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, s->slot[s->jump.slot].path, now);
 	jump_ends(s, denied, retry_after_ms);
 	state_event(s, EVENT_REATTACH_FAIL, why, now);
 	if (retry_after_ms > 0)
@@ -352,7 +352,7 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		return;
 	if (why == REASON_STALE_BINDING_VERSION && is_later_binding(s, f->jump_reject.binding_version)) {
 		s->jump.binding = f->jump_reject.binding_version;
-		jump_to(s, &s->path[s->jump.slot], now);
+		jump_to(s, s->slot[s->jump.slot].path, now);
 		return;
 	}
 	s->jump.denied = why;

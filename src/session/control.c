@@ -189,7 +189,7 @@ static void closed(struct session *s, enum reason why, struct jv_time now)
 
 	if (c && c->session == s && c->next && why == REASON_SUPERSEDED) {
 		failover_stop(c); /* whatever is heard of the old session from now on, it is over */
-		send_ping(&c->next->path[0], 0, now);
+		send_ping(c->next->slot[0].path, 0, now);
 		return;
 	}
 	s->closing = true;

@@ -118,6 +118,23 @@ static bool client_new(struct engine *e, struct jv_time now)
 	return c->items && c->coming && c->accepted;
 }
 
+/* One session more than there may be: one that is superseded is still there when the next is born. */
+static void slabs_init(struct engine *e, size_t sessions)
+{
+	key_store_init(&e->key_store, e->cache, sessions);
+	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
+		slab_init(&e->session_slab[i], sizeof(struct session) + i * sizeof(struct slot), sessions);
+	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
+}
+
+static void slabs_free(struct engine *e)
+{
+	key_store_free(&e->key_store);
+	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
+		slab_free(&e->session_slab[i]);
+	slab_free(&e->paths);
+}
+
 struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 {
 	const bool client = setup->config->role == ROLE_CLIENT;
@@ -145,7 +162,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->flapping);
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
-	key_store_init(&e->key_store, e->cache, setup->max_sessions + 1);
+	slabs_init(e, setup->max_sessions + 1);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
 	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit ||
@@ -188,7 +205,7 @@ void engine_free(struct engine *e)
 	}
 	if (e->locators)
 		table_free(e->locators);
-	key_store_free(&e->key_store);
+	slabs_free(e);
 	if (e->cache)
 		keycache_free(e->cache);
 	admit_free(e);
@@ -268,7 +285,7 @@ static void datagram_received(struct engine *e, struct reception *r, uint8_t *da
 		receive_sealed(e, r, datagram, len);
 		return;
 	}
-	r->path = NULL; /* a handshake may end the session it belongs to */
+	r->slot = NULL; /* a handshake may end the session it belongs to */
 	if (type == 0)
 		e->counters.n[COUNT_DROP_MALFORMED]++;
 	else if (e->client)

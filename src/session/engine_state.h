@@ -80,9 +80,11 @@ struct engine {
 	bool client_role, hardware_aes;
 	struct wheel wheel;
 	const struct session_fires *fires; /* of each session's timers */
-	struct table *locators; /* -> struct path */
+	struct table *locators; /* -> struct slot */
 	struct keycache *cache;
 	struct key_store key_store;
+	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
+	struct slab paths;
 	struct list sessions, late, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */

@@ -98,8 +98,8 @@ static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 	lag_void(&s->there);
 	lag_void(&s->back);
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->path[i].known)
-			path_void(&s->path[i], now);
+		if (s->slot[i].path && s->slot[i].path->known)
+			path_void(s->slot[i].path, now);
 	timer_start(w, &s->health, time_add_ms(now, after_ms));
 	if (s->engine->client)
 		timer_start_earlier(w, &s->standby, now);
@@ -134,8 +134,12 @@ static void fire_pmtu(struct timer *t, struct jv_time now)
 	struct session *s = container_of(t, struct session, pmtu);
 
 	for (uint8_t i = 0; i < s->slots; i++) {
-		probes_told(&s->path[i], pmtu_round_due(&s->path[i], now), now);
-		probes_told(&s->path[i], pmtu_doubt_due(&s->path[i], now), now);
+		struct path *p = s->slot[i].path;
+
+		if (!p)
+			continue;
+		probes_told(p, pmtu_round_due(p, now), now);
+		probes_told(p, pmtu_doubt_due(p, now), now);
 	}
 	pmtu_look(s, now);
 }

@@ -158,9 +158,9 @@ void health_fire(struct timer *t, struct jv_time now)
 	struct path *p = s->active;
 
 	if (s->state == STATE_BIRTH) { /* client: the confirming PING or its PONG was lost */
-		if (s->path[0].known)
-			send_ping(&s->path[0], 0, now);
-		timer_start(&s->engine->wheel, t, time_add_us(now, path_patience_us(&s->path[0])));
+		if (s->slot[0].path->known)
+			send_ping(s->slot[0].path, 0, now);
+		timer_start(&s->engine->wheel, t, time_add_us(now, path_patience_us(s->slot[0].path)));
 		return;
 	}
 	if (s->engine->client)

@@ -167,8 +167,8 @@ void info_session(struct session *s, struct session_info *out, struct jv_time no
 	out->tx_packets = s->tx_packets;
 	out->tx_bytes = s->tx_bytes;
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->path[i].number != PATH_NONE)
-			path_info(s, &s->path[i], &out->path[out->npaths++], now);
+		if (s->slot[i].path && s->slot[i].path->number != PATH_NONE)
+			path_info(s, s->slot[i].path, &out->path[out->npaths++], now);
 	if (s->engine->client && s->active)
 		others_info(s, out);
 }

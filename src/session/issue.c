@@ -11,32 +11,31 @@
 bool issue_locator(struct session *s, uint8_t slot)
 {
 	struct engine *e = s->engine;
-	uint8_t locator[8], token[PROTO_TOKEN_LEN];
+	uint8_t locator[8];
 
 	locator[LOCATOR_NODE] = e->config->node_id;
 	for (int tries = 0; tries < 4; tries++) {
 		e->io.random(e->ctx, locator + LOCATOR_RANDOM, sizeof(locator) - LOCATOR_RANDOM);
 		locator_of_worker(locator, e->steer_key, e->worker, e->workers);
 		locator_mark(locator, &e->locator_key);
-		reset_token(token, e->reset_key, locator);
-		if (session_issue(s, slot, locator, token))
+		if (session_issue(s, slot, locator, NULL))
 			return true;
 	}
 	return false;
 }
 
-void issue_replace(struct path *p, uint16_t spent, struct jv_time now)
+void issue_replace(struct path *p, uint16_t spent)
 {
 	struct session *s = p->session;
 	bool changed = false;
 
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *old = &s->path[i];
+		struct path *old = s->slot[i].path;
 
-		if (!(spent & 1u << i) || old == p || old == s->active || old == s->draining ||
+		if (!(spent & 1u << i) || (old && (old == p || old == s->active || old == s->draining)) ||
 		    !issue_locator(s, i))
 			continue;
-		path_reset(old, now);
+		session_drop_path(s, i);
 		changed = true;
 	}
 	if (changed)

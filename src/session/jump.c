@@ -53,7 +53,7 @@ int64_t jump_patience_us(const struct session *s, const struct path *p)
 
 void jump_send(struct session *s, struct jv_time now)
 {
-	struct path *p = &s->path[s->jump.slot];
+	struct path *p = s->slot[s->jump.slot].path;
 	struct frame f = { .type = FRAME_JUMP };
 	int64_t wait = jump_patience_us(s, p) << (s->jump.tries < 8 ? s->jump.tries : 8);
 
@@ -122,7 +122,7 @@ struct path *jump_choose(struct session *s, uint16_t tried, struct jv_time now)
 	struct path *best = NULL;
 
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
+		struct path *p = s->slot[i].path;
 
 		if (!p->known || p->number == PATH_NONE || tried & 1u << i ||
 		    !session_has_candidate(s, p->number) || !stall_may_take(p, now) ||

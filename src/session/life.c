@@ -28,7 +28,7 @@ static void release(struct session *s)
 {
 	for (uint8_t i = 0; i < s->slots; i++) {
 		if (s->engine->client)
-			session_close_path(&s->path[i]);
+			session_close_path(s->slot[i].path);
 		session_withdraw(s, i);
 	}
 	keys_clear(&s->keys, &s->engine->key_store);
@@ -96,11 +96,8 @@ void life_reap(struct engine *e)
 		struct session *s = container_of(e->dead.next, struct session, node);
 
 		list_remove(&s->node);
-		switch_limit_free(&s->limit);
-		switch_limit_free(&s->rebind);
 		rescue_free(s);
-		crypto_wipe(s, sizeof(*s));
-		free(s);
+		session_free(s);
 	}
 }
 

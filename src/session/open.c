@@ -24,7 +24,7 @@ bool open_lacks_locators(struct session *s)
 	bool spent = false;
 
 	for (uint8_t i = 0; i < s->slots; i++)
-		spent |= s->path[i].spent;
+		spent |= s->slot[i].path->spent;
 	return spent && !session_fresh_slot(s);
 }
 

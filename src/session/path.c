@@ -24,7 +24,7 @@
 void path_reset(struct path *p, struct jv_time now)
 {
 	struct path fresh = {
-		.session = p->session, .slot = p->slot, .issued = p->issued, .number = PATH_NONE
+		.session = p->session, .slot = p->slot, .number = PATH_NONE
 	};
 
 	memcpy(fresh.locator, p->locator, sizeof(fresh.locator));

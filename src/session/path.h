@@ -96,8 +96,7 @@ struct path {
 	uint8_t slot;
 	uint8_t number; /* of the candidate path, or PATH_NONE while the slot is not in use */
 	uint8_t locator[8];
-	uint8_t token[PROTO_TOKEN_LEN];
-	bool issued; /* the slot has a locator */
+	uint8_t token[PROTO_TOKEN_LEN]; /* client */
 	bool spent;  /* client: the locator was used, and the path is closed */
 
 	/* where it leads */

@@ -379,9 +379,9 @@ static struct jv_time look(struct path *p, struct jv_time now)
 static void look_at_others(struct session *s, struct jv_time now)
 {
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
+		struct path *p = s->slot[i].path;
 
-		if (p != s->active && p->pmtu.state == PMTU_BASE && may_probe(p) &&
+		if (p && p != s->active && p->pmtu.state == PMTU_BASE && may_probe(p) &&
 		    (p->srtt_us != 0 || !s->engine->client))
 			round_begin(p, 0, size_datagram(p), now);
 	}
@@ -407,6 +407,11 @@ enum pmtu_found pmtu_doubt_due(struct path *p, struct jv_time now)
 	return PMTU_NOTHING;
 }
 
+static struct jv_time next_of(const struct pmtu *m)
+{
+	return time_min(m->due, m->doubt_due);
+}
+
 void pmtu_look(struct session *s, struct jv_time now)
 {
 	struct path *carries = session_data_path(s);
@@ -417,7 +422,7 @@ void pmtu_look(struct session *s, struct jv_time now)
 	if (carries && s->state != STATE_BIRTH)
 		next = look(carries, now);
 	for (uint8_t i = 0; i < s->slots; i++)
-		next = time_min(next, time_min(s->path[i].pmtu.due, s->path[i].pmtu.doubt_due));
+		next = time_min(next, s->slot[i].path ? next_of(&s->slot[i].path->pmtu) : TIME_NEVER);
 	if (!time_is_never(next))
 		size_arm(s, next);
 }

@@ -59,7 +59,7 @@ static bool owns(struct reception *r, const struct session *s, const struct inne
 
 static void data_received(struct reception *r, uint8_t *packet, size_t len)
 {
-	struct session *s = r->path->session;
+	struct session *s = r->session;
 	struct engine *e = s->engine;
 	struct inner in;
 
@@ -143,7 +143,7 @@ static bool is_peers_address(const struct reception *r)
 {
 	const struct path *p = r->path;
 
-	return r->home || (p->moving && route_equal(&p->pending, r->from));
+	return r->home || (p && p->moving && route_equal(&p->pending, r->from));
 }
 
 /*
@@ -152,7 +152,7 @@ static bool is_peers_address(const struct reception *r)
  */
 static enum counter not_new(struct reception *r, const struct packet_id *id)
 {
-	struct session *s = r->path->session;
+	struct session *s = r->session;
 
 	if (is_peers_address(r) && is_recent(s, order_of(id, r->epoch), r->now))
 		return COUNT_DROP_DUPLICATE;
@@ -164,23 +164,26 @@ static enum counter not_new(struct reception *r, const struct packet_id *id)
 /* The path that the locator names, and what its packets are unmasked with. */
 static enum counter find_path(struct engine *e, struct reception *r, uint8_t *datagram, size_t len)
 {
-	struct path *p = session_find_path(e, datagram + offsetof(struct packet_header, locator));
+	struct slot *sl = session_find_slot(e, datagram + offsetof(struct packet_header, locator));
+	struct path *p = sl ? sl->path : NULL;
 	struct keys *keys;
 
-	r->path = NULL;
+	r->slot = NULL;
 	r->ahead = false;
-	if (!p) {
+	if (!sl) {
 		if (!e->client)
 			reset_send(e, r->from, datagram, len, r->now);
 		return COUNT_DROP_UNKNOWN_LOCATOR;
 	}
 	if (e->client && (!p->known || p->route.socket != r->from->socket))
 		return COUNT_DROP_UNEXPECTED;
-	keys = &p->session->keys;
+	r->slot = sl;
 	r->path = p;
+	r->session = slot_session(sl);
+	keys = &r->session->keys;
 	r->mask = keycache_mask(e->cache, keys->mask_cache + 1, keys->suite, keys->rx_mask);
-	r->takes_data = takes_data(p->session, p, r->now);
-	r->home = p->known && route_equal(&p->route, r->from);
+	r->takes_data = p && takes_data(r->session, p, r->now);
+	r->home = p && p->known && route_equal(&p->route, r->from);
 	r->epoch = NULL;
 	r->owned = false;
 	return COUNTER_COUNT;
@@ -188,7 +191,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 
 static enum counter find_epoch(struct engine *e, struct reception *r, uint8_t wire_epoch)
 {
-	struct keys *keys = &r->path->session->keys;
+	struct keys *keys = &r->session->keys;
 
 	r->epoch = keys_find(keys, wire_epoch, r->now);
 	if (!r->epoch)
@@ -202,8 +205,8 @@ static enum counter find_epoch(struct engine *e, struct reception *r, uint8_t wi
 
 static bool is_same_path(const struct reception *r, const uint8_t *datagram)
 {
-	return r->path &&
-	       memcmp(datagram + offsetof(struct packet_header, locator), r->path->locator, 8) == 0;
+	return r->slot &&
+	       memcmp(datagram + offsetof(struct packet_header, locator), r->slot->locator, 8) == 0;
 }
 
 /* A mask takes long to come by and little to compute: the next one does while this packet is opened. That it is of the
@@ -222,7 +225,7 @@ static struct packet_id unmask(struct reception *r, const uint8_t *datagram)
 static void heard(struct reception *r, const struct packet_id *id, uint8_t *body, size_t len)
 {
 	struct path *p = r->path;
-	struct session *s = p->session;
+	struct session *s = r->session;
 	struct epoch *ep = r->epoch;
 
 	if (ep->number != s->keys.tx_epoch || s->rekey.unconfirmed) {
@@ -244,7 +247,7 @@ static void heard(struct reception *r, const struct packet_id *id, uint8_t *body
 	} else {
 		const uint64_t order = order_of(id, ep);
 
-		r->path = NULL; /* whatever it says, everything may be different behind it */
+		r->slot = NULL; /* whatever it says, everything may be different behind it */
 		note_age(s, order, r->now);
 		control_received(p, r->from, body, len, len + PROTO_OVERHEAD, is_newest(p, order), r->now);
 	}
@@ -260,10 +263,10 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 
 	if (!is_same_path(r, datagram)) {
 		why = find_path(e, r, datagram, len);
-		if (!r->path)
+		if (!r->slot)
 			goto drop;
 	}
-	s = r->path->session;
+	s = r->session;
 	id = unmask(r, datagram);
 	if (!r->epoch || (r->epoch->number & PROTO_EPOCH_MASK) != id.epoch) {
 		why = find_epoch(e, r, id.epoch);
@@ -292,10 +295,11 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 			      r->now);
 		goto drop;
 	}
-	if (!keys_mark(&e->key_store, r->epoch, id.counter, &no_memory) && no_memory) {
-		why = COUNT_DROP_NO_MEMORY;
+	why = COUNT_DROP_NO_MEMORY;
+	if (!r->path)
+		r->path = session_make_path(s, r->slot->index, r->now);
+	if (!r->path || (!keys_mark(&e->key_store, r->epoch, id.counter, &no_memory) && no_memory))
 		goto drop;
-	}
 	if (s->state == STATE_TERMINATED)
 		data_received(r, body, len - PROTO_OVERHEAD);
 	else

@@ -9,7 +9,9 @@ struct reception {
 	const struct route *from;
 	uint8_t ecn; /* of the outer headers */
 	struct jv_time now;
-	struct path *path; /* of the last one; NULL: look it up, and all that follows */
+	struct slot *slot; /* of the last one; NULL: look it up, and all that follows */
+	struct session *session;
+	struct path *path; /* NULL: nothing authentic has come by it yet */
 	struct mask_key *mask;
 	const uint8_t *next; /* the datagram behind this one, if there is one that may be sealed, or NULL */
 	bool ahead;          /* of this one the header was unmasked before, as one of the same path: */

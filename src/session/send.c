@@ -141,7 +141,7 @@ static uint16_t spent_slots(const struct session *s)
 	uint16_t bits = 0;
 
 	for (uint8_t i = 0; s->engine->client && i < s->slots; i++)
-		if (s->path[i].spent)
+		if (s->slot[i].path && s->slot[i].path->spent)
 			bits |= (uint16_t)(1u << i);
 	return bits;
 }
@@ -178,8 +178,8 @@ void send_close(struct session *s, enum reason why, struct jv_time now)
 
 	f.close.reason = (uint8_t)why;
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->path[i].known)
-			send_frame(&s->path[i], &f, now);
+		if (s->slot[i].path && s->slot[i].path->known)
+			send_frame(s->slot[i].path, &f, now);
 }
 
 void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now)

@@ -190,9 +190,9 @@ void server_path_dead(struct session *s, enum reason why, struct jv_time now)
 	if (s->active->stall.told)
 		return; /* it is the client that says so */
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
+		struct path *p = s->slot[i].path;
 
-		if (p != s->active && p->known && p->proven)
+		if (p && p != s->active && p->known && p->proven)
 			send_ping(p, PING_PEER_DEAD, now);
 	}
 }
@@ -211,7 +211,7 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 	 * those that were told last: a client would have us make more of them with each packet. */
 	if (f->ping.spent && f->ping.locators_seq == s->locators_seq &&
 	    time_since_ms(now, s->locators_sent) >= PROTO_RETRY_MIN_MS)
-		issue_replace(p, f->ping.spent, now);
+		issue_replace(p, f->ping.spent);
 	if (f->ping.locators_seq != s->locators_seq)
 		tell_locators(p, now);
 	if (f->ping.policy_generation != s->policy_generation && p == s->active)

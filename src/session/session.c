@@ -22,32 +22,50 @@ static bool limits_resize(struct session *s, const struct policy *policy, bool c
 	return switch_limit_resize(&s->limit, max) && (client || switch_limit_resize(&s->rebind, max));
 }
 
+/* A client opens paths by the slot; a server learns of one when something authentic comes on it. */
+static bool first_paths(struct session *s, struct jv_time now)
+{
+	for (uint8_t i = 0; i < s->slots; i++) {
+		s->slot[i].index = i;
+		if ((s->engine->client || i == 0) && !session_make_path(s, i, now))
+			return false;
+	}
+	return true;
+}
+
+/* Gives back all that it has but what it is known by. */
+void session_free(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	switch_limit_free(&s->limit);
+	switch_limit_free(&s->rebind);
+	keys_clear(&s->keys, &e->key_store);
+	for (uint8_t i = 0; i < s->slots; i++)
+		session_drop_path(s, i);
+	slab_put(&e->session_slab[s->slots], s);
+}
+
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now)
 {
-	struct session *s = calloc(1, sizeof(*s) + slots * sizeof(s->path[0]));
+	struct session *s = slab_get(&e->session_slab[slots]);
 
 	if (!s)
 		return NULL;
-	if (!keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client)) {
-		switch_limit_free(&s->limit);
-		keys_clear(&s->keys, &e->key_store);
-		free(s);
+	s->engine = e;
+	s->slots = slots;
+	if (!keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client) ||
+	    !first_paths(s, now)) {
+		session_free(s);
 		return NULL;
 	}
-	s->engine = e;
 	s->told = e->client;
 	s->policy = *policy;
-	s->slots = slots;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
 		s->failed_back = s->rekey.due = s->jump.again = s->late_until = s->flapping.minute =
 			TIME_NEVER;
-	for (uint8_t i = 0; i < slots; i++) {
-		s->path[i].session = s;
-		s->path[i].slot = i;
-		path_reset(&s->path[i], now);
-	}
 	timer_init(&s->health, e->fires->health);
 	timer_init(&s->deadline, e->fires->deadline);
 	timer_init(&s->life, e->fires->life);
@@ -117,30 +135,62 @@ static uint64_t locator_key(const uint8_t locator[8])
 
 void session_withdraw(struct session *s, uint8_t slot)
 {
-	struct path *p = &s->path[slot];
+	struct slot *sl = &s->slot[slot];
 
-	if (p->issued)
-		table_remove(s->engine->locators, locator_key(p->locator));
-	p->issued = false;
+	if (sl->issued)
+		table_remove(s->engine->locators, locator_key(sl->locator));
+	sl->issued = false;
+}
+
+struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time now)
+{
+	struct path *p = slab_get(&s->engine->paths);
+
+	if (!p)
+		return NULL;
+	p->session = s;
+	p->slot = slot;
+	memcpy(p->locator, s->slot[slot].locator, sizeof(p->locator));
+	path_reset(p, now);
+	s->slot[slot].path = p;
+	return p;
+}
+
+void session_drop_path(struct session *s, uint8_t slot)
+{
+	if (s->slot[slot].path)
+		slab_put(&s->engine->paths, s->slot[slot].path);
+	s->slot[slot].path = NULL;
+}
+
+struct slot *session_find_slot(struct engine *e, const uint8_t locator[8])
+{
+	return table_find(e->locators, locator_key(locator));
 }
 
 struct path *session_find_path(struct engine *e, const uint8_t locator[8])
 {
-	return table_find(e->locators, locator_key(locator));
+	const struct slot *sl = session_find_slot(e, locator);
+
+	return sl ? sl->path : NULL;
 }
 
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN])
 {
-	struct path *p = &s->path[slot];
+	struct slot *sl = &s->slot[slot];
 
 	session_withdraw(s, slot);
-	if (table_insert(s->engine->locators, locator_key(locator), p) != 0)
+	if (table_insert(s->engine->locators, locator_key(locator), sl) != 0)
 		return false;
-	memcpy(p->locator, locator, sizeof(p->locator));
-	memcpy(p->token, token, sizeof(p->token));
-	p->issued = true;
-	p->spent = false;
+	memcpy(sl->locator, locator, sizeof(sl->locator));
+	sl->issued = true;
+	if (!sl->path)
+		return true;
+	memcpy(sl->path->locator, locator, sizeof(sl->path->locator));
+	if (token)
+		memcpy(sl->path->token, token, sizeof(sl->path->token));
+	sl->path->spent = false;
 	return true;
 }
 
@@ -149,9 +199,9 @@ struct path *session_path_numbered(struct session *s, uint8_t number)
 	struct path *found = NULL;
 
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
+		struct path *p = s->slot[i].path;
 
-		if (p->number != number || !p->known)
+		if (!p || p->number != number || !p->known)
 			continue;
 		if (!found || found == s->draining ||
 		    (p != s->draining && time_before(found->opened, p->opened)))
@@ -240,14 +290,14 @@ void session_close_path(struct path *p)
 struct path *session_fresh_slot(struct session *s)
 {
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->path[i].issued && !s->path[i].spent && s->path[i].number == PATH_NONE)
-			return &s->path[i];
+		if (s->slot[i].issued && !s->slot[i].path->spent && s->slot[i].path->number == PATH_NONE)
+			return s->slot[i].path;
 	return NULL;
 }
 
 struct path *session_data_path(struct session *s)
 {
 	if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.dead)
-		return &s->path[s->jump.slot];
+		return s->slot[s->jump.slot].path;
 	return s->active;
 }

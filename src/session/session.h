@@ -61,10 +61,10 @@ struct rekey {
 
 /* Changes of state that are not told yet: beyond AUDIT_CHANGES_PER_MIN in a minute they become one record. */
 struct flapping {
-	struct list node;      /* of engine->flapping, while there are any */
-	struct jv_time minute; /* in which changes are counted; TIME_NEVER */
-	uint32_t told;         /* one by one */
-	uint32_t n;            /* waiting: from the state `from`, the first and last of them then */
+	struct list node;             /* of engine->flapping, while there are any */
+	struct jv_time minute;        /* in which changes are counted; TIME_NEVER */
+	uint32_t told;                /* one by one */
+	uint32_t n;                   /* waiting: from the state `from`, the first and last of them then */
 	uint32_t late_ms, stalled_ms; /* the worst of them */
 	enum state from;
 	struct jv_time first, last;
@@ -99,6 +99,15 @@ struct passage {
 	uint8_t epoch;       /* of `highest` */
 	uint8_t paths;       /* a bit for each path the session was ATTACHED on */
 };
+
+/* A locator of the session's, and what travels under it: server, once something authentic came by it; client, always. */
+struct slot {
+	uint8_t locator[8];
+	struct path *path;
+	uint8_t index; /* its place in the session */
+	bool issued;   /* it has a locator */
+};
+_Static_assert(sizeof(struct slot) == 24, "most slots of a session are no more than that");
 
 struct session {
 	/* what the data path touches */
@@ -136,7 +145,7 @@ struct session {
 	enum reason reason;
 	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
-	struct endpoint left_at; /* client: where the active path led then */
+	struct endpoint left_at;   /* client: where the active path led then */
 	struct jv_time late_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;  /* of switches */
@@ -178,7 +187,7 @@ struct session {
 	struct timer pmtu;     /* of all paths */
 
 	uint8_t slots;
-	struct path path[]; /* by slot */
+	struct slot slot[];
 };
 
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
@@ -188,7 +197,17 @@ bool session_take_policy(struct session *s);
 void session_stop_timers(struct session *s);
 void session_withdraw(struct session *s, uint8_t slot);
 /* or NULL */
+struct slot *session_find_slot(struct engine *e, const uint8_t locator[8]);
+static inline struct session *slot_session(struct slot *sl)
+{
+	return container_of(sl - sl->index, struct session, slot);
+}
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]);
+/* What it owns goes back to the engine, and itself. */
+void session_free(struct session *s);
+/* NULL: no memory. */
+struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time now);
+void session_drop_path(struct session *s, uint8_t slot);
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN]);
 /* The newest one in use, the one being left included only if there is no other; or NULL. */

@@ -85,7 +85,7 @@ static struct jv_time wanting_due(struct session *s)
 void standby_ask(struct session *s, struct jv_time now)
 {
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct path *p = &s->path[i];
+		struct path *p = s->slot[i].path;
 
 		if (is_standby(s, p) && time_diff_us(now, p->ping_sent) >= path_patience_us(p))
 			probe(s, p, now);
@@ -112,16 +112,16 @@ void standby_run(struct session *s, struct jv_time now)
 		return;
 	comfort_fail_back(s, now); /* before the probes: they are not answered at once */
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (is_standby(s, &s->path[i]) &&
-		    (is_twin(s, &s->path[i]) || !time_before(now, standby_due(s, &s->path[i]))))
-			probe(s, &s->path[i], now);
+		if (is_standby(s, s->slot[i].path) &&
+		    (is_twin(s, s->slot[i].path) || !time_before(now, standby_due(s, s->slot[i].path))))
+			probe(s, s->slot[i].path, now);
 	standby_move_waiting(s, now);
 	open_missing(s, now);
 	order_again(s, now);
 	open_ask_locators(s, now);
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (is_standby(s, &s->path[i]))
-			next = time_min(next, standby_due(s, &s->path[i]));
+		if (is_standby(s, s->slot[i].path))
+			next = time_min(next, standby_due(s, s->slot[i].path));
 	if (s == s->engine->client->session)
 		next = time_min(next, wanting_due(s));
 	if (s->draining)

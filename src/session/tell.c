@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "proto/cookie.h"
 #include "session/items.h"
 #include "session/send.h"
 
@@ -24,8 +25,8 @@ void tell_locators(struct path *p, struct jv_time now)
 		struct locator *l = &f.locators.list[f.locators.count++];
 
 		l->slot = i;
-		memcpy(l->locator, s->path[i].locator, sizeof(l->locator));
-		memcpy(l->token, s->path[i].token, sizeof(l->token));
+		memcpy(l->locator, s->slot[i].locator, sizeof(l->locator));
+		reset_token(l->token, s->engine->reset_key, l->locator);
 	}
 	send_frame(p, &f, now);
 }

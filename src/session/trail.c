@@ -262,7 +262,7 @@ void trail_unattached(struct session *s, enum reason why, struct jv_time now)
 	struct caller *c = &e->callers[s->peer];
 
 	c->why = why;
-	c->remote = s->path[0].route.remote;
+	c->remote = s->slot[0].path->route.remote;
 	c->name = s->peer_name;
 	if (c->unattached++ > 0)
 		return; /* it waits in the chain */

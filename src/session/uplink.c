@@ -25,10 +25,10 @@ void uplink_locators(struct session *s, const struct frame *f, struct jv_time no
 		return;
 	for (uint8_t i = 0; i < f->locators.count; i++) {
 		const struct locator *l = &f->locators.list[i];
-		struct path *p = l->slot < s->slots ? &s->path[l->slot] : NULL;
+		struct path *p = l->slot < s->slots ? s->slot[l->slot].path : NULL;
 
 		if (!p || p->number != PATH_NONE ||
-		    (p->issued && memcmp(p->locator, l->locator, sizeof(p->locator)) == 0))
+		    (s->slot[l->slot].issued && memcmp(p->locator, l->locator, sizeof(p->locator)) == 0))
 			continue;
 		session_issue(s, l->slot, l->locator, l->token);
 	}

@@ -39,7 +39,7 @@ static struct session *session_birth(struct engine *e, const struct welcome *w,
 	keys_start(&s->keys, &e->key_store, true, w->suite, split, w->policy.replay_window);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
-	if (s->path[0].issued)
+	if (s->slot[0].issued)
 		return s;
 	/* Slot 0 is for the path of the handshake: without it there is nothing to confirm on. */
 	life_end(s, REASON_HANDSHAKE_TIMEOUT, now);
@@ -58,7 +58,7 @@ static void welcome_take(struct engine *e, struct jv_time now)
 		e->counters.n[COUNT_WELCOME_BAD]++;
 		return;
 	}
-	p = &s->path[0];
+	p = s->slot[0].path;
 	p->number = w->number;
 	p->route = w->route;
 	p->known = p->proven = true;

@@ -148,14 +148,17 @@ static struct session *make_session(struct bench *b, uint32_t peer)
 		must(session_issue(s, i, locator, token), "locator");
 	}
 	for (uint8_t i = 0; i < 2; i++) {
-		s->path[i].number = i;
-		s->path[i].route = b->route[i];
-		s->path[i].known = s->path[i].proven = true;
-		s->path[i].proven_at = b->now;
-		s->path[i].srtt_us = 1000;
-		s->path[i].rttvar_us = 100;
+		struct path *p = i == 0 ? s->slot[0].path : session_make_path(s, i, b->now);
+
+		must(p, "memory");
+		p->number = i;
+		p->route = b->route[i];
+		p->known = p->proven = true;
+		p->proven_at = b->now;
+		p->srtt_us = 1000;
+		p->rttvar_us = 100;
 	}
-	state_bind(s, &s->path[0], false, b->now);
+	state_bind(s, s->slot[0].path, false, b->now);
 	must(state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, b->now), "attached");
 	b->engine->by_peer[peer] = s;
 	timer_start(&b->engine->wheel, &s->life, time_add_ms(b->now, policy->max_lifetime_ms - peer));
@@ -237,7 +240,7 @@ static void lookup(struct bench *b)
 	size_t found = 0;
 
 	for (size_t i = 0; i < TIMES; i++)
-		locator[i] = b->engine->by_peer[prng_next(&b->prng) % b->config.npeers]->path[0].locator;
+		locator[i] = b->engine->by_peer[prng_next(&b->prng) % b->config.npeers]->slot[0].locator;
 	measured("lookup", 1000,
 		 for (size_t i = 0; i < TIMES; i++) found +=
 		 session_find_path(b->engine, locator[i]) != NULL);
@@ -418,7 +421,7 @@ static void jumps(struct bench *b, bool many)
 		struct frame f = { .type = FRAME_JUMP };
 		struct writer w =
 			writer_init(packet[i] + PROTO_HEADER_LEN, sizeof(packet[i]) - PROTO_OVERHEAD);
-		const struct path *to = &b->s->path[i % 2 == 0];
+		const struct path *to = b->s->slot[i % 2 == 0].path;
 
 		f.jump.id = i + 1;
 		f.jump.path = to->number;

@@ -185,8 +185,8 @@ static void act_mad(struct life *l, struct input *in)
 
 	if (!s || s->state == STATE_TERMINATED || s->state == STATE_BIRTH || !s->active)
 		return;
-	p = &s->path[slot % s->slots];
-	if (!p->known || !p->issued)
+	p = s->slot[slot % s->slots].path;
+	if (!p || !p->known || !s->slot[p->slot].issued)
 		p = s->active;
 	l->mad = true;
 	send_begin(&c);

@@ -44,10 +44,13 @@ static inline struct snapshot snapshot(const struct session *s)
 	n.rx_packets = s->rx_packets;
 	n.pending = s->jump.pending;
 	for (uint8_t i = 0; i < s->slots; i++) {
-		const struct path *p = &s->path[i];
+		const struct path *p = s->slot[i].path;
 
+		memcpy(n.path[i].locator, s->slot[i].locator, sizeof(s->slot[i].locator));
+		n.path[i].number = PATH_NONE;
+		if (!p)
+			continue;
 		n.path[i].number = p->number;
-		memcpy(n.path[i].locator, p->locator, sizeof(p->locator));
 		n.path[i].route = p->route;
 		n.path[i].pending = p->pending;
 		n.path[i].known = p->known;

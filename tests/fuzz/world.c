@@ -36,9 +36,10 @@ static struct route source(struct world *w, uint8_t choice, bool up)
 {
 	const struct session *s = up ? world_peer(w, 0) : world_session(w, 0);
 	struct route r = world_stranger(choice);
+	const struct path *p = s ? s->slot[choice % s->slots].path : NULL;
 
-	if (s && choice & 0x80 && s->path[choice % s->slots].known)
-		return s->path[choice % s->slots].route;
+	if (p && choice & 0x80 && p->known)
+		return p->route;
 	if (!up) {
 		r.socket = choice % 8;
 		r.remote.ip = world_server_ip();
@@ -62,7 +63,7 @@ static void act_raw(struct world *w, struct input *in, bool up)
 	if (len > 0)
 		memcpy(datagram + 1, data, len);
 	if (s && choice & 0x40) { /* under a locator that lives */
-		memcpy(datagram + 8, s->path[choice % s->slots].locator, 8);
+		memcpy(datagram + 8, s->slot[choice % s->slots].locator, 8);
 		if (len + 1 < 16)
 			len = 15;
 	}
@@ -81,8 +82,8 @@ static void act_frames(struct world *w, struct input *in, bool up)
 
 	if (!s || s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
-	p = &s->path[slot % s->slots];
-	if (!p->known || !p->issued)
+	p = s->slot[slot % s->slots].path;
+	if (!p || !p->known || !s->slot[p->slot].issued)
 		p = s->active;
 	send_begin(&c);
 	write_bytes(&c.w, data, len);
@@ -102,8 +103,8 @@ static void act_frame(struct world *w, struct input *in, bool up)
 	memset(&f, 0, sizeof(f));
 	if (!s || !to || s->state == STATE_TERMINATED || !s->active)
 		return;
-	p = &s->path[slot % s->slots];
-	if (!p->known || !p->issued)
+	p = s->slot[slot % s->slots].path;
+	if (!p || !p->known || !s->slot[p->slot].issued)
 		p = s->active;
 	switch (kind % 6) {
 	case 0:
@@ -130,7 +131,7 @@ static void act_frame(struct world *w, struct input *in, bool up)
 		break;
 	case 3:
 		f.type = FRAME_PONG;
-		f.pong.id = to->path[p->slot].ping_id - (a & 7);
+		f.pong.id = (to->slot[p->slot].path ? to->slot[p->slot].path->ping_id : 0) - (a & 7);
 		f.pong.path = p->number;
 		f.pong.echo_us = session_age_us(to, w->now) - (uint64_t)b * 1000;
 		f.pong.age_us = session_age_us(s, w->now);
@@ -226,7 +227,7 @@ static void act_handshake(struct world *w, struct input *in)
 
 		if (!s)
 			return;
-		memcpy(reset + 8, s->path[choice % s->slots].locator, 8);
+		memcpy(reset + 8, s->slot[choice % s->slots].locator, 8);
 		memcpy(reset + 16, data, len < 16 ? len : 16);
 		outsider(w, false, &from, reset, sizeof(reset));
 		break;

@@ -357,7 +357,7 @@ static void check_session(struct sim_engine *se, const struct session *s)
 		sim_violate(se->sim, "I1", "%02x%02x is %s %s an active path", s->id[0], s->id[1],
 			    state_name(s->state), a ? "with" : "without");
 	else if (a && (a->session != s || !a->known || a->number == PATH_NONE || a == s->draining ||
-		       a != &s->path[a->slot]))
+		       a != s->slot[a->slot].path))
 		sim_violate(se->sim, "I1", "the active path of %02x%02x is none", s->id[0], s->id[1]);
 }
 
@@ -410,13 +410,17 @@ void check_ticked(struct sim_engine *se)
 /* What a session may need at most, beside the engine's own. */
 static int64_t session_needs(const struct session *s)
 {
-	return (int64_t)(sizeof(*s) + s->slots * sizeof(s->path[0]) +
+	return (int64_t)(sizeof(*s) + s->slots * sizeof(s->slot[0]) +
 			 60 * sizeof(struct jv_time) + 4096);
 }
 
-static size_t store_bytes(const struct key_store *st)
+static size_t slabs_bytes(const struct engine *e)
 {
-	size_t bytes = slab_bytes(&st->epochs);
+	const struct key_store *st = &e->key_store;
+	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths);
+
+	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
+		bytes += slab_bytes(&e->session_slab[i]);
 
 	for (unsigned int i = 0; i < RING_SIZES; i++)
 		bytes += slab_bytes(&st->rings[i]);
@@ -424,7 +428,7 @@ static size_t store_bytes(const struct key_store *st)
 }
 
 struct held { /* by sessions */
-	size_t epochs, rings;
+	size_t sessions, paths, epochs, rings;
 };
 
 static void hold(struct held *h, const struct list *sessions)
@@ -432,7 +436,12 @@ static void hold(struct held *h, const struct list *sessions)
 	struct list *pos;
 
 	list_for_each(pos, sessions) {
-		const struct keys *k = &container_of(pos, struct session, node)->keys;
+		const struct session *s = container_of(pos, struct session, node);
+		const struct keys *k = &s->keys;
+
+		h->sessions++;
+		for (uint8_t i = 0; i < s->slots; i++)
+			h->paths += s->slot[i].path != NULL;
 
 		for (int i = 0; i < 2; i++) {
 			h->epochs += k->epoch[i] != NULL;
@@ -445,13 +454,18 @@ static void hold(struct held *h, const struct list *sessions)
 static void check_slabs(struct sim *sim, const struct engine *e)
 {
 	struct held h = { 0 };
-	size_t rings = 0;
+	size_t rings = 0, sessions = 0;
 
 	hold(&h, &e->sessions);
 	hold(&h, &e->late);
 	hold(&h, &e->dead);
 	for (unsigned int i = 0; i < RING_SIZES; i++)
 		rings += e->key_store.rings[i].used;
+	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
+		sessions += e->session_slab[i].used;
+	if (h.sessions != sessions || h.paths != e->paths.used)
+		sim_violate(sim, "memory", "%zu sessions and %zu paths, of which %zu and %zu are in lists",
+			    sessions, e->paths.used, h.sessions, h.paths);
 	if (h.epochs != e->key_store.epochs.used || h.rings != rings)
 		sim_violate(sim, "memory", "%zu epochs and %zu rings, of which sessions have %zu and %zu",
 			    e->key_store.epochs.used, rings, h.epochs, h.rings);
@@ -472,7 +486,7 @@ void check_memory(struct sim *sim)
 				    (unsigned long long)se->e->rescue_bytes, se->e->nsessions);
 		check_slabs(sim, se->e);
 		may += se->base_bytes + 32768 + (int64_t)se->e->rescue_bytes +
-		       (int64_t)store_bytes(&se->e->key_store) +
+		       (int64_t)slabs_bytes(se->e) +
 		       (int64_t)admit_jobs(se->e) * (int64_t)(sizeof(struct job) + 64);
 		list_for_each(pos, &se->e->sessions)
 			may += session_needs(container_of(pos, struct session, node));

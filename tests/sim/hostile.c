@@ -38,9 +38,9 @@ static uint64_t session_sum(const struct session *s)
 {
 	static union {
 		struct session s;
-		uint8_t bytes[sizeof(struct session) + PROTO_SLOTS_MAX * sizeof(struct path)];
+		uint8_t bytes[sizeof(struct session) + PROTO_SLOTS_MAX * sizeof(struct slot)];
 	} copy;
-	const size_t len = sizeof(*s) + s->slots * sizeof(s->path[0]);
+	const size_t len = sizeof(*s) + s->slots * sizeof(s->slot[0]);
 	uint64_t sum;
 
 	memcpy(copy.bytes, s, len);
@@ -51,6 +51,9 @@ static uint64_t session_sum(const struct session *s)
 	memset(&copy.s.standby.node, 0, sizeof(copy.s.standby.node));
 	memset(&copy.s.pmtu.node, 0, sizeof(copy.s.pmtu.node));
 	sum = hash_of(copy.bytes, len);
+	for (uint8_t i = 0; i < s->slots; i++)
+		if (s->slot[i].path)
+			sum = sum * 31 + hash_of(s->slot[i].path, sizeof(struct path));
 	for (int i = 0; i < 2; i++)
 		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
 	return sum ^ hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5;

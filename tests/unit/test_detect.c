@@ -404,7 +404,7 @@ static void hole(int64_t rtt_us, uint64_t hole_ms, int64_t up_us, int64_t down_u
 				 1 + 2 * transitions(w, CLIENT, REASON_HEALTH_RECOVERED, 0));
 	}
 	for (uint8_t i = 0, n = 0; i < world_session(w, 0)->slots; i++) {
-		n += world_session(w, 0)->path[i].number == 0;
+		n += world_session(w, 0)->slot[i].path->number == 0;
 		assert_in_range(n, 0, 1); /* the port that was to replace it is closed */
 	}
 	world_run(w, 10000);

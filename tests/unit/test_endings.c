@@ -316,8 +316,8 @@ static void test_cloned_is_silent(void **state)
 		s = world_session(w, 0);
 		memcpy(ended_id, s->id, 16);
 		for (uint8_t i = 0; i < s->slots; i++)
-			if (s->path[i].issued)
-				memcpy(old[n++], s->path[i].locator, 8);
+			if (s->slot[i].issued)
+				memcpy(old[n++], s->slot[i].locator, 8);
 		world_traffic(w, &w->client[0].up, 1000, true);
 		world_traffic(w, &w->client[0].down, 1000, true);
 		world_run(w, 100);

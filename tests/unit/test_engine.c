@@ -352,7 +352,7 @@ static void test_random_bytes(void **state)
 		prng_fill(&rng, data, len + 16);
 		data[0] = (uint8_t)(0x10 + prng_below(&rng, 8));
 		if (i % 3 == 0)
-			memcpy(data + 8, world_peer(w, 0)->path[i % 5].locator, 8);
+			memcpy(data + 8, world_peer(w, 0)->slot[i % 5].locator, 8);
 		world_inject_up(w, &r, data, len);
 		world_inject_down(w, 0, &(struct route){ .socket = 1 + (uint32_t)(i % 3) }, data, len);
 	}

@@ -79,11 +79,11 @@ static void test_late_locators(void **state)
 	seq = s->locators_seq;
 	assert_true(seq >= 5);
 	for (unsigned int i = 0; i < s->slots; i++)
-		memcpy(before[i], s->path[i].locator, 8);
+		memcpy(before[i], s->slot[i].locator, 8);
 	world_late(w, &held_locators);
 	assert_int_equal(s->locators_seq, seq);
 	for (unsigned int i = 0; i < s->slots; i++)
-		assert_memory_equal(s->path[i].locator, before[i], 8);
+		assert_memory_equal(s->slot[i].locator, before[i], 8);
 	jump(w, 1, 1000);
 	world_run(w, 1000);
 	world_assert(w, world_all_attached(w));
@@ -742,9 +742,9 @@ static void test_refused_jumps(void **state)
 /* In one packet on `p`: refused as a whole, with no answer and nothing learned. */
 static void refused(struct world *w, struct path *p, const struct frame *a, const struct frame *b)
 {
-	const struct path *there = &world_peer(w, 0)->path[p->slot];
-	const uint8_t number = there->number;
-	const bool known = there->known;
+	const struct slot *sl = &world_peer(w, 0)->slot[p->slot];
+	const uint8_t number = sl->path ? sl->path->number : PATH_NONE;
+	const bool known = sl->path && sl->path->known;
 	struct session_info before, after;
 	uint64_t sent, bad;
 	struct control_packet c;
@@ -764,7 +764,7 @@ static void refused(struct world *w, struct path *p, const struct frame *a, cons
 	assert_true(after.state_version == before.state_version &&
 		    after.binding_version == before.binding_version && after.active == before.active &&
 		    after.npaths == before.npaths && after.state == STATE_ATTACHED);
-	assert_true(there->number == number && there->known == known);
+	assert_true(sl->path->number == number && sl->path->known == known);
 }
 
 static void test_bad_control(void **state)
@@ -796,8 +796,8 @@ static void test_bad_control(void **state)
 
 	/* a locator that nothing told a number of */
 	for (uint8_t i = 0; i < s->slots && !fresh; i++)
-		if (s->path[i].issued && s->path[i].number == PATH_NONE)
-			fresh = &s->path[i];
+		if (s->slot[i].issued && s->slot[i].path->number == PATH_NONE)
+			fresh = s->slot[i].path;
 	assert_non_null(fresh);
 	fresh->route = s->active->route;
 	fresh->known = true;

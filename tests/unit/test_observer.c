@@ -150,7 +150,7 @@ static void test_worker_is_not_seen(void **state)
 			const struct session *s = world_session(w, i);
 
 			for (uint8_t slot = 0; slot < s->slots; slot++) {
-				const uint8_t *locator = s->path[slot].locator;
+				const uint8_t *locator = s->slot[slot].locator;
 
 				assert_int_equal(locator_worker(locator, w->engine[0].e->steer_key, 2), i % 2);
 				assert_int_equal(locator[LOCATOR_NODE], 1);

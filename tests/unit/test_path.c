@@ -386,10 +386,9 @@ static void test_reset(void **state)
 	memset(p.locator, 7, sizeof(p.locator));
 	memset(p.token, 8, sizeof(p.token));
 	p.slot = 4;
-	p.issued = true;
 	p.sent = 5;
 	path_reset(&p, ms(77));
-	assert_true(p.issued && p.slot == 4 && p.locator[0] == 7 && p.token[15] == 8);
+	assert_true(p.slot == 4 && p.locator[0] == 7 && p.token[15] == 8);
 	assert_true(p.number == PATH_NONE && !p.known && !p.proven && p.sent == 0 && p.srtt_us == 0);
 	assert_true(time_is_never(p.last_rx) && p.stable_since.us == 77000);
 }

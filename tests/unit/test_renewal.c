@@ -80,7 +80,7 @@ static bool first_answers(struct world *w, const struct datagram *d)
 	const struct session *next = world_client_engine(w, 0)->client->next;
 
 	if (d->up || w->swallow_left == 0 || !next || !is_control(d) ||
-	    memcmp(d->data + 8, next->path[0].locator, 8) != 0)
+	    memcmp(d->data + 8, next->slot[0].locator, 8) != 0)
 		return false;
 	w->swallow_left--;
 	return true;

@@ -622,9 +622,9 @@ static void test_unproven(void **state)
 	for (unsigned int i = 0; i < 2000; i++) {
 		world_run(w, 1);
 		for (uint8_t n = 0; n < s->slots; n++) {
-			const struct path *p = &s->path[n];
+			const struct path *p = s->slot[n].path;
 
-			if (!p->known || p->proven)
+			if (!p || !p->known || p->proven)
 				continue;
 			assert_true(p->credit_tx <= 3 * p->credit_rx);
 			waited |= p == s->active && s->rescue && rescue_queues(s);

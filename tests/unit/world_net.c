@@ -81,9 +81,10 @@ static struct datagram *datagram_add(struct datagrams *l)
 /* What an authentic CONTROL packet holds, read with the receiver's keys; nothing is changed. */
 static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len, struct jv_time now)
 {
-	struct path *p = len >= PROTO_OVERHEAD && data[0] == PACKET_SEALED
-				 ? session_find_path(e, data + offsetof(struct packet_header, locator))
-				 : NULL;
+	struct slot *sl = len >= PROTO_OVERHEAD && data[0] == PACKET_SEALED
+				  ? session_find_slot(e, data + offsetof(struct packet_header, locator))
+				  : NULL;
+	struct session *s = sl ? slot_session(sl) : NULL;
 	uint8_t copy[WORLD_DATAGRAM_MAX];
 	unsigned int types = 0;
 	struct packet_id id;
@@ -91,14 +92,14 @@ static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len,
 	struct reader r;
 	struct frame f;
 
-	if (!p)
+	if (!s)
 		return 0;
-	id = packet_unmask(data, keycache_mask(e->cache, p->session->keys.mask_cache + 1,
-					       p->session->keys.suite, p->session->keys.rx_mask));
-	ep = keys_find(&p->session->keys, id.epoch, now);
+	id = packet_unmask(data, keycache_mask(e->cache, s->keys.mask_cache + 1,
+					       s->keys.suite, s->keys.rx_mask));
+	ep = keys_find(&s->keys, id.epoch, now);
 	memcpy(copy, data, len);
 	if (id.kind != SEALED_CONTROL || !ep || !packet_open(copy + PROTO_HEADER_LEN, copy, len, &id,
-				keycache_aead(e->cache, ep->cache + 1, p->session->keys.suite, ep->rx_key),
+				keycache_aead(e->cache, ep->cache + 1, s->keys.suite, ep->rx_key),
 				ep->rx_iv))
 		return 0;
 	r = reader_init(copy + PROTO_HEADER_LEN, len - PROTO_OVERHEAD);
