@@ -22,6 +22,7 @@
 #include "session/stall.h"
 #include "session/standby.h"
 #include "session/state.h"
+#include "session/tell.h"
 #include "session/wheel.h"
 
 #define QUALITY_HOLD_MAX_MS 60000 /* between coming back and the next verdict of this kind */
@@ -169,6 +170,7 @@ void health_fire(struct timer *t, struct jv_time now)
 		server_order_repeat(s, now);
 	if (s->state == STATE_TERMINATED || !p)
 		return;
+	tell_owed(s, now);
 	if (!s->engine->client && s->state == STATE_ATTACHED)
 		learn_look(s, now);
 	if (p->ping_out) {

@@ -12,6 +12,8 @@
 #include "session/tell.h"
 #include "session/trail.h"
 
+#define POLICIES_PER_MS 32 /* told to clients, one after the other: packets go in between */
+
 static bool same_addresses(const struct config_peer *a, const struct config_peer *b)
 {
 	if (a->naddresses != b->naddresses)
@@ -26,7 +28,7 @@ static bool same_addresses(const struct config_peer *a, const struct config_peer
 /* One session under the new configuration: its peer may be gone, elsewhere in the list, or under another
  * policy. */
 static void session_configure(struct session *s, const struct config *old, const struct config *config,
-			      struct jv_time now)
+			      uint64_t *owed, struct jv_time now)
 {
 	const ptrdiff_t i = config_find_peer(config, s->peer_key);
 	const struct config_peer *peer = i >= 0 ? &config->peers[i] : NULL;
@@ -41,7 +43,7 @@ static void session_configure(struct session *s, const struct config *old, const
 		return;
 	s->mtu = config->tunnel.mtu;
 	session_policy(s, &peer->policy, peer->generation);
-	tell_policy(s, now);
+	tell_policy_later(s, (*owed)++ / POLICIES_PER_MS, now);
 }
 
 /* One that is drained: DATA under it is good while its peer is, with the same addresses. */
@@ -61,11 +63,12 @@ void reload_server(struct engine *e, const struct config *old, const struct conf
 		   struct engine_peers *next, struct jv_time now)
 {
 	struct list *pos, *tmp;
+	uint64_t owed = 0;
 
 	list_for_each_safe(pos, tmp, &e->late)
 		late_configure(container_of(pos, struct session, node), old, config);
 	list_for_each_safe(pos, tmp, &e->sessions)
-		session_configure(container_of(pos, struct session, node), old, config, now);
+		session_configure(container_of(pos, struct session, node), old, config, &owed, now);
 	/* The indices have changed: what hangs on them is made anew. */
 	trail_unattached_all(e, now);
 	admit_configure(e, old, config, next->callers);

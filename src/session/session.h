@@ -121,6 +121,7 @@ struct session {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 	enum state state;
 	bool large; /* something beyond PROTO_PROBE_LEAST went out since its size was last asked for */
+	bool policy_owed; /* server: the policy has changed, and its client has not been told */
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
 	struct keys keys;

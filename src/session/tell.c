@@ -8,6 +8,7 @@
 #include "proto/cookie.h"
 #include "session/items.h"
 #include "session/send.h"
+#include "session/wheel.h"
 
 #define POLICY_MS 200 /* least time between two sendings of the policy */
 
@@ -41,6 +42,7 @@ void tell_policy(struct session *s, struct jv_time now)
 	if (!s->active || time_since_ms(now, s->policy_sent) < POLICY_MS)
 		return;
 	s->policy_sent = now;
+	s->policy_owed = false;
 	if (n > most)
 		n = most;
 	f.policy.generation = s->policy_generation;
@@ -55,4 +57,18 @@ void tell_policy(struct session *s, struct jv_time now)
 		memcpy(f.policy.item, items + at, f.policy.items * sizeof(items[0]));
 		send_frame(s->active, &f, now);
 	}
+}
+
+/* Without an active path it asks by itself, with its first PING. */
+void tell_policy_later(struct session *s, uint64_t after_ms, struct jv_time now)
+{
+	s->policy_owed = true;
+	if (s->active)
+		timer_start_earlier(&s->engine->wheel, &s->health, time_add_ms(now, after_ms));
+}
+
+void tell_owed(struct session *s, struct jv_time now)
+{
+	if (s->policy_owed)
+		tell_policy(s, now);
 }

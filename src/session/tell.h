@@ -5,3 +5,7 @@
 
 void tell_locators(struct path *p, struct jv_time now);
 void tell_policy(struct session *s, struct jv_time now);
+/* A reload has changed it: it is told after so many ms by the session's own timer. Whoever asks meanwhile is told at once. */
+void tell_policy_later(struct session *s, uint64_t after_ms, struct jv_time now);
+/* The timer has come. */
+void tell_owed(struct session *s, struct jv_time now);

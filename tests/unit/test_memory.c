@@ -53,7 +53,7 @@ struct many {
 	struct job *job;                   /* handed out */
 	uint8_t packet[PROTO_CONTROL_MAX]; /* the last one sent */
 	size_t len;
-	size_t delivered;
+	size_t delivered, sent;
 };
 
 /* --- outside the engine --- */
@@ -62,6 +62,7 @@ static void on_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 {
 	struct many *m = ctx;
 
+	m->sent++;
 	m->len = len <= sizeof(m->packet) ? len : 0;
 	memcpy(m->packet, datagram, m->len);
 }
@@ -397,11 +398,40 @@ static void test_rekeying(void **state)
 	many_free(m);
 }
 
+/* A policy that changes for all is told to each in its turn, by a timer of its own: no input sends to all of them. */
+static void test_policy_is_paced(void **state)
+{
+	struct many *m = many_new(1000);
+	struct config next = m->config;
+	unsigned int ms = 0;
+
+	attach_all(m);
+	next.generation++;
+	next.peers = calloc(m->n, sizeof(*next.peers));
+	assert_non_null(next.peers);
+	memcpy(next.peers, m->config.peers, m->n * sizeof(*next.peers));
+	for (size_t i = 0; i < m->n; i++)
+		next.peers[i].generation = next.generation;
+	m->sent = 0;
+	engine_configure(m->engine, &next, engine_peers_new(&next), m->now);
+	assert_int_equal(m->sent, 0);
+	for (size_t before = 0; m->sent < m->n; before = m->sent, ms++) {
+		engine_tick(m->engine, m->now);
+		assert_in_range(m->sent - before, 1, 2 * 32);
+		m->now = time_add_ms(m->now, 1);
+	}
+	assert_in_range(ms, m->n / 32 - 1, m->n / 32 + 2);
+	assert_int_equal(m->sent, m->n);
+	many_free(m);
+	free(next.peers);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_carrying),
 		cmocka_unit_test(test_rekeying),
+		cmocka_unit_test(test_policy_is_paced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
