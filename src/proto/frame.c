@@ -1,29 +1,16 @@
 /*
- * Frames to and from bytes. Each type has one writer and one reader that mirror its wire struct in
- * proto.h; a reader answers false for a value out of bounds, and a short body is the cursor's error.
+ * What makes a frame valid, and where it ends.
  *
- * There is one encoding of each frame: what decodes, encodes to the same bytes again.
+ * There is one encoding of each frame: what is valid is written as the same bytes again.
  */
 #include "proto/frame.h"
 
 #include "base/log.h"
 #include "jumpvpn/reason.h"
 
-/* --- parts that several frames share --- */
+/* --- what is kept otherwise than it is sent --- */
 
-static struct wire_path_report report_to_wire(const struct path_report *r)
-{
-	return (struct wire_path_report){
-		.sent = put_be32(r->sent),
-		.received = put_be32(r->received),
-		.epoch = r->epoch,
-		.highest = put_be48(r->highest),
-		.newest_epoch = r->newest_epoch,
-		.newest = put_be48(r->newest),
-	};
-}
-
-static struct path_report report_from_wire(const struct wire_path_report *w)
+struct path_report frame_report(const struct wire_path_report *w)
 {
 	return (struct path_report){
 		.sent = get_be32(w->sent),
@@ -35,7 +22,7 @@ static struct path_report report_from_wire(const struct wire_path_report *w)
 	};
 }
 
-static void policy_to_wire(struct wire_policy *w, const struct policy *p)
+void frame_put_policy(struct wire_policy *w, const struct policy *p)
 {
 	be32 *value = w->value;
 
@@ -55,7 +42,7 @@ static bool policy_value(uint32_t *out, be32 wire, enum policy_kind kind, uint32
 	return *out >= least && *out <= most;
 }
 
-static bool policy_from_wire(struct policy *p, const struct wire_policy *w)
+bool frame_policy(struct policy *p, const struct wire_policy *w)
 {
 	const be32 *value = w->value;
 	bool ok = true;
@@ -67,53 +54,18 @@ static bool policy_from_wire(struct policy *p, const struct wire_policy *w)
 	return ok;
 }
 
-static bool mtu_is_valid(uint16_t mtu)
+void frame_put_items(struct wire_net_item *w, const struct net_item *item, size_t count)
 {
-	return mtu >= PROTO_MTU_MIN && mtu <= PROTO_MTU_MAX;
-}
-
-static void write_locators(struct writer *w, const struct locator *list, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		struct wire_locator wire = { .slot = list[i].slot };
-
-		memcpy(wire.locator, list[i].locator, sizeof(wire.locator));
-		memcpy(wire.token, list[i].token, sizeof(wire.token));
-		write_bytes(w, &wire, sizeof(wire));
-	}
-}
-
-static bool read_locators(struct reader *r, struct locator *list, unsigned int count)
-{
-	if (count < 1 || count > PROTO_SLOTS_MAX)
-		return false;
-	for (unsigned int i = 0; i < count; i++) {
-		struct wire_locator wire;
-
-		read_bytes(r, &wire, sizeof(wire));
-		if (wire.slot != i)
-			return false;
-		list[i].slot = wire.slot;
-		memcpy(list[i].locator, wire.locator, sizeof(wire.locator));
-		memcpy(list[i].token, wire.token, sizeof(wire.token));
-	}
-	return true;
-}
-
-static void write_items(struct writer *w, const struct net_item *item, unsigned int count)
-{
-	for (unsigned int i = 0; i < count; i++) {
-		struct wire_net_item wire = { .kind = (uint8_t)item[i].kind, .prefix = item[i].prefix.len };
-
-		memcpy(wire.ip, item[i].prefix.ip.b, sizeof(wire.ip));
-		write_bytes(w, &wire, sizeof(wire));
+	for (size_t i = 0; i < count; i++) {
+		w[i].kind = (uint8_t)item[i].kind;
+		w[i].prefix = item[i].prefix.len;
+		memcpy(w[i].ip, item[i].prefix.ip.b, sizeof(w[i].ip));
 	}
 }
 
 static bool item_is_valid(const struct net_item *item)
 {
 	const struct prefix *p = &item->prefix;
-
 	struct ip net;
 
 	if (p->len > 128 || (ip_is_v4(&p->ip) && p->len < 96))
@@ -130,359 +82,119 @@ static bool item_is_valid(const struct net_item *item)
 	return false;
 }
 
-static bool read_items(struct reader *r, struct net_item *item, unsigned int count)
+bool frame_get_items(struct net_item *item, const struct wire_net_item *w, size_t count)
 {
-	if (count > POLICY_ITEMS_MAX)
-		return false;
-	for (unsigned int i = 0; i < count; i++) {
-		struct wire_net_item wire;
-
-		read_bytes(r, &wire, sizeof(wire));
-		item[i].kind = wire.kind;
-		item[i].prefix.len = wire.prefix;
-		memcpy(item[i].prefix.ip.b, wire.ip, sizeof(wire.ip));
+	for (size_t i = 0; i < count; i++) {
+		item[i].kind = w[i].kind;
+		item[i].prefix.len = w[i].prefix;
+		memcpy(item[i].prefix.ip.b, w[i].ip, sizeof(w[i].ip));
 		if (!item_is_valid(&item[i]))
 			return false;
 	}
 	return true;
 }
 
-/* --- one writer and one reader a frame --- */
+/* --- what is valid --- */
 
-static void write_ping(struct writer *w, const struct frame *f)
+static bool locators_are_valid(const struct wire_locator *l, unsigned int count)
 {
-	struct frame_ping wire = {
-		.id = put_be32(f->ping.id),
-		.path = f->ping.path,
-		.flags = f->ping.flags,
-		.age_us = put_be64(f->ping.age_us),
-		.policy_generation = put_be32(f->ping.policy_generation),
-		.locators_seq = put_be32(f->ping.locators_seq),
-		.spent = put_be16(f->ping.spent),
-		.report = report_to_wire(&f->ping.report),
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_ping(struct reader *r, struct frame *f)
-{
-	struct frame_ping wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->ping.id = get_be32(wire.id);
-	f->ping.path = wire.path;
-	f->ping.flags = wire.flags;
-	f->ping.age_us = get_be64(wire.age_us);
-	f->ping.policy_generation = get_be32(wire.policy_generation);
-	f->ping.locators_seq = get_be32(wire.locators_seq);
-	f->ping.spent = get_be16(wire.spent);
-	f->ping.report = report_from_wire(&wire.report);
-	return f->ping.id != 0 && wire.path < PROTO_PATHS_MAX && (wire.flags & ~(unsigned int)PING_PEER_DEAD) == 0 &&
-	       f->ping.spent < 1u << PROTO_SLOTS_MAX;
-}
-
-static void write_pong(struct writer *w, const struct frame *f)
-{
-	struct frame_pong wire = {
-		.id = put_be32(f->pong.id),
-		.path = f->pong.path,
-		.echo_us = put_be64(f->pong.echo_us),
-		.age_us = put_be64(f->pong.age_us),
-		.binding_version = put_be32(f->pong.binding_version),
-		.report = report_to_wire(&f->pong.report),
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_pong(struct reader *r, struct frame *f)
-{
-	struct frame_pong wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->pong.id = get_be32(wire.id);
-	f->pong.path = wire.path;
-	f->pong.echo_us = get_be64(wire.echo_us);
-	f->pong.age_us = get_be64(wire.age_us);
-	f->pong.binding_version = get_be32(wire.binding_version);
-	f->pong.report = report_from_wire(&wire.report);
-	return wire.path < PROTO_PATHS_MAX && wire.zero == 0;
-}
-
-static void write_jump(struct writer *w, const struct frame *f)
-{
-	struct frame_jump wire = {
-		.id = put_be32(f->jump.id),
-		.path = f->jump.path,
-		.reason = f->jump.reason,
-		.binding_version = put_be32(f->jump.binding_version),
-		.age_us = put_be64(f->jump.age_us),
-		.epoch = f->jump.epoch,
-		.highest = put_be48(f->jump.highest),
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_jump(struct reader *r, struct frame *f)
-{
-	struct frame_jump wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->jump.id = get_be32(wire.id);
-	f->jump.path = wire.path;
-	f->jump.reason = wire.reason;
-	f->jump.binding_version = get_be32(wire.binding_version);
-	f->jump.age_us = get_be64(wire.age_us);
-	f->jump.epoch = wire.epoch;
-	f->jump.highest = get_be48(wire.highest);
-	return f->jump.id != 0 && wire.path < PROTO_PATHS_MAX && reason_name(wire.reason);
-}
-
-static void write_jump_ack(struct writer *w, const struct frame *f)
-{
-	struct frame_jump_ack wire = {
-		.id = put_be32(f->jump_ack.id),
-		.binding_version = put_be32(f->jump_ack.binding_version),
-		.state_version = put_be32(f->jump_ack.state_version),
-		.epoch = f->jump_ack.epoch,
-		.highest = put_be48(f->jump_ack.highest),
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_jump_ack(struct reader *r, struct frame *f)
-{
-	struct frame_jump_ack wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->jump_ack.id = get_be32(wire.id);
-	f->jump_ack.binding_version = get_be32(wire.binding_version);
-	f->jump_ack.state_version = get_be32(wire.state_version);
-	f->jump_ack.epoch = wire.epoch;
-	f->jump_ack.highest = get_be48(wire.highest);
-	return true;
-}
-
-static void write_jump_reject(struct writer *w, const struct frame *f)
-{
-	struct frame_jump_reject wire = {
-		.id = put_be32(f->jump_reject.id),
-		.reason = f->jump_reject.reason,
-		.retry_after_ms = put_be32(f->jump_reject.retry_after_ms),
-		.binding_version = put_be32(f->jump_reject.binding_version),
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_jump_reject(struct reader *r, struct frame *f)
-{
-	struct frame_jump_reject wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->jump_reject.id = get_be32(wire.id);
-	f->jump_reject.reason = wire.reason;
-	f->jump_reject.retry_after_ms = get_be32(wire.retry_after_ms);
-	f->jump_reject.binding_version = get_be32(wire.binding_version);
-	return reason_name(wire.reason);
-}
-
-static void write_path_probe(struct writer *w, const struct frame *f)
-{
-	write_bytes(w, f->path_probe.nonce, sizeof(f->path_probe.nonce));
-}
-
-static bool read_path_probe(struct reader *r, struct frame *f)
-{
-	read_bytes(r, f->path_probe.nonce, sizeof(f->path_probe.nonce));
-	return true;
-}
-
-static void write_locators_frame(struct writer *w, const struct frame *f)
-{
-	struct frame_locators wire = { .seq = put_be32(f->locators.seq), .count = f->locators.count };
-
-	write_bytes(w, &wire, sizeof(wire));
-	write_locators(w, f->locators.list, f->locators.count);
-}
-
-static bool read_locators_frame(struct reader *r, struct frame *f)
-{
-	struct frame_locators wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->locators.seq = get_be32(wire.seq);
-	f->locators.count = wire.count;
-	return read_locators(r, f->locators.list, wire.count);
-}
-
-static void write_rekey(struct writer *w, const struct frame *f)
-{
-	struct frame_rekey wire = { .epoch = f->rekey.epoch };
-
-	memcpy(wire.e, f->rekey.e, sizeof(wire.e));
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_rekey(struct reader *r, struct frame *f)
-{
-	struct frame_rekey wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->rekey.epoch = wire.epoch;
-	memcpy(f->rekey.e, wire.e, sizeof(wire.e));
-	return true;
-}
-
-static void write_policy(struct writer *w, const struct frame *f)
-{
-	struct frame_policy wire = {
-		.generation = put_be32(f->policy.generation),
-		.part = f->policy.part,
-		.parts = f->policy.parts,
-		.mtu = put_be16(f->policy.mtu),
-		.items = f->policy.items,
-	};
-
-	policy_to_wire(&wire.policy, &f->policy.policy);
-	write_bytes(w, &wire, sizeof(wire));
-	write_items(w, f->policy.item, f->policy.items);
-}
-
-static bool read_policy(struct reader *r, struct frame *f)
-{
-	struct frame_policy wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->policy.generation = get_be32(wire.generation);
-	f->policy.part = wire.part;
-	f->policy.parts = wire.parts;
-	f->policy.mtu = get_be16(wire.mtu);
-	f->policy.items = wire.items;
-	if (f->policy.generation == 0 || wire.parts > POLICY_PARTS_MAX || wire.part >= wire.parts ||
-	    !mtu_is_valid(f->policy.mtu))
+	if (count < 1 || count > PROTO_SLOTS_MAX)
 		return false;
-	return policy_from_wire(&f->policy.policy, &wire.policy) && read_items(r, f->policy.item, wire.items);
-}
-
-static void write_close(struct writer *w, const struct frame *f)
-{
-	write_u8(w, f->close.reason);
-}
-
-static bool read_close(struct reader *r, struct frame *f)
-{
-	f->close.reason = read_u8(r);
-	return reason_name(f->close.reason);
-}
-
-static void write_probe(struct writer *w, const struct frame *f)
-{
-	struct frame_probe wire = {
-		.id = put_be32(f->probe.id),
-		.size = put_be16(f->probe.size),
-		.flags = f->probe.flags,
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_probe(struct reader *r, struct frame *f)
-{
-	struct frame_probe wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->probe.id = get_be32(wire.id);
-	f->probe.size = get_be16(wire.size);
-	f->probe.flags = wire.flags;
-	return (wire.flags & ~(unsigned int)PROBE_BACK) == 0;
-}
-
-static void write_probe_ack(struct writer *w, const struct frame *f)
-{
-	struct frame_probe_ack wire = {
-		.id = put_be32(f->probe_ack.id),
-		.size = put_be16(f->probe_ack.size),
-		.since_ms = put_be16(f->probe_ack.since_ms),
-	};
-
-	write_bytes(w, &wire, sizeof(wire));
-}
-
-static bool read_probe_ack(struct reader *r, struct frame *f)
-{
-	struct frame_probe_ack wire;
-
-	read_bytes(r, &wire, sizeof(wire));
-	f->probe_ack.id = get_be32(wire.id);
-	f->probe_ack.size = get_be16(wire.size);
-	f->probe_ack.since_ms = get_be16(wire.since_ms);
+	for (unsigned int i = 0; i < count; i++)
+		if (l[i].slot != i)
+			return false;
 	return true;
+}
+
+static bool mtu_is_valid(uint16_t mtu)
+{
+	return mtu >= PROTO_MTU_MIN && mtu <= PROTO_MTU_MAX;
+}
+
+static bool policy_is_valid(const struct frame *f)
+{
+	const struct frame_policy *p = f->policy;
+	struct net_item item[POLICY_ITEMS_MAX];
+	struct policy policy;
+
+	return get_be32(p->generation) != 0 && p->parts <= POLICY_PARTS_MAX && p->part < p->parts &&
+	       mtu_is_valid(get_be16(p->mtu)) && frame_policy(&policy, &p->policy) &&
+	       frame_get_items(item, frame_items(f), p->items);
+}
+
+static bool ping_is_valid(const struct frame_ping *p)
+{
+	return get_be32(p->id) != 0 && p->path < PROTO_PATHS_MAX &&
+	       (p->flags & ~(unsigned int)PING_PEER_DEAD) == 0 && get_be16(p->spent) < 1u << PROTO_SLOTS_MAX;
+}
+
+static bool is_valid(const struct frame *f)
+{
+	switch (f->type) {
+	case FRAME_PING:
+		return ping_is_valid(f->ping);
+	case FRAME_PONG:
+		return f->pong->path < PROTO_PATHS_MAX && f->pong->zero == 0;
+	case FRAME_JUMP:
+		return get_be32(f->jump->id) != 0 && f->jump->path < PROTO_PATHS_MAX && reason_name(f->jump->reason);
+	case FRAME_JUMP_REJECT:
+		return reason_name(f->jump_reject->reason);
+	case FRAME_LOCATORS:
+		return locators_are_valid(frame_locators(f), f->locators->count);
+	case FRAME_POLICY:
+		return policy_is_valid(f);
+	case FRAME_CLOSE:
+		return reason_name(f->close->reason);
+	case FRAME_PROBE:
+		return (f->probe->flags & ~(unsigned int)PROBE_BACK) == 0;
+	default:
+		return true;
+	}
 }
 
 /* --- all of them --- */
 
-struct format {
-	const char *name;
-	size_t body; /* without its list */
-	void (*write)(struct writer *w, const struct frame *f);
-	bool (*read)(struct reader *r, struct frame *f);
+static const struct format {
+	const char *name; /* NULL: unknown, or padding, which is no frame */
+	size_t body;      /* without its list */
+} formats[] = {
+	[FRAME_PING] = { "PING", sizeof(struct frame_ping) },
+	[FRAME_PONG] = { "PONG", sizeof(struct frame_pong) },
+	[FRAME_JUMP] = { "JUMP", sizeof(struct frame_jump) },
+	[FRAME_JUMP_ACK] = { "JUMP_ACK", sizeof(struct frame_jump_ack) },
+	[FRAME_JUMP_REJECT] = { "JUMP_REJECT", sizeof(struct frame_jump_reject) },
+	[FRAME_PATH_CHALLENGE] = { "PATH_CHALLENGE", sizeof(struct frame_path_probe) },
+	[FRAME_PATH_RESPONSE] = { "PATH_RESPONSE", sizeof(struct frame_path_probe) },
+	[FRAME_LOCATORS] = { "LOCATORS", sizeof(struct frame_locators) },
+	[FRAME_REKEY_OFFER] = { "REKEY_OFFER", sizeof(struct frame_rekey) },
+	[FRAME_REKEY_ACCEPT] = { "REKEY_ACCEPT", sizeof(struct frame_rekey) },
+	[FRAME_POLICY] = { "POLICY", sizeof(struct frame_policy) },
+	[FRAME_CLOSE] = { "CLOSE", sizeof(struct frame_close) },
+	[FRAME_PROBE] = { "PROBE", sizeof(struct frame_probe) },
+	[FRAME_PROBE_ACK] = { "PROBE_ACK", sizeof(struct frame_probe_ack) },
 };
-
-static const struct format formats[] = {
-	[FRAME_PING] = { "PING", sizeof(struct frame_ping), write_ping, read_ping },
-	[FRAME_PONG] = { "PONG", sizeof(struct frame_pong), write_pong, read_pong },
-	[FRAME_JUMP] = { "JUMP", sizeof(struct frame_jump), write_jump, read_jump },
-	[FRAME_JUMP_ACK] = { "JUMP_ACK", sizeof(struct frame_jump_ack), write_jump_ack, read_jump_ack },
-	[FRAME_JUMP_REJECT] = { "JUMP_REJECT", sizeof(struct frame_jump_reject), write_jump_reject,
-				read_jump_reject },
-	[FRAME_PATH_CHALLENGE] = { "PATH_CHALLENGE", sizeof(struct frame_path_probe), write_path_probe,
-				   read_path_probe },
-	[FRAME_PATH_RESPONSE] = { "PATH_RESPONSE", sizeof(struct frame_path_probe), write_path_probe,
-				  read_path_probe },
-	[FRAME_LOCATORS] = { "LOCATORS", sizeof(struct frame_locators), write_locators_frame,
-			     read_locators_frame },
-	[FRAME_REKEY_OFFER] = { "REKEY_OFFER", sizeof(struct frame_rekey), write_rekey, read_rekey },
-	[FRAME_REKEY_ACCEPT] = { "REKEY_ACCEPT", sizeof(struct frame_rekey), write_rekey, read_rekey },
-	[FRAME_POLICY] = { "POLICY", sizeof(struct frame_policy), write_policy, read_policy },
-	[FRAME_CLOSE] = { "CLOSE", sizeof(struct frame_close), write_close, read_close },
-	[FRAME_PROBE] = { "PROBE", sizeof(struct frame_probe), write_probe, read_probe },
-	[FRAME_PROBE_ACK] = { "PROBE_ACK", sizeof(struct frame_probe_ack), write_probe_ack, read_probe_ack },
-};
-
-/* NULL for an unknown type, and for padding, which is no frame. */
-static const struct format *format_of(unsigned int type)
-{
-	if (type >= sizeof(formats) / sizeof(formats[0]) || !formats[type].name)
-		return NULL;
-	return &formats[type];
-}
 
 const char *frame_name(unsigned int type)
 {
-	const struct format *format = format_of(type);
-
 	if (type == FRAME_PAD)
 		return "PAD";
-	return format ? format->name : NULL;
+	return type < sizeof(formats) / sizeof(formats[0]) ? formats[type].name : NULL;
 }
 
-static size_t list_size(const struct frame *f)
+/* Of the body and its list. SIZE_MAX: it has more than it may. */
+static size_t size_of(const struct frame *f)
 {
-	if (f->type == FRAME_LOCATORS) {
-		if (f->locators.count > PROTO_SLOTS_MAX)
-			bug("frame_write: %u locators", f->locators.count);
-		return f->locators.count * sizeof(struct wire_locator);
-	}
-	if (f->type == FRAME_POLICY) {
-		if (f->policy.items > POLICY_ITEMS_MAX)
-			bug("frame_write: %u net items", f->policy.items);
-		return f->policy.items * sizeof(struct wire_net_item);
-	}
-	return 0;
+	const size_t body = formats[f->type].body;
+
+	if (f->type == FRAME_LOCATORS && f->locators->count > PROTO_SLOTS_MAX)
+		return SIZE_MAX;
+	if (f->type == FRAME_LOCATORS)
+		return body + f->locators->count * sizeof(struct wire_locator);
+	if (f->type == FRAME_POLICY && f->policy->items > POLICY_ITEMS_MAX)
+		return SIZE_MAX;
+	if (f->type == FRAME_POLICY)
+		return body + f->policy->items * sizeof(struct wire_net_item);
+	return body;
 }
 
 /* Sets the error now if `size` bytes will not fit, so that nothing is written in part. */
@@ -495,20 +207,21 @@ static bool fits(struct writer *w, size_t size)
 
 void frame_write(struct writer *w, const struct frame *f)
 {
-	const struct format *format = format_of(f->type);
+	size_t size;
 
-	if (!format)
+	if (f->type == FRAME_PAD || !frame_name(f->type))
 		bug("frame_write: type %u", (unsigned int)f->type);
-	if (!fits(w, 1 + format->body + list_size(f)))
+	size = size_of(f);
+	if (size == SIZE_MAX)
+		bug("frame_write: a list too long in a %s", frame_name(f->type));
+	if (!fits(w, 1 + size))
 		return;
 	write_u8(w, (uint8_t)f->type);
-	format->write(w, f);
+	write_bytes(w, f->body, size);
 }
 
 bool frame_next(struct reader *r, struct frame *f)
 {
-	const struct format *format;
-
 	while (r->left > 0 && *r->at == FRAME_PAD) {
 		r->at++;
 		r->left--;
@@ -516,10 +229,14 @@ bool frame_next(struct reader *r, struct frame *f)
 	if (r->error || r->left == 0)
 		return false;
 	f->type = read_u8(r);
-	format = format_of(f->type);
-	if (!format || !format->read(r, f))
+	f->body = r->at;
+	if (!frame_name(f->type) || r->left < formats[f->type].body || r->left < size_of(f) || !is_valid(f)) {
 		r->error = true;
-	return !r->error;
+		return false;
+	}
+	r->at += size_of(f);
+	r->left -= size_of(f);
+	return true;
 }
 
 /* --- WELCOME --- */
@@ -535,6 +252,8 @@ void welcome_write(struct writer *w, const struct welcome *in)
 		.mtu = put_be16(in->mtu),
 	};
 
+	struct wire_net_item items[POLICY_ITEMS_MAX];
+
 	if (in->locators > PROTO_SLOTS_MAX || in->items > POLICY_ITEMS_MAX)
 		bug("welcome_write: %u locators, %u net items", in->locators, in->items);
 	w->error |= sizeof(wire) + in->locators * sizeof(struct wire_locator) +
@@ -543,10 +262,17 @@ void welcome_write(struct writer *w, const struct welcome *in)
 	if (!fits(w, PROTO_WELCOME_PAYLOAD))
 		return;
 	memcpy(wire.session_id, in->session_id, sizeof(wire.session_id));
-	policy_to_wire(&wire.policy, &in->policy);
+	frame_put_policy(&wire.policy, &in->policy);
 	write_bytes(w, &wire, sizeof(wire));
-	write_locators(w, in->locator, in->locators);
-	write_items(w, in->item, in->items);
+	for (uint8_t i = 0; i < in->locators; i++) {
+		struct wire_locator l = { .slot = in->locator[i].slot };
+
+		memcpy(l.locator, in->locator[i].locator, sizeof(l.locator));
+		memcpy(l.token, in->locator[i].token, sizeof(l.token));
+		write_bytes(w, &l, sizeof(l));
+	}
+	frame_put_items(items, in->item, in->items);
+	write_bytes(w, items, in->items * sizeof(items[0]));
 	write_zeroes(w, PROTO_WELCOME_PAYLOAD - w->len);
 }
 
@@ -559,21 +285,26 @@ static bool welcome_header_is_valid(const struct welcome_payload *wire)
 
 bool welcome_read(const uint8_t *data, size_t len, struct welcome *out)
 {
-	struct reader r = reader_init(data, len);
-	struct welcome_payload wire;
+	const struct welcome_payload *wire = (const void *)data;
+	const struct wire_locator *l = (const void *)(wire + 1);
 
-	read_bytes(&r, &wire, sizeof(wire));
-	if (!welcome_header_is_valid(&wire))
+	if (len < sizeof(*wire) || !welcome_header_is_valid(wire))
 		return false;
-	memcpy(out->session_id, wire.session_id, sizeof(out->session_id));
-	out->suite = wire.suite;
-	out->policy_generation = get_be32(wire.policy_generation);
-	out->mtu = get_be16(wire.mtu);
-	out->parts = wire.parts;
-	out->locators = wire.locators;
-	out->items = wire.items;
-	if (!policy_from_wire(&out->policy, &wire.policy))
+	memcpy(out->session_id, wire->session_id, sizeof(out->session_id));
+	out->suite = wire->suite;
+	out->policy_generation = get_be32(wire->policy_generation);
+	out->mtu = get_be16(wire->mtu);
+	out->parts = wire->parts;
+	out->locators = wire->locators;
+	out->items = wire->items;
+	if (len - sizeof(*wire) < out->locators * sizeof(*l) + out->items * sizeof(struct wire_net_item) ||
+	    !frame_policy(&out->policy, &wire->policy) || !locators_are_valid(l, out->locators))
 		return false;
-	return read_locators(&r, out->locator, wire.locators) && read_items(&r, out->item, wire.items) &&
-	       !r.error;
+	for (uint8_t i = 0; i < out->locators; i++) {
+		out->locator[i].slot = l[i].slot;
+		memcpy(out->locator[i].locator, l[i].locator, sizeof(l[i].locator));
+		memcpy(out->locator[i].token, l[i].token, sizeof(l[i].token));
+	}
+	return out->items <= POLICY_ITEMS_MAX &&
+	       frame_get_items(out->item, (const void *)(l + out->locators), out->items);
 }

@@ -1,7 +1,8 @@
 /*
- * CONTROL frames: one struct for a decoded frame of any type, host byte order, and the way to and from bytes.
+ * CONTROL frames, where they lie: a type, and a pointer to the wire struct of proto.h in the packet that brought it, or
+ * that is to be written. Numbers are taken out and put in by get_be32() and its kin, where they are used.
  *
- * Decoding is strict: unknown types, short bodies, counts or values out of range make the whole packet
+ * Reading is strict: unknown types, short bodies, counts or values out of range make the whole packet
  * invalid. What frame_next() hands out has been checked against the bounds of proto.h.
  */
 #pragma once
@@ -37,91 +38,50 @@ struct net_item {
 
 struct frame {
 	enum frame_type type;
-	union {
-		struct {
-			uint32_t id;
-			uint8_t path;
-			uint8_t flags;
-			uint64_t age_us;
-			uint32_t policy_generation;
-			uint32_t locators_seq;
-			uint16_t spent;
-			struct path_report report;
-		} ping;
-		struct {
-			uint32_t id;
-			uint8_t path;
-			uint64_t echo_us;
-			uint64_t age_us;
-			uint32_t binding_version;
-			struct path_report report;
-		} pong;
-		struct {
-			uint32_t id;
-			uint8_t path;
-			uint8_t reason;
-			uint32_t binding_version;
-			uint64_t age_us;
-			uint8_t epoch;
-			uint64_t highest;
-		} jump;
-		struct {
-			uint32_t id;
-			uint32_t binding_version;
-			uint32_t state_version;
-			uint8_t epoch;
-			uint64_t highest;
-		} jump_ack;
-		struct {
-			uint32_t id;
-			uint8_t reason;
-			uint32_t retry_after_ms;
-			uint32_t binding_version;
-		} jump_reject;
-		struct {
-			uint8_t nonce[8];
-		} path_probe; /* PATH_CHALLENGE and PATH_RESPONSE */
-		struct {
-			uint32_t seq;
-			uint8_t count;
-			struct locator list[PROTO_SLOTS_MAX];
-		} locators;
-		struct {
-			uint8_t epoch;
-			uint8_t e[PROTO_KEY_LEN];
-		} rekey; /* REKEY_OFFER and REKEY_ACCEPT */
-		struct {
-			uint32_t generation;
-			uint8_t part;
-			uint8_t parts;
-			uint16_t mtu;
-			struct policy policy;
-			uint8_t items;
-			struct net_item item[POLICY_ITEMS_MAX];
-		} policy;
-		struct {
-			uint8_t reason;
-		} close;
-		struct {
-			uint32_t id;
-			uint16_t size;
-			uint8_t flags;
-		} probe;
-		struct {
-			uint32_t id;
-			uint16_t size;
-			uint16_t since_ms;
-		} probe_ack;
+	union { /* of this type; what a list has stands behind its body */
+		const void *body;
+		const struct frame_ping *ping;
+		const struct frame_pong *pong;
+		const struct frame_jump *jump;
+		const struct frame_jump_ack *jump_ack;
+		const struct frame_jump_reject *jump_reject;
+		const struct frame_path_probe *path_probe; /* PATH_CHALLENGE and PATH_RESPONSE */
+		const struct frame_locators *locators;
+		const struct frame_rekey *rekey; /* REKEY_OFFER and REKEY_ACCEPT */
+		const struct frame_policy *policy;
+		const struct frame_close *close;
+		const struct frame_probe *probe;
+		const struct frame_probe_ack *probe_ack;
 	};
 };
 
 /* Appends; the writer's sticky error tells when it did not fit, and then nothing of it was written. */
 void frame_write(struct writer *w, const struct frame *f);
 /*
- * The next frame behind any padding. True: *f is one. False: the packet is at its end, or invalid when
+ * The next frame behind any padding. True: *f is one, and lies in what is read. False: the packet is at its end, or invalid when
  * r->error is set.
  */
 bool frame_next(struct reader *r, struct frame *f);
+
+/* The list of LOCATORS or POLICY: as many as its body says. */
+static inline const struct wire_locator *frame_locators(const struct frame *f)
+{
+	return (const struct wire_locator *)(f->locators + 1);
+}
+
+static inline const struct wire_net_item *frame_items(const struct frame *f)
+{
+	return (const struct wire_net_item *)(f->policy + 1);
+}
+
+/* To and from what is kept. A policy that is out of bounds is none. */
+struct path_report frame_report(const struct wire_path_report *w);
+void frame_put_policy(struct wire_policy *w, const struct policy *p);
+bool frame_policy(struct policy *p, const struct wire_policy *w);
+void frame_put_items(struct wire_net_item *w, const struct net_item *item, size_t count);
+/* False: one of them is none. */
+bool frame_get_items(struct net_item *item, const struct wire_net_item *w, size_t count);
+
 /* FRAME_PING ... as "PING", for traces; NULL when unknown. */
 const char *frame_name(unsigned int type);
 

@@ -260,8 +260,8 @@ static void follow(struct session *s, struct path *p, uint32_t binding_version, 
 void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const bool ours = s->jump.pending && f->jump_ack.id == s->jump.id && p->slot == s->jump.slot;
-	const int32_t ahead = (int32_t)(f->jump_ack.binding_version - s->binding_version);
+	const bool ours = s->jump.pending && get_be32(f->jump_ack->id) == s->jump.id && p->slot == s->jump.slot;
+	const int32_t ahead = (int32_t)(get_be32(f->jump_ack->binding_version) - s->binding_version);
 	const bool dead = s->jump.dead;
 	const uint8_t tries = s->jump.tries;
 	struct jv_time overdue;
@@ -276,8 +276,8 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	    switch_limit_left(&s->limit, s->policy.max_switches_per_min, now) == 0)
 		return;
 	overdue = time_add_us(s->jump.first, -path_patience_us(s->active));
-	follow(s, p, f->jump_ack.binding_version, now);
-	rescue_arrived(s, f->jump_ack.epoch, f->jump_ack.highest);
+	follow(s, p, get_be32(f->jump_ack->binding_version), now);
+	rescue_arrived(s, f->jump_ack->epoch, get_be48(f->jump_ack->highest));
 	if (ours && !dead)
 		rescue_overdue(s, overdue, now);
 	else if (ours && tries == 1)
@@ -345,13 +345,13 @@ static uint32_t denied_ms(const struct session *s, uint32_t told)
 void client_jump_reject(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const enum reason why = denial(f->jump_reject.reason);
-	const uint32_t ms = denied_ms(s, f->jump_reject.retry_after_ms);
+	const enum reason why = denial(f->jump_reject->reason);
+	const uint32_t ms = denied_ms(s, get_be32(f->jump_reject->retry_after_ms));
 
-	if (!s->jump.pending || s->state != STATE_RECOVERING || f->jump_reject.id != s->jump.id)
+	if (!s->jump.pending || s->state != STATE_RECOVERING || get_be32(f->jump_reject->id) != s->jump.id)
 		return;
-	if (why == REASON_STALE_BINDING_VERSION && is_later_binding(s, f->jump_reject.binding_version)) {
-		s->jump.binding = f->jump_reject.binding_version;
+	if (why == REASON_STALE_BINDING_VERSION && is_later_binding(s, get_be32(f->jump_reject->binding_version))) {
+		s->jump.binding = get_be32(f->jump_reject->binding_version);
 		jump_to(s, s->slot[s->jump.slot].path, now);
 		return;
 	}
@@ -360,7 +360,7 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 		jump_elsewhere(s, now);
 		return;
 	}
-	if ((why == REASON_STALE_REQUEST && f->jump_reject.retry_after_ms > 0) ||
+	if ((why == REASON_STALE_REQUEST && get_be32(f->jump_reject->retry_after_ms) > 0) ||
 	    (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
 		s->jump.tries = 0;
 		s->jump.again = time_add_ms(now, ms);

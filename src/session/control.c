@@ -49,9 +49,9 @@ static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t
 		if (*seen & 1u << f.type)
 			return false;
 		*seen |= 1u << f.type;
-		if (of_client && f.type == FRAME_PING && !same_number(number, f.ping.path))
+		if (of_client && f.type == FRAME_PING && !same_number(number, f.ping->path))
 			return false;
-		if (of_client && f.type == FRAME_JUMP && !same_number(number, f.jump.path))
+		if (of_client && f.type == FRAME_JUMP && !same_number(number, f.jump->path))
 			return false;
 	}
 	return !r.error;
@@ -87,22 +87,24 @@ static void judge_stall(struct path *p, const struct path_report *report, struct
 static void ping_received(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	struct frame pong = { .type = FRAME_PONG };
+	const struct path_report report = frame_report(&f->ping->report);
+	struct frame_pong pong = {
+		.id = f->ping->id,
+		.path = f->ping->path,
+		.echo_us = f->ping->age_us,
+		.age_us = put_be64(session_age_us(s, now)),
+		.binding_version = put_be32(s->binding_version),
+	};
 	struct control_packet c;
 
-	session_age_sample(s, f->ping.age_us, -1, now);
-	path_reported(p, &f->ping.report, now);
-	rescue_reported(s, f->ping.report.epoch, f->ping.report.highest);
+	session_age_sample(s, get_be64(f->ping->age_us), -1, now);
+	path_reported(p, &report, now);
+	rescue_reported(s, report.epoch, report.highest);
 	if (p == s->active)
-		passage_reported(s, &f->ping.report, now);
-	pong.pong.id = f->ping.id;
-	pong.pong.path = f->ping.path;
-	pong.pong.echo_us = f->ping.age_us;
-	pong.pong.age_us = session_age_us(s, now);
-	pong.pong.binding_version = s->binding_version;
-	send_report(p, &pong.pong.report);
+		passage_reported(s, &report, now);
+	send_report(p, &pong.report);
 	send_begin(&c);
-	frame_write(&c.w, &pong);
+	frame_write(&c.w, &(struct frame){ FRAME_PONG, { &pong } });
 	if (!s->engine->client)
 		proof_ask(p, &c, now);
 	send_control(&c, p, NULL, now);
@@ -111,10 +113,10 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 
 	if (!s->engine->client)
 		server_pinged(p, f, now);
-	else if (f->ping.flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
-		 !session_is_stale(s, f->ping.age_us, now) && !was_asleep(s, f->ping.age_us, now))
+	else if (f->ping->flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
+		 !session_is_stale(s, get_be64(f->ping->age_us), now) && !was_asleep(s, get_be64(f->ping->age_us), now))
 		peer_reported(s, now);
-	judge_stall(p, &f->ping.report, TIME_NEVER, now);
+	judge_stall(p, &report, TIME_NEVER, now);
 }
 
 /*
@@ -130,41 +132,43 @@ static bool is_held_back(const struct path *p, uint64_t echo_us)
 static void pong_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const uint64_t age = session_age_us(s, now);
+	const uint64_t age = session_age_us(s, now), echo_us = get_be64(f->pong->echo_us);
+	const uint32_t id = get_be32(f->pong->id);
+	const struct path_report report = frame_report(&f->pong->report);
 	bool window = false;
 	int64_t rtt;
 
-	if (f->pong.path != p->number || !route_equal(&p->route, from))
+	if (f->pong->path != p->number || !route_equal(&p->route, from))
 		return;
-	if (!path_asks(p, f->pong.id) || f->pong.echo_us > age ||
-	    (s->void_ping_id != 0 && (int32_t)(f->pong.id - s->void_ping_id) <= 0))
+	if (!path_asks(p, id) || echo_us > age ||
+	    (s->void_ping_id != 0 && (int32_t)(id - s->void_ping_id) <= 0))
 		return;
-	if (is_held_back(p, f->pong.echo_us))
+	if (is_held_back(p, echo_us))
 		return;
-	p->asking &= ~(UINT32_C(1) << (p->ping_id - f->pong.id));
-	if (f->pong.echo_us > p->answered_us)
-		p->answered_us = f->pong.echo_us;
+	p->asking &= ~(UINT32_C(1) << (p->ping_id - id));
+	if (echo_us > p->answered_us)
+		p->answered_us = echo_us;
 	/* A client asked the address it was told. A server did not choose the address, and a PING's number
 	 * can be guessed: only a PATH_RESPONSE proves it there. */
 	if (s->engine->client)
 		p->proven = true;
-	rtt = (int64_t)(age - f->pong.echo_us);
+	rtt = (int64_t)(age - echo_us);
 	path_rtt_sample(p, rtt);
 	path_latency_sample(p, rtt, &s->policy, now);
-	session_age_sample(s, f->pong.age_us, rtt, now);
-	path_reported(p, &f->pong.report, now);
-	judge_stall(p, &f->pong.report, time_add_us(s->born, (int64_t)f->pong.echo_us), now);
+	session_age_sample(s, get_be64(f->pong->age_us), rtt, now);
+	path_reported(p, &report, now);
+	judge_stall(p, &report, time_add_us(s->born, (int64_t)echo_us), now);
 	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
-		rescue_arrived(s, f->pong.report.epoch, f->pong.report.highest);
+		rescue_arrived(s, report.epoch, report.highest);
 		rescue_unreported(s, now);
 	}
-	rescue_reported(s, f->pong.report.epoch, f->pong.report.highest);
+	rescue_reported(s, report.epoch, report.highest);
 	if (p == s->active)
-		passage_reported(s, &f->pong.report, now);
-	if (f->pong.id == p->ping_id)
-		pmtu_ponged(p, f->pong.report.received, now);
-	if (f->pong.id == p->ping_id)
-		window = path_ponged(p, &f->pong.report, &s->policy, now);
+		passage_reported(s, &report, now);
+	if (id == p->ping_id)
+		pmtu_ponged(p, report.received, now);
+	if (id == p->ping_id)
+		window = path_ponged(p, &report, &s->policy, now);
 	else
 		path_answered(p, now);
 	if (window)
@@ -174,7 +178,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet
 	 * it. */
 	if (s->engine->client && s->state == STATE_ATTACHED &&
-	    (int32_t)(f->pong.binding_version - s->binding_version) > 0)
+	    (int32_t)(get_be32(f->pong->binding_version) - s->binding_version) > 0)
 		client_path_dead(s, REASON_PEER_REPORTED, now);
 }
 
@@ -198,11 +202,10 @@ static void closed(struct session *s, enum reason why, struct jv_time now)
 
 static void challenged(struct path *p, const struct frame *f, struct jv_time now)
 {
-	struct frame answer = { .type = FRAME_PATH_RESPONSE };
+	const struct frame answer = { FRAME_PATH_RESPONSE, { f->path_probe } };
 
 	if (p->ignored < UINT8_MAX)
 		p->ignored++; /* until a PONG comes without one */
-	memcpy(answer.path_probe.nonce, f->path_probe.nonce, sizeof(answer.path_probe.nonce));
 	send_frame(p, &answer, now);
 }
 
@@ -241,7 +244,7 @@ static void server_frame(struct path *p, const struct route *from, const struct 
 		server_jump(p, from, f, now);
 		break;
 	case FRAME_PATH_RESPONSE:
-		learn_answered(p, from, f->path_probe.nonce, now);
+		learn_answered(p, from, f->path_probe->nonce, now);
 		break;
 	default:
 		p->session->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
@@ -272,7 +275,7 @@ static void frame_received(struct path *p, const struct route *from, const struc
 			health_ponged(p->session, p, true, now);
 		break;
 	case FRAME_CLOSE:
-		closed(p->session, f->close.reason, now);
+		closed(p->session, f->close->reason, now);
 		break;
 	default:
 		if (p->session->engine->client)

@@ -54,17 +54,18 @@ int64_t jump_patience_us(const struct session *s, const struct path *p)
 void jump_send(struct session *s, struct jv_time now)
 {
 	struct path *p = s->slot[s->jump.slot].path;
-	struct frame f = { .type = FRAME_JUMP };
+	const struct frame_jump f = {
+		.id = put_be32(s->jump.id),
+		.path = p->number,
+		.reason = (uint8_t)s->jump.evidence,
+		.binding_version = put_be32(s->jump.binding),
+		.age_us = put_be64(session_age_us(s, now)),
+		.epoch = (uint8_t)s->rx_epoch,
+		.highest = put_be48(s->rx_highest),
+	};
 	int64_t wait = jump_patience_us(s, p) << (s->jump.tries < 8 ? s->jump.tries : 8);
 
-	f.jump.id = s->jump.id;
-	f.jump.path = p->number;
-	f.jump.reason = (uint8_t)s->jump.evidence;
-	f.jump.binding_version = s->jump.binding;
-	f.jump.age_us = session_age_us(s, now);
-	f.jump.epoch = (uint8_t)s->rx_epoch;
-	f.jump.highest = s->rx_highest;
-	send_frame(p, &f, now);
+	send_frame(p, &(struct frame){ FRAME_JUMP, { &f } }, now);
 	s->jump.tries++;
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;

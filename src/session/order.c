@@ -93,8 +93,8 @@ void order_asked(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 
-	if (s->state != STATE_ATTACHED || f->jump.binding_version != s->binding_version ||
-	    session_is_stale(s, f->jump.age_us, now))
+	if (s->state != STATE_ATTACHED || get_be32(f->jump->binding_version) != s->binding_version ||
+	    session_is_stale(s, get_be64(f->jump->age_us), now))
 		return;
-	order_jump(s, f->jump.path, 0, now);
+	order_jump(s, f->jump->path, 0, now);
 }

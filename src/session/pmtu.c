@@ -47,18 +47,21 @@ static uint8_t tries_of(const struct path *p)
 
 /* --- rounds --- */
 
+static void ask(struct path *p, uint32_t id, uint16_t size, uint8_t flags, struct jv_time now)
+{
+	const struct frame_probe f = { .id = put_be32(id), .size = put_be16(size), .flags = flags };
+
+	send_probe(p, &(struct frame){ FRAME_PROBE, { &f } }, size, now);
+}
+
 /* The first time only the size in question: most often it passes. */
 static void round_send(struct path *p, struct jv_time now)
 {
 	struct pmtu *m = &p->pmtu;
-	struct frame f = { .type = FRAME_PROBE };
 
-	f.probe.id = m->id;
-	for (uint8_t i = m->tries == 0 ? m->n - 1 : 0; i < m->n; i++) {
-		f.probe.size = m->probe[i];
-		if (f.probe.size > m->low)
-			send_probe(p, &f, f.probe.size, now);
-	}
+	for (uint8_t i = m->tries == 0 ? m->n - 1 : 0; i < m->n; i++)
+		if (m->probe[i] > m->low)
+			ask(p, m->id, m->probe[i], 0, now);
 	m->tries++;
 	m->due = time_add_us(now, path_patience_us(p));
 	size_arm(p->session, m->due);
@@ -216,17 +219,12 @@ static void round_acked(struct path *p, uint16_t size, struct jv_time now)
 static void doubt_send(struct path *p, struct jv_time now)
 {
 	struct pmtu *m = &p->pmtu;
-	struct frame f = { .type = FRAME_PROBE };
 
-	f.probe.id = m->doubt_id;
-	f.probe.size = PROTO_PROBE_LEAST;
-	send_probe(p, &f, f.probe.size, now);
-	f.probe.size = size_datagram(p);
-	f.probe.flags = PROBE_BACK;
+	ask(p, m->doubt_id, PROTO_PROBE_LEAST, 0, now);
 	m->doubt_tries++;
 	m->doubt_due = time_add_us(now, path_patience_us(p));
 	size_arm(p->session, m->doubt_due);
-	send_probe(p, &f, f.probe.size, now);
+	ask(p, m->doubt_id, size_datagram(p), PROBE_BACK, now);
 }
 
 bool pmtu_doubts(struct path *p, struct jv_time now)
@@ -321,11 +319,14 @@ static bool may_answer(struct path *p, size_t size, struct jv_time now)
 
 void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 {
-	struct frame ack = { .type = FRAME_PROBE_ACK };
 	const uint64_t since =
 		time_is_never(p->pmtu.changed) ? UINT16_MAX : time_since_ms(now, p->pmtu.changed);
-	const bool back = f->probe.flags & PROBE_BACK && may_probe(p);
-
+	const struct frame_probe_ack ack = {
+		.id = f->probe->id,
+		.size = f->probe->size,
+		.since_ms = put_be16((uint16_t)(since < UINT16_MAX ? since : UINT16_MAX)),
+	};
+	const bool back = f->probe->flags & PROBE_BACK && may_probe(p);
 	size_t size = back ? size_datagram(p) : 0;
 
 	p->received--; /* no report counts it */
@@ -333,25 +334,24 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 		size = (size_t)p->asked * PROTO_AMPLIFICATION;
 	if (!may_answer(p, size, now))
 		return;
-	ack.probe_ack.id = f->probe.id;
-	ack.probe_ack.size = f->probe.size;
-	ack.probe_ack.since_ms = (uint16_t)(since < UINT16_MAX ? since : UINT16_MAX);
-	send_probe(p, &ack, size, now);
+	send_probe(p, &(struct frame){ FRAME_PROBE_ACK, { &ack } }, size, now);
 }
 
 enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct pmtu *m = &p->pmtu;
+	const uint32_t id = get_be32(f->probe_ack->id);
+	const uint16_t size = get_be16(f->probe_ack->size);
 
 	p->received--;
-	if (m->doubt && f->probe_ack.id == m->doubt_id && f->probe_ack.size < size_datagram(p))
+	if (m->doubt && id == m->doubt_id && size < size_datagram(p))
 		m->doubt_small++;
-	else if (m->doubt && f->probe_ack.id == m->doubt_id)
-		return doubt_acked(p, f->probe_ack.since_ms, now);
-	else if (!time_is_never(m->due) && f->probe_ack.id == m->id)
+	else if (m->doubt && id == m->doubt_id)
+		return doubt_acked(p, get_be16(f->probe_ack->since_ms), now);
+	else if (!time_is_never(m->due) && id == m->id)
 		for (uint8_t i = 0; i < m->n; i++)
-			if (m->probe[i] == f->probe_ack.size)
-				round_acked(p, f->probe_ack.size, now);
+			if (m->probe[i] == size)
+				round_acked(p, size, now);
 	return PMTU_NOTHING;
 }
 

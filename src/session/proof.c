@@ -59,7 +59,7 @@ static void count(struct path *p, struct jv_time now)
 void proof_add(struct path *p, struct challenge *ch, struct control_packet *c, struct jv_time now)
 {
 	struct engine *e = p->session->engine;
-	struct frame f = { .type = FRAME_PATH_CHALLENGE };
+	struct frame_path_probe f;
 
 	if (ch->out && time_since_ms(now, ch->sent) < CHALLENGE_MS)
 		return;
@@ -69,8 +69,8 @@ void proof_add(struct path *p, struct challenge *ch, struct control_packet *c, s
 	c->asks = ch;
 	c->asked_before = ch->sent;
 	ch->sent = now;
-	memcpy(f.path_probe.nonce, ch->nonce, sizeof(f.path_probe.nonce));
-	frame_write(&c->w, &f);
+	memcpy(f.nonce, ch->nonce, sizeof(f.nonce));
+	frame_write(&c->w, &(struct frame){ FRAME_PATH_CHALLENGE, { &f } });
 }
 
 void proof_ask(struct path *p, struct control_packet *c, struct jv_time now)

@@ -58,9 +58,17 @@ static struct job *job_start(struct session *s, enum job_kind kind, struct jv_ti
 	return j;
 }
 
+static void part_send(struct path *p, enum frame_type type, uint32_t epoch, const uint8_t e[PROTO_KEY_LEN],
+		      struct jv_time now)
+{
+	struct frame_rekey f = { .epoch = (uint8_t)epoch };
+
+	memcpy(f.e, e, sizeof(f.e));
+	send_frame(p, &(struct frame){ type, { &f } }, now);
+}
+
 static void offer_send(struct session *s, struct jv_time now)
 {
-	struct frame f = { .type = FRAME_REKEY_OFFER };
 	int64_t wait;
 
 	/* On a path that is being recovered it would be lost, or one more thing to carry: it stays due. */
@@ -69,9 +77,7 @@ static void offer_send(struct session *s, struct jv_time now)
 		return;
 	}
 	wait = path_patience_us(s->active);
-	f.rekey.epoch = (uint8_t)(keys_newest(&s->keys) + 1);
-	memcpy(f.rekey.e, s->rekey.e_pub, sizeof(f.rekey.e));
-	send_frame(s->active, &f, now);
+	part_send(s->active, FRAME_REKEY_OFFER, keys_newest(&s->keys) + 1, s->rekey.e_pub, now);
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
@@ -152,16 +158,12 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 	const uint32_t newest = keys_newest(&s->keys);
 	struct job *j;
 
-	if (r->answered && f->rekey.epoch == (uint8_t)newest &&
-	    memcmp(r->offer_pub, f->rekey.e, sizeof(r->offer_pub)) == 0) {
-		struct frame again = { .type = FRAME_REKEY_ACCEPT };
-
-		again.rekey.epoch = f->rekey.epoch;
-		memcpy(again.rekey.e, r->accept_pub, sizeof(again.rekey.e));
-		send_frame(p, &again, now);
+	if (r->answered && f->rekey->epoch == (uint8_t)newest &&
+	    memcmp(r->offer_pub, f->rekey->e, sizeof(r->offer_pub)) == 0) {
+		part_send(p, FRAME_REKEY_ACCEPT, newest, r->accept_pub, now);
 		return;
 	}
-	if (newest != s->keys.tx_epoch || f->rekey.epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
+	if (newest != s->keys.tx_epoch || f->rekey->epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
 		return;
 	if (time_since_ms(now, r->made) < EPOCH_LEAST_MS)
 		return;
@@ -179,7 +181,7 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 	if (!j)
 		return;
 	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
-	memcpy(j->peer_pub, f->rekey.e, sizeof(j->peer_pub));
+	memcpy(j->peer_pub, f->rekey->e, sizeof(j->peer_pub));
 	e->io.job(e->ctx, j);
 }
 
@@ -188,13 +190,13 @@ void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now)
 	struct session *s = p->session;
 	struct job *j;
 
-	if (!s->rekey.offered || s->rekey.job || f->rekey.epoch != (uint8_t)(keys_newest(&s->keys) + 1))
+	if (!s->rekey.offered || s->rekey.job || f->rekey->epoch != (uint8_t)(keys_newest(&s->keys) + 1))
 		return;
 	j = job_start(s, JOB_REKEY_SHARED, now);
 	if (!j)
 		return;
 	memcpy(j->e_priv, s->rekey.e_priv, sizeof(j->e_priv));
-	memcpy(j->peer_pub, f->rekey.e, sizeof(j->peer_pub));
+	memcpy(j->peer_pub, f->rekey->e, sizeof(j->peer_pub));
 	s->engine->io.job(s->engine->ctx, j);
 }
 
@@ -208,7 +210,6 @@ static void rekeyed(struct session *s, struct jv_time old_dies, struct jv_time n
 static void shared_done(struct session *s, struct job *j, struct jv_time now)
 {
 	struct rekey *r = &s->rekey;
-	struct frame f = { .type = FRAME_REKEY_ACCEPT };
 
 	if (!keys_next(&s->keys, &s->engine->key_store, j->shared)) {
 		r->offered = false; /* the same as with a low-order key; and this one is not offered again */
@@ -228,10 +229,8 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 	r->answered = true;
 	memcpy(r->accept_pub, j->e_pub, sizeof(r->accept_pub));
 	memcpy(r->offer_pub, j->peer_pub, sizeof(r->offer_pub));
-	f.rekey.epoch = (uint8_t)keys_newest(&s->keys);
-	memcpy(f.rekey.e, j->e_pub, sizeof(f.rekey.e));
 	if (s->active)
-		send_frame(s->active, &f, now);
+		part_send(s->active, FRAME_REKEY_ACCEPT, keys_newest(&s->keys), j->e_pub, now);
 }
 
 void rekey_job_done(struct session *s, struct job *j, struct jv_time now)

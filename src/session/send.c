@@ -12,16 +12,16 @@
 #include "session/stall.h"
 #include "session/wheel.h"
 
-void send_report(const struct path *p, struct path_report *r)
+void send_report(const struct path *p, struct wire_path_report *r)
 {
 	const struct session *s = p->session;
 
-	r->sent = p->sent + 1;
-	r->received = p->received;
+	r->sent = put_be32(p->sent + 1);
+	r->received = put_be32(p->received);
 	r->epoch = (uint8_t)s->rx_epoch;
-	r->highest = s->rx_highest;
+	r->highest = put_be48(s->rx_highest);
 	r->newest_epoch = (uint8_t)(p->newest >> 48);
-	r->newest = p->newest & PROTO_COUNTER_MAX;
+	r->newest = put_be48(p->newest & PROTO_COUNTER_MAX);
 }
 
 /* Seals what stands at `in`; 0 when the epoch has no counter left, or its key finds no memory. */
@@ -149,24 +149,25 @@ static uint16_t spent_slots(const struct session *s)
 void send_ping(struct path *p, uint8_t flags, struct jv_time now)
 {
 	struct session *s = p->session;
-	struct frame f = { .type = FRAME_PING };
+	struct frame_ping f = {
+		.id = put_be32(++s->next_ping_id),
+		.path = p->number,
+		.flags = flags,
+		.age_us = put_be64(session_age_us(s, now)),
+		.policy_generation = put_be32(s->policy_generation),
+		.locators_seq = put_be32(s->locators_seq),
+		.spent = put_be16(spent_slots(s)),
+	};
 	struct control_packet c;
 
-	f.ping.id = ++s->next_ping_id;
-	f.ping.path = p->number;
-	f.ping.flags = flags;
 	if (s->engine->client && p == s->active && s->state != STATE_ATTACHED && p->stall.on)
-		f.ping.flags |= PING_PEER_DEAD;
-	f.ping.age_us = session_age_us(s, now);
-	f.ping.policy_generation = s->policy_generation;
-	f.ping.locators_seq = s->locators_seq;
-	f.ping.spent = spent_slots(s);
-	send_report(p, &f.ping.report);
-	path_pinged(p, f.ping.id, now);
+		f.flags |= PING_PEER_DEAD;
+	send_report(p, &f.report);
+	path_pinged(p, s->next_ping_id, now);
 	if (p == s->active)
 		stall_pinged(p, now);
 	send_begin(&c);
-	frame_write(&c.w, &f);
+	frame_write(&c.w, &(struct frame){ FRAME_PING, { &f } });
 	if (!s->engine->client)
 		proof_ask(p, &c, now);
 	send_control(&c, p, NULL, now);
@@ -174,12 +175,11 @@ void send_ping(struct path *p, uint8_t flags, struct jv_time now)
 
 void send_close(struct session *s, enum reason why, struct jv_time now)
 {
-	struct frame f = { .type = FRAME_CLOSE };
+	const struct frame_close f = { .reason = (uint8_t)why };
 
-	f.close.reason = (uint8_t)why;
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->slot[i].path && s->slot[i].path->known)
-			send_frame(s->slot[i].path, &f, now);
+			send_frame(s->slot[i].path, &(struct frame){ FRAME_CLOSE, { &f } }, now);
 }
 
 void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t ecn, struct jv_time now)

@@ -20,7 +20,7 @@ struct outgoing {
 	struct jv_time now;
 };
 
-void send_report(const struct path *p, struct path_report *r);
+void send_report(const struct path *p, struct wire_path_report *r);
 void send_begin(struct control_packet *c);
 /* Seals and sends on `p`, to `to` if given, else to where p leads. False: nothing went out. */
 bool send_control(struct control_packet *c, struct path *p, const struct route *to, struct jv_time now);

@@ -23,16 +23,17 @@
 static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
 {
 	struct session *s = p->session;
-	struct frame f = { .type = FRAME_JUMP_ACK };
+	const struct frame_jump_ack f = {
+		.id = put_be32(id),
+		.binding_version = put_be32(s->binding_version),
+		.state_version = put_be32(s->state_version),
+		.epoch = (uint8_t)s->acked_epoch,
+		.highest = put_be48(s->acked_highest),
+	};
 	struct control_packet c;
 
-	f.jump_ack.id = id;
-	f.jump_ack.binding_version = s->binding_version;
-	f.jump_ack.state_version = s->state_version;
-	f.jump_ack.epoch = (uint8_t)s->acked_epoch;
-	f.jump_ack.highest = s->acked_highest;
 	send_begin(&c);
-	frame_write(&c.w, &f);
+	frame_write(&c.w, &(struct frame){ FRAME_JUMP_ACK, { &f } });
 	proof_ask(p, &c, now);
 	send_control(&c, p, NULL, now);
 }
@@ -40,14 +41,15 @@ static void acknowledge(struct path *p, uint32_t id, struct jv_time now)
 static void reject(struct path *p, uint32_t id, enum reason why, uint32_t retry_after_ms, struct jv_time now)
 {
 	struct session *s = p->session;
-	struct frame f = { .type = FRAME_JUMP_REJECT };
+	const struct frame_jump_reject f = {
+		.id = put_be32(id),
+		.reason = (uint8_t)why,
+		.retry_after_ms = put_be32(retry_after_ms),
+		.binding_version = put_be32(s->binding_version),
+	};
 
-	f.jump_reject.id = id;
-	f.jump_reject.reason = (uint8_t)why;
-	f.jump_reject.retry_after_ms = retry_after_ms;
-	f.jump_reject.binding_version = s->binding_version;
 	trail_denied(s, why, p, retry_after_ms, now);
-	send_frame(p, &f, now);
+	send_frame(p, &(struct frame){ FRAME_JUMP_REJECT, { &f } }, now);
 	if (why == REASON_STALE_REQUEST)
 		send_ping(p, 0, now); /* its PONG mends our estimate of the client's clock */
 }
@@ -63,9 +65,9 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	*retry_after_ms = 0;
 	/* One that was held back while the client has long jumped otherwise names the right binding, but not
 	 * the last wish. */
-	if ((int32_t)(f->jump.id - s->last_jump_id) < 0)
+	if ((int32_t)(get_be32(f->jump->id) - s->last_jump_id) < 0)
 		return REASON_STALE_REQUEST;
-	if (session_is_stale(s, f->jump.age_us, now)) {
+	if (session_is_stale(s, get_be64(f->jump->age_us), now)) {
 		*retry_after_ms = PROTO_RETRY_MIN_MS;
 		return REASON_STALE_REQUEST;
 	}
@@ -74,7 +76,7 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	if (!time_is_never(s->left_attached) &&
 	    time_since_ms(now, s->left_attached) >= pol->transport_lost_ttl_ms)
 		return REASON_SESSION_EXPIRED;
-	if (f->jump.binding_version != s->binding_version)
+	if (get_be32(f->jump->binding_version) != s->binding_version)
 		return REASON_STALE_BINDING_VERSION;
 	if (path_is_ignored(p) && !elsewhere) {
 		*retry_after_ms = UNUSABLE_MS;
@@ -83,7 +85,7 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	if (!is_switch)
 		return REASON_NONE;
 	/* How much is lost the client knows best: both directions are counted there. */
-	budget = evidence_budget(pol, f->jump.reason, POLICY_PPM);
+	budget = evidence_budget(pol, f->jump->reason, POLICY_PPM);
 	*retry_after_ms = switch_limit_wait_ms(&s->limit, budget, now);
 	if (*retry_after_ms > 0)
 		return REASON_SWITCH_RATE_LIMITED;
@@ -119,7 +121,7 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	struct session *s = p->session;
 	const uint8_t left = s->active->number;
 
-	walk(s, f->jump.reason, now);
+	walk(s, f->jump->reason, now);
 	if (is_elsewhere(p, from))
 		proof_moved(p, from, now);
 	state_bind(s, p, is_switch, now);
@@ -138,7 +140,7 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 static void send_again(struct session *s, const struct frame *jump, bool dead, struct jv_time overdue,
 		       struct jv_time now)
 {
-	rescue_arrived(s, jump->jump.epoch, jump->jump.highest);
+	rescue_arrived(s, jump->jump->epoch, get_be48(jump->jump->highest));
 	if (dead)
 		rescue_all(s, now);
 	else
@@ -156,26 +158,26 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 	enum reason why;
 	bool dead;
 
-	if (p == s->active && f->jump.id == s->last_jump_id && s->state == STATE_ATTACHED) {
-		acknowledge(p, f->jump.id, now);
-		send_again(s, f, evidence_is_dead(f->jump.reason), overdue, now);
+	if (p == s->active && get_be32(f->jump->id) == s->last_jump_id && s->state == STATE_ATTACHED) {
+		acknowledge(p, get_be32(f->jump->id), now);
+		send_again(s, f, evidence_is_dead(f->jump->reason), overdue, now);
 		return;
 	}
 	why = judge(p, f, is_switch, elsewhere, &retry_after_ms, now);
 	if (why != REASON_NONE) {
-		reject(p, f->jump.id, why, retry_after_ms, now);
+		reject(p, get_be32(f->jump->id), why, retry_after_ms, now);
 		return;
 	}
-	dead = evidence_is_dead(f->jump.reason) || s->state != STATE_ATTACHED;
+	dead = evidence_is_dead(f->jump->reason) || s->state != STATE_ATTACHED;
 	s->acked_epoch = s->rx_epoch;
 	s->acked_highest = s->rx_highest;
 	/* One that changes nothing is no decision: a client could fill the log with them. */
 	if (is_switch || s->state != STATE_ATTACHED) {
-		trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump.reason, s->active->number, p, now);
+		trail_path(s, AUDIT_REATTACH_ATTEMPT, f->jump->reason, s->active->number, p, now);
 		commit(p, from, f, is_switch, now);
 	}
-	s->last_jump_id = f->jump.id;
-	acknowledge(p, f->jump.id, now);
+	s->last_jump_id = get_be32(f->jump->id);
+	acknowledge(p, get_be32(f->jump->id), now);
 	send_again(s, f, dead, overdue, now);
 }
 
@@ -202,19 +204,19 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 	struct session *s = p->session;
 
 	if (p == s->active)
-		p->stall.told = f->ping.flags & PING_PEER_DEAD;
+		p->stall.told = f->ping->flags & PING_PEER_DEAD;
 	if (p == s->active && p->stall.told && s->state == STATE_ATTACHED)
 		server_path_dead(s, REASON_DATA_STALLED, now);
 	if (!p->proven || p->stray)
 		return;
 	/* Only from one who knows the present locators: an older PING would have them replaced again. And not at once after
 	 * those that were told last: a client would have us make more of them with each packet. */
-	if (f->ping.spent && f->ping.locators_seq == s->locators_seq &&
+	if (get_be16(f->ping->spent) && get_be32(f->ping->locators_seq) == s->locators_seq &&
 	    time_since_ms(now, s->locators_sent) >= PROTO_RETRY_MIN_MS)
-		issue_replace(p, f->ping.spent);
-	if (f->ping.locators_seq != s->locators_seq)
+		issue_replace(p, get_be16(f->ping->spent));
+	if (get_be32(f->ping->locators_seq) != s->locators_seq)
 		tell_locators(p, now);
-	if (f->ping.policy_generation != s->policy_generation && p == s->active)
+	if (get_be32(f->ping->policy_generation) != s->policy_generation && p == s->active)
 		tell_policy(s, now);
 }
 
@@ -251,7 +253,15 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 
 void server_order_repeat(struct session *s, struct jv_time now)
 {
-	struct frame f = { .type = FRAME_JUMP };
+	const struct frame_jump f = {
+		.id = put_be32(s->jump.id),
+		.path = s->jump.number,
+		.reason = REASON_POLICY_FORCED,
+		.binding_version = put_be32(s->binding_version),
+		.age_us = put_be64(session_age_us(s, now)),
+		.epoch = (uint8_t)s->rx_epoch,
+		.highest = put_be48(s->rx_highest),
+	};
 
 	if (!s->jump.pending || time_before(now, s->jump.again))
 		return;
@@ -259,14 +269,7 @@ void server_order_repeat(struct session *s, struct jv_time now)
 		order_ends(s, REASON_RECOVERY_WINDOW_EXPIRED);
 		return;
 	}
-	f.jump.id = s->jump.id;
-	f.jump.path = s->jump.number;
-	f.jump.reason = REASON_POLICY_FORCED;
-	f.jump.binding_version = s->binding_version;
-	f.jump.age_us = session_age_us(s, now);
-	f.jump.epoch = (uint8_t)s->rx_epoch;
-	f.jump.highest = s->rx_highest;
-	send_frame(s->active, &f, now);
+	send_frame(s->active, &(struct frame){ FRAME_JUMP, { &f } }, now);
 	s->jump.again = time_add_ms(now, ORDER_MS);
 	timer_start_earlier(&s->engine->wheel, &s->health, s->jump.again);
 }

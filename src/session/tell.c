@@ -15,28 +15,31 @@
 void tell_locators(struct path *p, struct jv_time now)
 {
 	struct session *s = p->session;
-	struct frame f = { .type = FRAME_LOCATORS };
+	struct {
+		struct frame_locators head;
+		struct wire_locator list[PROTO_SLOTS_MAX];
+	} f = { .head = { .seq = put_be32(s->locators_seq), .count = s->slots } };
 
 	if (s->locators_told == s->locators_seq && time_since_ms(now, s->locators_sent) < PROTO_RETRY_MIN_MS)
 		return;
 	s->locators_told = s->locators_seq;
 	s->locators_sent = now;
-	f.locators.seq = s->locators_seq;
 	for (uint8_t i = 0; i < s->slots; i++) {
-		struct locator *l = &f.locators.list[f.locators.count++];
-
-		l->slot = i;
-		memcpy(l->locator, s->slot[i].locator, sizeof(l->locator));
-		reset_token(l->token, s->engine->reset_key, l->locator);
+		f.list[i].slot = i;
+		memcpy(f.list[i].locator, s->slot[i].locator, sizeof(f.list[i].locator));
+		reset_token(f.list[i].token, s->engine->reset_key, f.list[i].locator);
 	}
-	send_frame(p, &f, now);
+	send_frame(p, &(struct frame){ FRAME_LOCATORS, { &f } }, now);
 }
 
 void tell_policy(struct session *s, struct jv_time now)
 {
 	const size_t most = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
 	struct net_item *items = s->engine->items;
-	struct frame f = { .type = FRAME_POLICY };
+	struct {
+		struct frame_policy head;
+		struct wire_net_item list[POLICY_ITEMS_MAX];
+	} f = { .head = { .generation = put_be32(s->policy_generation), .mtu = put_be16(s->mtu) } };
 	size_t n = items_of(s->engine, s, items, most);
 
 	if (!s->active || time_since_ms(now, s->policy_sent) < POLICY_MS)
@@ -45,17 +48,15 @@ void tell_policy(struct session *s, struct jv_time now)
 	s->policy_owed = false;
 	if (n > most)
 		n = most;
-	f.policy.generation = s->policy_generation;
-	f.policy.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
-	f.policy.mtu = s->mtu;
-	f.policy.policy = s->policy_waits ? s->next_policy : s->policy;
-	for (uint8_t part = 0; part < f.policy.parts; part++) {
+	f.head.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
+	frame_put_policy(&f.head.policy, s->policy_waits ? &s->next_policy : &s->policy);
+	for (uint8_t part = 0; part < f.head.parts; part++) {
 		const size_t at = (size_t)part * POLICY_ITEMS_MAX;
 
-		f.policy.part = part;
-		f.policy.items = (uint8_t)(n - at < POLICY_ITEMS_MAX ? n - at : POLICY_ITEMS_MAX);
-		memcpy(f.policy.item, items + at, f.policy.items * sizeof(items[0]));
-		send_frame(s->active, &f, now);
+		f.head.part = part;
+		f.head.items = (uint8_t)(n - at < POLICY_ITEMS_MAX ? n - at : POLICY_ITEMS_MAX);
+		frame_put_items(f.list, items + at, f.head.items);
+		send_frame(s->active, &(struct frame){ FRAME_POLICY, { &f } }, now);
 	}
 }
 

@@ -21,10 +21,10 @@
 void uplink_locators(struct session *s, const struct frame *f, struct jv_time now)
 {
 	/* An older list, late or held back, would bring back what has been withdrawn since. */
-	if ((int32_t)(f->locators.seq - s->locators_seq) <= 0)
+	if ((int32_t)(get_be32(f->locators->seq) - s->locators_seq) <= 0)
 		return;
-	for (uint8_t i = 0; i < f->locators.count; i++) {
-		const struct locator *l = &f->locators.list[i];
+	for (uint8_t i = 0; i < f->locators->count; i++) {
+		const struct wire_locator *l = &frame_locators(f)[i];
 		struct path *p = l->slot < s->slots ? s->slot[l->slot].path : NULL;
 
 		if (!p || p->number != PATH_NONE ||
@@ -32,7 +32,7 @@ void uplink_locators(struct session *s, const struct frame *f, struct jv_time no
 			continue;
 		session_issue(s, l->slot, l->locator, l->token);
 	}
-	s->locators_seq = f->locators.seq;
+	s->locators_seq = get_be32(f->locators->seq);
 	standby_move_waiting(s, now);
 	open_missing(s, now);
 	order_again(s, now);
@@ -41,18 +41,19 @@ void uplink_locators(struct session *s, const struct frame *f, struct jv_time no
 void uplink_policy(struct session *s, const struct frame *f, struct jv_time now)
 {
 	struct client *c = s->engine->client;
+	const uint32_t generation = get_be32(f->policy->generation);
+	struct policy policy;
 
-	if (f->policy.generation == s->policy_generation || s != c->session)
+	if (generation == s->policy_generation || s != c->session)
 		return;
-	if (c->coming_generation != f->policy.generation || c->coming_parts != f->policy.parts) {
-		c->coming_generation = f->policy.generation;
-		c->coming_parts = f->policy.parts;
+	if (c->coming_generation != generation || c->coming_parts != f->policy->parts) {
+		c->coming_generation = generation;
+		c->coming_parts = f->policy->parts;
 		c->coming_have = 0;
 	}
-	memcpy(c->coming + (size_t)f->policy.part * POLICY_ITEMS_MAX, f->policy.item,
-	       f->policy.items * sizeof(f->policy.item[0]));
-	c->coming_count[f->policy.part] = f->policy.items;
-	c->coming_have |= (uint16_t)(1u << f->policy.part);
+	frame_get_items(c->coming + (size_t)f->policy->part * POLICY_ITEMS_MAX, frame_items(f), f->policy->items);
+	c->coming_count[f->policy->part] = f->policy->items;
+	c->coming_have |= (uint16_t)(1u << f->policy->part);
 	if (c->coming_have != (uint16_t)((1u << c->coming_parts) - 1))
 		return;
 
@@ -62,8 +63,9 @@ void uplink_policy(struct session *s, const struct frame *f, struct jv_time now)
 		       c->coming_count[i] * sizeof(c->items[0]));
 		c->nitems += c->coming_count[i];
 	}
-	s->mtu = c->mtu = f->policy.mtu;
-	session_policy(s, &f->policy.policy, f->policy.generation);
+	s->mtu = c->mtu = get_be16(f->policy->mtu);
+	if (frame_policy(&policy, &f->policy->policy)) /* as it was when the packet was judged */
+		session_policy(s, &policy, generation);
 	c->coming_have = 0;
 	inside_set_up(c);
 	send_ping(s->active, 0, now); /* tells the server that it is here */

@@ -27,6 +27,7 @@
 #include "session/session.h"
 #include "session/state.h"
 #include "session/wheel.h"
+#include "unit/a_frame.h"
 #include "unit/prng.h"
 
 #define FEW 10
@@ -418,17 +419,17 @@ static void jumps(struct bench *b, bool many)
 	size_t len[SWITCHES + 1];
 
 	for (uint32_t i = 0; i <= SWITCHES; i++) {
-		struct frame f = { .type = FRAME_JUMP };
+		struct a_frame f = { .type = FRAME_JUMP };
 		struct writer w =
 			writer_init(packet[i] + PROTO_HEADER_LEN, sizeof(packet[i]) - PROTO_OVERHEAD);
 		const struct path *to = b->s->slot[i % 2 == 0].path;
 
-		f.jump.id = i + 1;
+		f.jump.id = put_be32(i + 1);
 		f.jump.path = to->number;
 		f.jump.reason = REASON_HEARTBEAT_TIMEOUT;
-		f.jump.binding_version = b->s->binding_version + i;
-		f.jump.age_us = session_age_us(b->s, b->now);
-		frame_write(&w, &f);
+		f.jump.binding_version = put_be32(b->s->binding_version + i);
+		f.jump.age_us = put_be64(session_age_us(b->s, b->now));
+		frame_write(&w, LIES(&f));
 		write_zeroes(&w, w.cap - w.len);
 		len[i] = peer_seal(b, to, packet[i], w.len, SEALED_CONTROL);
 	}

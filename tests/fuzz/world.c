@@ -97,7 +97,7 @@ static void act_frame(struct world *w, struct input *in, bool up)
 	struct session *s = up ? world_session(w, 0) : world_peer(w, 0);
 	struct session *to = up ? world_peer(w, 0) : world_session(w, 0);
 	const uint8_t kind = input_byte(in), slot = input_byte(in), a = input_byte(in), b = input_byte(in);
-	struct frame f;
+	struct a_frame f;
 	struct path *p;
 
 	memset(&f, 0, sizeof(f));
@@ -109,49 +109,49 @@ static void act_frame(struct world *w, struct input *in, bool up)
 	switch (kind % 6) {
 	case 0:
 		f.type = FRAME_JUMP;
-		f.jump.id = s->next_jump_id + (a & 3);
+		f.jump.id = put_be32(s->next_jump_id + (a & 3));
 		f.jump.path = p->number;
 		f.jump.reason = b % 12;
-		f.jump.binding_version = to->binding_version + (a >> 6);
-		f.jump.age_us = session_age_us(s, w->now) - (a & 0x10 ? 20000000u : 0);
+		f.jump.binding_version = put_be32(to->binding_version + (a >> 6));
+		f.jump.age_us = put_be64(session_age_us(s, w->now) - (a & 0x10 ? 20000000u : 0));
 		break;
 	case 1:
 		f.type = FRAME_JUMP_ACK;
-		f.jump_ack.id = to->next_jump_id - (a & 3);
-		f.jump_ack.binding_version = to->binding_version + (uint32_t)(b - 2);
+		f.jump_ack.id = put_be32(to->next_jump_id - (a & 3));
+		f.jump_ack.binding_version = put_be32(to->binding_version + (uint32_t)(b - 2));
 		break;
 	case 2:
 		f.type = FRAME_JUMP_REJECT;
-		f.jump_reject.id = to->next_jump_id - (a & 1);
+		f.jump_reject.id = put_be32(to->next_jump_id - (a & 1));
 		f.jump_reject.reason = REASON_SWITCH_RATE_LIMITED + b % 39;
 		if (!reason_name(f.jump_reject.reason))
 			f.jump_reject.reason = REASON_STALE_BINDING_VERSION;
-		f.jump_reject.retry_after_ms = (uint32_t)a << (b & 31);
-		f.jump_reject.binding_version = to->binding_version + (b >> 6);
+		f.jump_reject.retry_after_ms = put_be32((uint32_t)a << (b & 31));
+		f.jump_reject.binding_version = put_be32(to->binding_version + (b >> 6));
 		break;
 	case 3:
 		f.type = FRAME_PONG;
-		f.pong.id = (to->slot[p->slot].path ? to->slot[p->slot].path->ping_id : 0) - (a & 7);
+		f.pong.id = put_be32((to->slot[p->slot].path ? to->slot[p->slot].path->ping_id : 0) - (a & 7));
 		f.pong.path = p->number;
-		f.pong.echo_us = session_age_us(to, w->now) - (uint64_t)b * 1000;
-		f.pong.age_us = session_age_us(s, w->now);
-		f.pong.binding_version = to->binding_version + (a >> 6);
+		f.pong.echo_us = put_be64(session_age_us(to, w->now) - (uint64_t)b * 1000);
+		f.pong.age_us = put_be64(session_age_us(s, w->now));
+		f.pong.binding_version = put_be32(to->binding_version + (a >> 6));
 		break;
 	case 4:
 		f.type = FRAME_PING;
-		f.ping.id = ++s->next_ping_id;
+		f.ping.id = put_be32(++s->next_ping_id);
 		f.ping.path = p->number;
 		f.ping.flags = a & 1;
-		f.ping.age_us = session_age_us(s, w->now);
-		f.ping.spent = up ? b : 0;
-		f.ping.locators_seq = s->locators_seq;
+		f.ping.age_us = put_be64(session_age_us(s, w->now));
+		f.ping.spent = put_be16(up ? b : 0);
+		f.ping.locators_seq = put_be32(s->locators_seq);
 		break;
 	default:
 		f.type = FRAME_REKEY_OFFER + (a & 1);
 		f.rekey.epoch = (uint8_t)(s->keys.tx_epoch + b % 3);
 		memset(f.rekey.e, a, sizeof(f.rekey.e));
 	}
-	send_frame(p, &f, w->now);
+	send_frame(p, LIES(&f), w->now);
 }
 
 /* What the other side would take, but for one byte: fresh, in place, and not authentic. */

@@ -40,22 +40,22 @@ static size_t tell_frame(char *out, size_t cap, size_t at, const struct frame *f
 	at = tell(out, cap, at, " %s", frame_name(f->type));
 	switch (f->type) {
 	case FRAME_PING:
-		return tell(out, cap, at, "(%u on %u%s)", f->ping.id, f->ping.path,
-			    f->ping.flags & PING_PEER_DEAD ? ", peer dead" : "");
+		return tell(out, cap, at, "(%u on %u%s)", get_be32(f->ping->id), f->ping->path,
+			    f->ping->flags & PING_PEER_DEAD ? ", peer dead" : "");
 	case FRAME_PONG:
-		return tell(out, cap, at, "(%u on %u, bv %u)", f->pong.id, f->pong.path,
-			    f->pong.binding_version);
+		return tell(out, cap, at, "(%u on %u, bv %u)", get_be32(f->pong->id), f->pong->path,
+			    get_be32(f->pong->binding_version));
 	case FRAME_JUMP:
-		return tell(out, cap, at, "(%u to %u, bv %u, %s)", f->jump.id, f->jump.path,
-			    f->jump.binding_version, reason_name(f->jump.reason));
+		return tell(out, cap, at, "(%u to %u, bv %u, %s)", get_be32(f->jump->id), f->jump->path,
+			    get_be32(f->jump->binding_version), reason_name(f->jump->reason));
 	case FRAME_JUMP_ACK:
-		return tell(out, cap, at, "(%u, bv %u)", f->jump_ack.id, f->jump_ack.binding_version);
+		return tell(out, cap, at, "(%u, bv %u)", get_be32(f->jump_ack->id), get_be32(f->jump_ack->binding_version));
 	case FRAME_JUMP_REJECT:
-		return tell(out, cap, at, "(%u, %s, again in %u ms, bv %u)", f->jump_reject.id,
-			    reason_name(f->jump_reject.reason), f->jump_reject.retry_after_ms,
-			    f->jump_reject.binding_version);
+		return tell(out, cap, at, "(%u, %s, again in %u ms, bv %u)", get_be32(f->jump_reject->id),
+			    reason_name(f->jump_reject->reason), get_be32(f->jump_reject->retry_after_ms),
+			    get_be32(f->jump_reject->binding_version));
 	case FRAME_CLOSE:
-		return tell(out, cap, at, "(%s)", reason_name(f->close.reason));
+		return tell(out, cap, at, "(%s)", reason_name(f->close->reason));
 	default:
 		return at;
 	}

@@ -240,14 +240,14 @@ static void test_jump_flood(void **state)
 	sent = world_count(w, 0, COUNT_TX_CONTROL);
 	for (unsigned int i = 0; i < 5000; i++) {
 		struct session *s = world_session(w, 0);
-		struct frame f = { .type = FRAME_JUMP };
+		struct a_frame f = { .type = FRAME_JUMP };
 
-		f.jump.id = 1000 + i;
+		f.jump.id = put_be32(1000 + i);
 		f.jump.path = s->active->number;
 		f.jump.reason = REASON_CONSECUTIVE_DROP_EXCEEDED;
-		f.jump.binding_version = s->binding_version;
-		f.jump.age_us = session_age_us(s, w->now);
-		send_frame(s->active, &f, w->now);
+		f.jump.binding_version = put_be32(s->binding_version);
+		f.jump.age_us = put_be64(session_age_us(s, w->now));
+		send_frame(s->active, LIES(&f), w->now);
 		if (i % 5 == 4)
 			world_run(w, 1);
 	}

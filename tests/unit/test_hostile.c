@@ -93,14 +93,14 @@ static void test_late_locators(void **state)
 
 static void answer(struct path *p, const struct session *client, uint32_t id, struct jv_time now)
 {
-	struct frame f = { .type = FRAME_PONG };
+	struct a_frame f = { .type = FRAME_PONG };
 
-	f.pong.id = id;
+	f.pong.id = put_be32(id);
 	f.pong.path = p->number;
-	f.pong.echo_us = client->active->answered_us;
-	f.pong.age_us = session_age_us(p->session, now);
+	f.pong.echo_us = put_be64(client->active->answered_us);
+	f.pong.age_us = put_be64(session_age_us(p->session, now));
 	send_report(p, &f.pong.report);
-	send_frame(p, &f, now);
+	send_frame(p, LIES(&f), now);
 }
 
 /* A PING is answered once, and by the path it went on: what more comes makes up no round trip and no sign of life. */
@@ -146,7 +146,7 @@ static void test_late_jump(void **state)
 	struct session_info before, after;
 	struct datagram held;
 	struct session *s;
-	struct frame f;
+	struct a_frame f;
 	size_t from;
 
 	world_attach(w);
@@ -155,11 +155,11 @@ static void test_late_jump(void **state)
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_JUMP), 1);
 	f = world_a_jump(s, 5, 1, w->now);
-	send_frame(session_path_numbered(s, 1), &f, w->now);
+	send_frame(session_path_numbered(s, 1), LIES(&f), w->now);
 	assert_int_equal(w->swallowed, 1);
 	held = world_recorded(w, true, FRAME_BIT(FRAME_JUMP));
 	f = world_a_jump(s, 6, 0, w->now); /* "I am well where I am": binds anew, and is no switch */
-	send_frame(s->active, &f, w->now);
+	send_frame(s->active, LIES(&f), w->now);
 	s->next_jump_id = 6;
 	world_run(w, 500);
 	assert_int_equal(world_peer(w, 0)->last_jump_id, 6);
@@ -191,7 +191,7 @@ static void test_peer_has_moved(void **state)
 	for (unsigned int idle = 0; idle < 2; idle++) {
 		struct world *w = world_new(1, 1);
 		struct session *s;
-		struct frame f;
+		struct a_frame f;
 
 		world_attach(w);
 		world_run(w, 1000);
@@ -199,7 +199,7 @@ static void test_peer_has_moved(void **state)
 		s->next_jump_id = 5;
 		f = world_a_jump(s, 5, 1, w->now);
 		world_swallow_frame(w, false, FRAME_BIT(FRAME_JUMP_ACK), 1);
-		send_frame(session_path_numbered(s, 1), &f, w->now);
+		send_frame(session_path_numbered(s, 1), LIES(&f), w->now);
 		world_run(w, 20);
 		assert_int_equal(w->swallowed, 1);
 		world_assert(w, world_peer(w, 0)->active->number == 1 && s->active->number == 0);
@@ -717,10 +717,10 @@ static void test_refused_jumps(void **state)
 	world_view(w, 0, &before, 1);
 	from = w->audits;
 	for (unsigned int i = 0; i < 1000; i++) {
-		struct frame f = world_a_jump(s, 1000 + i, 2, w->now);
+		struct a_frame f = world_a_jump(s, 1000 + i, 2, w->now);
 
-		f.jump.binding_version += 3;
-		send_frame(session_path_numbered(s, 2), &f, w->now);
+		f.jump.binding_version = put_be32(get_be32(f.jump.binding_version) + 3);
+		send_frame(session_path_numbered(s, 2), LIES(&f), w->now);
 		world_run(w, 1);
 	}
 	world_run(w, 2000);
@@ -740,7 +740,7 @@ static void test_refused_jumps(void **state)
 }
 
 /* In one packet on `p`: refused as a whole, with no answer and nothing learned. */
-static void refused(struct world *w, struct path *p, const struct frame *a, const struct frame *b)
+static void refused(struct world *w, struct path *p, const struct a_frame *a, const struct a_frame *b)
 {
 	const struct slot *sl = &world_peer(w, 0)->slot[p->slot];
 	const uint8_t number = sl->path ? sl->path->number : PATH_NONE;
@@ -753,9 +753,9 @@ static void refused(struct world *w, struct path *p, const struct frame *a, cons
 	sent = world_count(w, 0, COUNT_TX_CONTROL);
 	bad = world_count(w, 0, COUNT_DROP_BAD_FRAME);
 	send_begin(&c);
-	frame_write(&c.w, a);
+	frame_write(&c.w, LIES(a));
 	if (b)
-		frame_write(&c.w, b);
+		frame_write(&c.w, LIES(b));
 	assert_true(send_control(&c, p, NULL, w->now));
 	world_run(w, 5);
 	world_view(w, 0, &after, 1);
@@ -770,7 +770,7 @@ static void refused(struct world *w, struct path *p, const struct frame *a, cons
 static void test_bad_control(void **state)
 {
 	struct world *w = world_new(1, 1);
-	struct frame ping, move, other;
+	struct a_frame ping, move, other;
 	struct path *fresh = NULL;
 	struct session *s;
 
@@ -791,7 +791,7 @@ static void test_bad_control(void **state)
 	/* id 0 */
 	other = world_a_ping(s, 0, 2, w->now);
 	refused(w, session_path_numbered(s, 2), &other, NULL);
-	move.jump.id = 0;
+	move.jump.id = put_be32(0);
 	refused(w, session_path_numbered(s, 2), &ping, &move);
 
 	/* a locator that nothing told a number of */
@@ -801,12 +801,12 @@ static void test_bad_control(void **state)
 	assert_non_null(fresh);
 	fresh->route = s->active->route;
 	fresh->known = true;
-	other = (struct frame){ .type = FRAME_PATH_RESPONSE };
+	other = (struct a_frame){ .type = FRAME_PATH_RESPONSE };
 	refused(w, fresh, &other, NULL);
 	path_reset(fresh, w->now);
 
 	move = world_a_jump(s, 900, 2, w->now); /* and with nothing wrong it is done */
-	send_frame(session_path_numbered(s, 2), &move, w->now);
+	send_frame(session_path_numbered(s, 2), LIES(&move), w->now);
 	world_run(w, 20);
 	assert_int_equal(world_peer(w, 0)->active->number, 2);
 	world_free(w);

@@ -67,7 +67,7 @@ static void path_moves_inside(uint8_t number, uint32_t table, const char *addres
 	struct route from = world_stranger(3), before;
 	struct datagram ping;
 	struct session *s, *peer;
-	struct frame f;
+	struct a_frame f;
 
 	w->config->tunnel.table = table;
 	world_attach(w);
@@ -78,7 +78,7 @@ static void path_moves_inside(uint8_t number, uint32_t table, const char *addres
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_PING), 1);
 	f = world_a_ping(s, 0x7fffffff, number, w->now);
-	send_frame(session_path_numbered(s, number), &f, w->now);
+	send_frame(session_path_numbered(s, number), LIES(&f), w->now);
 	ping = world_recorded(w, true, FRAME_BIT(FRAME_PING));
 	world_inject_up(w, &from, ping.data, ping.len);
 	assert_true(route_equal(&session_path_numbered(peer, number)->route, &before));

@@ -375,18 +375,18 @@ static void test_stale_binding(void **state)
 }
 
 /* JUMPs made by hand: an old binding, an old age, a path that is none. */
-static void by_hand(struct world *w, const struct frame *f, uint8_t on)
+static void by_hand(struct world *w, const struct a_frame *f, uint8_t on)
 {
 	struct session *s = world_session(w, 0);
 
-	send_frame(session_path_numbered(s, on), f, w->now);
+	send_frame(session_path_numbered(s, on), LIES(f), w->now);
 	world_run(w, 5);
 }
 
 static void test_judgement(void **state)
 {
 	struct world *w = world_new(1, 1);
-	struct frame f = { .type = FRAME_JUMP };
+	struct a_frame f = { .type = FRAME_JUMP };
 	struct session_info before, after;
 	struct session *s;
 
@@ -398,32 +398,32 @@ static void test_judgement(void **state)
 	f.jump.path = 2;
 	f.jump.reason = REASON_POLICY_FORCED;
 	f.jump.epoch = (uint8_t)s->rx_epoch;
-	f.jump.highest = s->rx_highest;
+	f.jump.highest = put_be48(s->rx_highest);
 
-	f.jump.id = 1001;
-	f.jump.binding_version = s->binding_version - 1;
-	f.jump.age_us = session_age_us(s, w->now);
+	f.jump.id = put_be32(1001);
+	f.jump.binding_version = put_be32(s->binding_version - 1);
+	f.jump.age_us = put_be64(session_age_us(s, w->now));
 	by_hand(w, &f, 2);
 	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_BINDING_VERSION,
 				     0) == 1);
 	world_run(w, 1100);
 
-	f.jump.id = 1002;
-	f.jump.binding_version = s->binding_version;
-	f.jump.age_us = session_age_us(s, w->now) - 5100000;
+	f.jump.id = put_be32(1002);
+	f.jump.binding_version = put_be32(s->binding_version);
+	f.jump.age_us = put_be64(session_age_us(s, w->now) - 5100000);
 	by_hand(w, &f, 2);
 	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_REQUEST, 0) == 1);
 
 	/* An age that can be none. */
 	world_run(w, 1100);
-	f.jump.id = 1003;
-	f.jump.age_us = UINT64_C(1) << 63;
+	f.jump.id = put_be32(1003);
+	f.jump.age_us = put_be64(UINT64_C(1) << 63);
 	by_hand(w, &f, 2);
 	world_assert(w, world_audits(w, false, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_STALE_REQUEST, 0) == 2);
 
 	/* On a path of another number than it names: not acted on. */
-	f.jump.id = 1004;
-	f.jump.age_us = session_age_us(s, w->now);
+	f.jump.id = put_be32(1004);
+	f.jump.age_us = put_be64(session_age_us(s, w->now));
 	by_hand(w, &f, 0);
 	world_view(w, 0, &after, 1);
 	assert_true(before.state_version == after.state_version &&
@@ -432,8 +432,8 @@ static void test_judgement(void **state)
 	assert_true(before.switches_left <= after.switches_left);
 
 	/* And the same with nothing wrong is applied. */
-	f.jump.id = 1004;
-	f.jump.age_us = session_age_us(s, w->now);
+	f.jump.id = put_be32(1004);
+	f.jump.age_us = put_be64(session_age_us(s, w->now));
 	by_hand(w, &f, 2);
 	world_view(w, 0, &after, 1);
 	assert_true(after.active == 2 && after.binding_version == before.binding_version + 1);

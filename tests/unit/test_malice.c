@@ -11,7 +11,7 @@
 #define CLIENT WORLD_WORKERS
 
 /* As the owner of p's session may: this frame and padding up to `len` bytes, under any counter, from anywhere. */
-static void forge(struct world *w, struct path *p, const struct frame *f, size_t len, uint64_t counter,
+static void forge(struct world *w, struct path *p, const struct a_frame *f, size_t len, uint64_t counter,
 		  const struct route *from)
 {
 	struct session *s = p->session;
@@ -21,7 +21,7 @@ static void forge(struct world *w, struct path *p, const struct frame *f, size_t
 	struct writer out = writer_init(packet + PROTO_HEADER_LEN, sizeof(packet) - PROTO_OVERHEAD);
 	size_t n;
 
-	frame_write(&out, f);
+	frame_write(&out, LIES(f));
 	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, SEALED_CONTROL,
 			(uint8_t)ep->number, counter, p->locator,
 			keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key), ep->tx_iv,
@@ -63,7 +63,7 @@ static void test_credit_of_another(void **state)
 	struct world *w = world_new(1, 1);
 	struct session *s;
 	struct path *p;
-	struct frame f;
+	struct a_frame f;
 	uint64_t counter;
 
 	world_attach(w);
@@ -94,7 +94,7 @@ static void test_credit_on_trial(void **state)
 	struct world *w = world_new(1, 1);
 	struct session *s;
 	struct path *p;
-	struct frame f;
+	struct a_frame f;
 	uint64_t counter;
 
 	world_attach(w);
@@ -122,7 +122,7 @@ static void test_credit_of_jump(void **state)
 	const struct route own = world_stranger(1);
 	struct world *w = world_new(1, 1);
 	struct session *s;
-	struct frame f;
+	struct a_frame f;
 
 	world_attach(w);
 	world_run(w, 1000);
@@ -149,7 +149,7 @@ static unsigned int challenges_to(const struct world *w, const struct route *to)
 /* The same JUMP: one challenge goes there, as to an address on trial, and its answer counts behind the jump. */
 static void test_challenge_of_jump(void **state)
 {
-	struct frame answer = { .type = FRAME_PATH_RESPONSE }, f;
+	struct a_frame answer = { .type = FRAME_PATH_RESPONSE }, f;
 	const struct route own = world_stranger(1);
 	struct world *w = world_new(1, 1);
 	struct session *s;
@@ -182,7 +182,7 @@ static void test_challenge_of_jump(void **state)
 /* A locator that was heard of, but of no use, leads nowhere: an older JUMP on it is not followed. */
 static void test_jump_to_nowhere(void **state)
 {
-	struct frame f = { .type = FRAME_PATH_RESPONSE };
+	struct a_frame f = { .type = FRAME_PATH_RESPONSE };
 	struct world *w = world_new(1, 1);
 	struct path *fresh = NULL;
 	struct session *s;
@@ -249,27 +249,27 @@ static void test_late_pongs(void **state)
 
 /* --- a server that means no good --- */
 
-static void alternate(const struct session *c, struct frame *f)
+static void alternate(const struct session *c, struct a_frame *f)
 {
 	f->jump_reject.reason = REASON_STALE_BINDING_VERSION;
-	f->jump_reject.binding_version = c->jump.binding == 7 ? 9 : 7;
+	f->jump_reject.binding_version = put_be32(c->jump.binding == 7 ? 9 : 7);
 }
 
-static void count_up(const struct session *c, struct frame *f)
+static void count_up(const struct session *c, struct a_frame *f)
 {
 	f->jump_reject.reason = REASON_STALE_BINDING_VERSION;
-	f->jump_reject.binding_version = c->jump.binding + 1;
+	f->jump_reject.binding_version = put_be32(c->jump.binding + 1);
 }
 
-static void soon(const struct session *c, struct frame *f)
+static void soon(const struct session *c, struct a_frame *f)
 {
 	(void)c;
 	f->jump_reject.reason = REASON_SWITCH_RATE_LIMITED;
-	f->jump_reject.retry_after_ms = 1;
+	f->jump_reject.retry_after_ms = put_be32(1);
 }
 
 /* It denies every JUMP as soon as it is sent, for `ms`: how many attempts does that make? */
-static unsigned int denied(void (*how)(const struct session *c, struct frame *f), unsigned int ms)
+static unsigned int denied(void (*how)(const struct session *c, struct a_frame *f), unsigned int ms)
 {
 	struct world *w = world_new(1, 1);
 	struct session *c, *s;
@@ -284,12 +284,12 @@ static unsigned int denied(void (*how)(const struct session *c, struct frame *f)
 	from = w->audits;
 	world_jump(w, 0, 1, 5);
 	for (unsigned int i = 0; i < ms; i++) {
-		struct frame f = { .type = FRAME_JUMP_REJECT };
+		struct a_frame f = { .type = FRAME_JUMP_REJECT };
 
-		f.jump_reject.id = c->jump.id;
+		f.jump_reject.id = put_be32(c->jump.id);
 		how(c, &f);
 		if (c->jump.pending)
-			send_frame(session_path_numbered(s, c->jump.number), &f, w->now);
+			send_frame(session_path_numbered(s, c->jump.number), LIES(&f), w->now);
 		world_run(w, 1);
 	}
 	attempts = world_audits(w, true, AUDIT_REATTACH_ATTEMPT, REASON_NONE, from);
@@ -318,11 +318,11 @@ static void test_moves_without_end(void **state)
 	c = world_session(w, 0);
 	s = world_peer(w, 0);
 	for (uint32_t i = 0; i < 30; i++) {
-		struct frame f = { .type = FRAME_JUMP_ACK };
+		struct a_frame f = { .type = FRAME_JUMP_ACK };
 
-		f.jump_ack.id = 1;
-		f.jump_ack.binding_version = c->binding_version + 1;
-		send_frame(session_path_numbered(s, i % 2), &f, w->now);
+		f.jump_ack.id = put_be32(1);
+		f.jump_ack.binding_version = put_be32(c->binding_version + 1);
+		send_frame(session_path_numbered(s, i % 2), LIES(&f), w->now);
 		world_run(w, 100);
 	}
 	assert_in_range(world_audits(w, true, AUDIT_TRANSPORT_SWITCH, REASON_NONE, 0), 1, 8);
@@ -338,7 +338,7 @@ static void test_counters_beyond(void **state)
 	struct world *w = world_new(1, 1);
 	struct session *s, *peer;
 	struct path *p;
-	struct frame f;
+	struct a_frame f;
 	uint64_t taken;
 
 	world_attach(w);
@@ -370,7 +370,7 @@ static void test_expired_in_the_moment(void **state)
 	const struct route own = world_stranger(1);
 	struct policy policy = policy_defaults;
 	struct session *s;
-	struct frame f;
+	struct a_frame f;
 
 	policy.max_lifetime_ms = 60000;
 	world_policy(w, &policy);
@@ -396,7 +396,7 @@ static void test_older_jump_from_elsewhere(void **state)
 	const struct route own = world_stranger(1);
 	struct session *s, *peer;
 	struct endpoint leads;
-	struct frame f;
+	struct a_frame f;
 	uint64_t counter;
 
 	world_attach(w);
@@ -421,7 +421,7 @@ static void test_same_id_again(void **state)
 {
 	struct world *w = world_new(1, 1);
 	struct session *s;
-	struct frame f;
+	struct a_frame f;
 	uint64_t sent;
 
 	world_attach(w);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "a_frame.h"
 #include "audit/record.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -226,15 +227,15 @@ static void schedule(const struct world *w)
 
 static void probes(void)
 {
-	const struct frame probe = { .type = FRAME_PROBE, .probe = { 1, 1452, PROBE_BACK } };
-	const struct frame ack = { .type = FRAME_PROBE_ACK, .probe_ack = { 1, 1452, 250 } };
+	const struct a_frame probe = { .type = FRAME_PROBE, .probe = { put_be32(1), put_be16(1452), PROBE_BACK } };
+	const struct a_frame ack = { .type = FRAME_PROBE_ACK, .probe_ack = { put_be32(1), put_be16(1452), put_be16(250) } };
 	uint8_t plain[16];
 	struct writer out = writer_init(plain, sizeof(plain));
 
-	frame_write(&out, &probe);
+	frame_write(&out, LIES(&probe));
 	vector("PROBE frame, id 1, size 1452, BACK", plain, out.len);
 	out = writer_init(plain, sizeof(plain));
-	frame_write(&out, &ack);
+	frame_write(&out, LIES(&ack));
 	vector("PROBE_ACK frame to that, since 250 ms", plain, out.len);
 }
 
@@ -247,12 +248,12 @@ static void sealed(const struct world *w)
 	const uint8_t *slot0 = w->locator[0].locator;
 	const struct keys aes = keys_of(&w->split, SUITE_AES_256_GCM);
 	const struct keys chacha = keys_of(&w->split, SUITE_CHACHA20_POLY1305);
-	struct frame ping = { .type = FRAME_PING, .ping = { .id = 1, .age_us = 2500, .policy_generation = 1,
-							    .report = { .sent = 1 } } };
+	struct a_frame ping = { .type = FRAME_PING, .ping = { .id = put_be32(1), .age_us = put_be64(2500), .policy_generation = put_be32(1),
+							    .report = { .sent = put_be32(1) } } };
 	uint8_t plain[PROTO_CONTROL_SMALL - PROTO_OVERHEAD];
 	struct writer out = writer_init(plain, sizeof(plain));
 
-	frame_write(&out, &ping);
+	frame_write(&out, LIES(&ping));
 	vector("PING frame", plain, out.len);
 	probes();
 	write_zeroes(&out, sizeof(plain) - out.len);

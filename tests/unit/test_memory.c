@@ -24,6 +24,7 @@
 #include "session/engine.h"
 #include "session/keys.h"
 #include "session/session.h"
+#include "unit/a_frame.h"
 #include "unit/prng.h"
 
 #define SESSIONS 2000 /* the table is as full as with 1,000,000 in 8 engines, to a twentieth */
@@ -126,13 +127,13 @@ static size_t seal(struct many *m, uint32_t peer, unsigned int path, uint8_t *pa
 			   keycache_mask(m->cache, k->mask_cache, k->suite, k->tx_mask));
 }
 
-static void send_frame(struct many *m, uint32_t peer, unsigned int path, const struct frame *f)
+static void send_frame(struct many *m, uint32_t peer, unsigned int path, const struct a_frame *f)
 {
 	uint8_t packet[PROTO_CONTROL_SMALL] = { 0 };
 	struct writer w = writer_init(packet + PROTO_HEADER_LEN, sizeof(packet) - PROTO_OVERHEAD);
 	const struct route from = route_of(peer, path);
 
-	frame_write(&w, f);
+	frame_write(&w, LIES(f));
 	write_zeroes(&w, w.cap - w.len);
 	m->len = 0;
 	engine_datagram(m->engine, &from, 0, packet, seal(m, peer, path, packet, w.len, SEALED_CONTROL),
@@ -157,17 +158,17 @@ static void answer(struct many *m, uint32_t peer, unsigned int path)
 				keycache_aead(m->cache, ep->cache + 1, k->suite, ep->rx_key), ep->rx_iv));
 	r = reader_init(packet + PROTO_HEADER_LEN, m->len - PROTO_OVERHEAD);
 	while (frame_next(&r, &f)) {
-		struct frame out = { .type = FRAME_PATH_RESPONSE };
+		struct a_frame out = { .type = FRAME_PATH_RESPONSE };
 
 		if (f.type != FRAME_PATH_CHALLENGE && f.type != FRAME_PING)
 			continue;
 		if (f.type == FRAME_PATH_CHALLENGE) {
-			memcpy(out.path_probe.nonce, f.path_probe.nonce, sizeof(out.path_probe.nonce));
+			out.path_probe = *f.path_probe;
 		} else {
 			out.type = FRAME_PONG;
-			out.pong.id = f.ping.id;
+			out.pong.id = f.ping->id;
 			out.pong.path = (uint8_t)path;
-			out.pong.echo_us = out.pong.age_us = f.ping.age_us;
+			out.pong.echo_us = out.pong.age_us = f.ping->age_us;
 		}
 		send_frame(m, peer, path, &out);
 		if (m->len > 0)
@@ -178,13 +179,13 @@ static void answer(struct many *m, uint32_t peer, unsigned int path)
 static void ping(struct many *m, uint32_t peer, unsigned int path)
 {
 	const struct session *s = m->engine->by_peer[peer];
-	struct frame f = { .type = FRAME_PING };
+	struct a_frame f = { .type = FRAME_PING };
 
-	f.ping.id = ++m->end[peer].ping_id;
+	f.ping.id = put_be32(++m->end[peer].ping_id);
 	f.ping.path = (uint8_t)path;
-	f.ping.age_us = s ? session_age_us(s, m->now) : 0;
-	f.ping.policy_generation = 0;
-	f.ping.locators_seq = s ? s->locators_seq : 0;
+	f.ping.age_us = put_be64(s ? session_age_us(s, m->now) : 0);
+	f.ping.policy_generation = put_be32(0);
+	f.ping.locators_seq = put_be32(s ? s->locators_seq : 0);
 	send_frame(m, peer, path, &f);
 	answer(m, peer, path);
 }
@@ -331,7 +332,7 @@ static void carry(struct many *m)
 static void rekey(struct many *m)
 {
 	for (uint32_t peer = 0; peer < m->n; peer++) {
-		struct frame f = { .type = FRAME_REKEY_OFFER };
+		struct a_frame f = { .type = FRAME_REKEY_OFFER };
 
 		f.rekey.epoch = 1;
 		prng_fill(&m->prng, f.rekey.e, sizeof(f.rekey.e));

@@ -12,7 +12,7 @@
 #include "proto/packet.h"
 
 /* As the owner of p's session may: this frame and padding up to `len` bytes, the `ahead`th counter from now, from anywhere. */
-static size_t forge(struct world *w, struct path *p, const struct frame *f, size_t len, uint64_t ahead,
+static size_t forge(struct world *w, struct path *p, const struct a_frame *f, size_t len, uint64_t ahead,
 		    const struct route *from)
 {
 	struct session *s = p->session;
@@ -22,7 +22,7 @@ static size_t forge(struct world *w, struct path *p, const struct frame *f, size
 	struct writer out = writer_init(packet + PROTO_HEADER_LEN, sizeof(packet) - PROTO_OVERHEAD);
 	size_t n;
 
-	frame_write(&out, f);
+	frame_write(&out, LIES(f));
 	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, SEALED_CONTROL,
 			(uint8_t)ep->number, ep->tx_counter + ahead, p->locator,
 			keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key), ep->tx_iv,
@@ -260,7 +260,7 @@ static void test_proof_is_renewed(void **state)
 static void test_left_address(void **state)
 {
 	const struct route own = world_stranger(1);
-	struct frame f;
+	struct a_frame f;
 	struct world *w = with_switches(8);
 	struct path *p = session_path_numbered(world_session(w, 0), 0);
 	size_t sent = 0, before;
@@ -270,17 +270,17 @@ static void test_left_address(void **state)
 	his_path = 0;
 	to_client = 0;
 	w->swallow = nobody_there;
-	f = (struct frame){
-		.type = FRAME_PING, .ping = { .locators_seq = 7, .policy_generation = 7 }
+	f = (struct a_frame){
+		.type = FRAME_PING, .ping = { .locators_seq = put_be32(7), .policy_generation = put_be32(7) }
 	}; /* who knows nothing of what the server would tell */
 	for (unsigned int i = 0; i < 20; i++, ahead++) {
-		f.ping.id = 1000 + i;
-		f.ping.age_us = session_age_us(p->session, w->now);
+		f.ping.id = put_be32(1000 + i);
+		f.ping.age_us = put_be64(session_age_us(p->session, w->now));
 		sent += forge(w, p, &f, 0, ahead, &own);
 		world_run(w, 60);
 	}
 	assert_true(to_client <= 3 * sent);
-	f = (struct frame){ .type = FRAME_PROBE, .probe = { .id = 1, .size = 1400, .flags = PROBE_BACK } };
+	f = (struct a_frame){ .type = FRAME_PROBE, .probe = { .id = put_be32(1), .size = put_be16(1400), .flags = PROBE_BACK } };
 	for (unsigned int i = 0; i < 6000; i++, ahead++) {
 		sent += forge(w, p, &f, 0, ahead, &own);
 		world_run(w, 1);
@@ -306,8 +306,8 @@ static void test_probe_answers(void **state)
 	struct world *w = with_switches(8);
 	struct path *p = session_path_numbered(world_session(w, 0), 0);
 	const struct route home = world_peer(w, 0)->active->route;
-	const struct frame f = { .type = FRAME_PROBE,
-				 .probe = { .id = 1, .size = 1400, .flags = PROBE_BACK } };
+	const struct a_frame f = { .type = FRAME_PROBE,
+				 .probe = { .id = put_be32(1), .size = put_be16(1400), .flags = PROBE_BACK } };
 	size_t from, n;
 
 	world_run(w, 1000);
@@ -390,7 +390,7 @@ static void test_locators_are_limited(void **state)
 static void test_generations_are_limited(void **state)
 {
 	struct world *w = with_switches(8);
-	struct frame f = { .type = FRAME_PING };
+	struct a_frame f = { .type = FRAME_PING };
 	struct session *s;
 	uint32_t seq;
 
@@ -400,9 +400,9 @@ static void test_generations_are_limited(void **state)
 	seq = world_peer(w, 0)->locators_seq;
 	for (unsigned int i = 0; i < 500; i++) {
 		f.ping = world_a_ping(s, ++s->next_ping_id, s->active->number, w->now).ping;
-		f.ping.spent = (uint16_t)(1u << (s->slots - 1));
-		f.ping.locators_seq = world_peer(w, 0)->locators_seq;
-		send_frame(s->active, &f, w->now);
+		f.ping.spent = put_be16((uint16_t)(1u << (s->slots - 1)));
+		f.ping.locators_seq = put_be32(world_peer(w, 0)->locators_seq);
+		send_frame(s->active, LIES(&f), w->now);
 		world_run(w, 1);
 	}
 	assert_in_range(world_peer(w, 0)->locators_seq - seq, 5, 500 / PROTO_RETRY_MIN_MS);

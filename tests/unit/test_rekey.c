@@ -192,7 +192,7 @@ static void test_suspend(void **state)
 static void test_two_ahead(void **state)
 {
 	struct world *w = with_traffic(2000);
-	struct frame f = { .type = FRAME_REKEY_OFFER, .rekey.epoch = 2 };
+	struct a_frame f = { .type = FRAME_REKEY_OFFER, .rekey.epoch = 2 };
 	uint8_t secret[32] = { 1 };
 
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_REKEY_ACCEPT), UINT32_MAX);
@@ -201,7 +201,7 @@ static void test_two_ahead(void **state)
 	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
 	assert_int_equal(epoch(w, false), 0);
 	x25519_public(f.rekey.e, secret);
-	send_frame(world_session(w, 0)->active, &f, w->now);
+	send_frame(world_session(w, 0)->active, LIES(&f), w->now);
 	world_run(w, 20);
 	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
 	world_swallow_frame(w, false, 0, 0);

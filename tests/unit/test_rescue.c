@@ -565,7 +565,7 @@ static void test_queue_ends(void **state)
 static void test_asked_again(void **state)
 {
 	struct world *w = flowing(2);
-	struct frame f = { .type = FRAME_JUMP };
+	struct a_frame f = { .type = FRAME_JUMP };
 	struct session *c, *s;
 
 	(void)state;
@@ -577,15 +577,15 @@ static void test_asked_again(void **state)
 	s = world_peer(w, 0);
 	cut(w, 1, false, true);
 	full_packets(w, 10, 1);
-	f.jump.id = s->last_jump_id;
+	f.jump.id = put_be32(s->last_jump_id);
 	f.jump.path = c->active->number;
 	f.jump.reason = REASON_TRANSPORT_DEAD;
-	f.jump.highest = c->rx_highest;
+	f.jump.highest = put_be48(c->rx_highest);
 	memset(&s->engine->counters.n[COUNT_RESCUED_PACKETS], 0, sizeof(uint64_t));
 	for (unsigned int i = 0; i < 20; i++) {
-		f.jump.binding_version = s->binding_version;
-		f.jump.age_us = session_age_us(c, w->now);
-		send_frame(c->active, &f, w->now);
+		f.jump.binding_version = put_be32(s->binding_version);
+		f.jump.age_us = put_be64(session_age_us(c, w->now));
+		send_frame(c->active, LIES(&f), w->now);
 		world_run(w, 2);
 	}
 	assert_in_range(world_served(w, COUNT_RESCUED_PACKETS), 40, 4 * (10 + 16));
@@ -684,7 +684,7 @@ static void test_window(void **state)
 static void test_report(void **state)
 {
 	struct world *w = world_new(1, 1);
-	struct path_report r;
+	struct wire_path_report r;
 	struct session *s;
 
 	(void)state;
@@ -693,20 +693,20 @@ static void test_report(void **state)
 	world_run(w, 6000);
 	s = world_peer(w, 0);
 	send_report(s->active, &r);
-	assert_int_equal(r.highest, 0);
+	assert_int_equal(get_be48(r.highest), 0);
 	assert_true(s->keys.epoch[0]->replay.highest > 1);
 	world_traffic(w, &w->client[0].up, 1000, false);
 	world_run(w, 100);
 	send_report(s->active, &r);
 	assert_int_equal(r.epoch, 0);
-	assert_true(r.highest > 90);
-	assert_true(r.highest <= s->keys.epoch[0]->replay.highest);
+	assert_true(get_be48(r.highest) > 90);
+	assert_true(get_be48(r.highest) <= s->keys.epoch[0]->replay.highest);
 	w->client[0].up.interval_us = 0;
 	world_run(w, 100);
 	send_report(s->active, &r);
 	world_run(w, 20000);
-	assert_int_equal(s->rx_highest, r.highest);
-	assert_true(s->keys.epoch[0]->replay.highest > r.highest);
+	assert_int_equal(s->rx_highest, get_be48(r.highest));
+	assert_true(s->keys.epoch[0]->replay.highest > get_be48(r.highest));
 	world_free(w);
 }
 

@@ -33,13 +33,13 @@ static struct world *attached(void)
 
 static void control(struct world *w, struct session *s, uint8_t *packet, bool close)
 {
-	struct frame f = world_a_ping(s, ++s->next_ping_id, s->active->number, w->now);
+	struct a_frame f = world_a_ping(s, ++s->next_ping_id, s->active->number, w->now);
 	struct writer out = writer_init(packet + PROTO_HEADER_LEN, INNER);
 
 	if (close)
-		f = (struct frame){ .type = FRAME_CLOSE, .close.reason = REASON_PEER_CLOSED };
+		f = (struct a_frame){ .type = FRAME_CLOSE, .close.reason = REASON_PEER_CLOSED };
 	memset(packet, FRAME_PAD, LEN);
-	frame_write(&out, &f);
+	frame_write(&out, LIES(&f));
 	world_seal(s, keys_tx(&s->keys), packet, INNER, SEALED_CONTROL, s->active->locator);
 }
 

@@ -77,7 +77,7 @@ static bool both_rekeyed(struct world *w)
 static void test_hasty_offers(void **state)
 {
 	struct world *w = with_rekey();
-	struct frame f = { .type = FRAME_REKEY_OFFER, .rekey.epoch = 2 };
+	struct a_frame f = { .type = FRAME_REKEY_OFFER, .rekey.epoch = 2 };
 	uint8_t secret[32] = { 1 };
 
 	world_attach(w);
@@ -85,13 +85,13 @@ static void test_hasty_offers(void **state)
 	world_run(w, 100);
 	x25519_public(f.rekey.e, secret);
 	for (unsigned int i = 0; i < 40; i++) {
-		send_frame(world_session(w, 0)->active, &f, w->now);
+		send_frame(world_session(w, 0)->active, LIES(&f), w->now);
 		world_run(w, 20);
 		assert_int_equal(w->engine[0].e->njobs, 0);
 		assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 1);
 	}
 	world_run(w, 200);
-	send_frame(world_session(w, 0)->active, &f, w->now);
+	send_frame(world_session(w, 0)->active, LIES(&f), w->now);
 	world_run(w, 20);
 	assert_int_equal(keys_newest(&world_peer(w, 0)->keys), 2);
 	world_free(w);

@@ -368,26 +368,26 @@ void world_free(struct world *w)
 
 /* --- frames made by hand --- */
 
-struct frame world_a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
+struct a_frame world_a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
 {
-	struct frame f = { .type = FRAME_PING };
+	struct a_frame f = { .type = FRAME_PING };
 
-	f.ping.id = id;
+	f.ping.id = put_be32(id);
 	f.ping.path = path;
-	f.ping.age_us = session_age_us(s, now);
-	f.ping.policy_generation = s->policy_generation;
-	f.ping.locators_seq = s->locators_seq;
+	f.ping.age_us = put_be64(session_age_us(s, now));
+	f.ping.policy_generation = put_be32(s->policy_generation);
+	f.ping.locators_seq = put_be32(s->locators_seq);
 	return f;
 }
 
-struct frame world_a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
+struct a_frame world_a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now)
 {
-	struct frame f = { .type = FRAME_JUMP };
+	struct a_frame f = { .type = FRAME_JUMP };
 
-	f.jump.id = id;
+	f.jump.id = put_be32(id);
 	f.jump.path = path;
 	f.jump.reason = REASON_POLICY_FORCED;
-	f.jump.binding_version = s->binding_version;
-	f.jump.age_us = session_age_us(s, now);
+	f.jump.binding_version = put_be32(s->binding_version);
+	f.jump.age_us = put_be64(session_age_us(s, now));
 	return f;
 }

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "a_frame.h"
 #include "make.h"
 #include "session/info.h"
 #include "session/session.h"
@@ -245,8 +246,8 @@ struct ip world_server_ip(void);
 extern const struct engine_io world_io;
 
 /* What `s` would tell now in a PING or an ordered JUMP of this id and path. */
-struct frame world_a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now);
-struct frame world_a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now);
+struct a_frame world_a_ping(const struct session *s, uint32_t id, uint8_t path, struct jv_time now);
+struct a_frame world_a_jump(const struct session *s, uint32_t id, uint8_t path, struct jv_time now);
 /* A datagram as if the network had brought it, now. */
 void world_inject_up(struct world *w, const struct route *from, const void *data, size_t len);
 void world_inject_down(struct world *w, unsigned int client, const struct route *from, const void *data,
