@@ -16,6 +16,7 @@
 #include "session/session.h"
 #include "session/standby.h"
 #include "session/state.h"
+#include "session/uplink.h"
 #include "session/wheel.h"
 
 #define WAKES_PER_MS 32 /* sessions that a server asks after a sleep */
@@ -81,8 +82,10 @@ static void fire_standby(struct timer *t, struct jv_time now)
 		if (s->engine->client)
 			standby_left(left);
 	}
-	if (s->engine->client)
+	if (s->engine->client) {
 		standby_run(s, now);
+		uplink_move_waiting(s, now);
+	}
 	if (s->draining)
 		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
 }

@@ -91,7 +91,7 @@ bool keys_mark(struct key_store *st, struct epoch *e, uint64_t counter, bool *no
 void keys_clear(struct keys *k, struct key_store *st);
 
 /* Where DATA stands in the order of sealing: epoch and counter + 1; 0: none. */
-static inline uint64_t data_order(uint32_t epoch, uint64_t counter_plus_1)
+static inline uint64_t keys_order(uint32_t epoch, uint64_t counter_plus_1)
 {
 	return counter_plus_1 == 0 ? 0 : ((uint64_t)epoch << 48) + counter_plus_1;
 }

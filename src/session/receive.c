@@ -107,7 +107,7 @@ static void note_highest(struct session *s, const struct epoch *ep, uint64_t cou
 /* What is sealed later is greater; 0: nothing. */
 static uint64_t order_of(const struct packet_id *id, const struct epoch *ep)
 {
-	return data_order(ep->number, id->counter + 1);
+	return keys_order(ep->number, id->counter + 1);
 }
 
 /* Is this the newest CONTROL on its path? Older ones do not tell where it leads now. */

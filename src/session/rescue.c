@@ -184,7 +184,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	packet_set_locator(datagram, p->locator);
 	if (k->era == 0) {
 		p->sent++;
-		p->newest = data_order(k->epoch, k->counter + 1);
+		p->newest = keys_order(k->epoch, k->counter + 1);
 	} else { /* not counted as sent: a duplicate is not counted as received either */
 		k->again++;
 		e->counters.n[COUNT_RESCUED_PACKETS]++;

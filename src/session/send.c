@@ -256,7 +256,7 @@ void send_data(struct outgoing *o, const uint8_t *packet, size_t len)
 		return;
 	}
 	p->sent++;
-	p->newest = data_order(o->sealer.epoch->number, counter + 1);
+	p->newest = keys_order(o->sealer.epoch->number, counter + 1);
 	e->io.send(e->ctx, &p->route, datagram, wire_len,
 		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) | (p->runs.singly ? SEND_SINGLY : 0u));
 }

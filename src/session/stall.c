@@ -82,7 +82,7 @@ static uint64_t order_told(const struct session *s, uint8_t epoch, uint64_t high
 
 	if ((uint8_t)number != epoch && (number == 0 || (uint8_t)--number != epoch))
 		return 0;
-	return data_order(number, highest);
+	return keys_order(number, highest);
 }
 
 /* Answers whether DATA passes; as does the next. */
@@ -100,7 +100,7 @@ static bool judge_back(struct path *p, const struct path_report *r, struct jv_ti
 {
 	const struct session *s = p->session;
 	const uint64_t newest = order_told(s, r->newest_epoch, r->newest);
-	const uint64_t here = data_order(s->rx_epoch, s->rx_highest);
+	const uint64_t here = keys_order(s->rx_epoch, s->rx_highest);
 	const bool at_once = p->session->back.mark == 0 && newest > p->session->back.seen && newest <= here;
 	const bool passes = arrived(&p->session->back, here);
 

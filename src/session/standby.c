@@ -14,7 +14,6 @@
 #include "session/path.h"
 #include "session/send.h"
 #include "session/session.h"
-#include "session/uplink.h"
 #include "session/wheel.h"
 
 void standby_left(struct path *p)
@@ -93,15 +92,31 @@ void standby_ask(struct session *s, struct jv_time now)
 	standby_run(s, now);
 }
 
-void standby_move_waiting(struct session *s, struct jv_time now)
+void standby_move(struct session *s, uint8_t n, struct jv_time now)
+{
+	struct known_candidate *k = &s->engine->client->candidate[n];
+	const struct path *old = session_path_numbered(s, n);
+
+	if (!ladder_settled(s->engine->client, k, now))
+		return;
+	k->moves = false;
+	open_path(s, n, now);
+	k->moves = old && session_path_numbered(s, n) == old;
+}
+
+bool standby_may_move(struct session *s, uint8_t n)
 {
 	const struct client *c = s->engine->client;
 
-	for (uint8_t n = 0; s == c->session && n < PROTO_PATHS_MAX; n++)
-		if (c->candidate[n].moves && session_fresh_slot(s) &&
-		    (!s->draining || s->draining->number != n) &&
-		    (s->active->number != n || s->state == STATE_ATTACHED || s->state == STATE_VOLATILE))
-			uplink_take_move(s->engine, n, now);
+	return s == c->session && c->candidate[n].moves && session_fresh_slot(s) &&
+	       (!s->draining || s->draining->number != n);
+}
+
+void standby_move_waiting(struct session *s, struct jv_time now)
+{
+	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
+		if (standby_may_move(s, n) && s->active->number != n)
+			standby_move(s, n, now);
 }
 
 void standby_run(struct session *s, struct jv_time now)

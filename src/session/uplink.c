@@ -34,6 +34,7 @@ void uplink_locators(struct session *s, const struct frame *f, struct jv_time no
 	}
 	s->locators_seq = get_be32(f->locators->seq);
 	standby_move_waiting(s, now);
+	uplink_move_waiting(s, now);
 	open_missing(s, now);
 	order_again(s, now);
 }
@@ -165,23 +166,38 @@ void uplink_down(struct engine *e, uint8_t number, enum reason why, struct jv_ti
 		open_missing(c->session, now); /* its place is free */
 }
 
-void uplink_take_move(struct engine *e, uint8_t n, struct jv_time now)
+/* The active path's candidate: it is left by a jump, be it to a new port of its own. */
+static void move_active(struct session *s, struct jv_time now)
 {
+	struct engine *e = s->engine;
+	const uint8_t n = s->active->number;
 	struct known_candidate *k = &e->client->candidate[n];
-	struct session *s = e->client->session;
-	const struct path *old;
+	const struct path *old = session_path_numbered(s, n);
 
-	if (s && s->active && !ladder_settled(e->client, k, now))
+	if (!ladder_settled(e->client, k, now))
 		return;
 	k->moves = false;
-	if (!s || !s->active)
-		return;
-	old = session_path_numbered(s, n);
-	if (s->active->number == n)
-		client_path_dead(s, REASON_ADDRESS_CHANGED, now);
-	else
-		open_path(s, n, now);
+	client_path_dead(s, REASON_ADDRESS_CHANGED, now);
 	k->moves = old && s == e->client->session && session_path_numbered(s, n) == old;
+}
+
+static void take_move(struct engine *e, uint8_t n, struct jv_time now)
+{
+	struct session *s = e->client->session;
+
+	if (!s || !s->active)
+		e->client->candidate[n].moves = false;
+	else if (s->active->number == n)
+		move_active(s, now);
+	else
+		standby_move(s, n, now);
+}
+
+void uplink_move_waiting(struct session *s, struct jv_time now)
+{
+	if (s->active && (s->state == STATE_ATTACHED || s->state == STATE_VOLATILE) &&
+	    standby_may_move(s, s->active->number))
+		move_active(s, now);
 }
 
 void uplink_moved(struct engine *e, uint8_t number, struct jv_time now)
@@ -190,7 +206,7 @@ void uplink_moved(struct engine *e, uint8_t number, struct jv_time now)
 
 	c->candidate[number].moves = c->candidate[number].up;
 	if (c->candidate[number].moves)
-		uplink_take_move(e, number, now);
+		take_move(e, number, now);
 }
 
 void uplink_settle(struct timer *t, struct jv_time now)
@@ -201,6 +217,6 @@ void uplink_settle(struct timer *t, struct jv_time now)
 		if (c->candidate[n].waits)
 			take_up(c->engine, n, now);
 		else if (c->candidate[n].moves)
-			uplink_take_move(c->engine, n, now);
+			take_move(c->engine, n, now);
 	}
 }

@@ -10,11 +10,8 @@ void uplink_up(struct engine *e, const struct candidate *cand, struct jv_time no
 void uplink_known(struct engine *e, const struct candidate *cand, enum path_fault fault);
 void uplink_forgotten(struct engine *e, uint8_t number);
 void uplink_down(struct engine *e, uint8_t number, enum reason why, struct jv_time now);
-/*
- * The way of a candidate is another one: its path is opened anew, the active one by a jump. Where no locator is left for that,
- * it stays to be done.
- */
-void uplink_take_move(struct engine *e, uint8_t n, struct jv_time now);
+/* The candidate of the active path has waited with its move, and can move now: the session jumps. */
+void uplink_move_waiting(struct session *s, struct jv_time now);
 void uplink_moved(struct engine *e, uint8_t number, struct jv_time now);
 /* What came too fast for its candidate has its turn. */
 void uplink_settle(struct timer *t, struct jv_time now);
