@@ -10,7 +10,8 @@ bool find_is_one(const char *wanted, size_t found, char why[CTL_TEXT_MAX])
 	if (found == 1)
 		return true;
 	if (found && wanted)
-		snprintf(why, CTL_TEXT_MAX, "\"%s\" means more than one session: give more digits of the ID", wanted);
+		snprintf(why, CTL_TEXT_MAX, "\"%s\" means more than one session: give more digits of the ID",
+			 wanted);
 	else if (found)
 		snprintf(why, CTL_TEXT_MAX, "there is more than one session: name one by its ID or its peer");
 	else if (wanted)

@@ -108,8 +108,8 @@ bool ctl_selects(const char *session, const struct audit_record *r)
 {
 	if (!session || !session[0] || r->event == AUDIT_AUDIT_GAP)
 		return true;
-	return r->has_session ? match_session(session, r->session_id, r->peer) :
-				strncmp(session, r->peer, sizeof(r->peer)) == 0;
+	return r->has_session ? match_session(session, r->session_id, r->peer)
+			      : strncmp(session, r->peer, sizeof(r->peer)) == 0;
 }
 
 char *ctl_events_text(const char *session, const struct audit_record *r, size_t n, bool lines, size_t *len)
@@ -205,7 +205,8 @@ static bool write_row(FILE *f, const struct session_info *s)
 }
 
 /* A piece of {"ok": true, "sessions": [...]}; NULL without memory. */
-static char *page_text(struct ctl_request *req, const struct session_info *s, size_t n, bool last, size_t *len)
+static char *page_text(struct ctl_request *req, const struct session_info *s, size_t n, bool last,
+		       size_t *len)
 {
 	char *text = NULL;
 	FILE *f = open_memstream(&text, len);

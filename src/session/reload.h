@@ -5,4 +5,4 @@
 
 /* takes `next` */
 void reload_server(struct engine *e, const struct config *old, const struct config *config,
-		      struct engine_peers *next, struct jv_time now);
+		   struct engine_peers *next, struct jv_time now);

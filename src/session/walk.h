@@ -14,8 +14,8 @@
 struct engine;
 struct session;
 
-struct walk {            /* all zero: before the first step */
-	struct list node; /* of engine->walks, while it is under way */
+struct walk {              /* all zero: before the first step */
+	struct list node;  /* of engine->walks, while it is under way */
 	struct list *next; /* the session that is met next, or the list's own head */
 	bool begun, done;
 };

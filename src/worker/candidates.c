@@ -9,10 +9,12 @@
 #include "net/netlink.h"
 #include "net/own.h"
 #include "net/udp.h"
+#include "worker/candidate.h"
 #include "worker/clock.h"
-#include "worker/names.h"
+#include "worker/hosts.h"
+#include "worker/out.h"
 #include "worker/tunnel.h"
-#include "worker/worker.h"
+#include "worker/worker_state.h"
 
 /* How often at most ways are looked at while changes pour in. */
 #define LOOK_MS 10
@@ -24,25 +26,6 @@
 #define ALONE_MS 500 /* where there is no other way that the session could take meanwhile */
 #define MOVE_MS 2000 /* where the old way works, but is not what the kernel would choose */
 
-struct remote {
-	struct endpoint at;
-	struct uplink way;
-	uint64_t doubt_ms; /* since when the kernel has said something else; 0: it has not */
-};
-
-struct path_candidate {
-	bool exists, up;
-	bool second;                       /* to the server's other address family */
-	struct candidate c;                /* as the engine knows it: with the remotes that can be used */
-	struct config_transport transport; /* a copy: configurations come and go */
-	struct remote remote[CANDIDATE_REMOTES_MAX];
-	size_t remotes;
-	struct endpoint opened;  /* where its newest socket leads */
-	struct uplink opened_by; /* the way it was opened for */
-	bool moved;              /* that socket should not be used any more */
-	bool told;               /* the log has been told that there is no such interface */
-};
-
 struct candidates {
 	struct worker *worker;
 	const struct config *config;
@@ -53,7 +36,7 @@ struct candidates {
 	bool may_mark;
 	struct links *links;
 	struct netlink *watch, *ask;
-	struct names *names;
+	struct hosts *names;
 	uv_poll_t watch_poll;
 	uv_timer_t resolve, look;
 	struct path_candidate candidate[PROTO_PATHS_MAX];
@@ -72,14 +55,6 @@ static uint64_t now_ms(const struct candidates *c)
 	return uv_now(&c->worker->loop) + 1; /* never 0 */
 }
 
-static struct remote *find_remote(struct path_candidate *p, const struct endpoint *at)
-{
-	for (size_t i = 0; i < p->remotes; i++)
-		if (endpoint_equal(&p->remote[i].at, at))
-			return &p->remote[i];
-	return NULL;
-}
-
 static uint32_t mark_of(const struct candidates *c, const struct config_transport *t)
 {
 	if (!c->may_mark)
@@ -87,10 +62,10 @@ static uint32_t mark_of(const struct candidates *c, const struct config_transpor
 	return t->fwmark ? t->fwmark : c->mark;
 }
 
-static struct uplink_wish wish_of(const struct candidates *c, const struct path_candidate *p,
+static struct way_wish wish_of(const struct candidates *c, const struct path_candidate *p,
 				  const struct remote *r)
 {
-	return (struct uplink_wish){
+	return (struct way_wish){
 		.transport = &p->transport, .to = &r->at, .mark = mark_of(c, &p->transport), .tunnel = c->tunnel
 	};
 }
@@ -112,25 +87,25 @@ static bool has_alternative(const struct candidates *c, const struct remote *r)
 
 /* How long the old way is kept to, when the kernel says something else. */
 static uint64_t patience_ms(struct candidates *c, const struct path_candidate *p, const struct remote *r,
-			    const struct uplink *now)
+			    const struct way *now)
 {
-	const struct uplink_wish wish = wish_of(c, p, r);
+	const struct way_wish wish = wish_of(c, p, r);
 
-	if (now->fault == FAULT_NONE && uplink_still_leads(c->ask, c->links, &wish, &r->way))
+	if (now->fault == FAULT_NONE && way_still_leads(c->ask, c->links, &wish, &r->way))
 		return MOVE_MS;
 	return now->fault == FAULT_NONE || has_alternative(c, r) ? DOUBT_MS : ALONE_MS;
 }
 
 /* Is what the kernel says now to be believed at once? */
 static bool is_settled(struct candidates *c, const struct path_candidate *p, struct remote *r,
-		       const struct uplink *now)
+		       const struct way *now)
 {
 	const uint64_t since = r->doubt_ms, at = now_ms(c);
 	uint64_t patience;
 
 	r->doubt_ms = 0;
 	if (r->way.fault != FAULT_NONE || !links_is_up(c->links, r->way.ifindex) ||
-	    (now->fault == FAULT_NONE && !uplink_has_moved(c->links, &r->way, now)))
+	    (now->fault == FAULT_NONE && !way_has_moved(c->links, &r->way, now)))
 		return true;
 	r->doubt_ms = since ? since : at;
 	patience = patience_ms(c, p, r, now);
@@ -144,7 +119,7 @@ static bool is_settled(struct candidates *c, const struct path_candidate *p, str
 }
 
 /* An address of another interface is for those that have none of their own: it may well be another provider's. */
-static void prefer_own(struct uplink *way, size_t n)
+static void prefer_own(struct way *way, size_t n)
 {
 	bool own = false;
 
@@ -157,12 +132,12 @@ static void prefer_own(struct uplink *way, size_t n)
 
 static void look_at(struct candidates *c, struct path_candidate *p)
 {
-	struct uplink now[CANDIDATE_REMOTES_MAX];
+	struct way now[CANDIDATE_REMOTES_MAX];
 
 	for (size_t i = 0; i < p->remotes; i++) {
-		const struct uplink_wish wish = wish_of(c, p, &p->remote[i]);
+		const struct way_wish wish = wish_of(c, p, &p->remote[i]);
 
-		uplink_find(c->ask, c->links, &wish, &now[i]);
+		way_find(c->ask, c->links, &wish, &now[i]);
 	}
 	if (p->transport.interface[0] && ip_is_zero(&p->transport.address))
 		prefer_own(now, p->remotes);
@@ -173,106 +148,23 @@ static void look_at(struct candidates *c, struct path_candidate *p)
 			continue;
 		r->way = now[i];
 		if (endpoint_equal(&r->at, &p->opened) &&
-		    (r->way.fault != FAULT_NONE || uplink_has_moved(c->links, &p->opened_by, &r->way)))
+		    (r->way.fault != FAULT_NONE || way_has_moved(c->links, &p->opened_by, &r->way)))
 			p->moved = true;
 	}
 }
 
 /* --- what the engine is told --- */
 
-static bool same_remotes(const struct candidate *a, const struct candidate *b)
-{
-	if (a->remotes != b->remotes)
-		return false;
-	for (size_t i = 0; i < a->remotes; i++)
-		if (!endpoint_equal(&a->remote[i], &b->remote[i]))
-			return false;
-	return true;
-}
-
-static void tell_down(struct candidates *c, struct path_candidate *p, struct jv_time now)
-{
-	const struct remote *r = find_remote(p, &p->opened);
-	bool any = false;
-
-	for (size_t i = 0; i < p->remotes; i++)
-		any |= p->remote[i].way.fault == FAULT_NONE;
-	if (any || !p->up)
-		return;
-	p->up = p->moved = false;
-	engine_candidate_down(c->worker->engine, p->c.number,
-			      (r ? r->way.fault : p->remote[0].way.fault) == FAULT_NO_ADDRESS
-				      ? REASON_ADDRESS_CHANGED
-				      : REASON_TRANSPORT_DEAD,
-			      now);
-}
-
-/* Of what is wrong with its remotes the least: with one address family an interface may well have no address. */
-static enum path_fault least_fault(const struct path_candidate *p)
-{
-	enum path_fault fault = p->remotes > 0 ? p->remote[0].way.fault
-				: p->second    ? FAULT_NO_FAMILY
-					       : FAULT_NO_NAME;
-
-	for (size_t i = 1; i < p->remotes; i++)
-		if (p->remote[i].way.fault > fault)
-			fault = p->remote[i].way.fault;
-	return fault;
-}
-
-/* A candidate that cannot be used: the engine knows of it all the same, and who reads the log knows of a name that may be
- * a mistake. */
-static void tell_fault(struct candidates *c, struct path_candidate *p, struct jv_time now)
-{
-	struct candidate known = p->c;
-	const enum path_fault fault = least_fault(p);
-
-	if (p->up)
-		return;
-	known.remotes = (uint8_t)p->remotes;
-	for (size_t i = 0; i < p->remotes; i++)
-		known.remote[i] = p->remote[i].at;
-	engine_candidate_known(c->worker->engine, &known, fault, now);
-	if (fault == FAULT_NO_INTERFACE && !p->told && !p->second) {
-		log_warn("transport %s: there is no interface %s; waiting for it", p->c.name,
-			 p->transport.interface);
-		p->told = true;
-	}
-}
-
-static void tell_up(struct candidates *c, struct path_candidate *p, struct jv_time now)
-{
-	struct candidate next = p->c;
-	const bool was_up = p->up;
-
-	next.remotes = 0;
-	for (size_t i = 0; i < p->remotes; i++)
-		if (p->remote[i].way.fault == FAULT_NONE)
-			next.remote[next.remotes++] = p->remote[i].at;
-	if (next.remotes == 0)
-		return;
-	p->up = true;
-	if (!was_up || !same_remotes(&next, &p->c)) {
-		p->c = next;
-		engine_candidate_up(c->worker->engine, &p->c, now);
-	}
-	if (was_up && p->moved) {
-		p->opened = (struct endpoint){ .port = 0 }; /* told once of each socket */
-		engine_candidate_moved(c->worker->engine, p->c.number, now);
-	}
-	p->moved = false;
-}
-
 static void each_candidate(struct candidates *c,
-			   void (*tell)(struct candidates *, struct path_candidate *, struct jv_time),
+			   void (*tell)(struct path_candidate *, struct engine *, struct jv_time),
 			   struct jv_time now)
 {
 	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
 		if (c->candidate[i].exists)
-			tell(c, &c->candidate[i], now);
+			tell(&c->candidate[i], c->worker->engine, now);
 }
 
-static struct tunnel_way escape_way(const struct endpoint *to, const struct uplink *way)
+static struct tunnel_way escape_way(const struct endpoint *to, const struct way *way)
 {
 	struct tunnel_way out = { .endpoint = *to };
 
@@ -285,13 +177,13 @@ static struct tunnel_way escape_way(const struct endpoint *to, const struct upli
 }
 
 /* To a name server: as the kernel has it, but for the tunnel. */
-static struct uplink way_to_name_server(struct candidates *c, const struct endpoint *to)
+static struct way way_to_name_server(struct candidates *c, const struct endpoint *to)
 {
 	static const struct config_transport any;
-	const struct uplink_wish wish = { .transport = &any, .to = to, .mark = mark_of(c, &any), .tunnel = c->tunnel };
-	struct uplink way;
+	const struct way_wish wish = { .transport = &any, .to = to, .mark = mark_of(c, &any), .tunnel = c->tunnel };
+	struct way way;
 
-	uplink_find(c->ask, c->links, &wish, &way);
+	way_find(c->ask, c->links, &wish, &way);
 	return way;
 }
 
@@ -308,7 +200,7 @@ static void tell_ways(struct candidates *c)
 			c->way[n++] = escape_way(&p->remote[k].at, &p->remote[k].way);
 	}
 	for (size_t i = 0; i < ns->n; i++) {
-		const struct uplink way = way_to_name_server(c, &ns->list[i]);
+		const struct way way = way_to_name_server(c, &ns->list[i]);
 
 		c->way[n++] = escape_way(&ns->list[i], &way);
 	}
@@ -326,23 +218,17 @@ static void evaluate(struct candidates *c)
 	for (size_t i = 0; i < PROTO_PATHS_MAX; i++)
 		if (c->candidate[i].exists)
 			look_at(c, &c->candidate[i]);
-	each_candidate(c, tell_down, now);
-	each_candidate(c, tell_up, now);
-	each_candidate(c, tell_fault, now);
+	each_candidate(c, candidate_tell_down, now);
+	each_candidate(c, candidate_tell_up, now);
+	each_candidate(c, candidate_tell_fault, now);
 	links_settle(c->links);
 	tell_ways(c);
-	worker_flush(c->worker);
+	out_flush(c->worker);
 }
 
 /* --- the list of them --- */
 
-static bool same_transport(const struct config_transport *a, const struct config_transport *b)
-{
-	return strcmp(a->name, b->name) == 0 && strcmp(a->interface, b->interface) == 0 &&
-	       ip_equal(&a->address, &b->address) && a->fwmark == b->fwmark;
-}
-
-static void candidate_end(struct candidates *c, uint8_t number)
+static void end(struct candidates *c, uint8_t number)
 {
 	struct path_candidate *p = &c->candidate[number];
 
@@ -353,29 +239,16 @@ static void candidate_end(struct candidates *c, uint8_t number)
 	*p = (struct path_candidate){ .exists = false };
 }
 
-static void candidate_remotes(struct path_candidate *p, const struct endpoint *list, size_t n)
-{
-	struct path_candidate before = *p;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct remote *known = find_remote(&before, &list[i]);
-
-		p->remote[i] =
-			known ? *known : (struct remote){ .at = list[i], .way = { .fault = FAULT_NO_ROUTE } };
-	}
-	p->remotes = n;
-}
-
 /* `left`: an address that is not on the list any more is one that we were told to leave. */
-static void candidate_set(struct candidates *c, uint8_t number, uint8_t via, bool second, bool left)
+static void set(struct candidates *c, uint8_t number, uint8_t via, bool second, bool left)
 {
 	const struct config_transport *t = &c->config->transports[via];
 	struct path_candidate *p = &c->candidate[number];
 	struct endpoint list[CANDIDATE_REMOTES_MAX];
-	const size_t n = names_remotes(c->names, t, second, list);
+	const size_t n = hosts_remotes(c->names, t, second, list);
 
-	if (!p->exists || !same_transport(&p->transport, t) || p->c.via != via)
-		candidate_end(c, number);
+	if (!p->exists || !candidate_is_of(p, t) || p->c.via != via)
+		end(c, number);
 	p->exists = true;
 	p->second = second;
 	p->transport = *t;
@@ -384,7 +257,7 @@ static void candidate_set(struct candidates *c, uint8_t number, uint8_t via, boo
 	snprintf(p->c.name, sizeof(p->c.name), second ? "%.50s/2" : "%.63s", t->name);
 	snprintf(p->c.interface, sizeof(p->c.interface), "%s", t->interface);
 	candidate_remotes(p, list, n);
-	if (left && p->up && !find_remote(p, &p->opened))
+	if (left && p->up && !candidate_remote(p, &p->opened))
 		p->moved = true;
 }
 
@@ -412,10 +285,10 @@ static void list_candidates(struct candidates *c, bool left)
 
 	for (uint8_t number = 0; number < PROTO_PATHS_MAX; number++) {
 		if (number < n ||
-		    (number < 2 * n && names_both_families(c->names, &c->config->transports[number - n])))
-			candidate_set(c, number, number % n, number >= n, left);
+		    (number < 2 * n && hosts_both_families(c->names, &c->config->transports[number - n])))
+			set(c, number, number % n, number >= n, left);
 		else
-			candidate_end(c, number);
+			end(c, number);
 	}
 	concern(c);
 	evaluate(c);
@@ -449,7 +322,7 @@ static void resolve_due(uv_timer_t *t)
 {
 	struct candidates *c = t->data;
 
-	names_resolve(c->names, true);
+	hosts_resolve(c->names, true);
 	list_candidates(c, false); /* what no event tells of */
 }
 
@@ -486,7 +359,7 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 		look_again(c);
 	if (c->readdressed) {
 		engine_net_again(c->worker->engine);
-		names_network_changed(c->names);
+		hosts_network_changed(c->names);
 	}
 	c->readdressed = false;
 	if (c->changed && c->resolv)
@@ -499,7 +372,7 @@ static void watch_readable(uv_poll_t *poll, int status, int events)
 static int way_past_tunnel(void *ctx, const struct ip *to)
 {
 	const struct endpoint at = { .ip = *to };
-	const struct uplink way = way_to_name_server(ctx, &at);
+	const struct way way = way_to_name_server(ctx, &at);
 
 	return way.fault == FAULT_NONE && !way.local ? way.ifindex : 0;
 }
@@ -525,7 +398,7 @@ const char *candidates_name(const struct candidates *c, uint8_t number)
 	return c->candidate[number].c.name;
 }
 
-const struct uplink *candidates_way(const struct candidates *c, uint8_t number, const struct endpoint *remote)
+const struct way *candidates_way(const struct candidates *c, uint8_t number, const struct endpoint *remote)
 {
 	const struct path_candidate *p = &c->candidate[number];
 
@@ -535,11 +408,11 @@ const struct uplink *candidates_way(const struct candidates *c, uint8_t number, 
 	return NULL;
 }
 
-const struct uplink *candidates_open(struct candidates *c, uint8_t number, const struct endpoint *remote,
+const struct way *candidates_open(struct candidates *c, uint8_t number, const struct endpoint *remote,
 				     struct udp_path *path)
 {
 	struct path_candidate *p = &c->candidate[number];
-	const struct uplink *way = candidates_way(c, number, remote);
+	const struct way *way = candidates_way(c, number, remote);
 
 	if (!way)
 		return NULL;
@@ -560,7 +433,7 @@ const struct uplink *candidates_open(struct candidates *c, uint8_t number, const
 int candidates_new(struct candidates **out, struct worker *w, struct tunnel *tunnel, struct resolv *resolv)
 {
 	struct candidates *c = calloc(1, sizeof(*c));
-	struct names_io io = {
+	struct hosts_io io = {
 		.changed = names_changed, .device = way_past_tunnel, .resolv = resolv, .ctx = c
 	};
 	int rc;
@@ -575,9 +448,9 @@ int candidates_new(struct candidates **out, struct worker *w, struct tunnel *tun
 	c->mark = tunnel_mark(w->tunnel);
 	io.mark = c->mark;
 	errno = ENOMEM;
-	c->names = names_new(&w->loop, &io);
+	c->names = hosts_new(&w->loop, &io);
 	if (c->names)
-		names_configure(c->names, c->config);
+		hosts_configure(c->names, c->config);
 	c->links = c->names ? links_new() : NULL;
 	c->watch = c->links ? netlink_watch() : NULL;
 	c->ask = c->watch ? netlink_open() : NULL;
@@ -607,30 +480,30 @@ void candidates_start(struct candidates *c)
 	uv_timer_start(&c->resolve, resolve_due, PROTO_RESOLVE_MS, PROTO_RESOLVE_MS);
 	look_again(c);
 	list_candidates(c, false);
-	names_resolve(c->names, false);
+	hosts_resolve(c->names, false);
 }
 
 void candidates_configure(struct candidates *c, const struct config *config)
 {
 	c->config = config;
-	names_configure(c->names, config);
+	hosts_configure(c->names, config);
 	list_candidates(c, true);
-	names_resolve(c->names, false);
+	hosts_resolve(c->names, false);
 }
 
 char *candidates_unresolved(const struct candidates *c)
 {
-	return names_failed(c->names);
+	return hosts_failed(c->names);
 }
 
 void candidates_resolve(struct candidates *c)
 {
-	names_resolve(c->names, false);
+	hosts_resolve(c->names, false);
 }
 
 void candidates_stop(struct candidates *c)
 {
-	names_stop(c->names);
+	hosts_stop(c->names);
 	c->resolv = NULL;
 }
 
@@ -643,6 +516,6 @@ void candidates_free(struct candidates *c)
 	if (c->ask)
 		netlink_close(c->ask);
 	links_free(c->links);
-	names_free(c->names);
+	hosts_free(c->names);
 	free(c);
 }

@@ -8,7 +8,7 @@
 
 #include "session/engine.h"
 #include "worker/links.h"
-#include "worker/uplink.h"
+#include "worker/way.h"
 
 struct worker;
 struct candidates;
@@ -33,12 +33,12 @@ const struct links *candidates_links(const struct candidates *c);
 bool candidates_lead_to(const struct candidates *c, const struct ip *ip);
 const char *candidates_name(const struct candidates *c, uint8_t number);
 /* The way of this candidate to `remote`, or NULL: that is none of its remotes. */
-const struct uplink *candidates_way(const struct candidates *c, uint8_t number,
+const struct way *candidates_way(const struct candidates *c, uint8_t number,
 				    const struct endpoint *remote);
 /*
  * The same, for a socket that is about to be opened: the newest of its candidate, which is told to move when its way does.
  * With what it is to be opened by.
  */
 struct udp_path;
-const struct uplink *candidates_open(struct candidates *c, uint8_t number, const struct endpoint *remote,
+const struct way *candidates_open(struct candidates *c, uint8_t number, const struct endpoint *remote,
 				     struct udp_path *path);

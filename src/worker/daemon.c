@@ -19,14 +19,16 @@
 #include "net/uevent.h"
 #include "worker/affinity.h"
 #include "worker/clock.h"
+#include "worker/configure.h"
 #include "worker/confine.h"
+#include "worker/crew.h"
+#include "worker/daemon_state.h"
 #include "worker/descriptors.h"
 #include "worker/devices.h"
 #include "worker/listen.h"
 #include "worker/machine.h"
 #include "worker/privileges.h"
 #include "worker/questions.h"
-#include "worker/reload.h"
 #include "worker/stderr.h"
 #include "worker/worker.h"
 
@@ -162,12 +164,13 @@ static void signalled(void *ctx, int number)
 	struct daemon *d = ctx;
 
 	if (number == SIGHUP) {
-		reload_begin(d, NULL);
+		configure_begin(d, NULL);
 		return;
 	}
 	if (!d->quitting)
-		log_info("%s: telling every peer, and ending",
-			 number == SIGINT ? "interrupted" : number == SIGTERM ? "SIGTERM" : "SIGQUIT");
+		log_info("%s: telling every peer, and ending", number == SIGINT    ? "interrupted"
+							       : number == SIGTERM ? "SIGTERM"
+										   : "SIGQUIT");
 	quit(d);
 }
 
@@ -219,47 +222,9 @@ static void watch_machine(struct daemon *d)
 
 /* --- start-up --- */
 
-static int make_workers(struct daemon *d)
-{
-	const size_t n = d->config->role == ROLE_SERVER ? d->config->nlisten : 0;
-
-	if (d->config->udp_offload)
-		d->udp_offload = udp_offload();
-	d->workers = calloc(d->nworkers, sizeof(*d->workers));
-	d->beats_seen = calloc(d->nworkers, sizeof(*d->beats_seen));
-	if (!d->workers || !d->beats_seen)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < d->nworkers; i++) {
-		struct worker *w = &d->workers[i];
-
-		w->wake_control = wake;
-		w->control = d;
-		w->siblings = d->workers;
-		w->tunnel = d->tunnel_name;
-		w->machine = d->machine_id;
-		w->cookie_seed = d->cookie_seed;
-		w->index = i;
-		w->workers = d->nworkers;
-		w->config = d->config;
-		w->tun_fd = d->tun_fds[i];
-		w->tun_index = tunnel_index(d->tunnel);
-		w->tun_header = d->tun_offload.header;
-		w->merge_kinds = (struct merge_kinds){ .tcp = w->tun_header, .udp = d->tun_offload.uso };
-		w->runs = d->udp_offload.gso;
-		w->nlisteners = n;
-		w->listeners = calloc(n + 1, sizeof(*w->listeners));
-		w->hellos = calloc(n + 1, sizeof(*w->hellos));
-		if (!w->listeners || !w->hellos)
-			return -ENOMEM;
-		for (size_t k = 0; k < n; k++)
-			w->listeners[k].fd = w->hellos[k].fd = -1;
-	}
-	return listen_open(d, n);
-}
-
 static int open_audit(struct daemon *d)
 {
-	struct audit_config cfg = reload_audit(d->config);
+	struct audit_config cfg = configure_audit(d->config);
 	const char *error = "no randomness";
 	int rc = -EIO;
 
@@ -320,66 +285,6 @@ static void start_timers(struct daemon *d)
 	listen_watch(d);
 }
 
-/* With a worker for each CPU, each has its own; one that may run anywhere is best left to the kernel. */
-static void choose_cpus(struct daemon *d)
-{
-	const bool each = d->config->workers == 0 && d->config->cpu_affinity && d->nworkers > 1;
-	int cpus[DAEMON_WORKERS_MAX];
-
-	affinity_list(cpus, d->nworkers);
-	for (uint32_t i = 0; i < d->nworkers; i++)
-		d->workers[i].cpu = each ? cpus[i] : AFFINITY_ANY;
-}
-
-static void nothing(uv_work_t *req)
-{
-	(void)req;
-}
-
-/* The first piece of work makes the thread pool. Made by a worker, it would have to stay on that worker's CPU. */
-static int make_pool(struct daemon *d)
-{
-	return uv_queue_work(&d->loop, &d->first, nothing, NULL);
-}
-
-/* The only threads that run ahead of other programs: made while this one does, and before any other. */
-static int create_workers(struct daemon *d)
-{
-	int rc = 0;
-
-	choose_cpus(d);
-	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++) {
-		rc = worker_init(&d->workers[i]);
-		if (rc < 0)
-			log_error("worker %u: %s", i, strerror(-rc));
-	}
-	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++) {
-		rc = worker_create(&d->workers[i]);
-		if (rc < 0)
-			log_error("worker %u: cannot make its thread: %s", i, strerror(-rc));
-	}
-	affinity_as_others();
-	return rc;
-}
-
-static int start_threads(struct daemon *d)
-{
-	int rc = make_pool(d);
-
-	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++)
-		worker_start(&d->workers[i]);
-	return rc;
-}
-
-static uint32_t worker_count(const struct config *c)
-{
-	const uint32_t n = c->workers > 0 ? c->workers : affinity_count();
-
-	if (c->role == ROLE_CLIENT)
-		return 1;
-	return n > DAEMON_WORKERS_MAX ? DAEMON_WORKERS_MAX : n;
-}
-
 static void announce(struct daemon *d)
 {
 	const bool server = d->config->role == ROLE_SERVER;
@@ -427,9 +332,9 @@ static int start_privileged(struct daemon *d)
 	if (rc < 0)
 		return rc;
 	devices_steer(d);
-	rc = make_workers(d);
+	rc = crew_make(d, wake);
 	if (rc == 0)
-		rc = reload_metrics(d, d->config, &d->metrics);
+		rc = configure_metrics(d, d->config, &d->metrics);
 	if (rc < 0)
 		return rc;
 	make_parent(d->config->control_socket, d->config->user);
@@ -455,11 +360,11 @@ static int start(struct daemon *d)
 		log_error("crypto libraries: %s", strerror(-rc));
 		return rc;
 	}
-	d->config = reload_read(d, NULL);
+	d->config = configure_read(d, NULL);
 	d->misconfigured = !d->config;
 	if (!d->config)
 		return -EINVAL;
-	d->nworkers = worker_count(d->config);
+	d->nworkers = crew_size(d->config);
 	if (!machine_read(d->machine_id, MACHINE_ID) && d->config->role == ROLE_SERVER)
 		log_info(
 			"no machine id in %s: a second server with this key and node id could end this one's sessions",
@@ -470,7 +375,8 @@ static int start(struct daemon *d)
 		rc = allow_descriptors(d);
 	if (rc < 0)
 		return rc;
-	rc = signals_start(&d->signals, &d->loop, signalled, d); /* from here on there is something to take down */
+	rc = signals_start(&d->signals, &d->loop, signalled,
+			   d); /* from here on there is something to take down */
 	if (rc == 0)
 		rc = start_privileged(d);
 	/*
@@ -478,7 +384,7 @@ static int start(struct daemon *d)
 	 * the priority of the workers, for the same reason.
 	 */
 	if (rc == 0)
-		rc = create_workers(d);
+		rc = crew_create(d);
 	if (rc == 0)
 		rc = open_audit(d);
 	if (rc == 0)
@@ -489,7 +395,7 @@ static int start(struct daemon *d)
 	watch_machine(d);
 	if (d->config->role == ROLE_SERVER)
 		tunnel_start(d->tunnel, &d->loop);
-	return start_threads(d);
+	return crew_start(d);
 }
 
 static void close_walked(uv_handle_t *h, void *arg)
@@ -497,48 +403,6 @@ static void close_walked(uv_handle_t *h, void *arg)
 	(void)arg;
 	if (!uv_is_closing(h))
 		uv_close(h, NULL);
-}
-
-/*
- * Joined first, all of them: until then they may speak to each other. Those of a start that failed do not
- * know yet.
- */
-static void join_workers(struct daemon *d)
-{
-	const struct message m = { .kind = MESSAGE_STOP };
-
-	for (uint32_t i = 0; !d->quitting && i < d->nworkers; i++)
-		if (d->workers[i].running) {
-			worker_post(&d->workers[i], &m);
-			worker_start(&d->workers[i]); /* perhaps it has not been */
-		}
-	for (uint32_t i = 0; i < d->nworkers; i++)
-		if (d->workers[i].running)
-			worker_join(&d->workers[i]);
-}
-
-/* False: see worker_fini(). */
-static bool free_workers(struct daemon *d)
-{
-	bool ended = true;
-
-	for (uint32_t i = 0; i < d->nworkers; i++) {
-		struct worker *w = &d->workers[i];
-
-		ended = worker_fini(w) && ended;
-		for (size_t k = 0; w->listeners && w->hellos && k < w->nlisteners; k++) {
-			if (w->listeners[k].fd >= 0)
-				close(w->listeners[k].fd);
-			if (w->hellos[k].fd >= 0)
-				close(w->hellos[k].fd);
-		}
-		free(w->listeners);
-		free(w->hellos);
-	}
-	if (ended)
-		free(d->workers);
-	free(d->beats_seen);
-	return ended;
 }
 
 static void close_loop(struct daemon *d)
@@ -559,8 +423,8 @@ static bool stop(struct daemon *d)
 	bool ended = true;
 
 	if (d->workers) {
-		join_workers(d);
-		ended = free_workers(d);
+		crew_join(d);
+		ended = crew_free(d);
 	}
 	if (d->tunnel)
 		tunnel_undo(d->tunnel);

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "net/steer.h"
 #include "net/tun.h"
-#include "worker/daemon.h"
+#include "worker/daemon_state.h"
 
 /* --- the tunnel --- */
 

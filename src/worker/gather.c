@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "worker/worker.h"
+
 #define ROWS 64 /* of a page of sessions */
 #define FEW 2   /* are found where one is looked for: then it is not one */
 

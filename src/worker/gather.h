@@ -6,7 +6,7 @@
 #pragma once
 
 #include "session/match.h"
-#include "worker/daemon.h"
+#include "worker/daemon_state.h"
 
 struct ctl_request;
 struct metrics_request;

@@ -11,7 +11,8 @@
 #include "net/steer.h"
 #include "net/udp.h"
 #include "proto/cookie.h"
-#include "worker/daemon.h"
+#include "worker/daemon_state.h"
+#include "worker/worker.h"
 
 #define WATCH_MS 1000
 

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "worker/clock.h"
 #include "worker/gather.h"
-#include "worker/reload.h"
+#include "worker/configure.h"
 
 /* A question that a client of the control socket waits for; NULL: he has been told why not. */
 static struct gather *question(struct daemon *d, enum gather_kind kind, struct ctl_request *req)
@@ -99,7 +99,8 @@ static struct ctl_status status_of(struct daemon *d, const struct gather *g)
 	};
 }
 
-static void add_up(struct daemon *d, const struct gather *g, struct counters *sum, uint64_t by_state[STATE_COUNT])
+static void add_up(struct daemon *d, const struct gather *g, struct counters *sum,
+		   uint64_t by_state[STATE_COUNT])
 {
 	memset(sum, 0, sizeof(*sum));
 	memset(by_state, 0, STATE_COUNT * sizeof(by_state[0]));
@@ -127,7 +128,8 @@ static void counted(struct daemon *d, struct gather *g)
 		data.sum = &sum;
 		metrics_answer(g->scrape, &data);
 	} else {
-		if (first->has_own && first->own.doing == DOING_CONNECTING) /* none yet, and shown as one all the same */
+		if (first->has_own &&
+		    first->own.doing == DOING_CONNECTING) /* none yet, and shown as one all the same */
 			data.sessions[first->own.state]++;
 		ctl_answer_status(g->req, &st, &sum, data.sessions, first->has_own ? &first->own : NULL);
 	}
@@ -277,7 +279,7 @@ static void carried_out(struct daemon *d, struct gather *g, const struct message
 
 static void op_reload(void *ctx, struct ctl_request *req)
 {
-	reload_begin(ctx, req);
+	configure_begin(ctx, req);
 }
 
 static size_t op_recent(void *ctx, struct audit_record *out, size_t max)
@@ -311,7 +313,7 @@ void questions_answered(struct daemon *d, const struct message *m)
 	if (!g || --g->waiting > 0)
 		return;
 	if (g->kind == GATHER_RELOAD)
-		reload_done(d, g); /* frees it */
+		configure_done(d, g); /* frees it */
 	else if (g->kind == GATHER_ORDER)
 		carried_out(d, g, m);
 	else if (g->kind == GATHER_STATUS || g->kind == GATHER_METRICS)

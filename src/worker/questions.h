@@ -8,7 +8,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/metrics.h"
-#include "worker/daemon.h"
+#include "worker/daemon_state.h"
 
 extern const struct ctl_ops questions_ops; /* ctx: struct daemon */
 /* For metrics_start(); ctx: struct daemon. */

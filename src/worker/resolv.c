@@ -125,7 +125,7 @@ static int run(struct resolv *r, enum run what)
 
 static void keep_note(struct resolv *r)
 {
-	const int rc = resolvnote_write(r->note_path, &r->note);
+	const int rc = resolvfile_note_write(r->note_path, &r->note);
 
 	if (rc < 0)
 		log_info("cannot write %s (%s): if this process is killed, nobody knows what %s was",
@@ -354,7 +354,7 @@ bool resolv_start(struct resolv *r)
 		r->watch[i].data = r;
 	}
 	r->started = true;
-	if (!resolvnote_read(r->note_path, &r->note))
+	if (!resolvfile_note_read(r->note_path, &r->note))
 		return false;
 	log_info("taking back the name servers that a daemon which was killed has left");
 	r->place = r->note.in_file ? IN_FILE : BY_RESOLVCONF;

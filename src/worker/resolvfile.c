@@ -132,7 +132,7 @@ int resolvfile_restore(const char *before)
 }
 
 /* A line of what was done and with which servers, and behind it the text that was there, if there was one. */
-int resolvnote_write(const char *path, const struct resolv_note *note)
+int resolvfile_note_write(const char *path, const struct resolv_note *note)
 {
 	char ip[IP_STRLEN], fresh[256];
 	FILE *f;
@@ -153,7 +153,7 @@ int resolvnote_write(const char *path, const struct resolv_note *note)
 	return 0;
 }
 
-bool resolvnote_read(const char *path, struct resolv_note *note)
+bool resolvfile_note_read(const char *path, struct resolv_note *note)
 {
 	char *text = read_text(path), *end = text ? strchr(text, '\n') : NULL, *rest = NULL;
 	const char *how, *what, *word;

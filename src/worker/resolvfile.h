@@ -28,6 +28,6 @@ int resolvfile_put(const char *device, const struct ip *dns, size_t n, const cha
 int resolvfile_restore(const char *before);
 
 /* The note. 0 or -errno. */
-int resolvnote_write(const char *path, const struct resolv_note *note);
+int resolvfile_note_write(const char *path, const struct resolv_note *note);
 /* False: there is none, or it is none of ours. */
-bool resolvnote_read(const char *path, struct resolv_note *note);
+bool resolvfile_note_read(const char *path, struct resolv_note *note);

@@ -10,15 +10,19 @@
 
 #include "base/log.h"
 #include "worker/affinity.h"
-#include "worker/client.h"
 #include "worker/clock.h"
+#include "worker/in.h"
+#include "worker/jobs.h"
+#include "worker/out.h"
+#include "worker/paths.h"
 #include "worker/privileges.h"
 
 #define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
 #define CLIENT_KEY_CACHE 16
 #define SERVER_SESSIONS 131072 /* of one worker, in BIRTH or later */
 #define SERVER_KEY_CACHE 4096  /* expanded keys */
-#define PATIENCE_MS 4000 /* with what does not end by itself: resolvconf, which services may be restarted by */
+#define PATIENCE_MS \
+	4000 /* with what does not end by itself: resolvconf, which services may be restarted by */
 
 /* --- messages --- */
 
@@ -29,14 +33,14 @@ static void count(struct worker *w, struct worker_report *r)
 
 	for (size_t i = 0; i < w->nlisteners; i++) {
 		if (w->listeners[i].fd >= 0)
-			worker_socket_count(w, &w->listeners[i]);
+			in_socket_count(w, &w->listeners[i]);
 		if (w->hellos && w->hellos[i].fd >= 0)
-			worker_socket_count(w, &w->hellos[i]);
+			in_socket_count(w, &w->hellos[i]);
 	}
-	if (w->client) {
-		client_shell_count(w->client);
-		snprintf(r->trouble, sizeof(r->trouble), "%s", client_shell_trouble(w->client));
-		r->names = client_shell_names(w->client);
+	if (w->paths) {
+		paths_count(w->paths);
+		snprintf(r->trouble, sizeof(r->trouble), "%s", paths_trouble(w->paths));
+		r->names = paths_names(w->paths);
 	}
 	r->has_own = engine_own(w->engine, &r->own, clock_now());
 	for (unsigned int i = 0; i < STATE_COUNT; i++)
@@ -56,8 +60,8 @@ static void configure(struct worker *w, const struct config *config, struct engi
 {
 	engine_configure(w->engine, config, peers, now);
 	w->config = config;
-	if (w->client)
-		client_shell_configure(w->client, config);
+	if (w->paths)
+		paths_configure(w->paths, config);
 }
 
 static void message_received(struct worker *w, struct message *m)
@@ -84,7 +88,7 @@ static void message_received(struct worker *w, struct message *m)
 		m->reason = engine_rekey(w->engine, m->id, now) ? REASON_NONE : REASON_UNKNOWN_SESSION;
 		break;
 	case MESSAGE_LISTEN:
-		packets_listen(w, &m->listen);
+		in_listen(w, &m->listen);
 		break;
 	case MESSAGE_JOB:
 		if (w->stopping)
@@ -94,16 +98,16 @@ static void message_received(struct worker *w, struct message *m)
 		return;
 	case MESSAGE_STOP:
 		/* Reading stops, or a flood of HELLOs could keep the thread pool busy for ever. */
-		packets_stop(w);
+		in_stop(w);
 		engine_shutdown(w->engine, now);
 		w->stopping = true;
-		worker_flush(w);
+		out_flush(w);
 		return; /* thread_main() answers */
 	case MESSAGE_LOST:
 		bug("a worker was told of a lost tunnel");
 	}
-	worker_flush(w);
-	worker_answer(w, m);
+	out_flush(w);
+	out_answer(w, m);
 }
 
 /* The stock of random bytes, too, is one that others have. */
@@ -112,7 +116,7 @@ static void cloned(struct worker *w)
 	explicit_bzero(w->random, sizeof(w->random));
 	w->random_left = 0;
 	engine_cloned(w->engine, clock_now());
-	worker_flush(w);
+	out_flush(w);
 }
 
 void worker_cloned(struct worker *w)
@@ -133,8 +137,8 @@ static void woken(uv_async_t *a)
 	for (uint32_t i = 0; i < w->workers; i++)
 		while (w->mail[i] && ring_pop(w->mail[i], &m))
 			message_received(w, &m);
-	packets_take(w, clock_now());
-	worker_flush(w);
+	in_take(w, clock_now());
+	out_flush(w);
 }
 
 bool worker_post(struct worker *w, const struct message *m)
@@ -202,11 +206,11 @@ static void after_poll(uv_check_t *c)
 			uv_stop(&w->loop);
 		return;
 	}
-	packets_hellos(w, now);
+	in_hellos(w, now);
 	if (time_before(now, w->due))
 		return;
 	engine_tick(w->engine, now);
-	worker_flush(w);
+	out_flush(w);
 }
 
 /* A hint: where it cannot be had, the kernel's choice does. */
@@ -226,23 +230,22 @@ static void thread_main(void *arg)
 
 	uv_sem_wait(&w->gate);
 	stay_on_cpu(w);
-	if (w->client)
-		client_shell_start(w->client); /* which sets up the device from here, with CAP_NET_ADMIN */
+	if (w->paths)
+		paths_start(w->paths); /* which sets up the device from here, with CAP_NET_ADMIN */
 	else
 		privileges_none();
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	worker_answer(w, &bye);
+	out_answer(w, &bye);
 }
 
 /* --- life --- */
 
 static int boxes_init(struct worker *w)
 {
-	w->copy_slab = malloc(COPY_SLAB);
 	w->inbox = ring_new(WORKER_BOX, sizeof(struct message));
 	w->outbox = ring_new(WORKER_BOX, sizeof(struct message));
 	w->mail = calloc(w->workers, sizeof(*w->mail));
-	if (!w->copy_slab || !w->inbox || !w->outbox || !w->mail)
+	if (!w->inbox || !w->outbox || !w->mail)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < w->workers; i++) {
 		if (i == w->index)
@@ -290,11 +293,14 @@ static int engine_init(struct worker *w)
 
 	memcpy(setup.machine, w->machine, sizeof(setup.machine));
 	memcpy(setup.cookie_seed, w->cookie_seed, sizeof(setup.cookie_seed));
-	worker_io(&setup.io);
+	out_io(&setup.io);
+	setup.io.job = jobs_start;
+	if (client)
+		paths_io(&setup.io);
 	w->engine = engine_new(&setup, clock_now());
 	if (!w->engine)
 		return -ENOMEM;
-	return client ? client_shell_new(&w->client, w) : 0;
+	return client ? paths_new(&w->paths, w) : 0;
 }
 
 int worker_init(struct worker *w)
@@ -302,11 +308,14 @@ int worker_init(struct worker *w)
 	int rc;
 
 	w->timer_fd = -1;
+	list_init(&w->path_sockets);
 	rc = boxes_init(w);
+	if (rc == 0)
+		rc = out_init(w);
 	if (rc == 0)
 		rc = loop_init(w);
 	if (rc == 0)
-		rc = packets_init(w);
+		rc = in_init(w);
 	return rc < 0 ? rc : engine_init(w);
 }
 
@@ -380,19 +389,18 @@ bool worker_fini(struct worker *w)
 {
 	bool ended;
 
-	if (w->client)
-		client_shell_stop(w->client);
+	if (w->paths)
+		paths_stop(w->paths);
 	ended = !w->looping || loop_fini(w);
 	engine_free(w->engine);
 	if (ended)
-		client_shell_free(w->client);
+		paths_free(w->paths);
 	if (w->looping && w->timer_fd >= 0)
 		close(w->timer_fd);
 	mail_free(w);
 	ring_free(w->inbox);
 	ring_free(w->outbox);
-	packets_free(w);
-	free(w->copy_slab);
-	explicit_bzero(w->random, sizeof(w->random));
+	in_free(w);
+	out_free(w);
 	return ended;
 }

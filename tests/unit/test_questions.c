@@ -21,6 +21,7 @@
 #include "worker/devices.h"
 #include "worker/gather.h"
 #include "worker/questions.h"
+#include "worker/worker.h"
 
 enum { WORKERS = 3, QUEUE = 64, MANY = 10000 };
 

@@ -8,7 +8,7 @@
 #include <linux/rtnetlink.h>
 
 #include "net/netlink.h"
-#include "worker/uplink.h"
+#include "worker/way.h"
 
 #define ADDRESSED                                                            \
 	"ip addr add 10.1.0.2/24 dev jv0 && ip addr add 10.2.0.2/24 dev jv2" \
@@ -68,21 +68,21 @@ static struct links *links_now(void)
 	return l;
 }
 
-static __attribute__((noinline)) struct uplink find(const char *interface, const char *address,
+static __attribute__((noinline)) struct way find(const char *interface, const char *address,
 						    const char *to, const char *scope)
 {
 	struct config_transport t = { .name = "t" };
 	struct endpoint at = { .ip = ip_of(to),
 			       .port = 4433,
 			       .scope = scope ? (uint32_t)netlink_ifindex(scope) : 0 };
-	struct uplink_wish w = { .transport = &t, .to = &at, .mark = mark, .tunnel = tunnel };
+	struct way_wish w = { .transport = &t, .to = &at, .mark = mark, .tunnel = tunnel };
 	struct links *l = links_now();
-	struct uplink way;
+	struct way way;
 
 	snprintf(t.interface, sizeof(t.interface), "%s", interface);
 	if (address[0])
 		t.address = ip_of(address);
-	uplink_find(nl, l, &w, &way);
+	way_find(nl, l, &w, &way);
 	links_free(l);
 	return way;
 }
@@ -90,7 +90,7 @@ static __attribute__((noinline)) struct uplink find(const char *interface, const
 static __attribute__((noinline)) void expect_way(const char *interface, const char *address, const char *to,
 						 const char *by, const char *source)
 {
-	const struct uplink way = find(interface, address, to, NULL);
+	const struct way way = find(interface, address, to, NULL);
 	const struct ip from = ip_of(source);
 
 	assert_int_equal(way.fault, FAULT_NONE);
@@ -288,7 +288,7 @@ static void test_many_hops(void **state)
 /* What happens all day is no reason to leave a socket. */
 static void test_moved(void **state)
 {
-	struct uplink a, b;
+	struct way a, b;
 	struct links *l;
 
 	build(state);
@@ -299,16 +299,16 @@ static void test_moved(void **state)
 		"ip addr add 10.1.0.9/24 dev jv0 && ip route replace default via 10.1.0.3 src 10.1.0.9 metric 1"));
 	b = find("", "", FAR4, NULL);
 	l = links_now();
-	assert_false(uplink_has_moved(
+	assert_false(way_has_moved(
 		l, &a, &b)); /* another gateway and source, and the old source is still there */
 	links_free(l);
 	assert_true(run("ip addr del 10.1.0.2/24 dev jv0"));
 	l = links_now();
-	assert_true(uplink_has_moved(l, &a, &b));
+	assert_true(way_has_moved(l, &a, &b));
 	links_free(l);
 	b = find("jv2", "", FAR4, NULL);
 	l = links_now();
-	assert_true(uplink_has_moved(l, &a, &b));
+	assert_true(way_has_moved(l, &a, &b));
 	links_free(l);
 	tear_down();
 }

@@ -21,7 +21,9 @@
 #include "net/tun.h"
 #include "session/info.h"
 #include "worker/affinity.h"
-#include "worker/client.h"
+#include "worker/in.h"
+#include "worker/out.h"
+#include "worker/paths.h"
 #include "worker/clock.h"
 #include "worker/worker.h"
 
@@ -334,51 +336,44 @@ void audit_push(struct audit_ring *r, const struct audit_record *rec)
 {
 }
 
-int client_shell_new(struct client_shell **out, struct worker *w)
+int paths_new(struct paths **out, struct worker *w)
 {
 	return -ENOSYS;
 }
 
-void client_shell_free(struct client_shell *c)
+void paths_free(struct paths *c)
 {
 }
 
-void client_shell_start(struct client_shell *c)
+void paths_start(struct paths *c)
 {
 }
 
-void client_shell_stop(struct client_shell *c)
+void paths_stop(struct paths *c)
 {
 }
 
-void client_shell_configure(struct client_shell *c, const struct config *config)
+void paths_configure(struct paths *c, const struct config *config)
 {
 }
 
-void client_shell_io(struct engine_io *io)
+void paths_io(struct engine_io *io)
 {
 }
 
-void client_shell_count(struct client_shell *c)
+void paths_count(struct paths *c)
 {
 }
 
-char *client_shell_names(const struct client_shell *c)
+char *paths_names(const struct paths *c)
 {
 	(void)c;
 	return NULL;
 }
 
-const char *client_shell_trouble(const struct client_shell *c)
+const char *paths_trouble(const struct paths *c)
 {
 	return "";
-}
-
-void client_shell_error(struct client_shell *c, int fd, int error)
-{
-	(void)c;
-	(void)fd;
-	(void)error;
 }
 
 void engine_path_error(struct engine *e, uint32_t socket, int error)
@@ -386,11 +381,6 @@ void engine_path_error(struct engine *e, uint32_t socket, int error)
 	(void)e;
 	(void)socket;
 	(void)error;
-}
-
-int client_shell_fd(const struct client_shell *c, uint32_t socket)
-{
-	return -1;
 }
 
 /* --- a kernel that refuses what is more than one packet --- */
@@ -817,7 +807,7 @@ static void deliver_segments(struct daemon *d)
 		segment_make(room, i);
 		io->deliver(&d->w[0], room, SEGMENT);
 	}
-	worker_flush(&d->w[0]);
+	out_flush(&d->w[0]);
 }
 
 /* What the device got: each packet by itself, its header in front or none, in order and whole. */
@@ -933,7 +923,7 @@ static void test_runs_refused(void **state)
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < N; i++)
 			io->send(w, &to, data + i * LEN, LEN, SEND_STANDS);
-		worker_flush(w);
+		out_flush(w);
 		assert_int_equal(received(fd, &in, LEN), N);
 	}
 	assert_int_equal(runs_offered, 1);
@@ -944,7 +934,7 @@ static void test_runs_refused(void **state)
 	for (size_t i = 0; i < N; i++)
 		io->send(w, &to, data + i * LEN, LEN, SEND_STANDS);
 	assert_int_equal(w->ntx, 1);
-	worker_flush(w);
+	out_flush(w);
 	assert_int_equal(runs_offered, 2);
 	assert_int_equal(received(fd, &in, LEN), N);
 	close(fd);
@@ -964,7 +954,7 @@ static struct worker_socket *open_hellos(struct daemon *d, struct endpoint *to)
 	w->hellos[0].fd = udp_open_listener(&e);
 	assert_true(w->hellos[0].fd >= 0);
 	assert_int_equal(udp_local(w->hellos[0].fd, to), 0);
-	assert_int_equal(worker_socket_start(w, &w->hellos[0]), 0);
+	assert_int_equal(in_socket_start(w, &w->hellos[0]), 0);
 	return &w->hellos[0];
 }
 

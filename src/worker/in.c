@@ -1,8 +1,4 @@
-/*
- * What comes in: datagrams from the sockets, packets from the tunnel queue, and of both what surfaced at
- * another worker and was handed over.
- */
-#include "worker/worker.h"
+#include "worker/in.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,8 +9,8 @@
 
 #include "base/log.h"
 #include "net/tun.h"
-#include "worker/client.h"
 #include "worker/clock.h"
+#include "worker/out.h"
 
 #define SOCKET_BATCHES 16 /* receive batches per socket and turn: then the others have theirs, */
 #define RUN_BATCH 4       /* receives in one, as long as it may be runs that come: they stay in the cache, */
@@ -61,7 +57,7 @@ static void hand_over(struct worker *w, uint32_t to, bool inner, const struct ro
 	uv_async_send(&home->wake);
 }
 
-void packets_take(struct worker *w, struct jv_time now)
+void in_take(struct worker *w, struct jv_time now)
 {
 	for (uint32_t i = 0; i < w->workers; i++) {
 		struct handover *h = NULL;
@@ -93,7 +89,7 @@ static size_t piece_of(const struct worker *w, const uint8_t *run, size_t len, s
 	size_t at = segment;
 
 	*home = w->index;
-	if (w->client || w->workers == 1)
+	if (w->paths || w->workers == 1)
 		return len;
 	*home = home_at(w, run, len, segment, 0);
 	while (at < len && home_at(w, run, len, segment, at) == *home)
@@ -117,7 +113,7 @@ static void run_received(struct worker *w, uint32_t socket, const struct udp_dat
 		engine_count(w->engine, COUNT_DROP_INSIDE, (d->len + segment - 1) / segment);
 		return;
 	}
-	if (!w->client)
+	if (!w->paths)
 		from.local = d->local;
 	while (at < d->len) {
 		uint32_t home;
@@ -167,7 +163,7 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 			run_received(w, id, &w->rx[i], now);
 			bytes += w->rx[i].len;
 		}
-		worker_flush(w);
+		out_flush(w);
 		if (n > 0)
 			w->short_ones = bytes - before < (size_t)n * SHORT;
 		if (n < most)
@@ -185,7 +181,7 @@ static void hellos_readable(uv_poll_t *poll, int status, int events)
 	s->waits = true;
 }
 
-void packets_hellos(struct worker *w, struct jv_time now)
+void in_hellos(struct worker *w, struct jv_time now)
 {
 	for (size_t i = 0; w->hellos && i < w->nlisteners; i++) {
 		struct worker_socket *s = &w->hellos[i];
@@ -199,11 +195,11 @@ void packets_hellos(struct worker *w, struct jv_time now)
 			socket_error(w, s->id, n);
 		for (int k = 0; k < n; k++)
 			run_received(w, s->id, &w->rx[k], now);
-		worker_flush(w);
+		out_flush(w);
 	}
 }
 
-int worker_socket_start(struct worker *w, struct worker_socket *s)
+int in_socket_start(struct worker *w, struct worker_socket *s)
 {
 	int rc = uv_poll_init(&w->loop, &s->poll, s->fd);
 
@@ -222,7 +218,7 @@ static void replace_socket(struct worker *w, struct worker_socket *s, int fd)
 		return;
 	if (s->fd < 0) {
 		s->fd = fd;
-		if (worker_socket_start(w, s) < 0) {
+		if (in_socket_start(w, s) < 0) {
 			log_error("worker %u: a listening socket cannot be polled, and is closed", w->index);
 			close(fd);
 			s->fd = -1;
@@ -237,7 +233,7 @@ static void replace_socket(struct worker *w, struct worker_socket *s, int fd)
 	uv_poll_start(&s->poll, UV_READABLE, s->hellos ? hellos_readable : socket_readable);
 }
 
-void packets_listen(struct worker *w, const struct message_listen *l)
+void in_listen(struct worker *w, const struct message_listen *l)
 {
 	if (w->stopping) {
 		close(l->fd);
@@ -249,7 +245,7 @@ void packets_listen(struct worker *w, const struct message_listen *l)
 	replace_socket(w, &w->hellos[l->index], l->hello_fd);
 }
 
-void worker_socket_count(struct worker *w, struct worker_socket *s)
+void in_socket_count(struct worker *w, struct worker_socket *s)
 {
 	const uint32_t dropped = udp_dropped(s->fd);
 
@@ -266,7 +262,7 @@ static void tunnel_lost(struct worker *w)
 	const struct message m = { .kind = MESSAGE_LOST, .worker = w->index };
 
 	uv_poll_stop(&w->tun_poll);
-	worker_answer(w, &m);
+	out_answer(w, &m);
 }
 
 /* What a super-packet holds goes out as if it had been read one by one. */
@@ -329,92 +325,9 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 		tunnel_read(w, w->inner, (size_t)n, now);
 		bytes += (size_t)n;
 	}
-	worker_flush(w);
+	out_flush(w);
 	if (n == -EBADFD)
 		tunnel_lost(w);
-}
-
-/* The segments of a super-packet, each by itself; how many of them the device took. */
-static size_t write_singly(struct worker *w, const struct vnet_header *v, uint8_t *packet, size_t len)
-{
-	static const struct vnet_header none;
-	struct split s;
-	uint8_t *segment;
-	size_t written = 0, n;
-
-	if (!split_begin(&s, v, packet, len))
-		return 0;
-	while ((segment = split_next(&s, &n))) {
-		memcpy(segment - sizeof(none), &none, sizeof(none));
-		written += tun_write(w->tun_fd, w->tun_header, segment - sizeof(none), n + sizeof(none)) == 0;
-	}
-	return written;
-}
-
-/*
- * Kernels have refused super-packets of their own kind. What this one held goes on one by one, from a copy, for what
- * did not join it stands right behind; and if that is taken, it is the last one that this device was offered.
- */
-static size_t super_refused(struct worker *w, const uint8_t *packet, size_t len, int error)
-{
-	struct vnet_header v;
-	uint8_t *copy = malloc(len);
-	size_t written;
-
-	if (!copy)
-		return 0;
-	memcpy(copy, packet, len);
-	memcpy(&v, copy, sizeof(v));
-	written = write_singly(w, &v, copy + sizeof(v), len - sizeof(v));
-	free(copy);
-	if (written == 0)
-		return 0;
-	engine_count(w->engine, COUNT_TUN_RUN_REFUSED, 1);
-	w->merge_kinds = (struct merge_kinds){ false, false };
-	w->tun_singly = true;
-	log_warn("%s refuses super-packets (%s): worker %u writes packets one by one from now on; "
-		 "tunnel.offload: off spares the attempt",
-		 w->tunnel, strerror(-error), w->index);
-	return written;
-}
-
-static void merge_write(struct worker *w)
-{
-	const size_t packets = w->merge.n;
-	size_t len, written = packets;
-	const uint8_t *packet = merge_finish(&w->merge, &len);
-	int rc = tun_write(w->tun_fd, w->tun_header, packet, len);
-
-	if (rc < 0)
-		written = packets > 1 && tun_is_super_error(rc) ? super_refused(w, packet, len, rc) : 0;
-	engine_count(w->engine, COUNT_DROP_TUN_FULL, packets - written);
-}
-
-void packets_flush(struct worker *w)
-{
-	if (w->merge.n > 0)
-		merge_write(w);
-}
-
-uint8_t *packets_room(void *ctx)
-{
-	struct worker *w = ctx;
-
-	if (merge_is_closed(&w->merge))
-		merge_write(w);
-	return merge_room(&w->merge);
-}
-
-void packets_deliver(void *ctx, const uint8_t *packet, size_t len)
-{
-	struct worker *w = ctx;
-
-	if (packet != w->merge.next) /* from a buffer of the engine */
-		memcpy(packets_room(w), packet, len);
-	if (!merge_add(&w->merge, w->merge_kinds, len)) {
-		merge_write(w);
-		merge_add(&w->merge, w->merge_kinds, len);
-	}
 }
 
 /* --- life --- */
@@ -439,16 +352,14 @@ static int rings_init(struct worker *w)
 	return 0;
 }
 
-int packets_init(struct worker *w)
+int in_init(struct worker *w)
 {
 	int rc = rings_init(w);
 
 	w->rx_slab = malloc((size_t)UDP_BATCH * UDP_ROOM);
 	w->inner = malloc(sizeof(*w->inner));
-	w->merge_slab = malloc(MERGE_SLAB);
-	if (rc < 0 || !w->rx_slab || !w->inner || !w->merge_slab)
+	if (rc < 0 || !w->rx_slab || !w->inner)
 		return -ENOMEM;
-	merge_init(&w->merge, w->merge_slab);
 	for (size_t i = 0; i < UDP_BATCH; i++)
 		w->rx[i].data = w->rx_slab + i * UDP_ROOM;
 	rc = uv_poll_init(&w->loop, &w->tun_poll, w->tun_fd);
@@ -456,14 +367,14 @@ int packets_init(struct worker *w)
 		rc = uv_poll_start(&w->tun_poll, UV_READABLE, tun_readable);
 	for (size_t i = 0; rc == 0 && i < w->nlisteners; i++)
 		if (w->listeners[i].fd >= 0)
-			rc = worker_socket_start(w, &w->listeners[i]);
+			rc = in_socket_start(w, &w->listeners[i]);
 	for (size_t i = 0; rc == 0 && w->hellos && i < w->nlisteners; i++)
 		if (w->hellos[i].fd >= 0)
-			rc = worker_socket_start(w, &w->hellos[i]);
+			rc = in_socket_start(w, &w->hellos[i]);
 	return rc;
 }
 
-void packets_stop(struct worker *w)
+void in_stop(struct worker *w)
 {
 	uv_poll_stop(&w->tun_poll);
 	for (size_t i = 0; i < w->nlisteners; i++) {
@@ -477,12 +388,11 @@ void packets_stop(struct worker *w)
 	}
 }
 
-void packets_free(struct worker *w)
+void in_free(struct worker *w)
 {
 	for (uint32_t i = 0; w->packets && i < w->workers; i++)
 		ring_free(w->packets[i]);
 	free(w->packets);
 	free(w->rx_slab);
 	free(w->inner);
-	free(w->merge_slab);
 }

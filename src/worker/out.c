@@ -1,29 +1,104 @@
 /* What the engine asks of the world: datagrams out, packets into the tunnel, random bytes, key agreements. */
-#include "worker/worker.h"
+#include "worker/out.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "net/tun.h"
-#include "worker/client.h"
-#include "worker/clock.h"
 
 #define BATCH 32        /* datagrams or runs for one socket in a row */
 #define ASK_BYTES 65536 /* sent until a socket is asked whether it is full: it cannot fill up in between */
 #define NOT_SET_BEFORE 1577836800 /* a clock that says less (2020) was never set */
-#define ASK_FLUSHES 64  /* while one is, each flush asks */
+#define ASK_FLUSHES 64            /* while one is, each flush asks */
 
-struct work { /* a job on the thread pool; stands in the job */
-	uv_work_t req;
-	struct worker *worker;
-	struct job *job;
-};
+/* --- packets into the tunnel --- */
 
-static_assert(sizeof(struct work) <= JOB_SHELL, "JOB_SHELL");
+/* The segments of a super-packet, each by itself; how many of them the device took. */
+static size_t write_singly(struct worker *w, const struct vnet_header *v, uint8_t *packet, size_t len)
+{
+	static const struct vnet_header none;
+	struct split s;
+	uint8_t *segment;
+	size_t written = 0, n;
+
+	if (!split_begin(&s, v, packet, len))
+		return 0;
+	while ((segment = split_next(&s, &n))) {
+		memcpy(segment - sizeof(none), &none, sizeof(none));
+		written += tun_write(w->tun_fd, w->tun_header, segment - sizeof(none), n + sizeof(none)) == 0;
+	}
+	return written;
+}
+
+/*
+ * Kernels have refused super-packets of their own kind. What this one held goes on one by one, from a copy, for what
+ * did not join it stands right behind; and if that is taken, it is the last one that this device was offered.
+ */
+static size_t super_refused(struct worker *w, const uint8_t *packet, size_t len, int error)
+{
+	struct vnet_header v;
+	uint8_t *copy = malloc(len);
+	size_t written;
+
+	if (!copy)
+		return 0;
+	memcpy(copy, packet, len);
+	memcpy(&v, copy, sizeof(v));
+	written = write_singly(w, &v, copy + sizeof(v), len - sizeof(v));
+	free(copy);
+	if (written == 0)
+		return 0;
+	engine_count(w->engine, COUNT_TUN_RUN_REFUSED, 1);
+	w->merge_kinds = (struct merge_kinds){ false, false };
+	w->tun_singly = true;
+	log_warn("%s refuses super-packets (%s): worker %u writes packets one by one from now on; "
+		 "tunnel.offload: off spares the attempt",
+		 w->tunnel, strerror(-error), w->index);
+	return written;
+}
+
+static void merge_write(struct worker *w)
+{
+	const size_t packets = w->merge.n;
+	size_t len, written = packets;
+	const uint8_t *packet = merge_finish(&w->merge, &len);
+	int rc = tun_write(w->tun_fd, w->tun_header, packet, len);
+
+	if (rc < 0)
+		written = packets > 1 && tun_is_super_error(rc) ? super_refused(w, packet, len, rc) : 0;
+	engine_count(w->engine, COUNT_DROP_TUN_FULL, packets - written);
+}
+
+static void tunnel_flush(struct worker *w)
+{
+	if (w->merge.n > 0)
+		merge_write(w);
+}
+
+static uint8_t *io_room(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (merge_is_closed(&w->merge))
+		merge_write(w);
+	return merge_room(&w->merge);
+}
+
+static void io_deliver(void *ctx, const uint8_t *packet, size_t len)
+{
+	struct worker *w = ctx;
+
+	if (packet != w->merge.next) /* from a buffer of the engine */
+		memcpy(io_room(w), packet, len);
+	if (!merge_add(&w->merge, w->merge_kinds, len)) {
+		merge_write(w);
+		merge_add(&w->merge, w->merge_kinds, len);
+	}
+}
 
 /* --- datagrams --- */
 
@@ -38,9 +113,15 @@ static size_t datagrams_of(const struct udp_datagram *d, size_t n)
 
 static void send_failed(struct worker *w, int fd, size_t n, int error)
 {
+	const struct list *pos;
+
 	engine_count(w->engine, COUNT_DROP_SOCKET_ERROR, n);
-	if (w->client)
-		client_shell_error(w->client, fd, error);
+	list_for_each(pos, &w->path_sockets) {
+		const struct worker_socket *s = container_of(pos, struct worker_socket, node);
+
+		if (s->fd == fd)
+			engine_path_error(w->engine, s->id, error);
+	}
 }
 
 static void run_refused(struct worker *w, int fd, const struct udp_datagram *run, int error);
@@ -89,9 +170,10 @@ static void run_refused(struct worker *w, int fd, const struct udp_datagram *run
 
 	engine_count(w->engine, COUNT_UDP_RUN_REFUSED, 1);
 	if (refused_add(&w->refused, fd, &run->remote, w->turn))
-		log_info("worker %u: a run of datagrams to %s was refused (%s): what goes there goes one by one for "
-			 "%d s; udp_run_refused counts this one and all others",
-			 w->index, endpoint_format(&run->remote, text), strerror(error), REFUSED_MS / 1000);
+		log_info(
+			"worker %u: a run of datagrams to %s was refused (%s): what goes there goes one by one for "
+			"%d s; udp_run_refused counts this one and all others",
+			w->index, endpoint_format(&run->remote, text), strerror(error), REFUSED_MS / 1000);
 	send_singly(w, fd, run);
 }
 
@@ -138,19 +220,36 @@ static void flush_datagrams(struct worker *w)
 	w->copied = 0;
 }
 
-void worker_flush(struct worker *w)
+void out_flush(struct worker *w)
 {
-	packets_flush(w);
+	tunnel_flush(w);
 	flush_datagrams(w);
 	if (w->audited)
 		w->wake_control(w->control);
 	w->audited = false;
 }
 
+struct worker_socket *out_path_socket(const struct worker *w, uint32_t id)
+{
+	const struct list *pos;
+
+	list_for_each(pos, &w->path_sockets) {
+		struct worker_socket *s = container_of(pos, struct worker_socket, node);
+
+		if (s->id == id)
+			return s;
+	}
+	return NULL;
+}
+
 static int socket_of(const struct worker *w, const struct route *to)
 {
-	if (w->client)
-		return client_shell_fd(w->client, to->socket);
+	const struct worker_socket *s;
+
+	if (w->paths) {
+		s = out_path_socket(w, to->socket);
+		return s ? s->fd : -1;
+	}
 	return to->socket < w->nlisteners ? w->listeners[to->socket].fd : -1;
 }
 
@@ -190,7 +289,8 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 	w->tx[w->ntx++] = (struct worker_tx){
 		.fd = fd,
 		.how = how,
-		.singly = how & SEND_SINGLY || (w->runs && refused_has(&w->refused, fd, &to->remote, w->turn)),
+		.singly =
+			how & SEND_SINGLY || (w->runs && refused_has(&w->refused, fd, &to->remote, w->turn)),
 		.d = { .data = (uint8_t *)(uintptr_t)datagram,
 		       .len = len,
 		       .segment = len,
@@ -248,38 +348,7 @@ static uint64_t io_wall_us(void *ctx)
 	return ts.tv_sec < NOT_SET_BEFORE ? 0 : (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* --- key agreements --- */
-
-static void work_run(uv_work_t *req)
-{
-	struct work *work = container_of(req, struct work, req);
-
-	job_run(work->job);
-}
-
-static void work_done(uv_work_t *req, int status)
-{
-	struct work *work = container_of(req, struct work, req);
-	struct worker *w = work->worker;
-
-	(void)status; /* nobody cancels it */
-	w->jobs--;
-	if (w->stopping)
-		work->job->ok = false; /* no session is to be born any more */
-	engine_job_done(w->engine, work->job, clock_now());
-	worker_flush(w);
-}
-
-static void io_job(void *ctx, struct job *j)
-{
-	struct worker *w = ctx;
-	struct work *work = (void *)j->shell;
-
-	work->worker = w;
-	work->job = j;
-	w->jobs++;
-	uv_queue_work(&w->loop, &work->req, work_run, work_done);
-}
+/* --- other workers, and the control loop --- */
 
 static void io_forward(void *ctx, uint32_t worker, struct job *j)
 {
@@ -295,7 +364,7 @@ static void io_forward(void *ctx, uint32_t worker, struct job *j)
 	uv_async_send(&home->wake);
 }
 
-void worker_answer(struct worker *w, const struct message *m)
+void out_answer(struct worker *w, const struct message *m)
 {
 	/* worker_post() counts what is asked, and the outbox has room for all of it. */
 	if (!ring_push(w->outbox, m))
@@ -312,22 +381,39 @@ static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t re
 				   .reason = why,
 				   .retry_after_ms = retry_after_ms };
 
-	worker_answer(w, &m);
+	out_answer(w, &m);
 }
 
-void worker_io(struct engine_io *io)
+void out_io(struct engine_io *io)
 {
 	*io = (struct engine_io){
 		.send = io_send,
 		.flush = io_flush,
-		.room = packets_room,
-		.deliver = packets_deliver,
+		.room = io_room,
+		.deliver = io_deliver,
 		.audit = io_audit,
-		.job = io_job,
 		.forward = io_forward,
 		.random = io_random,
 		.wall_us = io_wall_us,
 		.jump_done = io_jump_done,
 	};
-	client_shell_io(io);
+}
+
+/* --- life --- */
+
+int out_init(struct worker *w)
+{
+	w->copy_slab = malloc(COPY_SLAB);
+	w->merge_slab = malloc(MERGE_SLAB);
+	if (!w->copy_slab || !w->merge_slab)
+		return -ENOMEM;
+	merge_init(&w->merge, w->merge_slab);
+	return 0;
+}
+
+void out_free(struct worker *w)
+{
+	free(w->copy_slab);
+	free(w->merge_slab);
+	explicit_bzero(w->random, sizeof(w->random));
 }

@@ -1,4 +1,4 @@
-#include "worker/names.h"
+#include "worker/hosts.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -23,7 +23,7 @@
 
 /* One endpoint of the server: a literal address, or a name and what it meant when it was last looked up. */
 struct name {
-	struct names *all;
+	struct hosts *all;
 	struct config_remote remote;                       /* host "": unused */
 	struct endpoint address[2 * LOOKUP_ADDRESSES_MAX]; /* in the resolver's order (RFC 6724) */
 	size_t n;
@@ -38,10 +38,10 @@ struct name {
 	uv_getaddrinfo_t req;
 };
 
-struct names {
+struct hosts {
 	uv_loop_t *loop;
 	const struct config *config;
-	struct names_io io;
+	struct hosts_io io;
 	struct lookup_how how;
 	uv_timer_t again;
 	bool timed; /* `again` is the loop's */
@@ -52,9 +52,9 @@ struct names {
 
 static void looked_up(void *ctx, void *asker, const struct lookup_answer *a);
 
-struct names *names_new(uv_loop_t *loop, const struct names_io *io)
+struct hosts *hosts_new(uv_loop_t *loop, const struct hosts_io *io)
 {
-	struct names *n = calloc(1, sizeof(*n));
+	struct hosts *n = calloc(1, sizeof(*n));
 
 	if (!n)
 		return NULL;
@@ -66,12 +66,12 @@ struct names *names_new(uv_loop_t *loop, const struct names_io *io)
 	return n;
 }
 
-void names_free(struct names *n)
+void hosts_free(struct hosts *n)
 {
 	free(n);
 }
 
-static struct name *find_name(struct names *all, const struct config_remote *r)
+static struct name *find_name(struct hosts *all, const struct config_remote *r)
 {
 	for (size_t i = 0; i < NAMES_MAX; i++)
 		if (all->name[i].remote.port == r->port && strcmp(all->name[i].remote.host, r->host) == 0)
@@ -108,7 +108,7 @@ static void complain(struct name *n, const char *error)
 	log_warn("cannot resolve %s", text);
 }
 
-char *names_failed(const struct names *all)
+char *hosts_failed(const struct hosts *all)
 {
 	char text[FAILED_TEXT_MAX], *list = NULL;
 
@@ -208,7 +208,7 @@ static void looked_up(void *ctx, void *asker, const struct lookup_answer *a)
 
 static void name_ask(struct name *n)
 {
-	struct names *all = n->all;
+	struct hosts *all = n->all;
 
 	n->asked = (struct nameservers){ .n = 0 };
 	(void)resolv_machine(all->io.resolv, &n->asked);
@@ -220,7 +220,7 @@ static bool is_due(const struct name *n)
 	return n->n == 0 || (n->due > 0 && uv_now(n->all->loop) >= n->due);
 }
 
-void names_resolve(struct names *all, bool unknown)
+void hosts_resolve(struct hosts *all, bool unknown)
 {
 	for (size_t i = 0; i < NAMES_MAX; i++) {
 		struct name *n = &all->name[i];
@@ -233,17 +233,17 @@ void names_resolve(struct names *all, bool unknown)
 /* What is asked already may be asked by a way that is gone. */
 static void ask_again(uv_timer_t *t)
 {
-	struct names *all = container_of(t, struct names, again);
+	struct hosts *all = container_of(t, struct hosts, again);
 
 	for (size_t i = 0; i < NAMES_MAX; i++) {
 		if (all->name[i].lookup)
 			lookup_cancel(all->name[i].lookup);
 		all->name[i].lookup = NULL;
 	}
-	names_resolve(all, false);
+	hosts_resolve(all, false);
 }
 
-void names_network_changed(struct names *all)
+void hosts_network_changed(struct hosts *all)
 {
 	if (!all->timed)
 		uv_timer_init(all->loop, &all->again);
@@ -252,7 +252,7 @@ void names_network_changed(struct names *all)
 		uv_timer_start(&all->again, ask_again, AGAIN_MS, 0);
 }
 
-void names_stop(struct names *all)
+void hosts_stop(struct hosts *all)
 {
 	all->stopped = true;
 	if (all->timed && !uv_is_closing((uv_handle_t *)&all->again))
@@ -287,7 +287,7 @@ static uint32_t scope_of(const char *host)
 	return ifindex < 0 ? SCOPE_GONE : (uint32_t)ifindex;
 }
 
-static void name_add(struct names *all, const struct config_remote *r)
+static void name_add(struct hosts *all, const struct config_remote *r)
 {
 	static const struct config_remote unused;
 	struct name *n;
@@ -321,7 +321,7 @@ static bool is_wanted(const struct config *cfg, const struct config_remote *r)
 }
 
 /* What is named no more is forgotten, unless a look-up still writes to it. */
-void names_configure(struct names *all, const struct config *config)
+void hosts_configure(struct hosts *all, const struct config *config)
 {
 	all->config = config;
 	for (size_t i = 0; i < NAMES_MAX; i++)
@@ -345,7 +345,7 @@ static bool is_among(const struct endpoint *list, size_t n, const struct endpoin
 }
 
 /* Its own endpoint, or the server's. */
-static const struct config_remote *endpoints_of(const struct names *all, const struct config_transport *t,
+static const struct config_remote *endpoints_of(const struct hosts *all, const struct config_transport *t,
 						size_t *count)
 {
 	const bool own = t->endpoint.host[0] != '\0';
@@ -354,7 +354,7 @@ static const struct config_remote *endpoints_of(const struct names *all, const s
 	return own ? &t->endpoint : all->config->endpoints;
 }
 
-bool names_both_families(struct names *all, const struct config_transport *t)
+bool hosts_both_families(struct hosts *all, const struct config_transport *t)
 {
 	bool v4 = false, v6 = false;
 	size_t count;
@@ -372,7 +372,7 @@ bool names_both_families(struct names *all, const struct config_transport *t)
 }
 
 /* All addresses of one family, each once. */
-static size_t collect(struct names *all, const struct config_transport *t, bool v4, struct endpoint *out)
+static size_t collect(struct hosts *all, const struct config_transport *t, bool v4, struct endpoint *out)
 {
 	size_t count;
 	const struct config_remote *list = endpoints_of(all, t, &count);
@@ -391,7 +391,7 @@ static size_t collect(struct names *all, const struct config_transport *t, bool 
 }
 
 /* By chance, but the same each time: a list that is looked up again keeps its order. */
-static void shuffle(const struct names *all, struct endpoint *list, size_t n)
+static void shuffle(const struct hosts *all, struct endpoint *list, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
 		const struct endpoint e = list[i];
@@ -405,7 +405,7 @@ static void shuffle(const struct names *all, struct endpoint *list, size_t n)
 }
 
 /* Does the first address that is known belong to IPv4? */
-static bool prefers_v4(struct names *all, const struct config_transport *t)
+static bool prefers_v4(struct hosts *all, const struct config_transport *t)
 {
 	size_t count;
 	const struct config_remote *list = endpoints_of(all, t, &count);
@@ -419,7 +419,7 @@ static bool prefers_v4(struct names *all, const struct config_transport *t)
 	return false;
 }
 
-size_t names_remotes(struct names *all, const struct config_transport *t, bool second,
+size_t hosts_remotes(struct hosts *all, const struct config_transport *t, bool second,
 		     struct endpoint out[CANDIDATE_REMOTES_MAX])
 {
 	struct endpoint a[CANDIDATE_REMOTES_MAX], b[CANDIDATE_REMOTES_MAX];

@@ -9,7 +9,7 @@
 #include "session/info.h"
 #include "worker/links.h"
 
-struct uplink {
+struct way {
 	enum path_fault fault; /* why there is none; FAULT_NONE: there is, and then */
 	int ifindex;           /* where packets leave */
 	char interface[16];    /* its name */
@@ -20,16 +20,16 @@ struct uplink {
 	bool fixed; /* the socket is to be bound to `source`: by others the kernel takes another way, or none */
 };
 
-struct uplink_wish {
+struct way_wish {
 	const struct config_transport *transport; /* by interface, by address, by both, by neither */
 	const struct endpoint *to;
 	uint32_t mark; /* of the sockets; 0: none */
 	int tunnel;    /* the index of our own device, which cannot travel inside of itself */
 };
 
-void uplink_find(struct netlink *nl, const struct links *l, const struct uplink_wish *w, struct uplink *out);
+void way_find(struct netlink *nl, const struct links *l, const struct way_wish *w, struct way *out);
 /* Still good, though the kernel would choose another now? */
-bool uplink_still_leads(struct netlink *nl, const struct links *l, const struct uplink_wish *w,
-			const struct uplink *way);
+bool way_still_leads(struct netlink *nl, const struct links *l, const struct way_wish *w,
+			const struct way *way);
 /* Has what a socket was opened for come to another interface or source, or lost the one it sent from? */
-bool uplink_has_moved(const struct links *l, const struct uplink *before, const struct uplink *now);
+bool way_has_moved(const struct links *l, const struct way *before, const struct way *now);

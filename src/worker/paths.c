@@ -1,4 +1,4 @@
-#include "worker/client.h"
+#include "worker/paths.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,17 +10,17 @@
 #include "net/udp.h"
 #include "worker/candidates.h"
 #include "worker/clock.h"
+#include "worker/in.h"
+#include "worker/out.h"
 #include "worker/resolv.h"
 #include "worker/tunnel.h"
-#include "worker/worker.h"
 #include "session/called.h"
 
 #define REFUSED_TOLD 8
 
-struct client_shell {
+struct paths {
 	struct worker *worker;
 	const struct config *config;
-	struct list sockets; /* struct worker_socket */
 	struct candidates *candidates;
 	struct tunnel *tunnel;
 	struct resolv *resolv;
@@ -34,31 +34,11 @@ struct client_shell {
 
 /* --- sockets --- */
 
-static struct worker_socket *find_socket(const struct client_shell *c, uint32_t id)
-{
-	const struct list *pos;
-
-	list_for_each(pos, &c->sockets) {
-		struct worker_socket *s = container_of(pos, struct worker_socket, node);
-
-		if (s->id == id)
-			return s;
-	}
-	return NULL;
-}
-
-int client_shell_fd(const struct client_shell *c, uint32_t socket)
-{
-	const struct worker_socket *s = find_socket(c, socket);
-
-	return s ? s->fd : -1;
-}
-
 static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struct endpoint *remote)
 {
 	struct worker *w = ctx;
 	struct udp_path path;
-	const struct uplink *way = candidates_open(w->client->candidates, number, remote, &path);
+	const struct way *way = candidates_open(w->paths->candidates, number, remote, &path);
 	struct worker_socket *s = way ? calloc(1, sizeof(*s)) : NULL;
 	int rc;
 
@@ -68,12 +48,12 @@ static bool io_path_open(void *ctx, uint32_t socket, uint8_t number, const struc
 	s->fd = udp_open_path(&path);
 	if (s->fd >= 0 && !w->config->udp_offload)
 		udp_no_runs(s->fd);
-	rc = s->fd < 0 ? s->fd : worker_socket_start(w, s);
+	rc = s->fd < 0 ? s->fd : in_socket_start(w, s);
 	if (rc == 0) {
-		list_append(&w->client->sockets, &s->node);
+		list_append(&w->path_sockets, &s->node);
 		return true;
 	}
-	log_warn("path %s: cannot open a socket on %s: %s", candidates_name(w->client->candidates, number),
+	log_warn("path %s: cannot open a socket on %s: %s", candidates_name(w->paths->candidates, number),
 		 way->interface[0] ? way->interface : "any interface", strerror(-rc));
 	if (s->fd >= 0)
 		close(s->fd);
@@ -89,28 +69,28 @@ static void socket_closed(uv_handle_t *h)
 	free(s);
 }
 
-char *client_shell_names(const struct client_shell *c)
+char *paths_names(const struct paths *c)
 {
 	return candidates_unresolved(c->candidates);
 }
 
-void client_shell_count(struct client_shell *c)
+void paths_count(struct paths *c)
 {
 	struct list *pos;
 
-	list_for_each(pos, &c->sockets)
-		worker_socket_count(c->worker, container_of(pos, struct worker_socket, node));
+	list_for_each(pos, &c->worker->path_sockets)
+		in_socket_count(c->worker, container_of(pos, struct worker_socket, node));
 }
 
 static void io_path_close(void *ctx, uint32_t socket)
 {
 	struct worker *w = ctx;
-	struct worker_socket *s = find_socket(w->client, socket);
+	struct worker_socket *s = out_path_socket(w, socket);
 
 	if (!s)
 		return;
-	worker_flush(w); /* what is queued for it goes first */
-	worker_socket_count(w, s);
+	out_flush(w); /* what is queued for it goes first */
+	in_socket_count(w, s);
 	s->open = false;
 	list_remove(&s->node);
 	uv_close((uv_handle_t *)&s->poll, socket_closed);
@@ -139,7 +119,7 @@ static void wishes_free(struct wishes *w)
 	free(w->dns);
 }
 
-static void wishes_fill(struct wishes *w, const struct client_shell *c)
+static void wishes_fill(struct wishes *w, const struct paths *c)
 {
 	for (size_t i = 0; i < c->nsaid; i++) {
 		const struct net_item *item = &c->said[i];
@@ -160,7 +140,7 @@ static void own_marks(const struct config *cfg, uint32_t marks[PROTO_PATHS_MAX])
 }
 
 /* What the server said, where our own file does not say otherwise. */
-static void set_up_tunnel(struct client_shell *c)
+static void set_up_tunnel(struct paths *c)
 {
 	const struct config *cfg = c->config;
 	struct tunnel_wish wish = { .mtu = cfg->tunnel.mtu_set ? cfg->tunnel.mtu : c->said_mtu,
@@ -186,7 +166,7 @@ static const char *item_name(enum net_item_kind kind)
 }
 
 /* Each set of them once. */
-static void tell_refused(struct client_shell *c, const struct net_setup *n)
+static void tell_refused(struct paths *c, const struct net_setup *n)
 {
 	const size_t told = n->nrefused < REFUSED_TOLD ? n->nrefused : REFUSED_TOLD;
 	char text[PREFIX_STRLEN];
@@ -214,7 +194,7 @@ static void tell_refused(struct client_shell *c, const struct net_setup *n)
 static bool io_net_taken(void *ctx, const struct net_item *item)
 {
 	struct worker *w = ctx;
-	struct client_shell *c = w->client;
+	struct paths *c = w->paths;
 
 	if (item->prefix.len == 128 && candidates_lead_to(c->candidates, &item->prefix.ip))
 		return true;
@@ -224,7 +204,7 @@ static bool io_net_taken(void *ctx, const struct net_item *item)
 static void io_net_setup(void *ctx, const struct net_setup *n)
 {
 	struct worker *w = ctx;
-	struct client_shell *c = w->client;
+	struct paths *c = w->paths;
 	struct net_item *said = malloc((n->count + 1) * sizeof(*said));
 
 	if (!said)
@@ -243,13 +223,13 @@ static void io_resolve(void *ctx, uint8_t number)
 	struct worker *w = ctx;
 
 	(void)number; /* a name may serve several candidates */
-	candidates_resolve(w->client->candidates);
+	candidates_resolve(w->paths->candidates);
 }
 
 /* From where to where HELLOs go, and what comes back; or why none can go. */
-static void say_called(struct client_shell *c, const struct path_info *info, uint64_t since_ms)
+static void say_called(struct paths *c, const struct path_info *info, uint64_t since_ms)
 {
-	const struct uplink *way = candidates_way(c->candidates, info->path, &info->remote);
+	const struct way *way = candidates_way(c->candidates, info->path, &info->remote);
 	const char *interface = way && way->interface[0] ? way->interface : "any interface";
 	char to[ENDPOINT_STRLEN], source[IP_STRLEN] = "no address", text[CALLED_TEXT_MAX];
 	const char *called = called_text(info, text);
@@ -276,22 +256,10 @@ static void io_unanswered(void *ctx)
 	if (!engine_connecting(w->engine, &info, clock_now()))
 		return;
 	for (size_t i = 0; i < info.npaths; i++)
-		say_called(w->client, &info.path[i], info.since_ms);
+		say_called(w->paths, &info.path[i], info.since_ms);
 }
 
-void client_shell_error(struct client_shell *c, int fd, int error)
-{
-	const struct list *pos;
-
-	list_for_each(pos, &c->sockets) {
-		const struct worker_socket *s = container_of(pos, struct worker_socket, node);
-
-		if (s->fd == fd)
-			engine_path_error(c->worker->engine, s->id, error);
-	}
-}
-
-void client_shell_io(struct engine_io *io)
+void paths_io(struct engine_io *io)
 {
 	io->path_open = io_path_open;
 	io->path_close = io_path_close;
@@ -301,43 +269,42 @@ void client_shell_io(struct engine_io *io)
 	io->net_taken = io_net_taken;
 }
 
-const char *client_shell_trouble(const struct client_shell *c)
+const char *paths_trouble(const struct paths *c)
 {
 	return tunnel_trouble(c->tunnel);
 }
 
 /* --- life --- */
 
-int client_shell_new(struct client_shell **out, struct worker *w)
+int paths_new(struct paths **out, struct worker *w)
 {
-	struct client_shell *c = calloc(1, sizeof(*c));
+	struct paths *c = calloc(1, sizeof(*c));
 	int rc;
 
 	if (!c)
 		return -ENOMEM;
 	c->worker = w;
 	c->config = w->config;
-	list_init(&c->sockets);
 	c->tunnel = tunnel_new(w->tunnel);
 	errno = c->tunnel ? ENOMEM : errno;
 	c->resolv = c->tunnel ? resolv_new(w->tunnel, w->config->control_socket, &w->loop) : NULL;
 	rc = c->resolv ? candidates_new(&c->candidates, w, c->tunnel, c->resolv) : -errno;
 	if (rc < 0) {
-		client_shell_free(c);
+		paths_free(c);
 		return rc;
 	}
 	*out = c;
 	return 0;
 }
 
-void client_shell_start(struct client_shell *c)
+void paths_start(struct paths *c)
 {
 	(void)resolv_start(c->resolv);
 	tunnel_start(c->tunnel, &c->worker->loop);
 	candidates_start(c->candidates);
 }
 
-void client_shell_configure(struct client_shell *c, const struct config *config)
+void paths_configure(struct paths *c, const struct config *config)
 {
 	c->config = config;
 	candidates_configure(c->candidates, config);
@@ -345,18 +312,18 @@ void client_shell_configure(struct client_shell *c, const struct config *config)
 		set_up_tunnel(c);
 }
 
-void client_shell_stop(struct client_shell *c)
+void paths_stop(struct paths *c)
 {
 	c->stopped = true;
 	candidates_stop(c->candidates);
-	while (!list_is_empty(&c->sockets))
-		io_path_close(c->worker, container_of(c->sockets.next, struct worker_socket, node)->id);
+	while (!list_is_empty(&c->worker->path_sockets))
+		io_path_close(c->worker, container_of(c->worker->path_sockets.next, struct worker_socket, node)->id);
 	resolv_free(c->resolv);
 	c->resolv = NULL;
 	tunnel_undo(c->tunnel);
 }
 
-void client_shell_free(struct client_shell *c)
+void paths_free(struct paths *c)
 {
 	if (!c)
 		return;

@@ -1,4 +1,4 @@
-#include "worker/reload.h"
+#include "worker/configure.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "worker/devices.h"
 #include "worker/gather.h"
 
-struct audit_config reload_audit(const struct config *c)
+struct audit_config configure_audit(const struct config *c)
 {
 	return (struct audit_config){ .syslog = c->audit.syslog,
 				      .syslog_facility = c->audit.syslog_facility,
@@ -21,7 +21,7 @@ struct audit_config reload_audit(const struct config *c)
 				      .ident = "jumpvpnd" };
 }
 
-struct config *reload_read(struct daemon *d, char **first)
+struct config *configure_read(struct daemon *d, char **first)
 {
 	struct config_errors errors = { 0 };
 	struct config *c = config_load(d->config_file, &errors);
@@ -63,7 +63,7 @@ static void policy_reloaded(struct daemon *d)
 /* Whoever has moved the audit file away (logrotate) needs a new one, whatever became of the configuration. */
 static void rotate(struct daemon *d)
 {
-	const struct audit_config audit = reload_audit(d->config);
+	const struct audit_config audit = configure_audit(d->config);
 	const char *error = NULL;
 	int rc = audit_reopen(d->audit, &audit, &error);
 
@@ -101,7 +101,7 @@ static struct gather *gather_peers(struct daemon *d, const struct config *next)
 	return NULL;
 }
 
-int reload_metrics(struct daemon *d, const struct config *c, struct metrics **out)
+int configure_metrics(struct daemon *d, const struct config *c, struct metrics **out)
 {
 	char text[ENDPOINT_STRLEN];
 	int rc;
@@ -121,10 +121,10 @@ int reload_metrics(struct daemon *d, const struct config *c, struct metrics **ou
 /* The last thing that may fail: from here on the next configuration is taken. */
 static int open_anew(struct daemon *d, const struct config *next, char why[256])
 {
-	const struct audit_config audit = reload_audit(next);
+	const struct audit_config audit = configure_audit(next);
 	struct metrics *metrics;
 	const char *error = NULL;
-	int rc = reload_metrics(d, next, &metrics);
+	int rc = configure_metrics(d, next, &metrics);
 
 	if (rc < 0) {
 		snprintf(why, 256, "metrics.listen: %s", strerror(-rc));
@@ -180,7 +180,7 @@ static void reload_commit(struct daemon *d, struct config *next, struct gather *
 }
 
 /* Everything that can fail comes before the first thing that changes. */
-void reload_begin(struct daemon *d, struct ctl_request *req)
+void configure_begin(struct daemon *d, struct ctl_request *req)
 {
 	char *first = NULL, *restart = NULL;
 	struct config *next = NULL;
@@ -202,7 +202,7 @@ void reload_begin(struct daemon *d, struct ctl_request *req)
 	}
 	d->reload_again = false;
 	notify_reloading();
-	next = reload_read(d, &first);
+	next = configure_read(d, &first);
 	snprintf(why, sizeof(why), "%s", first ? first : "out of memory");
 	if (!next || !adopt(d, next, &restart, why))
 		goto refused;
@@ -224,7 +224,7 @@ out:
 	free(restart);
 }
 
-void reload_done(struct daemon *d, struct gather *g)
+void configure_done(struct daemon *d, struct gather *g)
 {
 	config_free(d->replaced);
 	d->replaced = NULL;
@@ -234,5 +234,5 @@ void reload_done(struct daemon *d, struct gather *g)
 		ctl_answer_done(g->req, d->last_reload);
 	gather_free(d, g);
 	if (d->reload_again)
-		reload_begin(d, NULL);
+		configure_begin(d, NULL);
 }

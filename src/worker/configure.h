@@ -2,7 +2,7 @@
 #pragma once
 
 #include "audit/audit.h"
-#include "worker/daemon.h"
+#include "worker/daemon_state.h"
 
 struct ctl_request;
 struct gather;
@@ -11,14 +11,14 @@ struct gather;
  * Reads and checks the file. NULL: errors have been logged, and the first is in *first (newly allocated) if
  * given.
  */
-struct config *reload_read(struct daemon *d, char **first);
-struct audit_config reload_audit(const struct config *c);
+struct config *configure_read(struct daemon *d, char **first);
+struct audit_config configure_audit(const struct config *c);
 /*
  * What this configuration wants: what is open already, or a new one, or NULL. 0 or -errno, which has been
  * logged.
  */
-int reload_metrics(struct daemon *d, const struct config *c, struct metrics **out);
+int configure_metrics(struct daemon *d, const struct config *c, struct metrics **out);
 /* SIGHUP (req NULL) or the reload command. */
-void reload_begin(struct daemon *d, struct ctl_request *req);
+void configure_begin(struct daemon *d, struct ctl_request *req);
 /* The last worker has let go of the configuration before. Frees the question. */
-void reload_done(struct daemon *d, struct gather *g);
+void configure_done(struct daemon *d, struct gather *g);

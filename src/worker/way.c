@@ -1,4 +1,4 @@
-#include "worker/uplink.h"
+#include "worker/way.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,15 +9,15 @@
 struct search {
 	struct netlink *nl;
 	const struct links *links;
-	const struct uplink_wish *wish;
+	const struct way_wish *wish;
 	struct route_query q;
 };
 
-static void take(const struct search *s, const struct route_answer *a, struct uplink *out)
+static void take(const struct search *s, const struct route_answer *a, struct way *out)
 {
 	const char *name = links_name(s->links, a->ifindex);
 
-	*out = (struct uplink){ .fault = FAULT_NONE,
+	*out = (struct way){ .fault = FAULT_NONE,
 				.ifindex = a->ifindex,
 				.local = a->local,
 				.gateway = a->gateway,
@@ -46,7 +46,7 @@ static bool has_source(const struct search *s, const struct route_answer *a)
 
 /* One question. Without a route the kernel takes any IPv4 address to be on the link: right where nobody is asked who has
  * it, and a guess elsewhere. */
-static enum path_fault ask(const struct search *s, struct uplink *out)
+static enum path_fault ask(const struct search *s, struct way *out)
 {
 	struct route_answer a;
 	const int r = netlink_route_get(s->nl, &s->q, &a);
@@ -66,7 +66,7 @@ static enum path_fault ask(const struct search *s, struct uplink *out)
 }
 
 /* Source rules (ip rule from ADDRESS lookup TABLE) may give one of its addresses the route that the others lack. */
-static enum path_fault by_each_address(struct search *s, struct uplink *out)
+static enum path_fault by_each_address(struct search *s, struct way *out)
 {
 	const bool v4 = ip_is_v4(&s->q.dst);
 	enum path_fault fault = FAULT_NO_ADDRESS;
@@ -81,9 +81,9 @@ static enum path_fault by_each_address(struct search *s, struct uplink *out)
 	return fault;
 }
 
-static enum path_fault by_interface(struct search *s, struct uplink *out)
+static enum path_fault by_interface(struct search *s, struct way *out)
 {
-	const struct uplink_wish *w = s->wish;
+	const struct way_wish *w = s->wish;
 	const int ifindex = netlink_ifindex(w->transport->interface);
 	enum path_fault fault;
 
@@ -104,7 +104,7 @@ static enum path_fault by_interface(struct search *s, struct uplink *out)
 
 struct best {
 	struct search *search;
-	struct uplink *out;
+	struct way *out;
 	struct route_rank rank;
 	bool found;
 };
@@ -114,7 +114,7 @@ static void consider_link(void *ctx, int ifindex)
 	struct best *best = ctx;
 	struct search *s = best->search;
 	struct route_rank rank;
-	struct uplink way;
+	struct way way;
 
 	s->q.ifindex = ifindex;
 	if (ifindex == s->wish->tunnel || netlink_route_rank(s->nl, &s->q, &rank) < 0 ||
@@ -128,7 +128,7 @@ static void consider_link(void *ctx, int ifindex)
 }
 
 /* Where the kernel's own choice is no use to us, the best of what is left to each link. */
-static bool by_links(struct search *s, struct uplink *out)
+static bool by_links(struct search *s, struct way *out)
 {
 	struct best best = { .search = s, .out = out };
 
@@ -136,7 +136,7 @@ static bool by_links(struct search *s, struct uplink *out)
 	return best.found;
 }
 
-static enum path_fault by_kernel(struct search *s, struct uplink *out)
+static enum path_fault by_kernel(struct search *s, struct way *out)
 {
 	const struct endpoint *to = s->wish->to;
 	enum path_fault fault;
@@ -154,13 +154,13 @@ static enum path_fault by_kernel(struct search *s, struct uplink *out)
 	return fault == FAULT_TUNNEL ? FAULT_NO_ROUTE : fault;
 }
 
-void uplink_find(struct netlink *nl, const struct links *l, const struct uplink_wish *w, struct uplink *out)
+void way_find(struct netlink *nl, const struct links *l, const struct way_wish *w, struct way *out)
 {
 	const struct config_transport *t = w->transport;
 	struct search s = { nl, l, w, { .dst = w->to->ip, .source = t->address, .mark = w->mark } };
 	enum path_fault fault;
 
-	*out = (struct uplink){ .ifindex = 0 };
+	*out = (struct way){ .ifindex = 0 };
 	if (!ip_is_zero(&t->address) &&
 	    (ip_is_v4(&t->address) != ip_is_v4(&w->to->ip) || !links_has_address(l, &t->address)))
 		fault = FAULT_NO_ADDRESS;
@@ -169,11 +169,11 @@ void uplink_find(struct netlink *nl, const struct links *l, const struct uplink_
 	out->fault = fault;
 }
 
-bool uplink_still_leads(struct netlink *nl, const struct links *l, const struct uplink_wish *w,
-			const struct uplink *way)
+bool way_still_leads(struct netlink *nl, const struct links *l, const struct way_wish *w,
+			const struct way *way)
 {
 	struct search s = { nl, l, w, { .dst = w->to->ip, .ifindex = way->ifindex, .mark = w->mark } };
-	struct uplink now;
+	struct way now;
 
 	if (way->fixed)
 		s.q.source = way->source;
@@ -181,7 +181,7 @@ bool uplink_still_leads(struct netlink *nl, const struct links *l, const struct 
 	       ask(&s, &now) == FAULT_NONE;
 }
 
-bool uplink_has_moved(const struct links *l, const struct uplink *before, const struct uplink *now)
+bool way_has_moved(const struct links *l, const struct way *before, const struct way *now)
 {
 	return before->ifindex != now->ifindex || before->fixed != now->fixed ||
 	       (now->fixed && !ip_equal(&before->source, &now->source)) ||
