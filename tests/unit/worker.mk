@@ -25,3 +25,5 @@ test_machine_SRCS := src/worker/machine.c $(CRYPTO_SRCS)
 test_machine_LIBS = $(CRYPTO_LIBS)
 test_wanted_SRCS := src/worker/wanted.c src/net/device.c src/net/held.c src/net/rule.c src/net/netlink.c src/base/addr.c src/base/hash.c
 test_wanted_LIBS = $(MNL_LIBS)
+test_remotes_SRCS := $(SRCS)
+test_remotes_LIBS = $(ALL_LIBS)
