@@ -69,7 +69,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	/* The WELCOME goes there, so whoever confirms it from there has proven that address. */
 	first = s->slot[0].path;
 	first->route = j->from;
-	first->known = first->proven = true;
+	first->state = PATH_PROVEN;
 	first->proven_at = now;
 	return s;
 }

@@ -260,7 +260,8 @@ static void follow(struct session *s, struct path *p, uint32_t binding_version, 
 void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
-	const bool ours = s->jump.pending && get_be32(f->jump_ack->id) == s->jump.id && p->slot == s->jump.slot;
+	const bool ours =
+		s->jump.pending && get_be32(f->jump_ack->id) == s->jump.id && p->slot == s->jump.slot;
 	const int32_t ahead = (int32_t)(get_be32(f->jump_ack->binding_version) - s->binding_version);
 	const bool dead = s->jump.dead;
 	const uint8_t tries = s->jump.tries;
@@ -350,7 +351,8 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 
 	if (!s->jump.pending || s->state != STATE_RECOVERING || get_be32(f->jump_reject->id) != s->jump.id)
 		return;
-	if (why == REASON_STALE_BINDING_VERSION && is_later_binding(s, get_be32(f->jump_reject->binding_version))) {
+	if (why == REASON_STALE_BINDING_VERSION &&
+	    is_later_binding(s, get_be32(f->jump_reject->binding_version))) {
 		s->jump.binding = get_be32(f->jump_reject->binding_version);
 		jump_to(s, s->slot[s->jump.slot].path, now);
 		return;

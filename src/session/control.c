@@ -114,7 +114,8 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	if (!s->engine->client)
 		server_pinged(p, f, now);
 	else if (f->ping->flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
-		 !session_is_stale(s, get_be64(f->ping->age_us), now) && !was_asleep(s, get_be64(f->ping->age_us), now))
+		 !session_is_stale(s, get_be64(f->ping->age_us), now) &&
+		 !was_asleep(s, get_be64(f->ping->age_us), now))
 		peer_reported(s, now);
 	judge_stall(p, &report, TIME_NEVER, now);
 }
@@ -151,7 +152,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	/* A client asked the address it was told. A server did not choose the address, and a PING's number
 	 * can be guessed: only a PATH_RESPONSE proves it there. */
 	if (s->engine->client)
-		p->proven = true;
+		p->state = PATH_PROVEN;
 	rtt = (int64_t)(age - echo_us);
 	path_rtt_sample(p, rtt);
 	path_latency_sample(p, rtt, &s->policy, now);

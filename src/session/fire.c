@@ -101,7 +101,7 @@ static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 	lag_void(&s->there);
 	lag_void(&s->back);
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->slot[i].path && s->slot[i].path->known)
+		if (s->slot[i].path && path_is_known(s->slot[i].path))
 			path_void(s->slot[i].path, now);
 	timer_start(w, &s->health, time_add_ms(now, after_ms));
 	if (s->engine->client)

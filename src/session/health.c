@@ -159,7 +159,7 @@ void health_fire(struct timer *t, struct jv_time now)
 	struct path *p = s->active;
 
 	if (s->state == STATE_BIRTH) { /* client: the confirming PING or its PONG was lost */
-		if (s->slot[0].path->known)
+		if (path_is_known(s->slot[0].path))
 			send_ping(s->slot[0].path, 0, now);
 		timer_start(&s->engine->wheel, t, time_add_us(now, path_patience_us(s->slot[0].path)));
 		return;

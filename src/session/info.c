@@ -35,7 +35,7 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 		out->use = PATH_DRAINING;
 	else if (c && !c->candidate[p->number].up)
 		out->use = PATH_DOWN;
-	else if (path_is_warm(p, &s->policy) || (!c && p->proven))
+	else if (path_is_warm(p, &s->policy) || (!c && path_is_proven(p)))
 		out->use = PATH_STANDBY;
 	else
 		out->use = PATH_UNPROVEN;

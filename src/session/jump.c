@@ -89,7 +89,7 @@ void jump_to(struct session *s, struct path *p, struct jv_time now)
 	s->jump.denied = REASON_NONE;
 	s->jump.tried |= (uint16_t)(1u << p->slot);
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->jump.evidence, s->active->number, p, now);
-	if (s->jump.dead || p->proven) {
+	if (s->jump.dead || path_is_proven(p)) {
 		jump_send(s, now);
 		return;
 	}
@@ -125,7 +125,7 @@ struct path *jump_choose(struct session *s, uint16_t tried, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
 
-		if (!p->known || p->number == PATH_NONE || tried & 1u << i ||
+		if (!path_is_known(p) || p->number == PATH_NONE || tried & 1u << i ||
 		    !session_has_candidate(s, p->number) || !stall_may_take(p, now) ||
 		    (p == s->draining && p->number == s->active->number))
 			continue;

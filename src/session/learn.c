@@ -52,9 +52,9 @@ static void on_trial(struct path *p, const struct route *from, size_t wire_len, 
 static void at_home(struct path *p, size_t wire_len, struct jv_time now)
 {
 	p->moving = false;
-	if (p->proven && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
+	if (path_is_proven(p) && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
 		proof_unprove(p);
-	if (!p->proven)
+	if (!path_is_proven(p))
 		p->credit_rx += (uint32_t)wire_len;
 }
 
@@ -73,13 +73,12 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 	}
 	p->asked = (uint16_t)wire_len;
 	p->stray = false;
-	if (newest && p->known && route_equal(&p->route, from)) {
+	if (newest && path_is_known(p) && route_equal(&p->route, from)) {
 		at_home(p, wire_len, now);
-	} else if (newest && p == s->active && p->known) {
+	} else if (newest && p == s->active && path_is_known(p)) {
 		on_trial(p, from, wire_len, now);
 	} else if (newest) {
 		p->route = *from;
-		p->known = true;
 		p->moving = false;
 		proof_settle(p, false, now);
 		p->credit_rx = (uint32_t)wire_len;
@@ -87,7 +86,7 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 	}
 	p->stray = !route_equal(&p->route, from);
 	p->stray_left = (uint32_t)wire_len * PROTO_AMPLIFICATION;
-	return p->known;
+	return path_is_known(p);
 }
 
 /*

@@ -24,7 +24,7 @@ bool open_lacks_locators(struct session *s)
 	bool spent = false;
 
 	for (uint8_t i = 0; i < s->slots; i++)
-		spent |= s->slot[i].path->spent;
+		spent |= s->slot[i].path->state == PATH_SPENT;
 	return spent && !session_fresh_slot(s);
 }
 
@@ -88,10 +88,10 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	p->route.remote = *remote;
 	if (!e->io.path_open(e->ctx, p->route.socket, number, remote)) {
 		path_reset(p, now);
-		p->spent = p == old;
+		p->state = p == old ? PATH_SPENT : PATH_UNUSED;
 		return NULL;
 	}
-	p->known = true;
+	p->state = PATH_KNOWN;
 	send_ping(p, 0, now);
 	if (target)
 		jump_retarget(s, p, now);
@@ -122,7 +122,8 @@ static void move_active(struct session *s, const struct endpoint *remote, struct
 	e->client->next_socket = socket;
 	p->route.socket = socket;
 	p->route.remote = *remote;
-	p->proven = p->ping_out = false;
+	p->state = PATH_KNOWN;
+	p->ping_out = false;
 	p->unanswered = 0;
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, p->number, p, now);
 }

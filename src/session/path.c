@@ -23,9 +23,7 @@
 
 void path_reset(struct path *p, struct jv_time now)
 {
-	struct path fresh = {
-		.session = p->session, .slot = p->slot, .number = PATH_NONE
-	};
+	struct path fresh = { .session = p->session, .slot = p->slot, .number = PATH_NONE };
 
 	memcpy(fresh.locator, p->locator, sizeof(fresh.locator));
 	memcpy(fresh.token, p->token, sizeof(fresh.token));
@@ -318,11 +316,11 @@ bool path_may_send(struct path *p, uint32_t len)
 {
 	if (p->stray && len > p->stray_left)
 		return false;
-	if (!p->proven && (uint64_t)p->credit_tx + len > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
+	if (!path_is_proven(p) && (uint64_t)p->credit_tx + len > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
 		return false;
 	if (p->stray)
 		p->stray_left -= len;
-	if (!p->proven)
+	if (!path_is_proven(p))
 		p->credit_tx += len;
 	return true;
 }
@@ -342,7 +340,7 @@ bool path_is_ignored(const struct path *p)
 
 bool path_is_warm(const struct path *p, const struct policy *policy)
 {
-	return p->known && p->proven && p->srtt_us != 0 && p->unanswered < policy->max_consecutive_drops &&
+	return path_is_proven(p) && p->srtt_us != 0 && p->unanswered < policy->max_consecutive_drops &&
 	       !path_is_ignored(p);
 }
 

@@ -91,18 +91,24 @@ struct challenge {
 	struct jv_time counted; /* the one whose time runs */
 };
 
+/* Each state but SPENT implies those before it. */
+enum path_state {
+	PATH_UNUSED, /* no path leads anywhere yet; its locator has not been used */
+	PATH_SPENT,  /* client: the locator was used, and the path is closed; until the slot has another one */
+	PATH_KNOWN,  /* `route` is set */
+	PATH_PROVEN, /* and that address has answered: at the server a challenge, at the client a PING of ours */
+};
+
 struct path {
 	struct session *session;
 	uint8_t slot;
 	uint8_t number; /* of the candidate path, or PATH_NONE while the slot is not in use */
 	uint8_t locator[8];
 	uint8_t token[PROTO_TOKEN_LEN]; /* client */
-	bool spent;  /* client: the locator was used, and the path is closed */
+	enum path_state state;
 
 	/* where it leads */
 	struct route route;
-	bool known;  /* route is set */
-	bool proven; /* the address has answered: server, a challenge; client, a PING of ours */
 	bool moving; /* server: `pending` is a new address under the same locator */
 	bool stray;  /* server: what is being answered did not come from where the path leads */
 	/* Challenges in a row to the address that went unanswered; client: that came on the path, with no PONG that had
@@ -161,6 +167,16 @@ struct path {
 
 	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
 };
+
+static inline bool path_is_known(const struct path *p)
+{
+	return p->state >= PATH_KNOWN;
+}
+
+static inline bool path_is_proven(const struct path *p)
+{
+	return p->state == PATH_PROVEN;
+}
 
 /* Forgets everything but the locator. */
 void path_reset(struct path *p, struct jv_time now);

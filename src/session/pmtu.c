@@ -28,7 +28,7 @@ const char *pmtu_state_name(unsigned int state)
 
 static bool may_probe(const struct path *p)
 {
-	return p->known && p->proven && p->number != PATH_NONE;
+	return path_is_proven(p) && p->number != PATH_NONE;
 }
 
 /* Of one size, so many that all are lost by chance once in a thousand times, as the PINGs of late were lost. */

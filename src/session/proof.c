@@ -28,7 +28,7 @@ static int64_t wait_us(const struct path *p)
 
 void proof_unprove(struct path *p)
 {
-	p->proven = false;
+	p->state = PATH_KNOWN;
 	p->credit_rx = p->credit_tx = 0;
 }
 
@@ -36,7 +36,7 @@ void proof_settle(struct path *p, bool proven, struct jv_time now)
 {
 	p->challenge.out = false;
 	p->ignored = 0;
-	p->proven = proven;
+	p->state = proven ? PATH_PROVEN : PATH_KNOWN;
 	p->proven_at = now;
 }
 
@@ -52,7 +52,7 @@ static void count(struct path *p, struct jv_time now)
 	p->challenge.counted = now;
 	if (p->ignored < UINT8_MAX)
 		p->ignored++;
-	if (p->ignored == PROTO_CHALLENGES && p->proven)
+	if (p->ignored == PROTO_CHALLENGES && path_is_proven(p))
 		proof_unprove(p);
 }
 
@@ -75,7 +75,7 @@ void proof_add(struct path *p, struct challenge *ch, struct control_packet *c, s
 
 void proof_ask(struct path *p, struct control_packet *c, struct jv_time now)
 {
-	if (p->proven && time_since_ms(now, p->proven_at) < PROTO_PROOF_MS)
+	if (path_is_proven(p) && time_since_ms(now, p->proven_at) < PROTO_PROOF_MS)
 		return;
 	count(p, now);
 	proof_add(p, &p->challenge, c, now);
@@ -86,7 +86,7 @@ struct jv_time proof_due(const struct path *p)
 {
 	if (p->challenge.out)
 		return time_add_us(p->challenge.counted, wait_us(p));
-	return time_add_ms(p->proven_at, p->proven ? 2 * PROTO_PROOF_MS : CHALLENGE_MS);
+	return time_add_ms(p->proven_at, path_is_proven(p) ? 2 * PROTO_PROOF_MS : CHALLENGE_MS);
 }
 
 /* --- where a path leads --- */
@@ -114,7 +114,8 @@ bool proof_may_carry(struct path *p, size_t len)
 {
 	const uint64_t least = (uint64_t)p->credit_tx + len + CONTROL_CREDIT;
 
-	if (!p->session->engine->client && !p->proven && least > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
+	if (!p->session->engine->client && !path_is_proven(p) &&
+	    least > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
 		return false;
 	return proof_may_send(p, NULL, len);
 }

@@ -116,7 +116,8 @@ static void give_up(struct session *s, struct kept *k)
 {
 	struct path *p = session_data_path(s);
 
-	if (p && !p->proven && k->era == 0 && !k->lost && !rescue_holds(s) && !time_before(k->born, s->since))
+	if (p && !path_is_proven(p) && k->era == 0 && !k->lost && !rescue_holds(s) &&
+	    !time_before(k->born, s->since))
 		p->sent++;
 	s->engine->counters.n[COUNT_RESCUE_LOST] += !k->lost;
 	k->lost = true;
@@ -205,7 +206,7 @@ static struct jv_time drain(struct session *s, struct jv_time now)
 	struct path *p = session_data_path(s);
 	const struct jv_time idle = time_add_ms(r->last, IDLE_MS);
 
-	if (!p || !p->known || rescue_holds(s))
+	if (!p || !path_is_known(p) || rescue_holds(s))
 		return idle;
 	while (r->waiting > 0) {
 		struct kept *k = at(r, r->next);

@@ -51,10 +51,10 @@ void reset_received(struct engine *e, const struct route *from, const uint8_t *d
 	const struct packet_reset *r = (const struct packet_reset *)datagram;
 	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
 
-	if (!p || !p->known || p->route.socket != from->socket ||
+	if (!p || !path_is_known(p) || p->route.socket != from->socket ||
 	    !crypto_equal(p->token, r->token, sizeof(p->token))) {
 		e->counters.n[COUNT_RESET_IGNORED]++;
-		if (p && p->known)
+		if (p && path_is_known(p))
 			reset_ignored(p, from, now);
 		return;
 	}

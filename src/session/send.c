@@ -92,7 +92,7 @@ bool send_control(struct control_packet *c, struct path *p, const struct route *
 
 	if (c->w.error)
 		bug("CONTROL frames beyond %zu bytes", c->w.cap);
-	if (c->w.len == 0 || !p->known || p->session->state == STATE_TERMINATED)
+	if (c->w.len == 0 || !path_is_known(p) || p->session->state == STATE_TERMINATED)
 		return false;
 	if (!proof_may_send(p, to, len)) {
 		e->counters.n[COUNT_DROP_AMPLIFICATION]++;
@@ -128,7 +128,7 @@ void send_probe(struct path *p, const struct frame *f, size_t size, struct jv_ti
 
 	frame_write(&w, f);
 	write_zeroes(&w, len - PROTO_OVERHEAD - w.len); /* FRAME_PAD */
-	if (!p->known || p->session->state == STATE_TERMINATED || !proof_may_send(p, NULL, len) ||
+	if (!path_is_known(p) || p->session->state == STATE_TERMINATED || !proof_may_send(p, NULL, len) ||
 	    seal_one(p, packet, w.len, now) == 0)
 		return;
 	e->counters.n[COUNT_TX_CONTROL]++;
@@ -141,7 +141,7 @@ static uint16_t spent_slots(const struct session *s)
 	uint16_t bits = 0;
 
 	for (uint8_t i = 0; s->engine->client && i < s->slots; i++)
-		if (s->slot[i].path && s->slot[i].path->spent)
+		if (s->slot[i].path && s->slot[i].path->state == PATH_SPENT)
 			bits |= (uint16_t)(1u << i);
 	return bits;
 }
@@ -178,7 +178,7 @@ void send_close(struct session *s, enum reason why, struct jv_time now)
 	const struct frame_close f = { .reason = (uint8_t)why };
 
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->slot[i].path && s->slot[i].path->known)
+		if (s->slot[i].path && path_is_known(s->slot[i].path))
 			send_frame(s->slot[i].path, &(struct frame){ FRAME_CLOSE, { &f } }, now);
 }
 
@@ -199,7 +199,7 @@ void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t 
 /* Is there a path, and may it carry `len` bytes now? Counts what may not go. */
 static bool may_go(struct session *s, struct path *p, size_t len, struct jv_time now)
 {
-	if (!p || !p->known) {
+	if (!p || !path_is_known(p)) {
 		s->engine->counters.n[COUNT_DROP_NO_PATH]++;
 		return false;
 	}

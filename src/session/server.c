@@ -194,7 +194,7 @@ void server_path_dead(struct session *s, enum reason why, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
 
-		if (p && p != s->active && p->known && p->proven)
+		if (p && p != s->active && path_is_proven(p))
 			send_ping(p, PING_PEER_DEAD, now);
 	}
 }
@@ -207,7 +207,7 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 		p->stall.told = f->ping->flags & PING_PEER_DEAD;
 	if (p == s->active && p->stall.told && s->state == STATE_ATTACHED)
 		server_path_dead(s, REASON_DATA_STALLED, now);
-	if (!p->proven || p->stray)
+	if (!path_is_proven(p) || p->stray)
 		return;
 	/* Only from one who knows the present locators: an older PING would have them replaced again. And not at once after
 	 * those that were told last: a client would have us make more of them with each packet. */

@@ -190,7 +190,8 @@ bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 	memcpy(sl->path->locator, locator, sizeof(sl->path->locator));
 	if (token)
 		memcpy(sl->path->token, token, sizeof(sl->path->token));
-	sl->path->spent = false;
+	if (sl->path->state == PATH_SPENT)
+		sl->path->state = PATH_UNUSED;
 	return true;
 }
 
@@ -201,7 +202,7 @@ struct path *session_path_numbered(struct session *s, uint8_t number)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
 
-		if (!p || p->number != number || !p->known)
+		if (!p || p->number != number || !path_is_known(p))
 			continue;
 		if (!found || found == s->draining ||
 		    (p != s->draining && time_before(found->opened, p->opened)))
@@ -284,13 +285,14 @@ void session_close_path(struct path *p)
 		return;
 	s->engine->io.path_close(s->engine->ctx, p->route.socket);
 	path_reset(p, p->stable_since);
-	p->spent = true;
+	p->state = PATH_SPENT;
 }
 
 struct path *session_fresh_slot(struct session *s)
 {
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->slot[i].issued && !s->slot[i].path->spent && s->slot[i].path->number == PATH_NONE)
+		if (s->slot[i].issued && s->slot[i].path->state != PATH_SPENT &&
+		    s->slot[i].path->number == PATH_NONE)
 			return s->slot[i].path;
 	return NULL;
 }

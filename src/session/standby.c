@@ -48,7 +48,7 @@ static void probe(struct session *s, struct path *p, struct jv_time now)
 
 static bool is_standby(const struct session *s, const struct path *p)
 {
-	return p->known && p->number != PATH_NONE && p != s->active && p != s->draining;
+	return path_is_known(p) && p->number != PATH_NONE && p != s->active && p != s->draining;
 }
 
 /* While nothing carries, a path that never answered makes room for the candidate's next remote at once, for one

@@ -52,7 +52,8 @@ void uplink_policy(struct session *s, const struct frame *f, struct jv_time now)
 		c->coming_parts = f->policy->parts;
 		c->coming_have = 0;
 	}
-	frame_get_items(c->coming + (size_t)f->policy->part * POLICY_ITEMS_MAX, frame_items(f), f->policy->items);
+	frame_get_items(c->coming + (size_t)f->policy->part * POLICY_ITEMS_MAX, frame_items(f),
+			f->policy->items);
 	c->coming_count[f->policy->part] = f->policy->items;
 	c->coming_have |= (uint16_t)(1u << f->policy->part);
 	if (c->coming_have != (uint16_t)((1u << c->coming_parts) - 1))

@@ -61,7 +61,7 @@ static void welcome_take(struct engine *e, struct jv_time now)
 	p = s->slot[0].path;
 	p->number = w->number;
 	p->route = w->route;
-	p->known = p->proven = true;
+	p->state = PATH_PROVEN;
 	w->on = false;
 	connect_stop(e);
 	e->client->next = s;

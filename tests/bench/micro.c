@@ -154,7 +154,7 @@ static struct session *make_session(struct bench *b, uint32_t peer)
 		must(p, "memory");
 		p->number = i;
 		p->route = b->route[i];
-		p->known = p->proven = true;
+		p->state = PATH_PROVEN;
 		p->proven_at = b->now;
 		p->srtt_us = 1000;
 		p->rttvar_us = 100;

@@ -53,8 +53,8 @@ static inline struct snapshot snapshot(const struct session *s)
 		n.path[i].number = p->number;
 		n.path[i].route = p->route;
 		n.path[i].pending = p->pending;
-		n.path[i].known = p->known;
-		n.path[i].proven = p->proven;
+		n.path[i].known = path_is_known(p);
+		n.path[i].proven = path_is_proven(p);
 		n.path[i].moving = p->moving;
 		n.path[i].challenged = p->challenge.out;
 		n.path[i].received = p->received;

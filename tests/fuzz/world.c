@@ -38,7 +38,7 @@ static struct route source(struct world *w, uint8_t choice, bool up)
 	struct route r = world_stranger(choice);
 	const struct path *p = s ? s->slot[choice % s->slots].path : NULL;
 
-	if (p && choice & 0x80 && p->known)
+	if (p && choice & 0x80 && path_is_known(p))
 		return p->route;
 	if (!up) {
 		r.socket = choice % 8;
@@ -83,7 +83,7 @@ static void act_frames(struct world *w, struct input *in, bool up)
 	if (!s || s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
 	p = s->slot[slot % s->slots].path;
-	if (!p || !p->known || !s->slot[p->slot].issued)
+	if (!p || !path_is_known(p) || !s->slot[p->slot].issued)
 		p = s->active;
 	send_begin(&c);
 	write_bytes(&c.w, data, len);
@@ -104,7 +104,7 @@ static void act_frame(struct world *w, struct input *in, bool up)
 	if (!s || !to || s->state == STATE_TERMINATED || !s->active)
 		return;
 	p = s->slot[slot % s->slots].path;
-	if (!p || !p->known || !s->slot[p->slot].issued)
+	if (!p || !path_is_known(p) || !s->slot[p->slot].issued)
 		p = s->active;
 	switch (kind % 6) {
 	case 0:

@@ -356,7 +356,7 @@ static void check_session(struct sim_engine *se, const struct session *s)
 	else if ((s->state == STATE_BIRTH) != !a || s->state == STATE_TERMINATED)
 		sim_violate(se->sim, "I1", "%02x%02x is %s %s an active path", s->id[0], s->id[1],
 			    state_name(s->state), a ? "with" : "without");
-	else if (a && (a->session != s || !a->known || a->number == PATH_NONE || a == s->draining ||
+	else if (a && (a->session != s || !path_is_known(a) || a->number == PATH_NONE || a == s->draining ||
 		       a != s->slot[a->slot].path))
 		sim_violate(se->sim, "I1", "the active path of %02x%02x is none", s->id[0], s->id[1]);
 }

@@ -836,9 +836,9 @@ static void test_old_address(void **state)
 	world_run(w, 20000);
 	now_there = there->route;
 	assert_false(route_equal(&now_there, &old.route));
-	assert_true(there->proven);
+	assert_true(path_is_proven(there));
 	world_late(w, &old);
-	assert_true(route_equal(&there->route, &now_there) && there->proven);
+	assert_true(route_equal(&there->route, &now_there) && path_is_proven(there));
 	world_run(w, 100);
 	/* And of the active one it starts no trial. */
 	cut(w, 0, true, false);

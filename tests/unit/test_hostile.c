@@ -744,7 +744,7 @@ static void refused(struct world *w, struct path *p, const struct a_frame *a, co
 {
 	const struct slot *sl = &world_peer(w, 0)->slot[p->slot];
 	const uint8_t number = sl->path ? sl->path->number : PATH_NONE;
-	const bool known = sl->path && sl->path->known;
+	const bool known = sl->path && path_is_known(sl->path);
 	struct session_info before, after;
 	uint64_t sent, bad;
 	struct control_packet c;
@@ -764,7 +764,7 @@ static void refused(struct world *w, struct path *p, const struct a_frame *a, co
 	assert_true(after.state_version == before.state_version &&
 		    after.binding_version == before.binding_version && after.active == before.active &&
 		    after.npaths == before.npaths && after.state == STATE_ATTACHED);
-	assert_true(sl->path->number == number && sl->path->known == known);
+	assert_true(sl->path->number == number && path_is_known(sl->path) == known);
 }
 
 static void test_bad_control(void **state)
@@ -800,7 +800,7 @@ static void test_bad_control(void **state)
 			fresh = s->slot[i].path;
 	assert_non_null(fresh);
 	fresh->route = s->active->route;
-	fresh->known = true;
+	fresh->state = PATH_KNOWN;
 	other = (struct a_frame){ .type = FRAME_PATH_RESPONSE };
 	refused(w, fresh, &other, NULL);
 	path_reset(fresh, w->now);
@@ -822,20 +822,20 @@ static void test_response_from_elsewhere(void **state)
 
 	world_attach(w);
 	p = session_path_numbered(world_peer(w, 0), 1);
-	p->proven = false;
+	p->state = PATH_KNOWN;
 	memset(p->challenge.nonce, 0, sizeof(p->challenge.nonce));
 	p->challenge.out = false;
 	learn_answered(p, &p->route, nonce, w->now);
-	assert_false(p->proven);
+	assert_false(path_is_proven(p));
 	p->challenge.out = true;
 	learn_answered(p, &stranger, nonce, w->now);
-	assert_false(p->proven);
+	assert_false(path_is_proven(p));
 	nonce[7] = 1;
 	learn_answered(p, &p->route, nonce, w->now);
-	assert_false(p->proven);
+	assert_false(path_is_proven(p));
 	nonce[7] = 0;
 	learn_answered(p, &p->route, nonce, w->now);
-	assert_true(p->proven && !p->challenge.out);
+	assert_true(path_is_proven(p) && !p->challenge.out);
 	world_free(w);
 }
 
@@ -858,7 +858,7 @@ static void test_response_behind_jump(void **state)
 	world_assert(w, world_peer(w, 0)->active->number == 1 && p->moving);
 	left = switch_limit_left(&world_peer(w, 0)->limit, 8, w->now);
 	learn_answered(p, &elsewhere, nonce, w->now);
-	assert_true(p->proven && !p->moving && route_equal(&p->route, &elsewhere));
+	assert_true(path_is_proven(p) && !p->moving && route_equal(&p->route, &elsewhere));
 	assert_int_equal(switch_limit_left(&world_peer(w, 0)->limit, 8, w->now), left);
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
 	world_free(w);
@@ -892,7 +892,7 @@ static void cold_jump(bool dead, uint32_t lost)
 	assert_in_range(down->got - got, 990, 1001);
 	world_run(w, 2000);
 	world_assert(w, w->swallowed == lost && world_peer(w, 0)->binding_version == 1);
-	world_assert(w, world_all_attached(w) && world_peer(w, 0)->active->proven);
+	world_assert(w, world_all_attached(w) && path_is_proven(world_peer(w, 0)->active));
 	assert_in_range(down->gap_us, 0, 250000);
 	assert_true(time_diff_us(w->now, down->last_got) < 15000);
 	world_free(w);

@@ -164,7 +164,7 @@ static void test_challenge_of_jump(void **state)
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, 900, 0, w->now);
 	forge(w, s->active, &f, 0, counter, &own);
-	world_assert(w, route_equal(&p->route, &own) && !p->proven && !p->moving);
+	world_assert(w, route_equal(&p->route, &own) && !path_is_proven(p) && !p->moving);
 	world_run(w, 20);
 	assert_int_equal(challenges_to(w, &own), 1);
 	memcpy(answer.path_probe.nonce, p->challenge.nonce, sizeof(p->challenge.nonce));
@@ -174,7 +174,7 @@ static void test_challenge_of_jump(void **state)
 	world_run(w, 20);
 	assert_in_range(challenges_to(w, &own), 2, 3);
 	forge(w, s->active, &answer, 0, counter + 2, &own);
-	assert_true(p->proven);
+	assert_true(path_is_proven(p));
 	w->recording = RECORD_NOTHING;
 	world_free(w);
 }

@@ -278,7 +278,7 @@ static void test_pings(void **state)
 	path_answered(&p, ms(40));
 	assert_int_equal(p.probes_lost, UINT32_MAX - 1);
 	assert_true(!p.ping_out && p.unanswered == 0 && p.last_pong.us == 40000);
-	assert_false(p.proven); /* that is for PATH_RESPONSE to say */
+	assert_false(path_is_proven(&p)); /* that is for PATH_RESPONSE to say */
 }
 
 static void test_amplification(void **state)
@@ -295,10 +295,10 @@ static void test_amplification(void **state)
 	assert_false(path_may_try(&p, 1));
 	p.trial_rx = 10;
 	assert_true(path_may_try(&p, 30));
-	p.proven = true;
+	p.state = PATH_PROVEN;
 	assert_true(path_may_send(&p, 1000000));
 	assert_false(path_may_try(&p, 1));
-	p.proven = false;
+	p.state = PATH_KNOWN;
 	assert_false(path_may_send(&p, 1000));
 	path_reset(&p, ms(1));
 	assert_int_equal(p.credit_rx, 0);
@@ -307,8 +307,7 @@ static void test_amplification(void **state)
 static struct path good(uint8_t number)
 {
 	return (struct path){ .number = number,
-			      .known = true,
-			      .proven = true,
+			      .state = PATH_PROVEN,
 			      .srtt_us = 10000,
 			      .loss_ppm = 1000,
 			      .stable_since = ms(1000) };
@@ -369,13 +368,13 @@ static void test_warm(void **state)
 	p.unanswered = 3;
 	assert_false(path_is_warm(&p, &policy));
 	p = good(0);
-	p.proven = false;
+	p.state = PATH_KNOWN;
 	assert_false(path_is_warm(&p, &policy));
 	p = good(0);
 	p.srtt_us = 0;
 	assert_false(path_is_warm(&p, &policy));
 	p = good(0);
-	p.known = false;
+	p.state = PATH_UNUSED;
 	assert_false(path_is_warm(&p, &policy));
 }
 
@@ -389,7 +388,7 @@ static void test_reset(void **state)
 	p.sent = 5;
 	path_reset(&p, ms(77));
 	assert_true(p.slot == 4 && p.locator[0] == 7 && p.token[15] == 8);
-	assert_true(p.number == PATH_NONE && !p.known && !p.proven && p.sent == 0 && p.srtt_us == 0);
+	assert_true(p.number == PATH_NONE && !path_is_known(&p) && !path_is_proven(&p) && p.sent == 0 && p.srtt_us == 0);
 	assert_true(time_is_never(p.last_rx) && p.stable_since.us == 77000);
 }
 

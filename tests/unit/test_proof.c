@@ -157,7 +157,7 @@ static void response_suppressed(uint32_t rescue_bytes, int64_t interval_us)
 	world_run(w, 300);
 	world_jump(w, 0, 1, 1);
 	world_run(w, 20);
-	world_assert(w, world_peer(w, 0)->active->number == 1 && !world_peer(w, 0)->active->proven);
+	world_assert(w, world_peer(w, 0)->active->number == 1 && !path_is_proven(world_peer(w, 0)->active));
 	world_run(w, 8000);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 0);
 	got = w->client[0].down.got;
@@ -181,7 +181,7 @@ static void test_server_says_why(void **state)
 	his_path = 0;
 	world_run(w, 1000);
 	w->swallow = swallows_responses;
-	world_peer(w, 0)->active->proven = false;
+	world_peer(w, 0)->active->state = PATH_KNOWN;
 	due_restart(world_peer(w, 0), w->now);
 	world_run(w, 8000);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 1);
@@ -201,7 +201,7 @@ static void test_unusable_is_refused(void **state)
 	w->client[0].link[1].nat++;
 	world_run(w, 70000);
 	there = session_path_numbered(world_peer(w, 0), 1);
-	world_assert(w, path_is_ignored(there) && !there->proven);
+	world_assert(w, path_is_ignored(there) && !path_is_proven(there));
 	world_assert(w, !path_is_warm(session_path_numbered(world_session(w, 0), 1), &policy_defaults));
 	world_jump(w, 0, 1, 1);
 	world_run(w, 2000);
@@ -224,7 +224,7 @@ static void test_held_back_is_sent(void **state)
 	uint32_t sent;
 
 	world_run(w, 100);
-	p->proven = false;
+	p->state = PATH_KNOWN;
 	p->proven_at = w->now;
 	p->credit_rx = p->credit_tx = 0;
 	sent = p->sent;
@@ -249,7 +249,7 @@ static void test_proof_is_renewed(void **state)
 			const struct path *p = session_path_numbered(world_peer(w, 0), n);
 
 			world_assert(w,
-				     p->proven && time_since_ms(w->now, p->proven_at) < 2 * PROTO_PROOF_MS);
+				     path_is_proven(p) && time_since_ms(w->now, p->proven_at) < 2 * PROTO_PROOF_MS);
 		}
 	}
 	assert_int_equal(world_session(w, 0)->binding_version, 0);
@@ -349,20 +349,20 @@ static void test_proof_ends(void **state)
 	world_run(w, 5000);
 	his_path = !world_session(w, 0)->active->number;
 	p = session_path_numbered(world_peer(w, 0), his_path);
-	assert_true(p && p->proven && p != world_peer(w, 0)->active);
+	assert_true(p && path_is_proven(p) && p != world_peer(w, 0)->active);
 	proven_us = p->proven_at.us;
 	w->swallow = swallows_responses;
 	while (w->now.us < proven_us + 170 * 1000000) {
 		world_run(w, 1000);
-		assert_true(p->proven && p->proven_at.us == proven_us && p->ignored < PROTO_CHALLENGES);
+		assert_true(path_is_proven(p) && p->proven_at.us == proven_us && p->ignored < PROTO_CHALLENGES);
 	}
 	world_run(w, 75000); /* a PING has come since */
-	assert_false(p->proven);
+	assert_false(path_is_proven(p));
 	assert_true(p->ignored < PROTO_CHALLENGES); /* not for that */
 	assert_true(p->credit_rx <= 2 * PROTO_CONTROL_MAX);
 	w->swallow = NULL;
 	world_run(w, 75000);
-	assert_true(p->proven);
+	assert_true(path_is_proven(p));
 	world_free(w);
 }
 

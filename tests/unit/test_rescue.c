@@ -624,7 +624,7 @@ static void test_unproven(void **state)
 		for (uint8_t n = 0; n < s->slots; n++) {
 			const struct path *p = s->slot[n].path;
 
-			if (!p || !p->known || p->proven)
+			if (!p || !path_is_known(p) || path_is_proven(p))
 				continue;
 			assert_true(p->credit_tx <= 3 * p->credit_rx);
 			waited |= p == s->active && s->rescue && rescue_queues(s);

@@ -279,7 +279,7 @@ static bool all_warm(struct world *w)
 			struct path *c = session_path_numbered(world_session(w, i), n);
 			struct path *s = session_path_numbered(world_peer(w, i), n);
 
-			if (!c || !path_is_warm(c, &world_session(w, i)->policy) || !s || !s->proven)
+			if (!c || !path_is_warm(c, &world_session(w, i)->policy) || !s || !path_is_proven(s))
 				return false;
 		}
 	}
