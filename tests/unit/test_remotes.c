@@ -11,7 +11,7 @@
 #include <uv.h>
 
 #include "config/config.h"
-#include "worker/names.h"
+#include "worker/hosts.h"
 
 #define V4S 8
 #define CLIENTS 20
@@ -35,24 +35,24 @@ static struct config config_of(enum config_order order)
 /* What a client of its own would try, asked twice. */
 static size_t tries(const struct config *config, struct endpoint out[CANDIDATE_REMOTES_MAX])
 {
-	const struct names_io io = { .mark = 0 };
+	const struct hosts_io io = { .mark = 0 };
 	struct endpoint again[CANDIDATE_REMOTES_MAX] = { 0 };
 	uv_loop_t loop;
-	struct names *n;
+	struct hosts *n;
 	size_t count;
 
 	assert_int_equal(uv_loop_init(&loop), 0);
-	n = names_new(&loop, &io);
+	n = hosts_new(&loop, &io);
 	assert_non_null(n);
-	names_configure(n, config);
+	hosts_configure(n, config);
 	memset(out, 0, CANDIDATE_REMOTES_MAX * sizeof(out[0]));
-	count = names_remotes(n, &transport, false, out);
-	assert_int_equal(names_remotes(n, &transport, false, again), count);
+	count = hosts_remotes(n, &transport, false, out);
+	assert_int_equal(hosts_remotes(n, &transport, false, again), count);
 	for (size_t i = 0; i < count; i++)
 		assert_true(endpoint_equal(&out[i], &again[i]));
-	names_stop(n);
+	hosts_stop(n);
 	uv_run(&loop, UV_RUN_DEFAULT);
-	names_free(n);
+	hosts_free(n);
 	assert_int_equal(uv_loop_close(&loop), 0);
 	return count;
 }
