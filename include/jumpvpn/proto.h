@@ -55,6 +55,7 @@ enum proto_sizes {
 
 enum proto_times { /* milliseconds; everything not named here is policy */
 	PROTO_COOKIE_SECRET_MS = 120000, /* a cookie is good for this long to twice this long */
+	PROTO_IDLE_PACKETS = 100,        /* either way, and no DATA: keys that are as good as new */
 	PROTO_EPOCH_GRACE_MS = 10000,    /* the old epoch is accepted for this long after a rekey */
 	PROTO_SILENCE_MIN_MS = 30,       /* least silence after data before a PING */
 	PROTO_REPROBE_MIN_MS = 10,       /* least time between two PINGs on a suspected path */

@@ -56,7 +56,6 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	births_add(s);
 	e->io.random(e->ctx, s->id, sizeof(s->id));
 	s->fresh = j->fresh;
-	memcpy(s->peer_key, peer->public_key, sizeof(s->peer_key));
 	s->peer_name = peer->name;
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;

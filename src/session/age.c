@@ -61,9 +61,18 @@ void age_begins(struct session *s, struct jv_time now)
 	const uint32_t ms = s->policy.rekey_after_ms;
 
 	s->rekey.due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
-	s->rekey.since = now;
+	s->rekey.began = s->rekey.since = now;
 	s->rekey.overdue = 0;
+	s->rekey.ordered = false;
 	age_arm(s, now);
+}
+
+bool age_is_idle(const struct session *s)
+{
+	const struct epoch *ep = keys_tx(&s->keys);
+
+	return !s->rekey.ordered && !time_before(s->rekey.began, s->last_data) &&
+	       ep->tx_counter < PROTO_IDLE_PACKETS && ep->replay.highest < PROTO_IDLE_PACKETS;
 }
 
 void age_slept(struct session *s, struct jv_time now)

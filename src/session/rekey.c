@@ -8,6 +8,8 @@
  *
  * An OFFER is repeated with the same key until it is accepted, an ACCEPT whenever its OFFER comes again. When
  * both offer at once the client's offer stands and the server forgets its own.
+ *
+ * An epoch that is idle when its time is over goes on for as long again: a million sessions that sleep agree on nothing.
  */
 #include "session/rekey.h"
 
@@ -33,6 +35,7 @@ void rekey_order(struct session *s, struct jv_time now)
 {
 	if (s->rekey.offered || s->rekey.job)
 		return;
+	s->rekey.ordered = true;
 	s->rekey.due =
 		s->rekey.made.us == 0 ? now : time_max(now, time_add_ms(s->rekey.made, EPOCH_LEAST_MS));
 	age_arm(s, now);
@@ -114,6 +117,8 @@ static void offer(struct session *s, struct jv_time now)
 
 	if (s->rekey.offered && !s->rekey.job && due) {
 		offer_send(s, now);
+	} else if (due && !s->rekey.offered && !s->rekey.job && !half && age_is_idle(s)) {
+		age_begins(s, now);
 	} else if (!s->rekey.offered && !s->rekey.job && (half || due) &&
 		   keys_newest(&s->keys) == s->keys.tx_epoch) {
 		j = job_start(s, JOB_REKEY_PUBLIC, now);

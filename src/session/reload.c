@@ -30,7 +30,7 @@ static bool same_addresses(const struct config_peer *a, const struct config_peer
 static void session_configure(struct session *s, const struct config *old, const struct config *config,
 			      uint64_t *owed, struct jv_time now)
 {
-	const ptrdiff_t i = config_find_peer(config, s->peer_key);
+	const ptrdiff_t i = config_find_peer(config, old->peers[s->peer].public_key);
 	const struct config_peer *peer = i >= 0 ? &config->peers[i] : NULL;
 
 	if (!peer || !same_addresses(peer, &old->peers[s->peer])) {
@@ -49,7 +49,7 @@ static void session_configure(struct session *s, const struct config *old, const
 /* One that is drained: DATA under it is good while its peer is, with the same addresses. */
 static void late_configure(struct session *s, const struct config *old, const struct config *config)
 {
-	const ptrdiff_t i = config_find_peer(config, s->peer_key);
+	const ptrdiff_t i = config_find_peer(config, old->peers[s->peer].public_key);
 
 	if (i < 0 || !same_addresses(&config->peers[i], &old->peers[s->peer])) {
 		life_forget(s);

@@ -51,10 +51,12 @@ struct rekey {
 	bool unconfirmed;    /* we seal with the newest epoch, and the peer has not yet */
 	uint8_t tries;       /* OFFERs sent */
 	struct jv_time made; /* when the newest epoch was made */
+	bool ordered;        /* to be done now, be the keys idle or not */
 	bool answered;       /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
 	uint8_t accept_pub[PROTO_KEY_LEN];
 	uint8_t offer_pub[PROTO_KEY_LEN]; /* the OFFER that ACCEPT answered */
 	struct jv_time due;               /* next OFFER, or its repetition */
+	struct jv_time began; /* the interval: with the keys we seal with, or when they were idle at the end of the last one */
 	struct jv_time since; /* the keys we seal with are in use, less the time in which nothing carried */
 	uint8_t overdue;      /* intervals of that age that were told */
 };
@@ -133,7 +135,6 @@ struct session {
 	uint8_t id[PROTO_SESSION_ID_LEN];
 	struct list node;      /* of engine->sessions, ->late or ->dead */
 	const char *peer_name; /* in the configuration in force */
-	uint8_t peer_key[PROTO_KEY_LEN];
 	struct policy policy;
 	uint32_t policy_generation;
 	struct policy next_policy; /* taken at the next transition */

@@ -248,7 +248,7 @@ static bool has_younger(const struct sim_engine *se, const struct session *s)
 		const struct session *o = container_of(pos, struct session, node);
 
 		if (o != s && !time_before(o->born, s->born) &&
-		    (is_client(se) || memcmp(o->peer_key, s->peer_key, sizeof(s->peer_key)) == 0))
+		    (is_client(se) || o->peer == s->peer))
 			return true;
 	}
 	return false;

@@ -80,18 +80,70 @@ static void test_rekey(void **state)
 	world_free(w);
 }
 
-/* Past where the byte on the wire wraps, and idle. */
+/* Past where the byte on the wire wraps, with hardly any DATA. */
 static void test_rekey_for_long(void **state)
 {
 	struct world *w = with_policy(10000, 86400000);
 
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 3000000, true);
 	world_run(w, 2700000);
 	world_assert(w, world_session(w, 0)->keys.tx_epoch > 260);
 	assert_int_equal(world_session(w, 0)->keys.tx_epoch, world_peer(w, 0)->keys.tx_epoch);
 	both_ways(w);
 	world_run(w, 1000);
 	assert_nothing_lost(w);
+	world_free(w);
+}
+
+static unsigned int rekeyed(struct world *w)
+{
+	return world_audits(w, true, AUDIT_SESSION_REKEYED, REASON_NONE, 0) +
+	       world_audits(w, false, AUDIT_SESSION_REKEYED, REASON_NONE, 0);
+}
+
+/* Keys that have carried no DATA stay, and are not overdue; with DATA their interval is the last. */
+static void test_idle(void **state)
+{
+	struct world *w = with_policy(10000, 86400000);
+	struct session *s;
+
+	world_attach(w);
+	s = world_session(w, 0);
+	world_run(w, 55000);
+	assert_int_equal(rekeyed(w), 0);
+	both_ways(w);
+	world_run(w, 100);
+	assert_nothing_lost(w);
+	world_run(w, 10000);
+	assert_int_equal(rekeyed(w), 2);
+	world_run(w, 60000);
+	assert_int_equal(rekeyed(w), 2);
+	assert_int_equal(world_audits(w, true, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0) +
+				 world_audits(w, false, AUDIT_SECURITY_VALIDATION_FAILED, REASON_REKEY_OVERDUE, 0),
+			 0);
+	assert_true(engine_rekey(world_client_engine(w, 0), s->id, w->now)); /* an order asks nobody whether they are */
+	world_run(w, 1000);
+	assert_int_equal(rekeyed(w), 4);
+	world_free(w);
+}
+
+/* Nor may idle keys seal without end: the server's count is the client's, but for what is lost. */
+static void test_idle_packets(void **state)
+{
+	struct world *w = with_policy(10000, 86400000);
+	struct session *s;
+
+	w->config->peers[0].policy.heartbeat_idle_ms = 1000;
+	world_attach(w);
+	s = world_session(w, 0);
+	while (keys_tx(&s->keys)->tx_counter < PROTO_IDLE_PACKETS && s->keys.tx_epoch == 0)
+		world_run(w, 100);
+	assert_int_equal(s->keys.tx_epoch, 0);
+	world_run(w, 12600);
+	assert_int_equal(s->keys.tx_epoch, 1);
+	world_run(w, 30000);
+	assert_int_equal(s->keys.tx_epoch, 1);
 	world_free(w);
 }
 
@@ -287,6 +339,7 @@ static void test_renewal_waits(void **state)
 
 	w->config->peers[0].policy.handshake_timeout_ms = 20000;
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	w->swallow = swallow_next;
 	world_run(w, 64000); /* the renewal is due at 63 s, new keys at 65 s */
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_CREATED, REASON_NONE, 0), 2);
@@ -643,6 +696,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rekey),
 		cmocka_unit_test(test_rekey_for_long),
+		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_idle_packets),
 		cmocka_unit_test(test_rekey_lost),
 		cmocka_unit_test(test_server_offers),
 		cmocka_unit_test(test_both_offer),

@@ -242,6 +242,7 @@ static void kept_from_us(unsigned int frame, bool up)
 	p.rekey_after_ms = 10000;
 	world_policy(w, &p);
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	memcpy(id, world_session(w, 0)->id, sizeof(id));
 	world_swallow_frame(w, up, FRAME_BIT(frame), UINT32_MAX);
 	world_run(w, 19000);
@@ -280,6 +281,7 @@ static void test_too_old(void **state)
 	p.rekey_after_ms = 10000;
 	world_policy(w, &p);
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	w->swallow = no_new_keys;
 	w->swallow_left = 1;
 	world_run(w, 48000);
@@ -304,6 +306,7 @@ static void test_overdue_in_time(void **state)
 	p.rekey_after_ms = 10000;
 	world_policy(w, &p);
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	w->swallow = no_new_keys;
 	w->swallow_left = 1;
 	since = world_peer(w, 0)->rekey.since;

@@ -81,6 +81,7 @@ static void test_hasty_offers(void **state)
 	uint8_t secret[32] = { 1 };
 
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	world_assert(w, world_until(w, both_rekeyed, 11000));
 	world_run(w, 100);
 	x25519_public(f.rekey.e, secret);
@@ -104,6 +105,7 @@ static void test_offers_back_off(void **state)
 	unsigned int n;
 
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_REKEY_ACCEPT), 1000);
 	world_run(w, 40000);
@@ -138,8 +140,10 @@ static void test_unconfirmed(void **state)
 	struct traffic *down;
 
 	world_attach(w);
+	world_traffic(w, &w->client[0].up, 200000, false); /* idle keys are not replaced */
 	w->swallow = of_new_epoch;
 	world_assert(w, world_until(w, client_rekeyed, 11000));
+	w->client[0].up.interval_us = 0;
 	down = &w->client[0].down;
 	world_traffic(w, down, 20000, false);
 	world_run(w, 15000);
