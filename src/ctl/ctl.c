@@ -18,9 +18,10 @@
  * only one session. Everything is bounded: line, connections, waiting, queue of a follower. A connection too many
  * takes the place of one that keeps it for nothing.
  */
-#include "ctl/impl.h"
+#include "ctl/ctl.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,68 +32,59 @@
 
 #include "audit/audit.h"
 #include "base/log.h"
+#include "ctl/conn.h"
+#include "ctl/find.h"
+#include "ctl/json.h"
+#include "ctl/request.h"
 
-struct conn {
-	struct list node;
-	struct ctl *ctl;
-	uv_pipe_t pipe;
-	uv_timer_t timer;
-	unsigned int handles;        /* not yet closed */
+struct ctl {
+	struct conn_set set;
+	const struct ctl_ops *ops;
+	void *ctx;
+};
+
+struct client {
+	struct conn conn;
 	struct ctl_request *request; /* waits for its answer */
-	bool asked;                  /* the request has come: what follows it is not read */
-	bool closing;
 	bool following;
-	char filter[CTL_NAME_MAX]; /* of a follower */
-	uint64_t lost;             /* records a follower did not get and was not told of */
-	size_t len;
-	char line[CTL_LINE_MAX];
+	char filter[REQUEST_NAME_MAX]; /* of a follower */
+	uint64_t lost;                 /* records a follower did not get and was not told of */
+};
+
+struct ctl_request {
+	struct client *client; /* NULL once it is gone: then the answer goes nowhere */
+	struct ctl *ctl;
+	struct request call;
+	struct write *page; /* of sessions, on its way to the client */
+	bool began;         /* something of the answer has gone out */
+	size_t rows;
 };
 
 struct write {
 	uv_write_t req;
-	struct conn *conn;
+	struct client *client;
 	struct ctl_request *page; /* a page of this one's answer; NULL: something else, or it has ended */
 	bool last;
 	char *text;
 };
 
-/* --- lives --- */
-
-static void ctl_maybe_free(struct ctl *c)
+static struct client *client_of(struct conn *c)
 {
-	if (c->stopping && c->closing == 0)
-		free(c);
+	return container_of(c, struct client, conn);
 }
 
-static void on_conn_handle_closed(uv_handle_t *h)
+static void closing(struct conn *c)
 {
-	struct conn *c = h->data;
-	struct ctl *ctl = c->ctl;
+	struct client *cl = client_of(c);
 
-	if (--c->handles == 0)
-		free(c);
-	ctl->closing--;
-	ctl_maybe_free(ctl);
+	if (cl->request)
+		cl->request->client = NULL;
+	cl->request = NULL;
 }
 
-static void conn_close(struct conn *c)
+static void gone(struct conn_set *set)
 {
-	if (c->closing)
-		return;
-	c->closing = true;
-	list_remove(&c->node);
-	c->ctl->nconnections--;
-	if (c->request)
-		c->request->conn = NULL;
-	c->request = NULL;
-	c->ctl->closing += 2;
-	uv_close((uv_handle_t *)&c->pipe, on_conn_handle_closed);
-	uv_close((uv_handle_t *)&c->timer, on_conn_handle_closed);
-}
-
-static void on_timer(uv_timer_t *t)
-{
-	conn_close(t->data);
+	free(container_of(set, struct ctl, set));
 }
 
 /* --- writing --- */
@@ -109,7 +101,7 @@ static void on_written(uv_write_t *req, int status)
 	struct ctl_request *page = w->page;
 
 	if (status < 0 || w->last)
-		conn_close(w->conn);
+		conn_close(&w->client->conn);
 	free(w->text);
 	free(w);
 	if (page)
@@ -117,47 +109,47 @@ static void on_written(uv_write_t *req, int status)
 }
 
 /* Answers what is on its way, or NULL: then the connection closes. Takes `text`. */
-static struct write *write_text(struct conn *c, char *text, size_t len, bool line, bool last)
+static struct write *write_text(struct client *c, char *text, size_t len, bool line, bool last)
 {
 	static char newline[] = "\n";
-	struct write *w = text && !c->closing ? calloc(1, sizeof(*w)) : NULL;
+	struct write *w = text && !c->conn.closing ? calloc(1, sizeof(*w)) : NULL;
 	uv_buf_t bufs[2] = { uv_buf_init(text, (unsigned int)len), uv_buf_init(newline, 1) };
 
 	if (!w || len > UINT32_MAX / 2)
 		goto failed;
-	w->conn = c;
+	w->client = c;
 	w->last = last;
 	w->text = text;
 	w->req.data = w;
 	if (last || !line)
-		uv_timer_start(&c->timer, on_timer, CTL_IDLE_MS, 0);
-	if (uv_write(&w->req, (uv_stream_t *)&c->pipe, bufs, line ? 2 : 1, on_written) == 0)
+		conn_bound(&c->conn, CTL_IDLE_MS);
+	if (uv_write(&w->req, &c->conn.handle.stream, bufs, line ? 2 : 1, on_written) == 0)
 		return w;
 failed:
 	free(text);
 	free(w);
-	conn_close(c);
+	conn_close(&c->conn);
 	return NULL;
 }
 
-void conn_write(struct conn *c, char *text, size_t len, bool last)
+static void write_line(struct client *c, char *text, size_t len, bool last)
 {
 	write_text(c, text, len, true, last);
 }
 
-static void conn_write_json(struct conn *c, const json_t *o)
+static void write_json(struct client *c, const json_t *o)
 {
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
 	if (text)
-		conn_write(c, text, strlen(text), true);
+		write_line(c, text, strlen(text), true);
 	else
-		conn_close(c);
+		conn_close(&c->conn);
 }
 
-static struct conn *request_end(struct ctl_request *req)
+static struct client *request_end(struct ctl_request *req)
 {
-	struct conn *c = req->conn;
+	struct client *c = req->client;
 
 	if (c)
 		c->request = NULL;
@@ -168,23 +160,23 @@ static struct conn *request_end(struct ctl_request *req)
 }
 
 /* Where the answer has begun, nothing else can be said any more: that its line does not end tells the client. */
-void ctl_reply(struct ctl_request *req, json_t *answer)
+static void reply(struct ctl_request *req, json_t *answer)
 {
 	const bool began = req->began;
-	struct conn *c = request_end(req);
+	struct client *c = request_end(req);
 
 	if (c && began)
-		conn_close(c);
+		conn_close(&c->conn);
 	else if (c)
-		conn_write_json(c, answer);
+		write_json(c, answer);
 	json_decref(answer);
 }
 
-void ctl_reply_page(struct ctl_request *req, char *text, size_t len)
+static void reply_page(struct ctl_request *req, char *text, size_t len)
 {
 	req->began = true;
-	if (req->conn)
-		req->page = write_text(req->conn, text, len, false, false);
+	if (req->client)
+		req->page = write_text(req->client, text, len, false, false);
 	else
 		free(text);
 	if (req->page)
@@ -193,9 +185,9 @@ void ctl_reply_page(struct ctl_request *req, char *text, size_t len)
 		page_next(req);
 }
 
-void ctl_reply_end(struct ctl_request *req, char *text, size_t len)
+static void reply_end(struct ctl_request *req, char *text, size_t len)
 {
-	struct conn *c = request_end(req);
+	struct client *c = request_end(req);
 
 	if (c)
 		write_text(c, text, len, true, true);
@@ -205,41 +197,41 @@ void ctl_reply_end(struct ctl_request *req, char *text, size_t len)
 
 bool ctl_is_gone(const struct ctl_request *req)
 {
-	return !req->conn;
+	return !req->client;
 }
 
-static void conn_refuse(struct conn *c, const char *why)
+static void refuse(struct client *c, const char *why)
 {
 	json_t *o = json_error(why, REASON_NONE, 0);
 
-	c->asked = true;
-	conn_write_json(c, o);
+	c->conn.asked = true;
+	write_json(c, o);
 	json_decref(o);
 }
 
 /* --- followers --- */
 
-void ctl_follow(struct ctl_request *req)
+static void follow(struct ctl_request *req)
 {
 	struct ctl *ctl = req->ctl;
-	struct ctl_call call = req->call;
-	struct conn *c = request_end(req);
+	struct request call = req->call;
+	struct client *c = request_end(req);
 	struct audit_record *recent = calloc(CTL_BACKLOG, sizeof(*recent));
 	size_t n = recent ? ctl->ops->recent(ctl->ctx, recent, CTL_BACKLOG) : 0;
 	size_t len = 0;
-	char *text = recent ? ctl_events_text(call.session, recent, n, call.follow, &len) : NULL;
+	char *text = recent ? request_events(call.session, recent, n, call.follow, &len) : NULL;
 
 	free(recent);
 	if (!text) {
-		conn_close(c);
+		conn_close(&c->conn);
 		return;
 	}
 	c->following = call.follow;
 	strcpy(c->filter, call.session);
-	conn_write(c, text, len, !call.follow);
+	write_line(c, text, len, !call.follow);
 }
 
-static void follower_tell_lost(struct conn *c)
+static void follower_tell_lost(struct client *c)
 {
 	char *text;
 	int n = asprintf(&text, "{\"lost\":%llu}", (unsigned long long)c->lost);
@@ -247,14 +239,14 @@ static void follower_tell_lost(struct conn *c)
 	if (n < 0)
 		return;
 	c->lost = 0;
-	conn_write(c, text, (size_t)n, false);
+	write_line(c, text, (size_t)n, false);
 }
 
-static void follower_write(struct conn *c, const struct audit_record *r)
+static void follower_write(struct client *c, const struct audit_record *r)
 {
 	char *text = NULL;
 
-	if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < CTL_QUEUE_MAX)
+	if (uv_stream_get_write_queue_size(&c->conn.handle.stream) < CTL_QUEUE_MAX)
 		text = malloc(AUDIT_JSON_MAX);
 	if (!text) {
 		c->lost++;
@@ -262,153 +254,213 @@ static void follower_write(struct conn *c, const struct audit_record *r)
 	}
 	if (c->lost)
 		follower_tell_lost(c);
-	if (c->closing)
+	if (c->conn.closing)
 		free(text);
 	else
-		conn_write(c, text, audit_json(text, r), false);
+		write_line(c, text, audit_json(text, r), false);
 }
 
 void ctl_event(struct ctl *ctl, const struct audit_record *r)
 {
 	struct list *pos, *tmp;
 
-	list_for_each_safe(pos, tmp, &ctl->connections) {
-		struct conn *c = container_of(pos, struct conn, node);
+	list_for_each_safe(pos, tmp, &ctl->set.connections) {
+		struct client *c = client_of(container_of(pos, struct conn, node));
 
-		if (c->following && ctl_selects(c->filter, r))
+		if (c->following && request_selects(c->filter, r))
 			follower_write(c, r);
 	}
 }
 
-/* --- reading --- */
+/* --- requests --- */
 
-static void conn_request(struct conn *c, size_t len)
+static const char *wanted(const struct ctl_request *req)
 {
-	struct ctl_request *req = calloc(1, sizeof(*req));
-	char why[CTL_TEXT_MAX];
-
-	c->asked = true;
-	uv_timer_stop(&c->timer);
-	if (!req) {
-		conn_close(c);
-		return;
-	}
-	if (!ctl_parse(&req->call, c->line, len, why)) {
-		free(req);
-		conn_refuse(c, why);
-		return;
-	}
-	req->conn = c;
-	req->ctl = c->ctl;
-	c->request = req;
-	ctl_dispatch(req);
+	return req->call.has_session ? req->call.session : NULL;
 }
 
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+static void dispatch(struct ctl_request *req)
 {
-	struct conn *c = h->data;
+	const struct ctl_ops *ops = req->ctl->ops;
+	void *ctx = req->ctl->ctx;
 
-	(void)suggested;
-	if (c->asked) /* only to notice the end */
-		*buf = uv_buf_init(c->line, sizeof(c->line));
-	else
-		*buf = uv_buf_init(c->line + c->len, (unsigned int)(sizeof(c->line) - c->len));
+	switch (req->call.command) {
+	case CTL_STATUS:
+		ops->status(ctx, req);
+		break;
+	case CTL_SESSIONS:
+		ops->sessions(ctx, req);
+		break;
+	case CTL_SHOW:
+	case CTL_JUMP:
+	case CTL_TERMINATE:
+	case CTL_REKEY:
+		ops->find(ctx, req, wanted(req)); /* ctl_answer_found() goes on */
+		break;
+	case CTL_EVENTS:
+		follow(req);
+		break;
+	case CTL_RELOAD:
+		ops->reload(ctx, req);
+		break;
+	}
+}
+
+static void asked(struct client *c, size_t len)
+{
+	struct ctl_request *req = calloc(1, sizeof(*req));
+	char why[REQUEST_TEXT_MAX];
+
+	c->conn.asked = true;
+	conn_bound(&c->conn, 0);
+	if (!req) {
+		conn_close(&c->conn);
+		return;
+	}
+	if (!request_parse(&req->call, c->conn.in, len, why)) {
+		free(req);
+		refuse(c, why);
+		return;
+	}
+	req->client = c;
+	req->ctl = container_of(c->conn.set, struct ctl, set);
+	c->request = req;
+	dispatch(req);
+}
+
+static void has_read(struct conn *c, size_t n)
+{
+	const char *end = memchr(c->in + c->len - n, '\n', n);
+
+	if (end)
+		asked(client_of(c), (size_t)(end - c->in));
+	else if (c->len == REQUEST_LINE_MAX)
+		refuse(client_of(c), "the request is longer than 64 KiB");
 }
 
 /* The client has sent all it will: it may still read its answer, but a follower that does this has gone. */
-static void conn_eof(struct conn *c)
+static void ended(struct conn *c, bool whole)
 {
+	if (!whole) {
+		conn_close(c);
+		return;
+	}
+	uv_read_stop(&c->handle.stream);
 	if (!c->asked && c->len)
-		conn_request(c, c->len);
-	else if (!c->asked || c->following)
+		asked(client_of(c), c->len);
+	else if (!c->asked || client_of(c)->following)
 		conn_close(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
-{
-	struct conn *c = stream->data;
-	char *end;
+/* --- answers --- */
 
-	(void)buf;
-	if (nread == UV_EOF) {
-		uv_read_stop(stream);
-		conn_eof(c);
-		return;
-	}
-	if (nread < 0) {
-		conn_close(c);
-		return;
-	}
-	if (c->asked)
-		return;
-	end = memchr(c->line + c->len, '\n', (size_t)nread);
-	c->len += (size_t)nread;
-	if (end)
-		conn_request(c, (size_t)(end - c->line));
-	else if (c->len == sizeof(c->line))
-		conn_refuse(c, "the request is longer than 64 KiB");
+void ctl_fail(struct ctl_request *req, enum reason reason, uint32_t retry_after_ms, const char *fmt, ...)
+{
+	char text[REQUEST_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	reply(req, json_error(text, reason, retry_after_ms));
 }
 
-static bool reads_nothing(const struct conn *c)
+void ctl_answer_done(struct ctl_request *req, const char *note)
 {
-	return !c->request && uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) > 0;
+	reply(req, note ? json_pack("{s:b, s:s}", "ok", 1, "note", note) : json_pack("{s:b}", "ok", 1));
+}
+
+void ctl_answer_status(struct ctl_request *req, const struct ctl_status *status, const struct counters *sum,
+		       const uint64_t by_state[STATE_COUNT], const struct session_info *own)
+{
+	reply(req, json_status(status, sum, by_state, own));
+}
+
+void ctl_answer_page(struct ctl_request *req, const struct session_info *sessions, size_t n, bool last)
+{
+	size_t len = 0;
+	char *text = ctl_is_gone(req) ? NULL : request_page(sessions, n, req->began, last, &req->rows, &len);
+
+	if (last)
+		reply_end(req, text, len);
+	else
+		reply_page(req, text, len);
+}
+
+static void jump(struct ctl_request *req, const struct session_info *s)
+{
+	char why[REQUEST_TEXT_MAX];
+	int path = find_path(req->call.path, s, why);
+
+	if (path < 0)
+		ctl_fail(req, REASON_INVALID_TRANSPORT_CANDIDATE, 0, "%s", why);
+	else
+		req->ctl->ops->jump(req->ctl->ctx, req, s, (uint8_t)path);
+}
+
+void ctl_answer_found(struct ctl_request *req, const struct session_info *s, size_t n)
+{
+	char why[REQUEST_TEXT_MAX];
+
+	if (ctl_is_gone(req))
+		reply(req, NULL); /* nobody asks any more: nothing is done */
+	else if (!find_is_one(wanted(req), n, why))
+		ctl_fail(req, REASON_NONE, 0, "%s", why);
+	else if (req->call.command == CTL_SHOW)
+		reply(req, json_pack("{s:b, s:o}", "ok", 1, "session", json_session_whole(s)));
+	else if (req->call.command == CTL_JUMP)
+		jump(req, s);
+	else if (req->call.command == CTL_REKEY)
+		req->ctl->ops->rekey(req->ctl->ctx, req, s);
+	else
+		req->ctl->ops->terminate(req->ctl->ctx, req, s);
+}
+
+/* --- connections --- */
+
+static bool reads_nothing(const struct client *c)
+{
+	return !c->request && uv_stream_get_write_queue_size(&c->conn.handle.stream) > 0;
 }
 
 /*
  * Who gives way to one more: the oldest that has asked nothing yet, else one that does not read what it asked for, else
  * the oldest follower. NULL: all wait for their answers.
  */
-static struct conn *dispensable(const struct ctl *ctl)
+static struct conn *dispensable(const struct conn_set *set)
 {
 	struct conn *deaf = NULL, *follower = NULL;
 	const struct list *pos;
 
-	list_for_each(pos, &ctl->connections) {
+	list_for_each(pos, &set->connections) {
 		struct conn *c = container_of(pos, struct conn, node);
 
 		if (!c->asked)
 			return c;
-		if (!deaf && reads_nothing(c))
+		if (!deaf && reads_nothing(client_of(c)))
 			deaf = c;
-		if (!follower && c->following)
+		if (!follower && client_of(c)->following)
 			follower = c;
 	}
 	return deaf ? deaf : follower;
 }
 
-static void make_room(const struct ctl *ctl)
+static void too_many(struct conn *c)
 {
-	struct conn *c = ctl->nconnections < CTL_CONNECTIONS ? NULL : dispensable(ctl);
-
-	if (c)
-		conn_close(c);
+	refuse(client_of(c), "too many connections");
 }
 
-static void on_connection(uv_stream_t *listener, int status)
-{
-	struct ctl *ctl = listener->data;
-	struct conn *c = status < 0 ? NULL : malloc(sizeof(*c));
-
-	if (!c)
-		return;
-	memset(c, 0, offsetof(struct conn, line));
-	c->ctl = ctl;
-	c->handles = 2;
-	uv_pipe_init(listener->loop, &c->pipe, 0);
-	uv_timer_init(listener->loop, &c->timer);
-	c->pipe.data = c;
-	c->timer.data = c;
-	make_room(ctl);
-	list_append(&ctl->connections, &c->node);
-	ctl->nconnections++;
-	uv_timer_start(&c->timer, on_timer, CTL_IDLE_MS, 0);
-	if (uv_accept(listener, (uv_stream_t *)&c->pipe) < 0)
-		conn_close(c);
-	else if (ctl->nconnections > CTL_CONNECTIONS)
-		conn_refuse(c, "too many connections");
-	else if (uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0)
-		conn_close(c);
-}
+static const struct conn_kind kind = {
+	.size = sizeof(struct client),
+	.room = REQUEST_LINE_MAX,
+	.most = CTL_CONNECTIONS,
+	.idle_ms = CTL_IDLE_MS,
+	.dispensable = dispensable,
+	.too_many = too_many,
+	.read = has_read,
+	.ended = ended,
+	.closing = closing,
+};
 
 /* --- start and stop --- */
 
@@ -476,18 +528,10 @@ static int check_directory(const char *path, const char **error)
 static int listen_on(struct ctl *c, const char *path)
 {
 	mode_t mask = umask(0177); /* the socket is 0600 from its first moment */
-	int err = uv_pipe_bind(&c->listener, path);
+	int err = uv_pipe_bind(&c->set.listener.pipe, path);
 
 	umask(mask);
-	return err < 0 ? err : uv_listen((uv_stream_t *)&c->listener, CTL_CONNECTIONS, on_connection);
-}
-
-static void on_listener_closed(uv_handle_t *h)
-{
-	struct ctl *c = h->data;
-
-	c->closing--;
-	ctl_maybe_free(c);
+	return err < 0 ? err : conn_listen(&c->set);
 }
 
 int ctl_start(struct ctl **out, uv_loop_t *loop, const char *socket_path, const struct ctl_ops *ops,
@@ -507,15 +551,14 @@ int ctl_start(struct ctl **out, uv_loop_t *loop, const char *socket_path, const 
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	list_init(&c->connections);
+	conn_init(&c->set, &kind, gone);
 	c->ops = ops;
 	c->ctx = ctx;
-	err = uv_pipe_init(loop, &c->listener, 0);
+	err = uv_pipe_init(loop, &c->set.listener.pipe, 0);
 	if (err < 0) {
 		free(c);
 		return err;
 	}
-	c->listener.data = c;
 	err = listen_on(c, socket_path);
 	if (err < 0) {
 		ctl_stop(c);
@@ -528,11 +571,5 @@ int ctl_start(struct ctl **out, uv_loop_t *loop, const char *socket_path, const 
 
 void ctl_stop(struct ctl *c)
 {
-	struct list *pos, *tmp;
-
-	c->stopping = true;
-	c->closing++;
-	uv_close((uv_handle_t *)&c->listener, on_listener_closed); /* removes the socket */
-	list_for_each_safe(pos, tmp, &c->connections)
-		conn_close(container_of(pos, struct conn, node));
+	conn_stop(&c->set); /* removes the socket */
 }

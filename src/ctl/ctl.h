@@ -15,27 +15,19 @@
 #include <uv.h>
 
 #include "audit/record.h"
+#include "ctl/status.h"
 #include "session/counter.h"
 #include "session/info.h"
 
+enum {
+	CTL_CONNECTIONS = 32,
+	CTL_IDLE_MS = 10000,        /* for a request to come, and for its answer to be taken */
+	CTL_QUEUE_MAX = 256 * 1024, /* bytes waiting for a follower before it loses records */
+	CTL_BACKLOG = 256,          /* records that `events` shows from before it was called */
+};
+
 struct ctl;
 struct ctl_request; /* one request waiting for its answer */
-
-struct ctl_status {       /* what status says of the daemon itself */
-	const char *role; /* "server" or "client" */
-	const char *node_name;
-	uint8_t node_id;
-	const char *config_file;
-	uint32_t config_generation;
-	uint64_t uptime_ms;
-	uint32_t workers;
-	const char *tunnel;      /* real name of the device */
-	const char *trouble;     /* why the device is not as it should be; NULL: it is */
-	const char *crypto;      /* crypto_describe() */
-	const char *offloads;    /* which accelerations are on, and which are not and why */
-	const char *names;       /* a client's names that could not be looked up, a line each, or NULL */
-	const char *last_reload; /* "ok", or why the last reload was refused, or NULL */
-};
 
 /*
  * What the daemon can do for the control socket. Every call takes the request and answers it exactly once,

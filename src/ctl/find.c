@@ -1,23 +1,23 @@
-/* Which session and which path an operator means. Never a guess: what could mean two things means none. */
-#include "ctl/impl.h"
+#include "ctl/find.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool find_is_one(const char *wanted, size_t found, char why[CTL_TEXT_MAX])
+bool find_is_one(const char *wanted, size_t found, char why[REQUEST_TEXT_MAX])
 {
 	if (found == 1)
 		return true;
 	if (found && wanted)
-		snprintf(why, CTL_TEXT_MAX, "\"%s\" means more than one session: give more digits of the ID",
-			 wanted);
+		snprintf(why, REQUEST_TEXT_MAX,
+			 "\"%s\" means more than one session: give more digits of the ID", wanted);
 	else if (found)
-		snprintf(why, CTL_TEXT_MAX, "there is more than one session: name one by its ID or its peer");
+		snprintf(why, REQUEST_TEXT_MAX,
+			 "there is more than one session: name one by its ID or its peer");
 	else if (wanted)
-		snprintf(why, CTL_TEXT_MAX, "no session has the ID or the peer \"%s\"", wanted);
+		snprintf(why, REQUEST_TEXT_MAX, "no session has the ID or the peer \"%s\"", wanted);
 	else
-		snprintf(why, CTL_TEXT_MAX, "there is no session");
+		snprintf(why, REQUEST_TEXT_MAX, "there is no session");
 	return false;
 }
 
@@ -45,9 +45,9 @@ static void list_paths(const struct session_info *s, char *out, size_t cap)
 	}
 }
 
-int find_path(const char *wanted, const struct session_info *s, char why[CTL_TEXT_MAX])
+int find_path(const char *wanted, const struct session_info *s, char why[REQUEST_TEXT_MAX])
 {
-	char list[CTL_TEXT_MAX / 2];
+	char list[REQUEST_TEXT_MAX / 2];
 
 	/* A name may look like a number, and then it is still the name. */
 	for (int by_name = 1; by_name >= 0; by_name--) {
@@ -57,7 +57,7 @@ int find_path(const char *wanted, const struct session_info *s, char why[CTL_TEX
 		}
 	}
 	list_paths(s, list, sizeof(list));
-	snprintf(why, CTL_TEXT_MAX, "the session has no path \"%s\"; it has: %s", wanted,
+	snprintf(why, REQUEST_TEXT_MAX, "the session has no path \"%s\"; it has: %s", wanted,
 		 list[0] ? list : "none");
 	return -1;
 }

@@ -1,8 +1,4 @@
-/*
- * How the daemon shows itself in JSON. Times are milliseconds ago, or from now; null means never, unbounded
- * or not measured.
- */
-#include "ctl/impl.h"
+#include "ctl/json.h"
 
 #include <string.h>
 

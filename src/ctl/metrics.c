@@ -12,7 +12,7 @@
 
 #include "config.h"
 
-#include "base/list.h"
+#include "ctl/conn.h"
 #include "net/sockaddr.h"
 
 enum {
@@ -23,118 +23,91 @@ enum {
 };
 
 struct metrics {
-	uv_tcp_t listener;
-	struct list connections;
-	size_t nconnections;
-	size_t closing; /* handles that still wait for their close callback */
-	bool stopping;
+	struct conn_set set;
 	metrics_collect collect;
 	void *ctx;
 };
 
-struct conn {
-	struct list node;
-	struct metrics *metrics;
-	uv_tcp_t tcp;
-	uv_timer_t timer;
-	uv_write_t write;
-	uv_shutdown_t shutdown;
-	unsigned int handles;            /* not yet closed */
-	struct metrics_request *request; /* waits for its answer */
-	bool asked;                      /* the head has come: what follows it is not looked at */
-	bool ended;                      /* the other side sends no more */
-	bool answered;                   /* all of the answer is out, and our side is shut */
-	bool closing;
-	char *answer;
-	size_t len;
-	char head[HEAD_MAX];
+struct metrics_request {
+	struct scraper *scraper; /* NULL once it is gone */
 };
 
-struct metrics_request {
-	struct conn *conn; /* NULL once it is gone */
+struct scraper {
+	struct conn conn;
+	uv_write_t write;
+	uv_shutdown_t shutdown;
+	struct metrics_request *request; /* waits for its answer */
+	bool ended;                      /* the other side sends no more */
+	bool answered;                   /* all of the answer is out, and our side is shut */
+	char *answer;
 };
 
 /* --- lives --- */
 
-static void maybe_free(struct metrics *m)
+static struct scraper *scraper_of(struct conn *c)
 {
-	if (m->stopping && m->closing == 0)
-		free(m);
+	return container_of(c, struct scraper, conn);
 }
 
-static void on_conn_handle_closed(uv_handle_t *h)
+static void closing(struct conn *c)
 {
-	struct conn *c = h->data;
-	struct metrics *m = c->metrics;
+	struct scraper *s = scraper_of(c);
 
-	if (--c->handles == 0) {
-		free(c->answer);
-		free(c);
-	}
-	m->closing--;
-	maybe_free(m);
+	if (s->request)
+		s->request->scraper = NULL;
+	s->request = NULL;
 }
 
-static void conn_close(struct conn *c)
+static void freed(struct conn *c)
 {
-	if (c->closing)
-		return;
-	c->closing = true;
-	list_remove(&c->node);
-	c->metrics->nconnections--;
-	if (c->request)
-		c->request->conn = NULL;
-	c->request = NULL;
-	c->metrics->closing += 2;
-	uv_close((uv_handle_t *)&c->tcp, on_conn_handle_closed);
-	uv_close((uv_handle_t *)&c->timer, on_conn_handle_closed);
+	free(scraper_of(c)->answer);
 }
 
-static void on_timer(uv_timer_t *t)
+static void gone(struct conn_set *set)
 {
-	conn_close(t->data);
+	free(container_of(set, struct metrics, set));
 }
 
 /* Which one to close for a new one: the oldest that has sent no whole request yet, else the oldest of all. */
-static struct conn *oldest(const struct metrics *m)
+static struct conn *oldest(const struct conn_set *set)
 {
 	const struct list *pos;
 
-	list_for_each(pos, &m->connections) {
+	list_for_each(pos, &set->connections) {
 		struct conn *c = container_of(pos, struct conn, node);
 
 		if (!c->asked)
 			return c;
 	}
-	return container_of(m->connections.next, struct conn, node);
+	return container_of(set->connections.next, struct conn, node);
 }
 
 /* --- answers --- */
 
 static void on_shutdown(uv_shutdown_t *req, int status)
 {
-	struct conn *c = req->data;
+	struct scraper *s = req->data;
 
-	c->answered = true;
-	if (status < 0 || c->ended)
-		conn_close(c);
+	s->answered = true;
+	if (status < 0 || s->ended)
+		conn_close(&s->conn);
 }
 
 static void on_written(uv_write_t *req, int status)
 {
-	struct conn *c = req->data;
+	struct scraper *s = req->data;
 
-	c->shutdown.data = c;
-	if (c->closing)
+	s->shutdown.data = s;
+	if (s->conn.closing)
 		return;
-	if (status < 0 || uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) < 0)
-		conn_close(c);
+	if (status < 0 || uv_shutdown(&s->shutdown, &s->conn.handle.stream, on_shutdown) < 0)
+		conn_close(&s->conn);
 	else
-		uv_timer_start(&c->timer, on_timer, LINGER_MS, 0);
+		conn_bound(&s->conn, LINGER_MS);
 }
 
 /* Takes `body`. */
-static void conn_answer(struct conn *c, const char *status, const char *header, char *body, size_t len)
+static void reply(struct scraper *s, const char *status, const char *header, char *body, size_t len)
 {
 	char *head = NULL;
 	uv_buf_t buf;
@@ -143,33 +116,33 @@ static void conn_answer(struct conn *c, const char *status, const char *header, 
 			 "Content-Length: %zu\r\nConnection: close\r\n%s\r\n",
 			 status, len, header);
 
-	c->answer = n < 0 ? NULL : realloc(head, (size_t)n + len + 1);
-	if (!c->answer) {
+	s->answer = n < 0 ? NULL : realloc(head, (size_t)n + len + 1);
+	if (!s->answer) {
 		if (n >= 0)
 			free(head);
 		free(body);
-		conn_close(c);
+		conn_close(&s->conn);
 		return;
 	}
-	memcpy(c->answer + n, body, len);
+	memcpy(s->answer + n, body, len);
 	free(body);
-	buf = uv_buf_init(c->answer, (unsigned int)((size_t)n + len));
-	c->write.data = c;
-	uv_timer_start(&c->timer, on_timer, IDLE_MS, 0);
-	if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) < 0)
-		conn_close(c);
+	buf = uv_buf_init(s->answer, (unsigned int)((size_t)n + len));
+	s->write.data = s;
+	conn_bound(&s->conn, IDLE_MS);
+	if (uv_write(&s->write, &s->conn.handle.stream, &buf, 1, on_written) < 0)
+		conn_close(&s->conn);
 }
 
-static void conn_refuse(struct conn *c, const char *status, const char *header)
+static void refuse(struct scraper *s, const char *status, const char *header)
 {
 	char *body;
 	int n = asprintf(&body, "%s\n", status);
 
-	c->asked = true;
+	s->conn.asked = true;
 	if (n < 0)
-		conn_close(c);
+		conn_close(&s->conn);
 	else
-		conn_answer(c, status, header, body, (size_t)n);
+		reply(s, status, header, body, (size_t)n);
 }
 
 /* --- the text --- */
@@ -267,120 +240,98 @@ static char *text_of(const struct metrics_data *d, size_t *len)
 
 void metrics_answer(struct metrics_request *req, const struct metrics_data *data)
 {
-	struct conn *c = req->conn;
+	struct scraper *s = req->scraper;
 	size_t len = 0;
 	char *text;
 
 	free(req);
-	if (!c)
+	if (!s)
 		return;
-	c->request = NULL;
+	s->request = NULL;
 	text = data ? text_of(data, &len) : NULL;
 	if (text)
-		conn_answer(c, "200 OK", "", text, len);
+		reply(s, "200 OK", "", text, len);
 	else
-		conn_refuse(c, "503 Service Unavailable", "Retry-After: 1\r\n");
+		refuse(s, "503 Service Unavailable", "Retry-After: 1\r\n");
 }
 
 /* --- requests --- */
 
-static void collect(struct conn *c)
+static void collect(struct scraper *s)
 {
+	struct metrics *m = container_of(s->conn.set, struct metrics, set);
 	struct metrics_request *req = calloc(1, sizeof(*req));
 
 	if (!req) {
-		conn_close(c);
+		conn_close(&s->conn);
 		return;
 	}
-	req->conn = c;
-	c->request = req;
-	uv_timer_stop(&c->timer); /* starts again with the answer, which is sure to come */
-	c->metrics->collect(c->metrics->ctx, req);
+	req->scraper = s;
+	s->request = req;
+	conn_bound(&s->conn, 0); /* starts again with the answer, which is sure to come */
+	m->collect(m->ctx, req);
 }
 
 /* The head is whole, and ends with a NUL. */
-static void conn_request(struct conn *c)
+static void asked(struct scraper *s)
 {
-	char *method = c->head, *rest = NULL;
+	char *method = s->conn.in, *rest = NULL;
 	char *target, *version;
 
-	c->asked = true;
+	s->conn.asked = true;
 	method = strtok_r(method, " \r\n", &rest);
 	target = strtok_r(NULL, " \r\n", &rest);
 	version = strtok_r(NULL, " \r\n", &rest);
 	if (!method || !target || !version || strncmp(version, "HTTP/1.", 7) != 0) {
-		conn_refuse(c, "400 Bad Request", "");
+		refuse(s, "400 Bad Request", "");
 		return;
 	}
 	target[strcspn(target, "?")] = '\0';
 	if (strcmp(target, "/metrics") != 0)
-		conn_refuse(c, "404 Not Found", "");
+		refuse(s, "404 Not Found", "");
 	else if (strcmp(method, "GET") != 0)
-		conn_refuse(c, "405 Method Not Allowed", "Allow: GET\r\n");
+		refuse(s, "405 Method Not Allowed", "Allow: GET\r\n");
 	else
-		collect(c);
+		collect(s);
 }
 
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+static void has_read(struct conn *c, size_t n)
 {
-	struct conn *c = h->data;
+	struct scraper *s = scraper_of(c);
 
-	(void)suggested;
-	if (c->asked) /* only to notice the end */
-		*buf = uv_buf_init(c->head, sizeof(c->head));
+	(void)n;
+	c->in[c->len] = '\0';
+	if (strlen(c->in) != c->len)
+		refuse(s, "400 Bad Request", "");
+	else if (strstr(c->in, "\r\n\r\n") || strstr(c->in, "\n\n"))
+		asked(s);
+	else if (c->len == HEAD_MAX - 1)
+		refuse(s, "431 Request Header Fields Too Large", "");
+}
+
+/* Who has asked may shut his side down and still read. */
+static void ended(struct conn *c, bool whole)
+{
+	struct scraper *s = scraper_of(c);
+
+	s->ended = true;
+	if (whole && c->asked && !s->answered)
+		uv_read_stop(&c->handle.stream);
 	else
-		*buf = uv_buf_init(c->head + c->len, (unsigned int)(sizeof(c->head) - 1 - c->len));
-}
-
-static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
-{
-	struct conn *c = stream->data;
-
-	(void)buf;
-	if (nread < 0) {
-		/* Who has asked may shut his side down and still read. */
-		c->ended = true;
-		if (nread == UV_EOF && c->asked && !c->answered)
-			uv_read_stop(stream);
-		else
-			conn_close(c);
-		return;
-	}
-	if (c->asked)
-		return;
-	c->len += (size_t)nread;
-	c->head[c->len] = '\0';
-	if (strlen(c->head) != c->len)
-		conn_refuse(c, "400 Bad Request", "");
-	else if (strstr(c->head, "\r\n\r\n") || strstr(c->head, "\n\n"))
-		conn_request(c);
-	else if (c->len == sizeof(c->head) - 1)
-		conn_refuse(c, "431 Request Header Fields Too Large", "");
-}
-
-static void on_connection(uv_stream_t *listener, int status)
-{
-	struct metrics *m = listener->data;
-	struct conn *c = status < 0 ? NULL : malloc(sizeof(*c));
-
-	if (!c)
-		return;
-	memset(c, 0, offsetof(struct conn, head));
-	c->metrics = m;
-	c->handles = 2;
-	uv_tcp_init(listener->loop, &c->tcp);
-	uv_timer_init(listener->loop, &c->timer);
-	c->tcp.data = c;
-	c->timer.data = c;
-	if (m->nconnections == CONNECTIONS)
-		conn_close(oldest(m));
-	list_append(&m->connections, &c->node);
-	m->nconnections++;
-	uv_timer_start(&c->timer, on_timer, IDLE_MS, 0);
-	if (uv_accept(listener, (uv_stream_t *)&c->tcp) < 0 ||
-	    uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) < 0)
 		conn_close(c);
 }
+
+static const struct conn_kind kind = {
+	.size = sizeof(struct scraper),
+	.room = HEAD_MAX - 1,
+	.most = CONNECTIONS,
+	.idle_ms = IDLE_MS,
+	.dispensable = oldest,
+	.read = has_read,
+	.ended = ended,
+	.closing = closing,
+	.freed = freed,
+};
 
 /* --- start and stop --- */
 
@@ -390,7 +341,7 @@ static void bind_early(struct metrics *m, bool v4)
 	const int on = 1;
 	int fd;
 
-	if (uv_fileno((uv_handle_t *)&m->listener, &fd) == 0)
+	if (uv_fileno(&m->set.listener.handle, &fd) == 0)
 		(void)setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_FREEBIND : IPV6_FREEBIND, &on,
 				 sizeof(on));
 }
@@ -403,8 +354,8 @@ static int listen_on(struct metrics *m, const struct endpoint *e)
 
 	sockaddr_from(&a, e);
 	bind_early(m, v4);
-	rc = uv_tcp_bind(&m->listener, &a.sa, v4 ? 0 : UV_TCP_IPV6ONLY);
-	return rc < 0 ? rc : uv_listen((uv_stream_t *)&m->listener, CONNECTIONS, on_connection);
+	rc = uv_tcp_bind(&m->set.listener.tcp, &a.sa, v4 ? 0 : UV_TCP_IPV6ONLY);
+	return rc < 0 ? rc : conn_listen(&m->set);
 }
 
 int metrics_start(struct metrics **out, uv_loop_t *loop, const struct endpoint *listen,
@@ -415,15 +366,14 @@ int metrics_start(struct metrics **out, uv_loop_t *loop, const struct endpoint *
 
 	if (!m)
 		return -ENOMEM;
-	list_init(&m->connections);
+	conn_init(&m->set, &kind, gone);
 	m->collect = collect_fn;
 	m->ctx = ctx;
-	rc = uv_tcp_init_ex(loop, &m->listener, ip_is_v4(&listen->ip) ? AF_INET : AF_INET6);
+	rc = uv_tcp_init_ex(loop, &m->set.listener.tcp, ip_is_v4(&listen->ip) ? AF_INET : AF_INET6);
 	if (rc < 0) {
 		free(m);
 		return rc;
 	}
-	m->listener.data = m;
 	rc = listen_on(m, listen);
 	if (rc < 0) {
 		metrics_stop(m);
@@ -438,26 +388,12 @@ uint16_t metrics_port(const struct metrics *m)
 	struct sockaddr_in6 a; /* the port stands in the same place for IPv4 */
 	int len = sizeof(a);
 
-	return uv_tcp_getsockname(&m->listener, (struct sockaddr *)&a, &len) < 0 ? 0 : ntohs(a.sin6_port);
-}
-
-static void on_listener_closed(uv_handle_t *h)
-{
-	struct metrics *m = h->data;
-
-	m->closing--;
-	maybe_free(m);
+	return uv_tcp_getsockname(&m->set.listener.tcp, (struct sockaddr *)&a, &len) < 0 ? 0
+											 : ntohs(a.sin6_port);
 }
 
 void metrics_stop(struct metrics *m)
 {
-	struct list *pos, *tmp;
-
-	if (!m)
-		return;
-	m->stopping = true;
-	m->closing++;
-	uv_close((uv_handle_t *)&m->listener, on_listener_closed);
-	list_for_each_safe(pos, tmp, &m->connections)
-		conn_close(container_of(pos, struct conn, node));
+	if (m)
+		conn_stop(&m->set);
 }

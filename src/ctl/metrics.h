@@ -18,7 +18,9 @@
 
 #include "audit/record.h"
 #include "base/addr.h"
-#include "ctl/ctl.h"
+#include "ctl/status.h"
+#include "jumpvpn/state.h"
+#include "session/counter.h"
 
 struct metrics;
 struct metrics_request; /* a GET that waits for its answer */

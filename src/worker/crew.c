@@ -41,6 +41,7 @@ int crew_make(struct daemon *d, void (*wake)(void *control))
 		w->cookie_seed = d->cookie_seed;
 		w->index = i;
 		w->workers = d->nworkers;
+		w->descriptors = d->descriptors;
 		w->config = d->config;
 		w->tun_fd = d->tun_fds[i];
 		w->tun_index = tunnel_index(d->tunnel);

@@ -315,13 +315,17 @@ static void go_ahead(const struct config *c)
 			 strerror(-rc));
 }
 
-static int allow_descriptors(const struct daemon *d)
+static int allow_descriptors(struct daemon *d)
 {
 	const struct config *c = d->config;
 	const size_t sockets = c->role == ROLE_SERVER ? 2 * c->nlisten : 2 * PROTO_PATHS_MAX;
 	const uint64_t least = DESCRIPTORS_LEAST + (uint64_t)d->nworkers * (DESCRIPTORS_WORKER + sockets);
 
-	return descriptors_allow(least, least + DESCRIPTORS_MORE);
+	int rc;
+
+	d->descriptors = least + DESCRIPTORS_MORE;
+	rc = descriptors_allow(least, d->descriptors);
+	return rc < 0 ? rc : descriptors_reserve(&d->loop, &d->held, d->descriptors);
 }
 
 /* What needs privileges; what fails has been logged. */

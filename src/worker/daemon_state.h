@@ -26,6 +26,8 @@ struct steer;
 struct daemon {
 	uv_loop_t loop;
 	uv_async_t wake;
+	uv_poll_t held;       /* of descriptors_reserve() */
+	uint64_t descriptors; /* that may come to be needed */
 	uv_work_t first; /* of the thread pool */
 	uv_poll_t machine; /* what the kernel tells of it */
 	int machine_fd;    /* -1: it does not */

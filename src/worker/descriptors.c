@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -58,5 +60,40 @@ int descriptors_allow(uint64_t least, uint64_t wanted)
 	rc = open_one();
 	if (rc < 0)
 		log_error("file descriptors: this machine gives none: %s", strerror(-rc));
+	return rc;
+}
+
+static void never(uv_poll_t *poll, int status, int events)
+{
+	(void)poll;
+	(void)status;
+	(void)events;
+}
+
+/* The number that is free when so many more are in use. */
+static int last_of(uint64_t most)
+{
+	uint64_t n = 0;
+	int fd = 0;
+
+	for (; n <= most && fd < INT_MAX / 2; fd++)
+		n += fcntl(fd, F_GETFD) < 0;
+	return fd - 1;
+}
+
+int descriptors_reserve(uv_loop_t *loop, uv_poll_t *held, uint64_t most)
+{
+	const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	const int fd = event < 0 ? -1 : fcntl(event, F_DUPFD_CLOEXEC, last_of(most));
+	int rc = fd < 0 ? -errno : uv_poll_init(loop, held, fd);
+
+	if (rc == 0)
+		rc = uv_poll_start(held, UV_READABLE, never);
+	if (rc == 0)
+		rc = uv_poll_stop(held);
+	if (fd >= 0)
+		close(fd);
+	if (event >= 0)
+		close(event);
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "worker/affinity.h"
 #include "worker/clock.h"
+#include "worker/descriptors.h"
 #include "worker/in.h"
 #include "worker/jobs.h"
 #include "worker/out.h"
@@ -275,6 +276,8 @@ static int loop_init(struct worker *w)
 	rc = uv_poll_init(&w->loop, &w->timer, w->timer_fd);
 	if (rc == 0)
 		rc = uv_poll_start(&w->timer, UV_READABLE, timer_fired);
+	if (rc == 0)
+		rc = descriptors_reserve(&w->loop, &w->held, w->descriptors);
 	return rc < 0 ? rc : uv_async_init(&w->loop, &w->wake, woken);
 }
 

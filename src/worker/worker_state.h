@@ -119,6 +119,8 @@ struct worker {
 	bool looping;   /* the loop has been made */
 	uv_loop_t loop;
 	uv_async_t wake;
+	uv_poll_t held;       /* of descriptors_reserve() */
+	uint64_t descriptors; /* that the process may come to need */
 	int timer_fd;
 	uv_poll_t timer;
 	uv_prepare_t prepare;

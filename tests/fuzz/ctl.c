@@ -2,7 +2,8 @@
 #include "fuzz.h"
 
 #include "cmd/render.h"
-#include "ctl/impl.h"
+#include "ctl/find.h"
+#include "ctl/request.h"
 #include "session/info.h"
 
 static struct session_info session(uint8_t first)
@@ -19,11 +20,11 @@ static struct session_info session(uint8_t first)
 static void request(const char *line, size_t len)
 {
 	const struct session_info all[] = { session(0xa1), session(0xa2), session(0x13) };
-	struct ctl_call call;
-	char why[CTL_TEXT_MAX] = "";
+	struct request call;
+	char why[REQUEST_TEXT_MAX] = "";
 	size_t n = 0;
 
-	if (!ctl_parse(&call, line, len, why)) {
+	if (!request_parse(&call, line, len, why)) {
 		HOLDS(*why && memchr(why, '\0', sizeof(why)));
 		return;
 	}

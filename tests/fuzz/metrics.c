@@ -123,6 +123,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close(fd);
 	}
 	turn(TURNS);
-	HOLDS(collected <= 1 && metrics->nconnections == 0 && metrics->closing == 0);
+	HOLDS(collected <= 1 && metrics->set.n == 0 && metrics->set.closing == 0);
 	return 0;
 }

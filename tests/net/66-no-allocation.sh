@@ -18,7 +18,7 @@ EOF
 chmod +x "$TMP/jumpvpnd"
 JUMPVPND=$TMP/jumpvpnd
 
-allocations() { od -An -tu8 "$TMP/allocations.${RIG_PID[$1]}" | tr -d ' '; } # WHO
+allocations() { od -An -tu8 -N8 "$TMP/allocations.${RIG_PID[$1]}" | tr -d ' '; } # WHO
 
 ns_setup
 start_services

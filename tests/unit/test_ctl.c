@@ -19,13 +19,17 @@
 
 #include "base/log.h"
 #include "ctl/ctl.h"
-#include "ctl/impl.h"
+#include "ctl/json.h"
+#include "ctl/request.h"
+#include "shortage.h"
+#include "worker/descriptors.h"
 #include "session/info.h"
 
 enum { PATIENCE = 20000 };
 
 struct world {
 	uv_loop_t loop;
+	uv_poll_t held;
 	struct ctl *ctl;
 	char dir[32];
 	char path[64];
@@ -934,11 +938,83 @@ static void test_stale(void **state)
 	assert_int_equal(start_other(w, "/nonexistent/control.sock", &error), -ENOENT);
 }
 
+/* --- memory --- */
+
+/* What comes back, to the end: nothing is allocated for it. */
+static size_t hear_all(struct world *w, int fd, char *text, size_t cap)
+{
+	size_t len = 0;
+
+	for (int ms = 0; ms < PATIENCE; ms++) {
+		const ssize_t n = recv(fd, text + len, cap - len, 0);
+
+		if (n == 0 || (n < 0 && errno != EAGAIN))
+			return len;
+		len += n > 0 ? (size_t)n : 0;
+		turn(w);
+	}
+	fail_msg("no end");
+	return 0;
+}
+
+/* Answered whole, or ended without the end of a line. */
+static void ask_short_of_memory(struct world *w, const char *request)
+{
+	static char text[1 << 20];
+	int fd = dial(w);
+	size_t len;
+
+	(void)!send(fd, request, strlen(request), MSG_NOSIGNAL); /* perhaps it is closed already */
+	len = hear_all(w, fd, text, sizeof(text));
+	if (len > 0 && text[len - 1] == '\n')
+		assert_int_equal(text[0], '{');
+	close(fd);
+}
+
+static void all_short_of_memory(void)
+{
+	struct world *w;
+
+	setup((void **)&w);
+	assert_int_equal(descriptors_reserve(&w->loop, &w->held, 64), 0);
+	shortage_arm();
+	ask_short_of_memory(w, "{\"command\":\"status\"}\n");
+	ask_short_of_memory(w, "{\"command\":\"sessions\"}\n");
+	ask_short_of_memory(w, "{\"command\":\"show\",\"session\":\"alice\"}\n");
+	ask_short_of_memory(w, "{\"command\":\"jump\",\"session\":\"alice\",\"path\":\"lte\"}\n");
+	ask_short_of_memory(w, "{\"command\":\"events\"}\n");
+	ask_short_of_memory(w, "{\"nonsense\n");
+	shortage_disarm();
+	expect_ok(w, "{\"command\":\"sessions\"}\n", NULL);
+	uv_close((uv_handle_t *)&w->held, NULL);
+	teardown((void **)&w);
+}
+
+/* Each allocation fails once, in turn: a request is answered, or its connection ends; nothing leaks. */
+static void test_short_of_memory(void **state)
+{
+	static unsigned int held;
+	unsigned int rounds = 0;
+
+	if (!shortage_works())
+		skip();
+	shortage_begin(&held);
+	all_short_of_memory(); /* what libraries keep for ever they have now */
+	for (; shortage_next(); rounds++) {
+		const long before = shortage.live;
+
+		all_short_of_memory();
+		assert_int_equal(shortage.live, before);
+	}
+	assert_true(rounds > 100);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_active_path),
+		cmocka_unit_test(test_short_of_memory),
 		T(test_status),        T(test_sessions),     T(test_show),        T(test_which_session),
 		T(test_jump),          T(test_other_orders), T(test_garbage),     T(test_deep_nesting),
 		T(test_oversize),      T(test_in_pieces),    T(test_half_closed), T(test_silent_client),
