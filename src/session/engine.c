@@ -16,13 +16,11 @@
 #include "session/client_state.h"
 #include "session/connect.h"
 #include "session/end.h"
-#include "session/failover.h"
 #include "session/fire.h"
 #include "session/info.h"
 #include "session/inside.h"
 #include "session/job.h"
 #include "session/keys.h"
-#include "session/ladder.h"
 #include "session/life.h"
 #include "session/limit.h"
 #include "session/match.h"
@@ -34,6 +32,7 @@
 #include "session/reset.h"
 #include "session/server.h"
 #include "session/session.h"
+#include "session/setup.h"
 #include "session/table.h"
 #include "session/trail.h"
 #include "session/uplink.h"
@@ -96,45 +95,6 @@ static bool server_new(struct engine *e, const struct engine_setup *setup)
 	return true;
 }
 
-static bool client_new(struct engine *e, struct jv_time now)
-{
-	struct client *c = calloc(1, sizeof(*c));
-	const size_t items = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
-
-	if (!c)
-		return false;
-	e->client = c;
-	c->engine = e;
-	c->connecting_since = now;
-	c->items = calloc(items, sizeof(c->items[0]));
-	c->coming = calloc(items, sizeof(c->coming[0]));
-	c->accepted = calloc(items, sizeof(c->accepted[0]));
-	ladder_init(c);
-	timer_init(&c->settle, uplink_settle);
-	timer_init(&c->retry, connect_retry);
-	timer_init(&c->complain, connect_complain);
-	timer_init(&c->waiting.due, welcome_waited);
-	failover_init(c);
-	return c->items && c->coming && c->accepted;
-}
-
-/* One session more than there may be: one that is superseded is still there when the next is born. */
-static void slabs_init(struct engine *e, size_t sessions)
-{
-	key_store_init(&e->key_store, e->cache, sessions);
-	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
-		slab_init(&e->session_slab[i], sizeof(struct session) + i * sizeof(struct slot), sessions);
-	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
-}
-
-static void slabs_free(struct engine *e)
-{
-	key_store_free(&e->key_store);
-	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
-		slab_free(&e->session_slab[i]);
-	slab_free(&e->paths);
-}
-
 struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 {
 	const bool client = setup->config->role == ROLE_CLIENT;
@@ -162,11 +122,11 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->flapping);
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
-	slabs_init(e, setup->max_sessions + 1);
+	setup_slabs(e, setup->max_sessions + 1);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
 	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit ||
-	    !(client ? client_new(e, now) : server_new(e, setup))) {
+	    !(client ? setup_client(e, now) : server_new(e, setup))) {
 		engine_free(e);
 		return NULL;
 	}
@@ -195,17 +155,10 @@ void engine_free(struct engine *e)
 	sessions_drop(e, &e->sessions);
 	sessions_drop(e, &e->late);
 	life_reap(e);
-	if (e->client) {
-		free(e->client->items);
-		free(e->client->coming);
-		free(e->client->accepted);
-		inside_free(e->client);
-		crypto_wipe(e->client, sizeof(*e->client));
-		free(e->client);
-	}
+	setup_client_free(e);
 	if (e->locators)
 		table_free(e->locators);
-	slabs_free(e);
+	setup_slabs_free(e);
 	if (e->cache)
 		keycache_free(e->cache);
 	admit_free(e);

@@ -1,0 +1,70 @@
+/*
+ * What an engine is made of and has to give back: a client's own state with its timers, and the slabs of sessions, paths and
+ * keys. Called by engine_new() and engine_free() alone.
+ */
+#include "session/setup.h"
+
+#include <stdlib.h>
+
+#include "session/client_state.h"
+#include "session/connect.h"
+#include "session/failover.h"
+#include "session/inside.h"
+#include "session/keys.h"
+#include "session/ladder.h"
+#include "session/session.h"
+#include "session/uplink.h"
+#include "session/welcome.h"
+#include "session/wheel.h"
+
+bool setup_client(struct engine *e, struct jv_time now)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	const size_t items = (size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX;
+
+	if (!c)
+		return false;
+	e->client = c;
+	c->engine = e;
+	c->connecting_since = now;
+	c->items = calloc(items, sizeof(c->items[0]));
+	c->coming = calloc(items, sizeof(c->coming[0]));
+	c->accepted = calloc(items, sizeof(c->accepted[0]));
+	ladder_init(c);
+	timer_init(&c->settle, uplink_settle);
+	timer_init(&c->retry, connect_retry);
+	timer_init(&c->complain, connect_complain);
+	timer_init(&c->waiting.due, welcome_waited);
+	failover_init(c);
+	return c->items && c->coming && c->accepted;
+}
+
+void setup_client_free(struct engine *e)
+{
+	struct client *c = e->client;
+
+	if (!c)
+		return;
+	free(c->items);
+	free(c->coming);
+	free(c->accepted);
+	inside_free(c);
+	crypto_wipe(c, sizeof(*c));
+	free(c);
+}
+
+void setup_slabs(struct engine *e, size_t sessions)
+{
+	key_store_init(&e->key_store, e->cache, sessions);
+	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
+		slab_init(&e->session_slab[i], sizeof(struct session) + i * sizeof(struct slot), sessions);
+	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
+}
+
+void setup_slabs_free(struct engine *e)
+{
+	key_store_free(&e->key_store);
+	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
+		slab_free(&e->session_slab[i]);
+	slab_free(&e->paths);
+}

@@ -1,0 +1,11 @@
+/* What an engine is made of. See setup.c. */
+#pragma once
+
+#include "session/engine_state.h"
+
+/* e->client, with its timers. False without memory: setup_client_free() frees what there is. */
+bool setup_client(struct engine *e, struct jv_time now);
+void setup_client_free(struct engine *e); /* of a server, nothing */
+/* For so many sessions: one more than there may be, since one that is superseded is still there when the next is born. */
+void setup_slabs(struct engine *e, size_t sessions);
+void setup_slabs_free(struct engine *e);
