@@ -1,6 +1,8 @@
 /*
  * From a HELLO that was heard (admit.c) to a session: one is born, in BIRTH, which displaces nothing but an older one in
  * BIRTH; it attaches with the first packet that only the client of this WELCOME can have sent.
+ *
+ * On the thread of the engine.
  */
 #include "proto/cookie.h"
 #include "session/accept.h"
@@ -45,8 +47,8 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 		paths = 1;
 	if (paths > peer->policy.max_candidates)
 		paths = (uint8_t)peer->policy.max_candidates;
-	if (e->nsessions + e->nlate >= e->max_sessions && e->nlate > 0)
-		life_forget(container_of(e->late.next, struct session, node));
+	if (e->nsessions + e->nsuperseded >= e->max_sessions && e->nsuperseded > 0)
+		life_forget(container_of(e->superseded.next, struct session, node));
 	if (e->nsessions >= e->max_sessions)
 		return NULL;
 	s = session_new(e, &peer->policy, paths + PROTO_SPARE_LOCATORS, now);

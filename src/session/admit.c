@@ -23,6 +23,8 @@
  *
  * Steps 1 to 5 happen at the worker that the HELLO surfaces at, 6 to 10 at the peer's home. What became of it goes back
  * to the first, which remembers it and sends the COOKIE.
+ *
+ * On the thread of the engine.
  */
 #include "session/admit.h"
 

@@ -6,6 +6,7 @@
 
 /* These answer true where the job lives on. */
 
+/* What a server needs to judge HELLOs. False without memory: admit_free() frees what there is. */
 bool admit_new(struct engine *e, const uint8_t cookie_seed[32]);
 /* No more key agreements are begun. */
 void admit_stop(struct engine *e);
@@ -13,7 +14,10 @@ void admit_free(struct engine *e);
 /* What is remembered of peers follows them to their new indices, in `next`, which is taken. */
 void admit_configure(struct engine *e, const struct config *old, const struct config *config,
 		     struct caller *next);
+/* This HELLO becomes a session: its like is a copy from now on. */
 void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
+/* What became of a HELLO, to the worker that took it: it remembers that, and sends the COOKIE if one is due. True:
+ * the job lives on. */
 bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now);
 /* Key agreements under way or waiting for their turn. */
 size_t admit_jobs(const struct engine *e);
@@ -21,6 +25,7 @@ size_t admit_jobs(const struct engine *e);
 void admit_hand_out(struct engine *e, struct job *j);
 /* Those whose turn it is. */
 void admit_serve(struct engine *e);
+/* A HELLO from the network. It has its answer, gets none, or waits for its turn. */
 void admit_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		  struct jv_time now);
 /* A session is about to attach. False: too many of its peer's have, of late. */

@@ -1,6 +1,8 @@
 /*
  * How old the keys of a session are, and when they are to be replaced. While nothing carries they do not age: no OFFER could
  * be answered then.
+ *
+ * On the thread of the engine.
  */
 #include "session/age.h"
 

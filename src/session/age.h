@@ -8,12 +8,15 @@
 #define OVERDUE_RENEWED 3
 #define OVERDUE_ENDS 5
 
+/* When the next session is to be had, so that this one's lifetime does not end it first. */
 struct jv_time age_renewal_due(const struct session *s);
 /* While nothing carries no OFFER goes out, and the keys do not age: both wait for age_attached(). */
 struct jv_time age_work_due(const struct session *s, struct jv_time now);
+/* Starts the timer of the session's life for what is due next. */
 void age_arm(struct session *s, struct jv_time now);
 /* The session is ATTACHED again: what was due meanwhile is due now, and the keys have not aged. */
 void age_attached(struct session *s, int64_t away_us, struct jv_time now);
+/* New keys are in use from now on. */
 void age_begins(struct session *s, struct jv_time now);
 /* No DATA since then, and few packets at all: such keys protect nothing that would be worth another agreement. */
 bool age_is_idle(const struct session *s);

@@ -1,5 +1,7 @@
 /*
  * Server: the sessions of one peer that are in BIRTH, two at most, the older one first.
+ *
+ * On the thread of the engine.
  */
 #include "session/births.h"
 

@@ -1,5 +1,7 @@
 /*
  * What came of a client's HELLOs on one path, in words.
+ *
+ * Any thread.
  */
 #include "session/called.h"
 

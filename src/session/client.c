@@ -5,6 +5,8 @@
  * port, a cold one, then the candidate's next remote (ladder.c). JUMPs are repeated, then the next candidate is
  * tried, until the recovery window ends; a path that answers goes before those that do not. Then probes go on
  * at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
+ *
+ * On the thread of the engine.
  */
 #include "session/client.h"
 

@@ -1,6 +1,8 @@
 /*
  * Client: moves that no trouble asks for. The session goes back to a path that stands before its own in the configuration, once
  * that has been well for long enough. How a jump is made is told in jump.c.
+ *
+ * On the thread of the engine.
  */
 #include "session/comfort.h"
 

@@ -3,6 +3,7 @@
 
 #include "session/session.h"
 
+/* From ATTACHED, and from a path that is well, to `p`. */
 void comfort_move(struct session *s, struct path *p, enum reason evidence, struct jv_time now);
 /* The session has come from `left` to the active path, for whatever reason. */
 void comfort_switched(struct session *s, struct path *left, struct jv_time now);

@@ -1,6 +1,14 @@
 /*
  * From HELLO to session, client side: one HELLO after another, until one is welcomed.
  *
+ *     client                                    server
+ *     HELLO(number)            ---------->      busy, not sure of the address, or the number is old:
+ *     HELLO(number', cookie)   <-- COOKIE --    nothing is remembered
+ *                              ---------->      admitted: a session in BIRTH
+ *     (welcome.c)              <-- WELCOME -    sealed for this HELLO alone
+ *     PING on slot 0           ---------->      ATTACHED; the session before is superseded
+ *     ATTACHED                 <---- PONG --
+ *
  * A round goes through the first remote of each candidate, then the second of each, and so on: lists have both
  * address families in turn, so a dead one costs little. HELLOs of a round are PROTO_HELLO_RETRY_MIN_MS apart,
  * and twice as much in each round that follows. Each remote has a socket of its own, so one HELLO does not end
@@ -8,6 +16,8 @@
  *
  * The preferred candidate is called alone at first, and once more when the others begin to be called, so that one lost
  * packet does not decide where the session begins: until that second chance is over, a WELCOME by another waits.
+ *
+ * On the thread of the engine.
  */
 #include "session/connect.h"
 

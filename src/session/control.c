@@ -1,4 +1,8 @@
-/* CONTROL frames, once the packet that brought them is known to be authentic and new. */
+/*
+ * CONTROL frames, once the packet that brought them is known to be authentic and new.
+ *
+ * On the thread of the engine.
+ */
 #include "session/control.h"
 
 #include <string.h>

@@ -1,4 +1,8 @@
-/* Names and texts of the counters, from their one list. */
+/*
+ * Names and texts of the counters, from their one list.
+ *
+ * Any thread.
+ */
 #include "session/counter.h"
 
 #include <stddef.h>

@@ -1,6 +1,8 @@
 /*
  * When the active path is looked at next: the earliest of the jump that is to be repeated, the PING that is out, the DATA that
  * should have been answered, and the heartbeat. What is done then is decided in health.c.
+ *
+ * On the thread of the engine.
  */
 #include "session/due.h"
 

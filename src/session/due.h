@@ -12,6 +12,9 @@ int64_t due_slow_us(const struct session *s);
 struct jv_time due_ping(const struct session *s, const struct path *p);
 /* The client's heartbeat keeps both ends sure; the server asks only when that stays out. */
 struct jv_time due_heartbeat(const struct session *s, const struct path *p, struct jv_time now);
+/* Starts the timer of the active path for the next look, be it later than the one that was meant. */
 void due_arm(struct session *s, struct jv_time now);
+/* DATA went out, the first since something was heard. */
 void due_data_sent(struct session *s, struct jv_time now);
+/* The next look may be sooner than the one that was meant. */
 void due_restart(struct session *s, struct jv_time now);

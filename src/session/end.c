@@ -1,5 +1,7 @@
 /*
  * A session ends, at either end; a client then looks for the next one.
+ *
+ * On the thread of the engine.
  */
 #include "session/end.h"
 

@@ -1,6 +1,8 @@
 /*
  * The inputs of an engine, by type and role: each begins with engine_input(), which frees what has ended in the one before
  * and sees to what was due while the machine slept. Everything below works for the input that is being dealt with.
+ *
+ * On the thread of the engine.
  */
 #include "session/engine.h"
 
@@ -114,7 +116,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->fires = &fire_timers;
 	e->last_input = now;
 	list_init(&e->sessions);
-	list_init(&e->late);
+	list_init(&e->superseded);
 	list_init(&e->dead);
 	list_init(&e->jobs);
 	list_init(&e->walks);
@@ -153,7 +155,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	sessions_drop(e, &e->sessions);
-	sessions_drop(e, &e->late);
+	sessions_drop(e, &e->superseded);
 	life_reap(e);
 	setup_client_free(e);
 	if (e->locators)
@@ -387,8 +389,8 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 			    s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_OPERATOR_TERMINATED,
 			    now);
 	}
-	while (!list_is_empty(&e->late))
-		life_forget(container_of(e->late.next, struct session, node));
+	while (!list_is_empty(&e->superseded))
+		life_forget(container_of(e->superseded.next, struct session, node));
 	if (!e->client)
 		trail_unattached_all(e, now);
 }
@@ -529,8 +531,8 @@ void engine_cloned(struct engine *e, struct jv_time now)
 		end_session(s, s->state == STATE_BIRTH ? REASON_HANDSHAKE_TIMEOUT : REASON_MACHINE_CLONED,
 			    now);
 	}
-	while (!list_is_empty(&e->late))
-		life_forget(container_of(e->late.next, struct session, node));
+	while (!list_is_empty(&e->superseded))
+		life_forget(container_of(e->superseded.next, struct session, node));
 	if (e->client)
 		connect_start(e, now);
 }

@@ -35,7 +35,7 @@ struct flood { /* refusals of one event and reason, summarised per second */
 
 struct births {
 	struct session *s[BIRTHS_MAX];
-	struct session *late;
+	struct session *superseded;
 };
 
 /* What a server remembers of a peer, whatever sessions that has; kept over reloads. */
@@ -85,11 +85,11 @@ struct engine {
 	struct key_store key_store;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
 	struct slab paths;
-	struct list sessions, late, dead, jobs;
+	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */
 	struct session *met;                 /* the last one that a walk has shown; NULL: it has gone */
-	size_t max_sessions, nsessions, nlate, njobs;
+	size_t max_sessions, nsessions, nsuperseded, njobs;
 	struct counters counters;
 	uint64_t rescue_bytes; /* of all sessions' rings */
 	struct flood flood[FLOOD_KINDS];

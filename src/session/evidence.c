@@ -1,6 +1,8 @@
 /*
  * What a reason says about a path: is it dead, is it only bad, why is a session switched for it, and how many switches a
  * minute may it cost? Pure functions of the reason and the policy; both ends judge by them.
+ *
+ * Any thread.
  */
 #include "session/evidence.h"
 

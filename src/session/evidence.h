@@ -12,5 +12,7 @@
 bool evidence_is_dead(enum reason evidence);
 /* Switches a minute for this evidence; `loss_ppm`: of the path to be left. */
 uint32_t evidence_budget(const struct policy *pol, enum reason evidence, uint32_t loss_ppm);
+/* The reason of switch_start that goes with this evidence. */
 enum reason evidence_reason(enum reason evidence);
+/* The path answers, but badly. */
 bool evidence_is_quality(enum reason evidence);

@@ -6,6 +6,8 @@
  * that somebody is there, not that the session is lost, so the session is asked once more by the way that the WELCOME
  * came, and has time to answer. The next session is confirmed when the silence has lasted for server.failover_after_ms,
  * and takes over when it is attached. Whatever authentic is heard of the old one before that confirmation ends the attempt.
+ *
+ * On the thread of the engine.
  */
 #include "session/failover.h"
 
@@ -57,7 +59,7 @@ static void ask_there(struct session *s, uint8_t number, const struct endpoint *
 		ladder_welcomed(s->engine->client, number, remote);
 		open_path(s, number, now);
 	}
-	open_probe_at(s, &s->left_at, now);
+	open_ping_at(s, &s->left_at, now);
 	standby_ask(s, now);
 }
 

@@ -1,5 +1,7 @@
 /*
  * The words for why a candidate path cannot be used.
+ *
+ * Any thread.
  */
 #include "session/fault.h"
 

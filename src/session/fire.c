@@ -1,6 +1,8 @@
 /*
  * What the timers of a session do, the one of the active path's health excepted (health.c); and the same after a sleep, when
  * what was due meanwhile comes first.
+ *
+ * On the thread of the engine.
  */
 #include "session/fire.h"
 

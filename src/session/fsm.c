@@ -1,5 +1,7 @@
 /*
  * The session's state machine: rows of states, events and reasons, and nothing else.
+ *
+ * Any thread.
  */
 #include "session/fsm.h"
 

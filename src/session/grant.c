@@ -4,6 +4,8 @@
  * The first of them in the order of the configuration, of those that are up. A path that has died makes room for a
  * candidate that waits, and its own then rests for a while before it claims a place again: each time for longer,
  * until it answers or its link comes up anew. A dead active path holds no place: another is to be found.
+ *
+ * On the thread of the engine.
  */
 #include "session/grant.h"
 

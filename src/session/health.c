@@ -8,6 +8,8 @@
  *
  * A path that answers can still be bad: by loss, or by latency. Who leaves ATTACHED for that and comes back
  * without a better path is not asked again at once, or a path at the edge would flap with each window.
+ *
+ * On the thread of the engine.
  */
 #include "session/health.h"
 
@@ -125,10 +127,10 @@ void health_asked(struct session *s, struct jv_time now)
 }
 
 /* The active path is in doubt, or worse: is it well again? */
-static void probe(struct session *s, struct path *p, struct jv_time now)
+static void ping_again(struct session *s, struct path *p, struct jv_time now)
 {
 	if (s->engine->client && s->state != STATE_ATTACHED)
-		open_probe_active(s, now);
+		open_ping_active(s, now);
 	else
 		send_ping(p, 0, now);
 }
@@ -150,7 +152,7 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 			  now);
 		return;
 	}
-	probe(s, p, now);
+	ping_again(s, p, now);
 }
 
 void health_fire(struct timer *t, struct jv_time now)
@@ -180,7 +182,7 @@ void health_fire(struct timer *t, struct jv_time now)
 		send_ping(p, 0, now);
 	} else if (s->state != STATE_ATTACHED) {
 		if (!time_before(now, time_add_us(p->ping_sent, due_slow_us(s))))
-			probe(s, p, now);
+			ping_again(s, p, now);
 	} else if (!time_before(now, due_heartbeat(s, p, now)) ||
 		   (!time_is_never(s->unanswered_since) &&
 		    !time_before(now, time_add_us(s->unanswered_since, path_patience_us(p))))) {

@@ -1,5 +1,7 @@
 /*
  * A session as others may see it, copied into plain values.
+ *
+ * On the thread of the engine.
  */
 #include "session/info.h"
 

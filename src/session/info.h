@@ -85,5 +85,7 @@ struct session_info {
 };
 /* A candidate that has no path. False: it is not to be shown. */
 bool info_candidate(const struct known_candidate *k, enum path_fault fault, struct path_info *out);
+/* All that is shown of a session. */
 void info_session(struct session *s, struct session_info *out, struct jv_time now);
+/* What is shown of a client without a session. */
 void info_connecting(const struct client *c, struct session_info *out, struct jv_time now);

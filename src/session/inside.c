@@ -2,6 +2,8 @@
  * What a client lets its server have inside: of what the server says, addresses, routes and name servers that the
  * client's own file and its shell accept; and of its packets, those from where the client sends to. Where they may go
  * to is the kernel's to say, as for any router, unless the file has a list.
+ *
+ * On the thread of the engine.
  */
 #include "session/inside.h"
 

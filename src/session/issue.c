@@ -1,5 +1,7 @@
 /*
  * Server: locators, one for each slot of a session, and fresh ones for those that the client has used up.
+ *
+ * On the thread of the engine.
  */
 #include "session/issue.h"
 

@@ -1,6 +1,8 @@
 /*
  * Server: what lies in the tunnel. Which addresses, routes and name servers a peer is given, and which outer addresses lead
  * inside, from where nobody is heard.
+ *
+ * On the thread of the engine.
  */
 #include "session/items.h"
 

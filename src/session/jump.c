@@ -6,6 +6,8 @@
  *     path bad, or an order -> a path that has answered ------+--> JUMP(id) --> JUMP_ACK: bound to the new path
  *               `- one that has not: its PONG first ----------'      |     `-> JUMP_REJECT: wait, or elsewhere
  *                                                                    `- no answer: again, after 1, 2, 4 patiences
+ *
+ * On the thread of the engine.
  */
 #include "session/jump.h"
 

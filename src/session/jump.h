@@ -3,10 +3,13 @@
 
 #include "session/session.h"
 
+/* No jump is under way any more; who ordered it is told. */
 void jump_ends(struct session *s, enum reason why, uint32_t retry_after_ms);
 /* How long an answer on this path may take. */
 int64_t jump_patience_us(const struct session *s, const struct path *p);
+/* A JUMP to the target, and what rescue sends with it. */
 void jump_send(struct session *s, struct jv_time now);
+/* `p` is the target from now on: a JUMP goes out, at once or when the path has answered. */
 void jump_to(struct session *s, struct path *p, struct jv_time now);
 /* The path of the jump under way was opened anew. */
 void jump_retarget(struct session *s, struct path *p, struct jv_time now);

@@ -4,6 +4,8 @@
  * A path that has answered and died is opened again to the same remote, from a new port: its NAT mapping may be
  * poisoned. One that has not answered is followed by the next remote on the candidate's list, which has both
  * address families in turn. After the last comes the first, and names are looked up again.
+ *
+ * On the thread of the engine.
  */
 #include "session/ladder.h"
 

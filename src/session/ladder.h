@@ -3,7 +3,9 @@
 
 #include "session/client_state.h"
 
+/* No name was asked for yet, and nobody called. */
 void ladder_init(struct client *c);
+/* Is this remote on the candidate's list? */
 bool ladder_has(const struct known_candidate *k, const struct endpoint *remote);
 /* Another list of remotes; the one in use keeps its place. */
 void ladder_list(struct known_candidate *k, const struct candidate *c);
@@ -14,6 +16,7 @@ bool ladder_has_more(const struct known_candidate *k);
 const struct endpoint *ladder_climb(struct session *s, uint8_t number, struct jv_time now);
 /* A new session begins there. */
 void ladder_welcomed(struct client *c, uint8_t number, const struct endpoint *remote);
+/* A path of this candidate has answered from there. */
 void ladder_answered(struct client *c, uint8_t number, const struct endpoint *remote);
 /* Names may mean something else by now. */
 void ladder_resolve(struct engine *e, uint8_t number, struct jv_time now);

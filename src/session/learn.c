@@ -1,6 +1,8 @@
 /*
  * Where a path leads, as the server learns it from the packets that come on it. The active path goes to another address
  * only once that has answered a challenge, or by a JUMP.
+ *
+ * On the thread of the engine.
  */
 #include "session/learn.h"
 
@@ -33,25 +35,25 @@ static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 }
 
 /* Another address under the active locator: on trial until it answers, replies go to the old one. */
-static void on_trial(struct path *p, const struct route *from, size_t wire_len, struct jv_time now)
+static void put_on_trial(struct path *p, const struct route *from, size_t wire_len, struct jv_time now)
 {
 	struct control_packet c;
 
-	if (!p->moving || !route_equal(&p->pending, from)) {
-		p->pending = *from;
+	if (!p->on_trial || !route_equal(&p->trial_route, from)) {
+		p->trial_route = *from;
 		p->trial_rx = p->trial_tx = 0;
 		p->trial.out = false; /* a nonce is for one address alone */
 	}
-	p->moving = true;
+	p->on_trial = true;
 	p->trial_rx += (uint32_t)wire_len;
 	send_begin(&c);
 	proof_add(p, &p->trial, &c, now);
-	send_control(&c, p, &p->pending, now);
+	send_control(&c, p, &p->trial_route, now);
 }
 
 static void at_home(struct path *p, size_t wire_len, struct jv_time now)
 {
-	p->moving = false;
+	p->on_trial = false;
 	if (path_is_proven(p) && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
 		proof_unprove(p);
 	if (!path_is_proven(p))
@@ -76,10 +78,10 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 	if (newest && path_is_known(p) && route_equal(&p->route, from)) {
 		at_home(p, wire_len, now);
 	} else if (newest && p == s->active && path_is_known(p)) {
-		on_trial(p, from, wire_len, now);
+		put_on_trial(p, from, wire_len, now);
 	} else if (newest) {
 		p->route = *from;
-		p->moving = false;
+		p->on_trial = false;
 		proof_settle(p, false, now);
 		p->credit_rx = (uint32_t)wire_len;
 		p->credit_tx = 0;
@@ -131,8 +133,8 @@ static void rebound(struct path *p, struct jv_time now)
 		return;
 	}
 	switch_limit_take(&s->rebind, now);
-	p->route = p->pending;
-	p->moving = p->stray = false;
+	p->route = p->trial_route;
+	p->on_trial = p->stray = false;
 	proof_settle(p, true, now);
 	size_moved(p);
 	p->unanswered = 0;
@@ -154,15 +156,15 @@ void learn_answered(struct path *p, const struct route *from, const uint8_t nonc
 			proof_settle(p, true, now);
 		return;
 	}
-	if (!p->moving || !route_equal(&p->pending, from) || !answers(&p->trial, nonce))
+	if (!p->on_trial || !route_equal(&p->trial_route, from) || !answers(&p->trial, nonce))
 		return;
 	if (p == p->session->active) {
 		rebound(p, now);
 		return;
 	}
 	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
-	p->route = p->pending;
-	p->moving = p->stray = false;
+	p->route = p->trial_route;
+	p->on_trial = p->stray = false;
 	proof_settle(p, true, now);
 }
 

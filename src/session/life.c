@@ -1,6 +1,8 @@
 /*
  * The end of a session: told to the peer and to the trail, unlinked, its keys wiped. One that another session has replaced
  * lives on for a while, for DATA that is still on its way to it. welcome.c goes on from there at a client: see end.c.
+ *
+ * On the thread of the engine.
  */
 #include "session/life.h"
 
@@ -19,9 +21,9 @@
 #include "session/walk.h"
 #include "session/wheel.h"
 
-static struct session **late_of(struct engine *e, uint32_t peer)
+static struct session **superseded_of(struct engine *e, uint32_t peer)
 {
-	return e->client ? &e->client->late : &e->births[peer].late;
+	return e->client ? &e->client->superseded : &e->births[peer].superseded;
 }
 
 static void release(struct session *s)
@@ -40,31 +42,31 @@ void life_forget(struct session *s)
 
 	timer_stop(&e->wheel, &s->deadline);
 	release(s);
-	*late_of(e, s->peer) = NULL;
+	*superseded_of(e, s->peer) = NULL;
 	list_remove(&s->node);
 	list_append(&e->dead, &s->node);
-	e->nlate--;
+	e->nsuperseded--;
 }
 
 /*
  * The next session has taken over, and what was sent under this one is still on its way: for drain_ms, but
  * never beyond its lifetime, DATA is opened and delivered. One a peer, so that memory is bounded.
  */
-static void drain(struct session *s, struct jv_time now)
+static void keep_superseded(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
 
-	s->late_until = time_min(time_add_ms(now, s->policy.drain_ms),
-				 time_add_ms(s->born, s->policy.max_lifetime_ms));
-	if (!time_before(now, s->late_until)) {
+	s->superseded_until = time_min(time_add_ms(now, s->policy.drain_ms),
+				       time_add_ms(s->born, s->policy.max_lifetime_ms));
+	if (!time_before(now, s->superseded_until)) {
 		release(s);
 		return;
 	}
-	*late_of(e, s->peer) = s;
+	*superseded_of(e, s->peer) = s;
 	list_remove(&s->node);
-	list_append(&e->late, &s->node);
-	e->nlate++;
-	timer_start(&e->wheel, &s->deadline, s->late_until);
+	list_append(&e->superseded, &s->node);
+	e->nsuperseded++;
+	timer_start(&e->wheel, &s->deadline, s->superseded_until);
 }
 
 /* Nothing happens to it any more. */
@@ -133,10 +135,10 @@ void life_end(struct session *s, enum reason why, struct jv_time now)
 	if (e->client)
 		order_ends(s, why);
 	unlink_session(s);
-	if (!birth && *late_of(e, s->peer))
-		life_forget(*late_of(e, s->peer));
+	if (!birth && *superseded_of(e, s->peer))
+		life_forget(*superseded_of(e, s->peer));
 	if (!birth && why == REASON_SUPERSEDED)
-		drain(s, now);
+		keep_superseded(s, now);
 	else
 		release(s);
 }

@@ -1,6 +1,8 @@
 /*
  * Client: paths are opened, and the active one is moved to another port or remote. Each path uses up a locator; where there
  * is none, the server is asked for fresh ones.
+ *
+ * On the thread of the engine.
  */
 #include "session/open.h"
 
@@ -128,7 +130,7 @@ static void move_active(struct session *s, const struct endpoint *remote, struct
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, p->number, p, now);
 }
 
-void open_probe_active(struct session *s, struct jv_time now)
+void open_ping_active(struct session *s, struct jv_time now)
 {
 	const struct endpoint *remote = is_cornered(s) ? ladder_climb(s, s->active->number, now) : NULL;
 
@@ -137,7 +139,7 @@ void open_probe_active(struct session *s, struct jv_time now)
 	send_ping(s->active, 0, now);
 }
 
-void open_probe_at(struct session *s, const struct endpoint *remote, struct jv_time now)
+void open_ping_at(struct session *s, const struct endpoint *remote, struct jv_time now)
 {
 	if (!endpoint_equal(&s->active->route.remote, remote) && session_has_candidate(s, s->active->number))
 		move_active(s, remote, now);

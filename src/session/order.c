@@ -1,6 +1,8 @@
 /*
  * Client: an operator's order to jump, given here or at the server. Where a path has to be opened for it and there is no fresh
  * locator, the order waits for one.
+ *
+ * On the thread of the engine.
  */
 #include "session/order.h"
 

@@ -1,5 +1,7 @@
 /*
  * From the tunnel device: whose packet is it, and does it fit? It is sealed and sent, cut into fragments, or answered by ICMP.
+ *
+ * On the thread of the engine.
  */
 #include "session/outbound.h"
 

@@ -1,5 +1,7 @@
 /*
  * For how long did what the session sent not pass? Told to the trail alone.
+ *
+ * On the thread of the engine.
  */
 #include "session/passage.h"
 

@@ -1,5 +1,7 @@
 /*
  * One path as a value: round trips, loss, the 3x rule's credit. No session, no timer and no packet is known here.
+ *
+ * On the thread of its owner.
  */
 #include "session/path.h"
 
@@ -99,14 +101,14 @@ uint32_t path_drops(const struct path *p, const struct policy *policy)
 	return row_of(POLICY_PPM - arrives * arrives / POLICY_PPM, policy); /* PING or PONG */
 }
 
-static uint32_t probe_loss_ppm(const struct path *p)
+static uint32_t ping_loss_ppm(const struct path *p)
 {
-	return (uint32_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+	return (uint32_t)__builtin_popcount(p->pings_lost) * (POLICY_PPM / 32);
 }
 
 uint32_t path_strikes(const struct path *p, const struct policy *policy)
 {
-	return row_of(probe_loss_ppm(p), policy);
+	return row_of(ping_loss_ppm(p), policy);
 }
 
 static bool nothing_came(const struct path *p)
@@ -127,7 +129,7 @@ bool path_asks(const struct path *p, uint32_t id)
 void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 {
 	if (p->ping_out)
-		p->probes_lost = p->probes_lost << 1 | 1;
+		p->pings_lost = p->pings_lost << 1 | 1;
 	if (p->unanswered == 0) {
 		p->silent_since = now;
 		p->silent_sent = p->sent;
@@ -202,7 +204,7 @@ void path_reported(struct path *p, const struct path_report *report, struct jv_t
 void path_answered(struct path *p, struct jv_time now)
 {
 	if (p->ping_out)
-		p->probes_lost <<= 1;
+		p->pings_lost <<= 1;
 	if (p->quiet)
 		p->window_open = false; /* that was a hole; the counts of before and behind it begin anew */
 	p->ping_out = p->deaf = p->quiet = false;
@@ -282,14 +284,14 @@ bool path_latency_exceeded(const struct path *p)
 
 uint32_t path_loss_ppm(const struct path *p)
 {
-	const uint32_t probes = probe_loss_ppm(p);
+	const uint32_t probes = ping_loss_ppm(p);
 
 	return p->loss_ppm > probes ? p->loss_ppm : probes;
 }
 
 void path_taken(struct path *p)
 {
-	const uint32_t probes = probe_loss_ppm(p);
+	const uint32_t probes = ping_loss_ppm(p);
 
 	p->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
 	if (p->loss_ppm > probes)
@@ -309,7 +311,7 @@ void path_void(struct path *p, struct jv_time now)
 	p->unanswered = p->unheard = 0;
 	p->ping_sent = TIME_ZERO;
 	p->stable_since = now;
-	p->loss_ppm = p->probes_lost = p->latency_above = p->latency_near = 0;
+	p->loss_ppm = p->pings_lost = p->latency_above = p->latency_near = 0;
 }
 
 bool path_may_send(struct path *p, uint32_t len)

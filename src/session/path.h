@@ -109,16 +109,16 @@ struct path {
 
 	/* where it leads */
 	struct route route;
-	bool moving; /* server: `pending` is a new address under the same locator */
+	bool on_trial; /* server: `trial_route` is a new address under the same locator */
 	bool stray;  /* server: what is being answered did not come from where the path leads */
 	/* Challenges in a row to the address that went unanswered; client: that came on the path, with no PONG that had
 	 * none. */
 	uint8_t ignored;
-	struct route pending;
-	struct challenge challenge, trial; /* to `route`, to `pending` */
+	struct route trial_route;
+	struct challenge challenge, trial; /* to `route`, to `trial_route` */
 	struct jv_time proven_at;
 	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
-	uint32_t trial_rx, trial_tx;   /* the same of `pending`: what one has sent is no credit for another */
+	uint32_t trial_rx, trial_tx;   /* the same of `trial_route`: what one has sent is no credit for another */
 	uint32_t stray_left;           /* bytes that may still go out in answer to it */
 	uint16_t asked;                /* length of the CONTROL that is being answered */
 	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
@@ -153,7 +153,7 @@ struct path {
 	uint32_t ping_sent_count;               /* `sent` in the last PING */
 	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
 	uint32_t loss_ppm;    /* what is known, proven or not */
-	uint32_t probes_lost; /* of the last 32 PINGs, a bit each, the newest first */
+	uint32_t pings_lost; /* of the last 32 PINGs, a bit each, the newest first */
 
 	/* round trips against latency_volatile_threshold_ms: a bit for each of the last 32 samples, the
 	 * newest first, says that it was longer than that; and than three quarters of it */
@@ -224,7 +224,7 @@ void path_taken(struct path *p);
 /* May `len` bytes go to this address: under the 3x rule while it is unproven, and by what is being answered? Counts them
  * when they may. */
 bool path_may_send(struct path *p, uint32_t len);
-/* The same of `pending`. */
+/* The same of `trial_route`. */
 bool path_may_try(struct path *p, uint32_t len);
 /* So many challenges went unanswered that the address is not usable. */
 bool path_is_ignored(const struct path *p);

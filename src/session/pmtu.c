@@ -3,6 +3,15 @@
  * round from PROTO_PROBE_LEAST up, the others ever closer. The least one belongs to it as the proof that small
  * packets do pass. When the tries are used up, the largest that was answered is in use from that moment; the search
  * goes on above it. Two or three rounds find it.
+ *
+ *     BASE ---- something large goes out ----> SEARCH <---- each PMTU_CONFIRM_MS while large packets go out; at once
+ *     (the tunnel's MTU is taken to fit)        |   |       when some are lost, or the session has moved
+ *                                               |   |
+ *       all sizes answered, or narrowed down: COMPLETE: `size` is in use; from a smaller one up again later
+ *                      not even the least one:      `-> ERROR: no matter of size; twice in a row while PINGs
+ *                                                       are answered: DATA does not pass (PMTU_STALLED)
+ *
+ * On the thread of the engine.
  */
 #include "session/pmtu.h"
 
@@ -34,7 +43,7 @@ static bool may_probe(const struct path *p)
 /* Of one size, so many that all are lost by chance once in a thousand times, as the PINGs of late were lost. */
 static uint8_t tries_of(const struct path *p)
 {
-	const uint64_t lost = (uint64_t)__builtin_popcount(p->probes_lost) * (POLICY_PPM / 32);
+	const uint64_t lost = (uint64_t)__builtin_popcount(p->pings_lost) * (POLICY_PPM / 32);
 	uint64_t all = POLICY_PPM;
 	uint8_t n = 0;
 

@@ -47,6 +47,7 @@ void pmtu_inherit(struct pmtu *m, const struct pmtu *from);
 bool pmtu_doubts(struct path *p, struct jv_time now);
 
 struct frame;
+/* PROBE from the peer: answered, within bounds. */
 void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now);
 /* What a probe, or the want of answers, tells of the path beside sizes: to be acted upon at once. */
 enum pmtu_found {
@@ -54,6 +55,7 @@ enum pmtu_found {
 	PMTU_STALLED, /* CONTROL passes, and nothing that is larger: no DATA would */
 	PMTU_LOSS,    /* packets are lost, and not for their size: the verdict that was held back stands */
 };
+/* PROBE_ACK from the peer. */
 enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time now);
 /* Is the round's time over, or the doubt's? Sends the next probes, or ends it. */
 enum pmtu_found pmtu_round_due(struct path *p, struct jv_time now);

@@ -1,6 +1,8 @@
 /*
  * Whether an address has shown that it is the peer's: challenges, and the 3x rule that holds until one is answered. What
  * packets tell about where a path leads is judged in learn.c.
+ *
+ * On the thread of the engine.
  */
 #include "session/proof.h"
 
@@ -99,14 +101,14 @@ void proof_moved(struct path *p, const struct route *to, struct jv_time now)
 	p->challenge.counted = now;
 	p->credit_rx = p->trial_rx;
 	p->credit_tx = p->trial_tx;
-	p->moving = p->stray = false;
+	p->on_trial = p->stray = false;
 }
 
 bool proof_may_send(struct path *p, const struct route *to, size_t len)
 {
 	if (p->session->engine->client)
 		return true;
-	return to == &p->pending ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
+	return to == &p->trial_route ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
 }
 
 /* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */

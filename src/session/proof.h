@@ -8,6 +8,7 @@
 void proof_unprove(struct path *p);
 /* The path leads elsewhere now, or its address has answered. */
 void proof_settle(struct path *p, bool proven, struct jv_time now);
+/* Adds a challenge to a packet, unless the last one to that address has just gone. */
 void proof_add(struct path *p, struct challenge *ch, struct control_packet *c, struct jv_time now);
 /* Adds a challenge to what goes to the path's own address, when that is to be proven, or proven again. */
 void proof_ask(struct path *p, struct control_packet *c, struct jv_time now);

@@ -2,6 +2,8 @@
  * DATA and CONTROL from the network, in the order a packet is judged: locator, epoch, path, replay, tag,
  * replay again. Every refusal leaves by one label with its counter; nothing before the tag has been checked
  * changes anything.
+ *
+ * On the thread of the engine.
  */
 #include "session/receive.h"
 
@@ -33,7 +35,7 @@ static bool takes_data(struct session *s, const struct path *p, struct jv_time n
 {
 	if (s->state == STATE_BIRTH)
 		return s->engine->client && s->engine->client->session;
-	if (s->state == STATE_TERMINATED && !time_before(now, s->late_until))
+	if (s->state == STATE_TERMINATED && !time_before(now, s->superseded_until))
 		return false;
 	if (p == s->active)
 		return true;
@@ -143,7 +145,7 @@ static bool is_peers_address(const struct reception *r)
 {
 	const struct path *p = r->path;
 
-	return r->home || (p && p->moving && route_equal(&p->pending, r->from));
+	return r->home || (p && p->on_trial && route_equal(&p->trial_route, r->from));
 }
 
 /*

@@ -23,4 +23,5 @@ struct reception {
 	struct ip src, dst;
 };
 
+/* One sealed datagram: opened, counted, and handed on or dropped. */
 void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, size_t len);

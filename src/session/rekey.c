@@ -10,6 +10,8 @@
  * both offer at once the client's offer stands and the server forgets its own.
  *
  * An epoch that is idle when its time is over goes on for as long again: a million sessions that sleep agree on nothing.
+ *
+ * On the thread of the engine.
  */
 #include "session/rekey.h"
 
@@ -89,12 +91,12 @@ static void offer_send(struct session *s, struct jv_time now)
 }
 
 /* No counter is left and no new epoch was agreed on: sealing on would repeat nonces. */
-static bool spent(struct session *s)
+static bool is_used_up(struct session *s)
 {
 	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH;
 }
 
-static bool is_half_spent(const struct session *s)
+static bool is_half_used(const struct session *s)
 {
 	return keys_tx(&s->keys)->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2;
 }
@@ -110,7 +112,7 @@ static void tell_overdue(struct session *s, uint64_t age, struct jv_time now)
 /* It is made, or sent again, when it is due; or asked for again in a second, should that fail. */
 static void offer(struct session *s, struct jv_time now)
 {
-	const bool half = is_half_spent(s);
+	const bool half = is_half_used(s);
 	const bool due = !time_before(now, s->rekey.due);
 	struct engine *e = s->engine;
 	struct job *j = NULL;
@@ -138,12 +140,12 @@ void rekey_run(struct session *s, struct jv_time now)
 	const uint64_t age = age_intervals(s, now);
 
 	if (keys_reap(&s->keys, &e->key_store, now) && time_before(now, age_work_due(s, now)) &&
-	    !is_half_spent(s)) {
+	    !is_half_used(s)) {
 		age_arm(s, now);
 		return;
 	}
-	if (spent(s) || age >= OVERDUE_ENDS) {
-		end_session(s, spent(s) ? REASON_SECURITY_FAILURE : REASON_REKEY_OVERDUE, now);
+	if (is_used_up(s) || age >= OVERDUE_ENDS) {
+		end_session(s, is_used_up(s) ? REASON_SECURITY_FAILURE : REASON_REKEY_OVERDUE, now);
 		return;
 	}
 	tell_overdue(s, age, now);

@@ -1,5 +1,7 @@
 /*
  * Server: all sessions under a new configuration. A peer may be gone, elsewhere in the list, or under another policy.
+ *
+ * On the thread of the engine.
  */
 #include "session/reload.h"
 
@@ -65,7 +67,7 @@ void reload_server(struct engine *e, const struct config *old, const struct conf
 	struct list *pos, *tmp;
 	uint64_t owed = 0;
 
-	list_for_each_safe(pos, tmp, &e->late)
+	list_for_each_safe(pos, tmp, &e->superseded)
 		late_configure(container_of(pos, struct session, node), old, config);
 	list_for_each_safe(pos, tmp, &e->sessions)
 		session_configure(container_of(pos, struct session, node), old, config, &owed, now);
@@ -85,9 +87,9 @@ void reload_server(struct engine *e, const struct config *old, const struct conf
 		else
 			e->by_peer[s->peer] = s;
 	}
-	list_for_each(pos, &e->late) {
+	list_for_each(pos, &e->superseded) {
 		struct session *s = container_of(pos, struct session, node);
 
-		e->births[s->peer].late = s;
+		e->births[s->peer].superseded = s;
 	}
 }

@@ -4,6 +4,8 @@
  *
  * They are sealed here and sent from here. The shell sends when it is flushed, and so it is before a byte is written
  * that it may have been handed since the last time: `standing` counts them.
+ *
+ * On the thread of the engine.
  */
 #include "session/rescue.h"
 
@@ -200,7 +202,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 }
 
 /* What may leave now; answers when to go on. */
-static struct jv_time drain(struct session *s, struct jv_time now)
+static struct jv_time send_waiting(struct session *s, struct jv_time now)
 {
 	struct rescue *r = s->rescue;
 	struct path *p = session_data_path(s);
@@ -237,7 +239,7 @@ static void run(struct session *s, uint32_t grant, struct jv_time now)
 	r->allowed += grant;
 	if (r->allowed > BURST_BYTES)
 		r->allowed = BURST_BYTES;
-	timer_start_earlier(&s->engine->wheel, &r->timer, drain(s, now));
+	timer_start_earlier(&s->engine->wheel, &r->timer, send_waiting(s, now));
 }
 
 static void fire(struct timer *t, struct jv_time now)

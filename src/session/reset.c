@@ -1,6 +1,8 @@
 /*
  * RESETs. The server answers with one to a locator that it does not know: whoever does not know a session says so, and
  * proves by the token that it is the server that made it, or has all that this one has. The client's session ends with it.
+ *
+ * On the thread of the engine.
  */
 #include "session/reset.h"
 

@@ -6,7 +6,7 @@ static bool is_suspect(const struct path *p, struct jv_time now)
 {
 	const uint32_t last = (1u << RUNS_PINGS) - 1;
 
-	return p->lost_there && (p->probes_lost & last) == 0 && !time_before(now, p->runs.not_before);
+	return p->lost_there && (p->pings_lost & last) == 0 && !time_before(now, p->runs.not_before);
 }
 
 void runs_judge(struct path *p, const struct policy *policy, struct jv_time now)

@@ -1,4 +1,8 @@
-/* What a session sends: DATA, and CONTROL packets put together from frames. */
+/*
+ * What a session sends: DATA, and CONTROL packets put together from frames.
+ *
+ * On the thread of the engine.
+ */
 #include "session/send.h"
 
 #include "base/log.h"

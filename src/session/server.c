@@ -1,4 +1,8 @@
-/* Judges jumps and tells the client what it needs to know. The client decides when to jump and where to. */
+/*
+ * Judges jumps and tells the client what it needs to know. The client decides when to jump and where to.
+ *
+ * On the thread of the engine.
+ */
 #include "session/server.h"
 
 #include "session/evidence.h"
@@ -112,7 +116,7 @@ static void walk(struct session *s, enum reason evidence, struct jv_time now)
  * heard on its path does not tell where that leads now.) */
 static bool is_elsewhere(const struct path *p, const struct route *from)
 {
-	return p->moving && route_equal(&p->pending, from);
+	return p->on_trial && route_equal(&p->trial_route, from);
 }
 
 static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch,

@@ -1,5 +1,7 @@
 /*
  * The record of a session: made, found by a locator, its slots and its ages. Nothing here sends, tells or changes a state.
+ *
+ * On the thread of the engine.
  */
 #include "session/session.h"
 
@@ -64,7 +66,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
-		s->failed_back = s->rekey.due = s->jump.again = s->late_until = s->flapping.minute =
+		s->failed_back = s->rekey.due = s->jump.again = s->superseded_until = s->flapping.minute =
 			TIME_NEVER;
 	timer_init(&s->health, e->fires->health);
 	timer_init(&s->deadline, e->fires->deadline);
@@ -95,7 +97,7 @@ struct jv_time session_deadline(const struct session *s)
 	case STATE_DEGRADED:
 		return ttl;
 	case STATE_TERMINATED:
-		return s->late_until;
+		return s->superseded_until;
 	default:
 		return TIME_NEVER;
 	}

@@ -133,7 +133,7 @@ struct session {
 
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
-	struct list node;      /* of engine->sessions, ->late or ->dead */
+	struct list node;      /* of engine->sessions, ->superseded or ->dead */
 	const char *peer_name; /* in the configuration in force */
 	struct policy policy;
 	uint32_t policy_generation;
@@ -148,7 +148,7 @@ struct session {
 	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
 	struct endpoint left_at;   /* client: where the active path led then */
-	struct jv_time late_until; /* superseded: DATA in flight is delivered until then */
+	struct jv_time superseded_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;  /* of switches */
 	struct switch_limit rebind; /* server: of rebindings, with the same bounds */
@@ -192,28 +192,34 @@ struct session {
 	struct slot slot[];
 };
 
+/* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
 /* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
 struct jv_time session_deadline(const struct session *s);
+/* The policy that waits is in force now. False: none waits, or there is no memory for its limits. */
 bool session_take_policy(struct session *s);
 void session_stop_timers(struct session *s);
+/* The slot's locator is not known any more. */
 void session_withdraw(struct session *s, uint8_t slot);
-/* or NULL */
+/* The path that this locator stands for, or NULL. */
 struct slot *session_find_slot(struct engine *e, const uint8_t locator[8]);
 static inline struct session *slot_session(struct slot *sl)
 {
 	return container_of(sl - sl->index, struct session, slot);
 }
+/* The path that this locator stands for, or NULL. */
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]);
 /* What it owns goes back to the engine, and itself. */
 void session_free(struct session *s);
 /* NULL: no memory. */
 struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time now);
 void session_drop_path(struct session *s, uint8_t slot);
+/* The slot gets this locator, in place of the one it had. False: no room in the table. */
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN]);
 /* The newest one in use, the one being left included only if there is no other; or NULL. */
 struct path *session_path_numbered(struct session *s, uint8_t number);
+/* Since it was born, by our clock. */
 uint64_t session_age_us(const struct session *s, struct jv_time now);
 /*
  * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can
@@ -222,11 +228,15 @@ uint64_t session_age_us(const struct session *s, struct jv_time now);
 void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now);
 /* How old a request of this peer age is. */
 int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now);
-/* beyond proof_max_age_ms */
+/* Is a request of this peer age older than proof_max_age_ms? */
 bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now);
+/* Another policy, in force from the next transition on. */
 void session_policy(struct session *s, const struct policy *policy, uint32_t generation);
+/* The name of the transport in the configuration; "" at a server. */
 const char *session_path_name(const struct session *s, uint8_t number);
+/* Client: this candidate is there and can be used. */
 bool session_has_candidate(const struct session *s, uint8_t number);
+/* Client: its socket is closed and its locator used up; a closed one stays as it is. */
 void session_close_path(struct path *p);
 /* A slot whose locator was never used, or NULL. */
 struct path *session_fresh_slot(struct session *s);

@@ -1,6 +1,8 @@
 /*
  * What an engine is made of and has to give back: a client's own state with its timers, and the slabs of sessions, paths and
  * keys. Called by engine_new() and engine_free() alone.
+ *
+ * On the thread of the engine.
  */
 #include "session/setup.h"
 

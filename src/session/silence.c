@@ -1,6 +1,8 @@
 /*
  * Client: how long a session has been silent on every path, and when that is long enough for another endpoint of the server to
  * be called (failover.c).
+ *
+ * On the thread of the engine.
  */
 #include "session/silence.h"
 

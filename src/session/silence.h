@@ -11,7 +11,9 @@ uint32_t silence_idle_ms(const struct session *s);
  * for a while first.
  */
 struct jv_time silence_over_at(const struct session *s);
+/* When the others are to be called. */
 struct jv_time silence_call_at(const struct session *s);
+/* Is this the session that others would be called beside? */
 bool silence_is_watched(const struct session *s);
 /* The session's state has changed: is it to be watched? */
 void silence_watch(struct session *s, struct jv_time now);

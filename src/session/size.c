@@ -1,5 +1,7 @@
 /*
  * What fits a path at present, by what pmtu.c has found there, and when that is to be asked for again.
+ *
+ * On the thread of the engine.
  */
 #include "session/size.h"
 

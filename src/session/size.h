@@ -9,6 +9,7 @@
 #define PMTU_CONFIRM_MS 500 /* and not at all when nothing large is sent */
 #define PMTU_AGAIN_MS 1000       /* a round that told nothing is repeated after this */
 
+/* The datagram that carries as much as the tunnel's MTU allows. */
 uint16_t size_largest(const struct path *p);
 /* Longest datagram to send on this path now. */
 uint16_t size_datagram(const struct path *p);
@@ -16,7 +17,9 @@ uint16_t size_datagram(const struct path *p);
 uint16_t size_inner(const struct path *p);
 /* Longest inner packet for it, within the tunnel's MTU. */
 size_t size_fits(struct session *s);
+/* Until a size that was confirmed, or a round that told nothing, is asked for again. */
 uint32_t size_wait_ms(const struct pmtu *m);
+/* Starts the timer of the probes, if this is sooner. */
 void size_arm(struct session *s, struct jv_time at);
 /* A datagram longer than PROTO_PROBE_LEAST goes out, the first one since the last round began. */
 void size_large(struct session *s, struct jv_time now);

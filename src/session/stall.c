@@ -1,5 +1,7 @@
 /*
  * Does DATA pass on the active path? The rule is told in stall.h; here what was sent and what was reported are compared.
+ *
+ * On the thread of the engine.
  */
 #include "session/stall.h"
 
@@ -44,7 +46,7 @@ static bool arrived(struct lag *l, uint64_t order)
 }
 
 /* CONTROL of `asked` has come, and `newest` was sent by then. */
-static void judge(struct lag *l, uint64_t newest, struct jv_time asked, int64_t late_us)
+static void count_strike(struct lag *l, uint64_t newest, struct jv_time asked, int64_t late_us)
 {
 	if (l->mark == 0 || time_before(asked, l->at))
 		return;
@@ -91,7 +93,7 @@ static bool judge_there(struct path *p, const struct path_report *r, struct jv_t
 	const bool passes = arrived(&p->session->there, order_told(p->session, r->epoch, r->highest));
 
 	if (!time_is_never(asked))
-		judge(&p->session->there, p->newest, asked, late_us(p));
+		count_strike(&p->session->there, p->newest, asked, late_us(p));
 	return passes;
 }
 
@@ -104,7 +106,7 @@ static bool judge_back(struct path *p, const struct path_report *r, struct jv_ti
 	const bool at_once = p->session->back.mark == 0 && newest > p->session->back.seen && newest <= here;
 	const bool passes = arrived(&p->session->back, here);
 
-	judge(&p->session->back, newest, now, late_us(p));
+	count_strike(&p->session->back, newest, now, late_us(p));
 	follow(&p->session->back, newest, now);
 	return passes || at_once;
 }

@@ -1,6 +1,8 @@
 /*
  * Client: the paths that do not carry data. They are asked at a slow pace, or at once when the active one is in doubt;
  * those that do not answer are opened anew, and those that have no use are closed.
+ *
+ * On the thread of the engine.
  */
 #include "session/standby.h"
 
@@ -30,7 +32,7 @@ static bool is_twin(const struct session *s, const struct path *p)
 	return s->state == STATE_ATTACHED && p->number == s->active->number;
 }
 
-static void probe(struct session *s, struct path *p, struct jv_time now)
+static void ping(struct session *s, struct path *p, struct jv_time now)
 {
 	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
 	const bool target = s->jump.pending && s->jump.slot == p->slot;
@@ -87,7 +89,7 @@ void standby_ask(struct session *s, struct jv_time now)
 		struct path *p = s->slot[i].path;
 
 		if (is_standby(s, p) && time_diff_us(now, p->ping_sent) >= path_patience_us(p))
-			probe(s, p, now);
+			ping(s, p, now);
 	}
 	standby_run(s, now);
 }
@@ -129,7 +131,7 @@ void standby_run(struct session *s, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, s->slot[i].path) &&
 		    (is_twin(s, s->slot[i].path) || !time_before(now, standby_due(s, s->slot[i].path))))
-			probe(s, s->slot[i].path, now);
+			ping(s, s->slot[i].path, now);
 	standby_move_waiting(s, now);
 	open_missing(s, now);
 	order_again(s, now);

@@ -3,7 +3,7 @@
 
 #include "session/session.h"
 
-/* its drain is over */
+/* Its time to drain is over. */
 void standby_left(struct path *p);
 /* The active path is in doubt: how are the others? */
 void standby_ask(struct session *s, struct jv_time now);

@@ -1,6 +1,8 @@
 /*
  * The one writer of a session's state and of its binding. A change is stamped, counted and told here, and the timers that
  * depend on it are started anew; what is to be done about it is decided by who calls.
+ *
+ * On the thread of the engine.
  */
 #include "session/state.h"
 

@@ -1,4 +1,8 @@
-/* Open addressing with linear probing; an entry without a value is empty. */
+/*
+ * Open addressing with linear probing; an entry without a value is empty.
+ *
+ * On the thread of its owner.
+ */
 #include "session/table.h"
 
 #include <errno.h>

@@ -1,5 +1,7 @@
 /*
  * Server: what a client is told when its PING says that it does not know it: locators, and the policy in force.
+ *
+ * On the thread of the engine.
  */
 #include "session/tell.h"
 

@@ -1,4 +1,8 @@
-/* What goes to the audit trail, and how floods of refusals are kept from it. */
+/*
+ * What goes to the audit trail, and how floods of refusals are kept from it.
+ *
+ * On the thread of the engine.
+ */
 #include "session/trail.h"
 
 #include <stdio.h>

@@ -1,5 +1,7 @@
 /*
  * Client: what the links of this machine and the server tell about candidate paths, and what the server gives.
+ *
+ * On the thread of the engine.
  */
 #include "session/uplink.h"
 

@@ -4,8 +4,11 @@
 #include "session/fault.h"
 #include "session/session.h"
 
+/* LOCATORS from the server: fresh ones for the slots that are not in use. */
 void uplink_locators(struct session *s, const struct frame *f, struct jv_time now);
+/* A part of POLICY from the server; with the last one it is in force. */
 void uplink_policy(struct session *s, const struct frame *f, struct jv_time now);
+/* See engine_candidate_up(). */
 void uplink_up(struct engine *e, const struct candidate *cand, struct jv_time now);
 void uplink_known(struct engine *e, const struct candidate *cand, enum path_fault fault);
 void uplink_forgotten(struct engine *e, uint8_t number);

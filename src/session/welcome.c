@@ -2,6 +2,8 @@
  * From WELCOME to session, the client's side. One that was opened may have to wait: for the preferred candidate's chance, or,
  * beside a session that is silent, until that silence has lasted long enough (failover.c). What is heard of the old session
  * meanwhile ends the wait, and nothing comes of the WELCOME.
+ *
+ * On the thread of the engine.
  */
 #include "session/welcome.h"
 

@@ -3,6 +3,8 @@
  * which its tick differs from now, in the slot of that digit: so the lowest occupied level always holds
  * the next event, and all slots lie ahead of now without wrapping. Only the top level wraps; a timer
  * beyond its span is placed again each time its slot there comes round.
+ *
+ * On the thread of its owner.
  */
 #include "session/wheel.h"
 

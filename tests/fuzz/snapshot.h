@@ -15,8 +15,8 @@ struct snapshot {
 	bool pending;
 	struct {
 		uint8_t number, locator[8];
-		struct route route, pending;
-		bool known, proven, moving, challenged;
+		struct route route, trial_route;
+		bool known, proven, on_trial, challenged;
 		uint32_t received, credit_rx;
 	} path[PROTO_SLOTS_MAX];
 	int active, draining;
@@ -52,10 +52,10 @@ static inline struct snapshot snapshot(const struct session *s)
 			continue;
 		n.path[i].number = p->number;
 		n.path[i].route = p->route;
-		n.path[i].pending = p->pending;
+		n.path[i].trial_route = p->trial_route;
 		n.path[i].known = path_is_known(p);
 		n.path[i].proven = path_is_proven(p);
-		n.path[i].moving = p->moving;
+		n.path[i].on_trial = p->on_trial;
 		n.path[i].challenged = p->challenge.out;
 		n.path[i].received = p->received;
 		n.path[i].credit_rx = p->credit_rx;
@@ -80,9 +80,9 @@ static inline bool same(const struct snapshot *a, const struct session *s)
 		same = same && a->path[i].number == b.path[i].number &&
 		       memcmp(a->path[i].locator, b.path[i].locator, 8) == 0 &&
 		       route_equal(&a->path[i].route, &b.path[i].route) &&
-		       route_equal(&a->path[i].pending, &b.path[i].pending) &&
+		       route_equal(&a->path[i].trial_route, &b.path[i].trial_route) &&
 		       a->path[i].known == b.path[i].known && a->path[i].proven == b.path[i].proven &&
-		       a->path[i].moving == b.path[i].moving &&
+		       a->path[i].on_trial == b.path[i].on_trial &&
 		       a->path[i].challenged == b.path[i].challenged &&
 		       a->path[i].received == b.path[i].received &&
 		       a->path[i].credit_rx == b.path[i].credit_rx;

@@ -457,7 +457,7 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 	size_t rings = 0, sessions = 0;
 
 	hold(&h, &e->sessions);
-	hold(&h, &e->late);
+	hold(&h, &e->superseded);
 	hold(&h, &e->dead);
 	for (unsigned int i = 0; i < RING_SIZES; i++)
 		rings += e->key_store.rings[i].used;
@@ -490,7 +490,7 @@ void check_memory(struct sim *sim)
 		       (int64_t)admit_jobs(se->e) * (int64_t)(sizeof(struct job) + 64);
 		list_for_each(pos, &se->e->sessions)
 			may += session_needs(container_of(pos, struct session, node));
-		list_for_each(pos, &se->e->late)
+		list_for_each(pos, &se->e->superseded)
 			may += session_needs(container_of(pos, struct session, node));
 		list_for_each(pos, &se->e->dead)
 			may += session_needs(container_of(pos, struct session, node));
@@ -510,7 +510,7 @@ void check_ended(struct sim *sim)
 			continue;
 		for (unsigned int level = 0; level < WHEEL_LEVELS; level++)
 			timers |= se->e->wheel.occupied[level];
-		if (se->e->nsessions || se->e->nlate || admit_jobs(se->e) || table_count(se->e->locators) ||
+		if (se->e->nsessions || se->e->nsuperseded || admit_jobs(se->e) || table_count(se->e->locators) ||
 		    timers || (is_client(se) && sim->client[client_index(se)].sockets))
 			sim_violate(sim, "end",
 				    "engine %u keeps %zu sessions, %zu jobs, %zu locators, %s, %u sockets", i,

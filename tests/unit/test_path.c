@@ -274,9 +274,9 @@ static void test_pings(void **state)
 	for (int i = 0; i < 1000; i++)
 		path_pinged(&p, 9, ms(30));
 	assert_int_equal(p.unanswered, UINT8_MAX);
-	assert_int_equal(p.probes_lost, UINT32_MAX);
+	assert_int_equal(p.pings_lost, UINT32_MAX);
 	path_answered(&p, ms(40));
-	assert_int_equal(p.probes_lost, UINT32_MAX - 1);
+	assert_int_equal(p.pings_lost, UINT32_MAX - 1);
 	assert_true(!p.ping_out && p.unanswered == 0 && p.last_pong.us == 40000);
 	assert_false(path_is_proven(&p)); /* that is for PATH_RESPONSE to say */
 }
@@ -338,10 +338,10 @@ static void test_ranking(void **state)
 	assert_better(&a, &b);
 
 	a = good(5), b = good(1);
-	b.probes_lost = 0x5; /* two of 32 */
+	b.pings_lost = 0x5; /* two of 32 */
 	b.srtt_us = 1;
 	assert_better(&a, &b);
-	b.probes_lost = 0x4; /* one is chance */
+	b.pings_lost = 0x4; /* one is chance */
 	assert_better(&b, &a);
 
 	a = good(5), b = good(1);

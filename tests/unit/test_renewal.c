@@ -163,7 +163,7 @@ static void drained_until(bool up)
 		assert_false(w->client[0].socket[d[1].route.socket].open);
 	}
 	assert_int_equal(strange(w, up), 1);
-	assert_int_equal(w->engine[0].e->nlate + w->engine[CLIENT].e->nlate, 0);
+	assert_int_equal(w->engine[0].e->nsuperseded + w->engine[CLIENT].e->nsuperseded, 0);
 	/* Nor that one came twice: from its own address, and so soon, it is a copy that the network has made. */
 	assert_int_equal(w->audits, audits);
 	world_free(w);
@@ -210,7 +210,7 @@ static void test_no_drain(void **state)
 	struct world *w = with_lifetime(500, 0);
 
 	world_assert(w, world_until(w, renewed, 60000));
-	assert_int_equal(w->engine[0].e->nlate + w->engine[CLIENT].e->nlate, 0);
+	assert_int_equal(w->engine[0].e->nsuperseded + w->engine[CLIENT].e->nsuperseded, 0);
 	world_free(w);
 }
 
@@ -222,9 +222,9 @@ static void test_drain_within_lifetime(void **state)
 
 	world_swallow_type(w, false, PACKET_WELCOME, 3);
 	world_assert(w, world_until(w, renewed, 60000));
-	late = w->engine[0].e->births[0].late;
+	late = w->engine[0].e->births[0].superseded;
 	assert_non_null(late);
-	assert_true(late->late_until.us == late->born.us + 60000000);
+	assert_true(late->superseded_until.us == late->born.us + 60000000);
 	world_free(w);
 }
 
@@ -238,16 +238,16 @@ static void test_one_is_drained(void **state)
 		memcpy(old_id, world_session(w, 0)->id, 16);
 		connect_start(c, w->now);
 		world_assert(w, world_until(w, renewed, 1000));
-		assert_int_equal(w->engine[0].e->nlate, 1);
-		assert_int_equal(c->nlate, 1);
+		assert_int_equal(w->engine[0].e->nsuperseded, 1);
+		assert_int_equal(c->nsuperseded, 1);
 		assert_int_equal(engine_session_count(c), 1);
 	}
 	assert_nothing_lost(w);
 	/* An end that is no take-over is the end of all. */
 	assert_true(engine_terminate(w->engine[0].e, world_peer(w, 0)->id, w->now));
-	assert_int_equal(w->engine[0].e->nlate, 0);
+	assert_int_equal(w->engine[0].e->nsuperseded, 0);
 	world_run(w, 2);
-	assert_int_equal(c->nlate, 0);
+	assert_int_equal(c->nsuperseded, 0);
 	world_free(w);
 }
 
@@ -273,8 +273,8 @@ static void test_reload(void **state)
 	next->peers[0].dns = NULL;
 	next->peers[0].naddresses = next->peers[0].nroutes = next->peers[0].ndns = 0;
 	world_reload(w, next);
-	assert_ptr_equal(w->engine[0].e->births[1].late,
-			 container_of(w->engine[0].e->late.next, struct session, node));
+	assert_ptr_equal(w->engine[0].e->births[1].superseded,
+			 container_of(w->engine[0].e->superseded.next, struct session, node));
 	world_late(w, &up[0]);
 	assert_int_equal(strange(w, true), 1);
 
@@ -284,7 +284,7 @@ static void test_reload(void **state)
 	free(next->peers[1].dns);
 	next->npeers = 1;
 	world_reload(w, next);
-	assert_int_equal(w->engine[0].e->nlate, 0);
+	assert_int_equal(w->engine[0].e->nsuperseded, 0);
 	world_late(w, &up[1]);
 	assert_int_equal(strange(w, true), 1);
 	world_free(w);
