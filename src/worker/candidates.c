@@ -12,7 +12,7 @@
 #include "worker/candidate.h"
 #include "worker/clock.h"
 #include "worker/hosts.h"
-#include "worker/out.h"
+#include "worker/outside.h"
 #include "worker/tunnel.h"
 #include "worker/worker_state.h"
 
@@ -223,7 +223,7 @@ static void evaluate(struct candidates *c)
 	each_candidate(c, candidate_tell_fault, now);
 	links_settle(c->links);
 	tell_ways(c);
-	out_flush(c->worker);
+	outside_flush(c->worker);
 }
 
 /* --- the list of them --- */

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "net/tun.h"
 #include "worker/clock.h"
-#include "worker/out.h"
+#include "worker/outside.h"
 
 #define SOCKET_BATCHES 16 /* receive batches per socket and turn: then the others have theirs, */
 #define RUN_BATCH 4       /* receives in one, as long as it may be runs that come: they stay in the cache, */
@@ -163,7 +163,7 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 			run_received(w, id, &w->rx[i], now);
 			bytes += w->rx[i].len;
 		}
-		out_flush(w);
+		outside_flush(w);
 		if (n > 0)
 			w->short_ones = bytes - before < (size_t)n * SHORT;
 		if (n < most)
@@ -195,7 +195,7 @@ void in_hellos(struct worker *w, struct jv_time now)
 			socket_error(w, s->id, n);
 		for (int k = 0; k < n; k++)
 			run_received(w, s->id, &w->rx[k], now);
-		out_flush(w);
+		outside_flush(w);
 	}
 }
 
@@ -262,7 +262,7 @@ static void tunnel_lost(struct worker *w)
 	const struct message m = { .kind = MESSAGE_LOST, .worker = w->index };
 
 	uv_poll_stop(&w->tun_poll);
-	out_answer(w, &m);
+	outside_answer(w, &m);
 }
 
 /* What a super-packet holds goes out as if it had been read one by one. */
@@ -325,7 +325,7 @@ static void tun_readable(uv_poll_t *poll, int status, int events)
 		tunnel_read(w, w->inner, (size_t)n, now);
 		bytes += (size_t)n;
 	}
-	out_flush(w);
+	outside_flush(w);
 	if (n == -EBADFD)
 		tunnel_lost(w);
 }

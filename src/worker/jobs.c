@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "worker/clock.h"
-#include "worker/out.h"
+#include "worker/outside.h"
 
 struct work { /* a job on the thread pool; stands in the job */
 	uv_work_t req;
@@ -30,7 +30,7 @@ static void work_done(uv_work_t *req, int status)
 	if (w->stopping)
 		work->job->ok = false; /* no session is to be born any more */
 	engine_job_done(w->engine, work->job, clock_now());
-	out_flush(w);
+	outside_flush(w);
 }
 
 void jobs_start(void *ctx, struct job *j)

@@ -11,7 +11,7 @@
 #include "worker/candidates.h"
 #include "worker/clock.h"
 #include "worker/in.h"
-#include "worker/out.h"
+#include "worker/outside.h"
 #include "worker/resolv.h"
 #include "worker/tunnel.h"
 #include "session/called.h"
@@ -85,11 +85,11 @@ void paths_count(struct paths *c)
 static void io_path_close(void *ctx, uint32_t socket)
 {
 	struct worker *w = ctx;
-	struct worker_socket *s = out_path_socket(w, socket);
+	struct worker_socket *s = outside_path_socket(w, socket);
 
 	if (!s)
 		return;
-	out_flush(w); /* what is queued for it goes first */
+	outside_flush(w); /* what is queued for it goes first */
 	in_socket_count(w, s);
 	s->open = false;
 	list_remove(&s->node);

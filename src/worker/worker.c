@@ -14,7 +14,7 @@
 #include "worker/descriptors.h"
 #include "worker/in.h"
 #include "worker/jobs.h"
-#include "worker/out.h"
+#include "worker/outside.h"
 #include "worker/paths.h"
 #include "worker/privileges.h"
 
@@ -102,13 +102,13 @@ static void message_received(struct worker *w, struct message *m)
 		in_stop(w);
 		engine_shutdown(w->engine, now);
 		w->stopping = true;
-		out_flush(w);
+		outside_flush(w);
 		return; /* thread_main() answers */
 	case MESSAGE_LOST:
 		bug("a worker was told of a lost tunnel");
 	}
-	out_flush(w);
-	out_answer(w, m);
+	outside_flush(w);
+	outside_answer(w, m);
 }
 
 /* The stock of random bytes, too, is one that others have. */
@@ -117,7 +117,7 @@ static void cloned(struct worker *w)
 	explicit_bzero(w->random, sizeof(w->random));
 	w->random_left = 0;
 	engine_cloned(w->engine, clock_now());
-	out_flush(w);
+	outside_flush(w);
 }
 
 void worker_cloned(struct worker *w)
@@ -139,7 +139,7 @@ static void woken(uv_async_t *a)
 		while (w->mail[i] && ring_pop(w->mail[i], &m))
 			message_received(w, &m);
 	in_take(w, clock_now());
-	out_flush(w);
+	outside_flush(w);
 }
 
 bool worker_post(struct worker *w, const struct message *m)
@@ -211,7 +211,7 @@ static void after_poll(uv_check_t *c)
 	if (time_before(now, w->due))
 		return;
 	engine_tick(w->engine, now);
-	out_flush(w);
+	outside_flush(w);
 }
 
 /* A hint: where it cannot be had, the kernel's choice does. */
@@ -236,7 +236,7 @@ static void thread_main(void *arg)
 	else
 		privileges_none();
 	uv_run(&w->loop, UV_RUN_DEFAULT);
-	out_answer(w, &bye);
+	outside_answer(w, &bye);
 }
 
 /* --- life --- */
@@ -296,7 +296,7 @@ static int engine_init(struct worker *w)
 
 	memcpy(setup.machine, w->machine, sizeof(setup.machine));
 	memcpy(setup.cookie_seed, w->cookie_seed, sizeof(setup.cookie_seed));
-	out_io(&setup.io);
+	outside_io(&setup.io);
 	setup.io.job = jobs_start;
 	if (client)
 		paths_io(&setup.io);
@@ -314,7 +314,7 @@ int worker_init(struct worker *w)
 	list_init(&w->path_sockets);
 	rc = boxes_init(w);
 	if (rc == 0)
-		rc = out_init(w);
+		rc = outside_init(w);
 	if (rc == 0)
 		rc = loop_init(w);
 	if (rc == 0)
@@ -404,6 +404,6 @@ bool worker_fini(struct worker *w)
 	ring_free(w->inbox);
 	ring_free(w->outbox);
 	in_free(w);
-	out_free(w);
+	outside_free(w);
 	return ended;
 }

@@ -6,7 +6,7 @@
  * between workers, through rings; both wake it with uv_async_t, which stays open until no thread runs any
  * more. What privileges are needed for is opened before, by the daemon, and handed in.
  *
- * worker.c has the life and the turns of the loop, out.c what the engine asks for, in.c what comes in, jobs.c key agreements,
+ * worker.c has the life and the turns of the loop, outside.c what the engine asks for, in.c what comes in, jobs.c key agreements,
  * paths.c what a client has beside.
  */
 #pragma once

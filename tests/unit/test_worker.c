@@ -22,7 +22,7 @@
 #include "session/info.h"
 #include "worker/affinity.h"
 #include "worker/in.h"
-#include "worker/out.h"
+#include "worker/outside.h"
 #include "worker/paths.h"
 #include "worker/clock.h"
 #include "worker/worker.h"
@@ -807,7 +807,7 @@ static void deliver_segments(struct daemon *d)
 		segment_make(room, i);
 		io->deliver(&d->w[0], room, SEGMENT);
 	}
-	out_flush(&d->w[0]);
+	outside_flush(&d->w[0]);
 }
 
 /* What the device got: each packet by itself, its header in front or none, in order and whole. */
@@ -923,7 +923,7 @@ static void test_runs_refused(void **state)
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < N; i++)
 			io->send(w, &to, data + i * LEN, LEN, SEND_STANDS);
-		out_flush(w);
+		outside_flush(w);
 		assert_int_equal(received(fd, &in, LEN), N);
 	}
 	assert_int_equal(runs_offered, 1);
@@ -934,7 +934,7 @@ static void test_runs_refused(void **state)
 	for (size_t i = 0; i < N; i++)
 		io->send(w, &to, data + i * LEN, LEN, SEND_STANDS);
 	assert_int_equal(w->ntx, 1);
-	out_flush(w);
+	outside_flush(w);
 	assert_int_equal(runs_offered, 2);
 	assert_int_equal(received(fd, &in, LEN), N);
 	close(fd);

@@ -6,16 +6,16 @@
 
 #include "worker/worker_state.h"
 
-int out_init(struct worker *w); /* 0 or -errno */
-void out_free(struct worker *w);
+int outside_init(struct worker *w); /* 0 or -errno */
+void outside_free(struct worker *w);
 /* What it fills in of engine_io: all but job() and what a client has beside. */
-void out_io(struct engine_io *io);
+void outside_io(struct engine_io *io);
 /*
  * Sends what the engine has queued, and tells the control loop of new audit records. Call it after every
  * input.
  */
-void out_flush(struct worker *w);
+void outside_flush(struct worker *w);
 /* To the control loop, which has asked, or not: see enum message_kind. */
-void out_answer(struct worker *w, const struct message *m);
+void outside_answer(struct worker *w, const struct message *m);
 /* A client's, or NULL. */
-struct worker_socket *out_path_socket(const struct worker *w, uint32_t id);
+struct worker_socket *outside_path_socket(const struct worker *w, uint32_t id);

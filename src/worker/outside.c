@@ -1,5 +1,5 @@
 /* What the engine asks of the world: datagrams out, packets into the tunnel, random bytes, key agreements. */
-#include "worker/out.h"
+#include "worker/outside.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -220,7 +220,7 @@ static void flush_datagrams(struct worker *w)
 	w->copied = 0;
 }
 
-void out_flush(struct worker *w)
+void outside_flush(struct worker *w)
 {
 	tunnel_flush(w);
 	flush_datagrams(w);
@@ -229,7 +229,7 @@ void out_flush(struct worker *w)
 	w->audited = false;
 }
 
-struct worker_socket *out_path_socket(const struct worker *w, uint32_t id)
+struct worker_socket *outside_path_socket(const struct worker *w, uint32_t id)
 {
 	const struct list *pos;
 
@@ -247,7 +247,7 @@ static int socket_of(const struct worker *w, const struct route *to)
 	const struct worker_socket *s;
 
 	if (w->paths) {
-		s = out_path_socket(w, to->socket);
+		s = outside_path_socket(w, to->socket);
 		return s ? s->fd : -1;
 	}
 	return to->socket < w->nlisteners ? w->listeners[to->socket].fd : -1;
@@ -364,7 +364,7 @@ static void io_forward(void *ctx, uint32_t worker, struct job *j)
 	uv_async_send(&home->wake);
 }
 
-void out_answer(struct worker *w, const struct message *m)
+void outside_answer(struct worker *w, const struct message *m)
 {
 	/* worker_post() counts what is asked, and the outbox has room for all of it. */
 	if (!ring_push(w->outbox, m))
@@ -381,10 +381,10 @@ static void io_jump_done(void *ctx, uint64_t token, enum reason why, uint32_t re
 				   .reason = why,
 				   .retry_after_ms = retry_after_ms };
 
-	out_answer(w, &m);
+	outside_answer(w, &m);
 }
 
-void out_io(struct engine_io *io)
+void outside_io(struct engine_io *io)
 {
 	*io = (struct engine_io){
 		.send = io_send,
@@ -401,7 +401,7 @@ void out_io(struct engine_io *io)
 
 /* --- life --- */
 
-int out_init(struct worker *w)
+int outside_init(struct worker *w)
 {
 	w->copy_slab = malloc(COPY_SLAB);
 	w->merge_slab = malloc(MERGE_SLAB);
@@ -411,7 +411,7 @@ int out_init(struct worker *w)
 	return 0;
 }
 
-void out_free(struct worker *w)
+void outside_free(struct worker *w)
 {
 	free(w->copy_slab);
 	free(w->merge_slab);
