@@ -1,9 +1,9 @@
 /*
  * Decides jumps: which path, when, and what to do while there is none.
  *
- * The ladder, each rung bounded: probe again (health.c), another warm path, the same path from a new local
+ * The ladder, each rung bounded: another PING (health.c), another warm path, the same path from a new local
  * port, a cold one, then the candidate's next remote (ladder.c). JUMPs are repeated, then the next candidate is
- * tried, until the recovery window ends; a path that answers goes before those that do not. Then probes go on
+ * tried, until the recovery window ends; a path that answers goes before those that do not. Then PINGs go on
  * at the pace of heartbeat_volatile_ms, and the first path that answers is jumped to.
  *
  * On the thread of the engine.

@@ -70,7 +70,7 @@ struct client {
 	struct jv_time resolved; /* when names were asked for; TIME_NEVER */
 	struct session *session; /* the one that carries data */
 	struct session *next;    /* in BIRTH: first session, or the one to come */
-	struct session *superseded;    /* superseded, and drained */
+	struct session *superseded;    /* by `session`; DATA that is under way to it is taken yet */
 	struct jv_time locators_ask; /* when the server is asked again for fresh ones, and */
 	uint32_t locators_ask_ms;    /* how much later the next time; 0: none is lacking */
 	struct order {               /* one that needs a fresh locator, and waits for it */

@@ -3,7 +3,7 @@
 
 #include "session/session.h"
 
-/* Between two probes of a path that is known to be bad. */
+/* Between two PINGs on a path that is known to be bad. */
 int64_t due_slow_us(const struct session *s);
 /*
  * When the PING that is out counts as unanswered. Before a verdict the first of the row has had its patience and

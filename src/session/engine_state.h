@@ -30,7 +30,7 @@ struct flood { /* refusals of one event and reason, summarised per second */
 	struct audit_record record;
 };
 
-/* What one peer has beside its attached session: what is in BIRTH, the older one first, and what is drained. */
+/* What one peer has beside its attached session: what is in BIRTH, the older one first, and the session that was superseded last. */
 #define BIRTHS_MAX 2
 
 struct births {

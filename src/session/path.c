@@ -284,18 +284,18 @@ bool path_latency_exceeded(const struct path *p)
 
 uint32_t path_loss_ppm(const struct path *p)
 {
-	const uint32_t probes = ping_loss_ppm(p);
+	const uint32_t pings = ping_loss_ppm(p);
 
-	return p->loss_ppm > probes ? p->loss_ppm : probes;
+	return p->loss_ppm > pings ? p->loss_ppm : pings;
 }
 
 void path_taken(struct path *p)
 {
-	const uint32_t probes = ping_loss_ppm(p);
+	const uint32_t pings = ping_loss_ppm(p);
 
 	p->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
-	if (p->loss_ppm > probes)
-		p->loss_ppm = probes;
+	if (p->loss_ppm > pings)
+		p->loss_ppm = pings;
 }
 
 void path_size_changed(struct path *p)

@@ -213,13 +213,13 @@ bool path_ponged(struct path *p, const struct path_report *report, const struct 
 void path_latency_sample(struct path *p, int64_t rtt_us, const struct policy *policy, struct jv_time now);
 /* Is the 90th percentile of the last 32 samples beyond latency_volatile_threshold_ms? */
 bool path_latency_exceeded(const struct path *p);
-/* Loss as candidates are ranked by: of the window, or of the probes where those tell of more. */
+/* Loss as candidates are ranked by: of the window, or of the PINGs where those tell of more. */
 uint32_t path_loss_ppm(const struct path *p);
 /* Packets were lost for their size, which is no matter of loss: the counts begin anew. */
 void path_size_changed(struct path *p);
 /* The machine slept: what was counted before tells nothing about the path now. */
 void path_void(struct path *p, struct jv_time now);
-/* The session moves to it: what a window told when it last carried data counts no more than its own probes do. */
+/* The session moves to it: what a window told when it last carried data counts no more than its own PINGs do. */
 void path_taken(struct path *p);
 /* May `len` bytes go to this address: under the 3x rule while it is unproven, and by what is being answered? Counts them
  * when they may. */

@@ -29,8 +29,13 @@
  * be on the way. */
 #define AGAIN_MS (UINT64_C(2) * RESCUE_AGE_MS)
 
-/* DATA is taken on the active path, for a while on the one just left, and by a client on the one it jumps to and on
- * the one its next session waits on: a server that sends there has attached it. */
+/*
+ * On which of a session's paths DATA is taken:
+ *
+ *     a session in BIRTH      none; but at a client that has another session, all: the server has attached this one
+ *     one that is superseded  the paths below, until superseded_until
+ *     each other one          the active path; the path just left, until drain_until; at a client, the target of a JUMP
+ */
 static bool takes_data(struct session *s, const struct path *p, struct jv_time now)
 {
 	if (s->state == STATE_BIRTH)

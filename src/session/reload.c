@@ -48,7 +48,7 @@ static void session_configure(struct session *s, const struct config *old, const
 	tell_policy_later(s, (*owed)++ / POLICIES_PER_MS, now);
 }
 
-/* One that is drained: DATA under it is good while its peer is, with the same addresses. */
+/* One that is superseded: DATA under it is good while its peer is, with the same addresses. */
 static void late_configure(struct session *s, const struct config *old, const struct config *config)
 {
 	const ptrdiff_t i = config_find_peer(config, old->peers[s->peer].public_key);

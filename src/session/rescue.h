@@ -42,13 +42,22 @@ void rescue_reported(struct session *s, uint8_t epoch, uint64_t highest);
 /* A JUMP or JUMP_ACK told it, or a PONG while nothing was sent: of what waits, too. */
 void rescue_arrived(struct session *s, uint8_t epoch, uint64_t highest);
 
-/* What was sent at `since` or later goes again, on the path that a JUMP was just sent on. */
+/*
+ * The session moves, and what may be lost is sent again on the path that carries DATA now. Who calls which:
+ *
+ *     rescue_at_once     the client, with its first JUMP: what was sent since the old path was last heard on
+ *     rescue_rest        the client, with the JUMP_ACK to that JUMP: what rescue_at_once() has left out
+ *     rescue_all         the server, when the path that was left is dead; the client, when its first JUMP was lost
+ *     rescue_unreported  either end, on a path whose address or life is proven again
+ *     rescue_overdue     either end, after a jump from a path that was well
+ */
+/* What was sent at `since` or later. */
 void rescue_at_once(struct session *s, struct jv_time since, struct jv_time now);
 /* All that is left goes again: beyond the report, and the few before it that may have been overtaken. */
 void rescue_all(struct session *s, struct jv_time now);
-/* As above, but not those few: the peer does not know that it must expect duplicates. */
+/* As rescue_all(), but not those few: the peer does not know that it must expect duplicates. */
 void rescue_unreported(struct session *s, struct jv_time now);
-/* What has not gone out since the last of the two above. */
+/* What has not gone out since the last rescue_at_once() or rescue_all(). */
 void rescue_rest(struct session *s, struct jv_time now);
 /* All, if any of it was sent before `limit`: on a path that is well it would have arrived. */
 void rescue_overdue(struct session *s, struct jv_time limit, struct jv_time now);

@@ -61,7 +61,7 @@ void reset_received(struct engine *e, const struct route *from, const uint8_t *d
 		return;
 	}
 	if (p->session->state == STATE_TERMINATED)
-		return; /* drained; and CLOSE may have gone to a server that never had it */
+		return; /* superseded; and CLOSE may have gone to a server that never had it */
 	reset_taken(p->session, from, now);
 	p->session->closing = true;
 	end_session(p->session, REASON_PEER_CLOSED, now);

@@ -15,7 +15,7 @@
  * ends the row. max_consecutive_drops strikes in a row, or more where packets are known to be lost, over at least as
  * many heartbeat intervals: the path has stalled, and is left like one that is silent (data_stalled).
  *
- * A path that has stalled answers probes all the same. So it is taken again only after a hold that doubles; and the
+ * A path that has stalled answers PINGs all the same. So it is taken again only after a hold that doubles; and the
  * one that is still the active path, because there is no better one, goes on being sent DATA, and is not well before
  * that arrives in time.
  */

@@ -127,7 +127,7 @@ void standby_run(struct session *s, struct jv_time now)
 
 	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
-	comfort_fail_back(s, now); /* before the probes: they are not answered at once */
+	comfort_fail_back(s, now); /* before the PINGs: they are not answered at once */
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, s->slot[i].path) &&
 		    (is_twin(s, s->slot[i].path) || !time_before(now, standby_due(s, s->slot[i].path))))
