@@ -21,7 +21,7 @@ struct audit {
 	struct sink *syslog;
 	bool to_jsonl, to_syslog; /* fed now */
 	struct jsonl_held held;
-	audit_digest *digest;
+	chain_digest *digest;
 	uint8_t run[AUDIT_RUN_LEN];
 	uint64_t seq; /* of the last record handed on */
 	size_t producers;

@@ -10,16 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "audit/record.h"
+#include "audit/chain.h"
 
 struct audit;      /* all rings and sinks */
 struct audit_ring; /* of one producer thread */
-
-#define AUDIT_RUN_LEN 8
-#define AUDIT_CHAIN_LEN 16
-
-/* SHA-256 of a || b. */
-typedef void audit_digest(uint8_t out[32], const void *a, size_t alen, const void *b, size_t blen);
 
 struct audit_config {
 	bool syslog;
@@ -27,7 +21,7 @@ struct audit_config {
 	const char *jsonl; /* NULL: none; opened for append, mode 0640 */
 	const char *ident; /* "jumpvpnd" */
 	/* Of audit_open() alone: */
-	audit_digest *digest;       /* chains the JSON lines; NULL: they are written without a chain */
+	chain_digest *digest;       /* chains the JSON lines; NULL: they are written without a chain */
 	uint8_t run[AUDIT_RUN_LEN]; /* random, one for each run of the daemon */
 };
 
@@ -49,9 +43,3 @@ int audit_reopen(struct audit *a, const struct audit_config *cfg, const char **e
 uint64_t audit_lost(const struct audit *a);
 /* Drains once more, waits for the sinks at most `wait_ms` in all, closes. */
 void audit_close(struct audit *a, unsigned int wait_ms);
-
-#define AUDIT_JSON_MAX 2560
-/* One JSON object without a newline; its length, always below AUDIT_JSON_MAX. */
-size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r);
-/* The same for people and grep, as syslog gets it: the event, then key=value; its length. */
-size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r);

@@ -2,22 +2,22 @@
 
 #include <string.h>
 
-#include "audit/out.h"
+#include "audit/output.h"
 #include "base/text.h"
 
 static const char mark[] = ",\"chain\":\"";
 
-static void put_hex(struct out *o, const char *key, const uint8_t *data, size_t len)
+static void put_hex(struct output *o, const char *key, const uint8_t *data, size_t len)
 {
 	char hex[2 * AUDIT_CHAIN_LEN + 1];
 
 	hex_encode(hex, data, len);
-	out_str(o, key);
-	out_str(o, hex);
-	out_char(o, '"');
+	output_str(o, key);
+	output_str(o, hex);
+	output_char(o, '"');
 }
 
-void chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
+void chain_next(chain_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
 		      const uint8_t prev[AUDIT_CHAIN_LEN], const char *line, size_t len)
 {
 	uint8_t whole[32];
@@ -29,8 +29,8 @@ void chain_next(audit_digest *digest, uint8_t value[AUDIT_CHAIN_LEN],
 size_t chain_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct audit_chain *c,
 		  bool tell_prev)
 {
-	size_t len = audit_json(out, r);
-	struct out o = out_init(out, AUDIT_LINE_MAX);
+	size_t len = encode_json(out, r);
+	struct output o = output_init(out, AUDIT_LINE_MAX);
 
 	if (!c->digest)
 		return len;
@@ -40,8 +40,8 @@ size_t chain_line(char out[AUDIT_LINE_MAX], const struct audit_record *r, struct
 		put_hex(&o, ",\"prev\":\"", c->value, sizeof(c->value));
 	chain_next(c->digest, c->value, c->value, out, (size_t)(o.at - o.start));
 	put_hex(&o, mark, c->value, sizeof(c->value));
-	out_char(&o, '}');
-	return out_finish(&o);
+	output_char(&o, '}');
+	return output_finish(&o);
 }
 
 bool chain_find(const char *text, size_t len, uint8_t value[AUDIT_CHAIN_LEN])

@@ -4,12 +4,12 @@
  * Written by hand since it runs for every record and must be bounded: the keys stand in a fixed order, the
  * texts of a record are short arrays, so the longest object there can be fits AUDIT_JSON_MAX.
  */
-#include "audit/audit.h"
+#include "audit/encode.h"
 
 #include <string.h>
 
 #include "audit/fields.h"
-#include "audit/out.h"
+#include "audit/output.h"
 
 /* --- JSON --- */
 
@@ -31,63 +31,63 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 	return len;
 }
 
-static void json_ascii(struct out *o, unsigned char c)
+static void json_ascii(struct output *o, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
 
 	if (c == '"' || c == '\\') {
-		out_char(o, '\\');
-		out_char(o, (char)c);
+		output_char(o, '\\');
+		output_char(o, (char)c);
 	} else if (c < 0x20 || c == 0x7f) {
-		out_str(o, "\\u00");
-		out_char(o, hex[c >> 4]);
-		out_char(o, hex[c & 15]);
+		output_str(o, "\\u00");
+		output_char(o, hex[c >> 4]);
+		output_char(o, hex[c & 15]);
 	} else {
-		out_char(o, (char)c);
+		output_char(o, (char)c);
 	}
 }
 
 /* At most `max` bytes of `s`; a byte that is not UTF-8 becomes U+FFFD. */
-static void json_string(struct out *o, const char *s, size_t max)
+static void json_string(struct output *o, const char *s, size_t max)
 {
 	size_t left = strnlen(s, max);
 	const unsigned char *p = (const unsigned char *)s;
 
-	out_char(o, '"');
+	output_char(o, '"');
 	while (left) {
 		size_t len = *p < 0x80 ? 1 : utf8_length(p, left);
 
 		if (*p < 0x80)
 			json_ascii(o, *p);
 		else if (!len)
-			out_str(o, "\xef\xbf\xbd");
+			output_str(o, "\xef\xbf\xbd");
 		for (size_t i = 0; len > 1 && i < len; i++)
-			out_char(o, (char)p[i]);
+			output_char(o, (char)p[i]);
 		p += len ? len : 1;
 		left -= len ? len : 1;
 	}
-	out_char(o, '"');
+	output_char(o, '"');
 }
 
-size_t audit_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
+size_t encode_json(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 {
-	struct out o = out_init(out, AUDIT_JSON_MAX);
+	struct output o = output_init(out, AUDIT_JSON_MAX);
 	struct field_value v;
 
 	for (unsigned int i = 0; i < audit_fields_count; i++) {
 		if (!fields_carried(&audit_fields[i], r))
 			continue;
 		fields_value(&audit_fields[i], r, &v);
-		out_str(&o, o.at == o.start ? "{\"" : ",\"");
-		out_str(&o, audit_fields[i].key);
-		out_str(&o, "\":");
+		output_str(&o, o.at == o.start ? "{\"" : ",\"");
+		output_str(&o, audit_fields[i].key);
+		output_str(&o, "\":");
 		if (v.text)
 			json_string(&o, v.text, v.most);
 		else
-			out_number(&o, v.number);
+			output_number(&o, v.number);
 	}
-	out_char(&o, '}');
-	return out_finish(&o);
+	output_char(&o, '}');
+	return output_finish(&o);
 }
 
 /* --- text --- */
@@ -99,7 +99,7 @@ static bool is_plain(char c)
 }
 
 /* Foreign text: quoted where it is not one plain word, and never more than one line. */
-static void text_string(struct out *o, const char *s, size_t max)
+static void text_string(struct output *o, const char *s, size_t max)
 {
 	size_t len = strnlen(s, max);
 	bool plain = true;
@@ -107,19 +107,19 @@ static void text_string(struct out *o, const char *s, size_t max)
 	for (size_t i = 0; i < len; i++)
 		plain = plain && is_plain(s[i]);
 	if (!plain)
-		out_char(o, '"');
+		output_char(o, '"');
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
 
 		if (c == '"' || c == '\\')
-			out_char(o, '\\');
-		out_char(o, c < 0x20 || c == 0x7f ? '?' : s[i]);
+			output_char(o, '\\');
+		output_char(o, c < 0x20 || c == 0x7f ? '?' : s[i]);
 	}
 	if (!plain)
-		out_char(o, '"');
+		output_char(o, '"');
 }
 
-static void text_pass(struct out *o, const struct audit_record *r, int pass)
+static void text_pass(struct output *o, const struct audit_record *r, int pass)
 {
 	struct field_value v;
 
@@ -129,23 +129,23 @@ static void text_pass(struct out *o, const struct audit_record *r, int pass)
 		if (f->pass != pass || !fields_carried(f, r))
 			continue;
 		fields_value(f, r, &v);
-		out_char(o, ' ');
-		out_str(o, f->alias ? f->alias : f->key);
-		out_char(o, '=');
+		output_char(o, ' ');
+		output_str(o, f->alias ? f->alias : f->key);
+		output_char(o, '=');
 		if (v.text)
 			text_string(o, v.text, v.most);
 		else
-			out_number(o, v.number);
+			output_number(o, v.number);
 	}
 }
 
-size_t audit_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
+size_t encode_text(char out[AUDIT_JSON_MAX], const struct audit_record *r)
 {
-	struct out o = out_init(out, AUDIT_JSON_MAX);
+	struct output o = output_init(out, AUDIT_JSON_MAX);
 	const char *name = audit_event_name(r->event);
 
-	out_str(&o, name ? name : "unknown");
+	output_str(&o, name ? name : "unknown");
 	for (int pass = FIELDS_FIRST_PASS; pass <= FIELDS_LAST_PASS; pass++)
 		text_pass(&o, r, pass);
-	return out_finish(&o);
+	return output_finish(&o);
 }

@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/audit.h"
 #include "audit/chain.h"
 #include "audit/queue.h"
 #include "base/log.h"
@@ -132,7 +131,7 @@ void jsonl_close(struct jsonl_file *f)
 	free(f);
 }
 
-void *jsonl_new(struct jsonl_file *f, audit_digest *digest, const uint8_t run[AUDIT_RUN_LEN])
+void *jsonl_new(struct jsonl_file *f, chain_digest *digest, const uint8_t run[AUDIT_RUN_LEN])
 {
 	struct jsonl *j = calloc(1, sizeof(*j));
 

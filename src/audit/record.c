@@ -14,7 +14,7 @@ const char *audit_event_name(unsigned int event)
 	return event < AUDIT_EVENT_COUNT ? names[event] : NULL;
 }
 
-bool audit_is_warning(const struct audit_record *r)
+bool record_is_warning(const struct audit_record *r)
 {
 	switch (r->event) {
 	case AUDIT_TRANSPORT_SWITCH_DENIED:

@@ -140,4 +140,4 @@ struct audit_record {
 };
 
 /* Something an operator should look at: a refusal, a forgery, a gap. */
-bool audit_is_warning(const struct audit_record *r);
+bool record_is_warning(const struct audit_record *r);

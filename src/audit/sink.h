@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "audit/audit.h"
+#include "audit/record.h"
 
 enum { SINK_BATCH = 32 };
 

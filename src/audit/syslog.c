@@ -6,7 +6,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "audit/audit.h"
+#include "audit/encode.h"
 
 struct syslog_state {
 	atomic_int facility;
@@ -40,7 +40,7 @@ static void syslog_start(void *state)
 
 static int level(const struct audit_record *r)
 {
-	if (audit_is_warning(r))
+	if (record_is_warning(r))
 		return LOG_WARNING;
 	return r->event == AUDIT_SESSION_REKEYED || r->event == AUDIT_REATTACH_ATTEMPT ? LOG_INFO
 										       : LOG_NOTICE;
@@ -53,7 +53,7 @@ static void syslog_write(void *state, const struct audit_record *r, size_t n)
 	char line[AUDIT_JSON_MAX];
 
 	for (size_t i = 0; i < n; i++) {
-		audit_text(line, &r[i]);
+		encode_text(line, &r[i]);
 		syslog(facility | level(&r[i]), "%s", line);
 	}
 }

@@ -289,7 +289,7 @@ bool address_read_remote(struct parse *p, const struct key *k, const struct node
 
 /* --- written --- */
 
-char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN])
+char *config_listen_format(const struct config_listen *l, char out[LISTEN_STRLEN])
 {
 	char text[ENDPOINT_STRLEN];
 	const char *end = strchr(endpoint_format(&l->at, text), ']');
@@ -330,7 +330,7 @@ void address_write_listen(FILE *to, const struct key *k, const void *at)
 	char buf[LISTEN_STRLEN];
 
 	(void)k;
-	fprintf(to, "udp://%s", listen_format(at, buf));
+	fprintf(to, "udp://%s", config_listen_format(at, buf));
 }
 
 void address_write_remote(FILE *to, const struct key *k, const void *at)

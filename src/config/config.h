@@ -162,7 +162,7 @@ char *config_effective(const struct config *c);
 
 #define LISTEN_STRLEN (ENDPOINT_STRLEN + CONFIG_IFNAME_MAX)
 /* "ADDR:PORT" or "[ADDR%INTERFACE]:PORT"; answers `out`. */
-char *listen_format(const struct config_listen *l, char out[LISTEN_STRLEN]);
+char *config_listen_format(const struct config_listen *l, char out[LISTEN_STRLEN]);
 /* Has this machine the address now (or is it that of any)? */
 bool config_is_here(const struct endpoint *at);
 

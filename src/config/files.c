@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/yaml.h"
+
 /* A pipe may be somebody's who has nothing to say; a reload must not hang the daemon on it. */
 #define PIPE_PATIENCE_MS 2000
 

@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "config/schema.h"
-#include "config/yaml.h"
+#include "config/node.h"
 
 enum parse_bounds {
 	PARSE_PATH_MAX = 256, /* of a key's path in messages; longer ones are cut */

@@ -30,7 +30,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "audit/audit.h"
+#include "audit/encode.h"
 #include "base/log.h"
 #include "ctl/conn.h"
 #include "ctl/find.h"
@@ -257,7 +257,7 @@ static void follower_write(struct client *c, const struct audit_record *r)
 	if (c->conn.closing)
 		free(text);
 	else
-		write_line(c, text, audit_json(text, r), false);
+		write_line(c, text, encode_json(text, r), false);
 }
 
 void ctl_event(struct ctl *ctl, const struct audit_record *r)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/audit.h"
+#include "audit/encode.h"
 #include "ctl/json.h"
 
 static const struct command {
@@ -130,7 +130,7 @@ char *request_events(const char *session, const struct audit_record *r, size_t n
 			continue;
 		if (lines || !first)
 			text[at++] = lines ? '\n' : ',';
-		at += audit_json(text + at, &r[i]);
+		at += encode_json(text + at, &r[i]);
 		first = false;
 	}
 	if (!lines) {

@@ -1,10 +1,9 @@
 /*
- * Lines of the audit log back into records. Foreign bytes: strict (only what audit_json() and chain_line() write),
+ * Lines of the audit log back into records. Foreign bytes: strict (only what encode_json() and chain_line() write),
  * bounded, one pass, no allocation.
  */
 #pragma once
 
-#include "audit/audit.h"
 #include "audit/chain.h"
 
 struct decoded {

@@ -1,13 +1,13 @@
 /* What the verifier holds a record to that has to do with time and number: bounds, budgets, data; and what it finds. */
 #pragma once
 
+#include "report/finding.h"
 #include "report/told.h"
-#include "report/verify.h"
 
 #define JUDGE_WINDOW_MS 60000ll /* of what is counted by the minute */
 
 struct verify {
-	verify_found *found;
+	finding_found *found;
 	void *ctx;
 	struct told_table told;
 	struct verify_totals totals;

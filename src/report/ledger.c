@@ -14,8 +14,8 @@ struct hole { /* seq numbers that were passed over */
 struct ledger {
 	struct verify *v;
 	uint32_t *origins;
-	audit_digest *digest;
-	verify_found *found;
+	chain_digest *digest;
+	finding_found *found;
 	void *ctx;
 	struct ledger_totals totals;
 	bool new_file;
@@ -278,8 +278,8 @@ void ledger_totals(const struct ledger *log, struct ledger_totals *out)
 	memcpy(out->head, log->last, sizeof(out->head));
 }
 
-struct ledger *ledger_new(struct verify *v, uint32_t *origins, audit_digest *digest,
-				verify_found *found, void *ctx)
+struct ledger *ledger_new(struct verify *v, uint32_t *origins, chain_digest *digest,
+				finding_found *found, void *ctx)
 {
 	struct ledger *log = calloc(1, sizeof(*log));
 

@@ -21,8 +21,8 @@ struct ledger_totals {
 };
 
 /* `v` may be shared by several logs; *origins counts their runs. Findings have `line` as it is given here. */
-struct ledger *ledger_new(struct verify *v, uint32_t *origins, audit_digest *digest,
-				verify_found *found, void *ctx);
+struct ledger *ledger_new(struct verify *v, uint32_t *origins, chain_digest *digest,
+				finding_found *found, void *ctx);
 void ledger_free(struct ledger *log);
 /* The next lines are those of another file. */
 void ledger_file(struct ledger *log);

@@ -1,6 +1,4 @@
 /* `jumpvpnd timeline`: what happened to a session, as a picture and as text. */
-#include "report/timeline.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -14,6 +12,8 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "report/logs.h"
+#include "report/timeline_svg.h"
+#include "report/timeline_text.h"
 
 static const char usage[] =
 	"usage: jumpvpnd timeline [--session ID] [--from TIME] [--to TIME] [-o FILE.svg] LOG...\n\n"
@@ -113,7 +113,7 @@ static bool lane_add(struct tl_lane *l, const struct audit_record *r, int64_t us
 				.epoch = r->epoch,
 				.count = r->count,
 				.span_ms = r->flaps.span_ms,
-				.worst = tl_worst(r) };
+				.worst = timeline_worst(r) };
 	if (r->remote.port)
 		endpoint_format(&r->remote, e->remote);
 	/* A summary of refusals tells of what was before. */

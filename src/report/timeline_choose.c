@@ -1,5 +1,4 @@
-/* Which of many episodes are shown. */
-#include "report/timeline.h"
+#include "report/timeline_choose.h"
 
 #include <string.h>
 
@@ -8,7 +7,7 @@ static unsigned int weight(const struct tl_episode *e)
 	return e->state == STATE_TERMINATED ? 4 : e->state != STATE_ATTACHED ? 3 : e->switches > 0 ? 2 : 1;
 }
 
-size_t tl_glasses(const struct timeline *t, struct tl_glass glass[TL_GLASSES])
+size_t timeline_choose_glasses(const struct timeline *t, struct tl_glass glass[TL_GLASSES])
 {
 	const int64_t whole = t->to - t->from;
 	unsigned int least[TL_GLASSES];
@@ -56,7 +55,7 @@ static int64_t span_of(const struct tl_episode *e)
 	return e->to - e->from;
 }
 
-size_t tl_longest(const struct timeline *t, size_t chosen[TL_TOLD])
+size_t timeline_choose_longest(const struct timeline *t, size_t chosen[TL_TOLD])
 {
 	size_t n = 0;
 

@@ -1,10 +1,11 @@
-#include "report/timeline.h"
+#include "report/timeline_model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-const char *tl_path(const struct tl_lane *l, uint8_t path, char buf[16])
+const char *timeline_path(const struct tl_lane *l, uint8_t path, char buf[16])
 {
 	if (path < PROTO_PATHS_MAX && l->path_name[path][0])
 		return l->path_name[path];
@@ -14,7 +15,7 @@ const char *tl_path(const struct tl_lane *l, uint8_t path, char buf[16])
 	return buf;
 }
 
-const char *tl_end(const struct tl_lane *l, char buf[96])
+const char *timeline_end(const struct tl_lane *l, char buf[96])
 {
 	if (l->client)
 		snprintf(buf, 96, "client");
@@ -44,7 +45,7 @@ static size_t column_of(int64_t at, int64_t from, int64_t to, size_t n)
 	return (size_t)((double)(at - from) / (double)(to - from) * (double)n);
 }
 
-uint8_t tl_worst(const struct audit_record *r)
+uint8_t timeline_worst(const struct audit_record *r)
 {
 	const struct audit_flaps *f = &r->flaps;
 	const struct {
@@ -69,7 +70,7 @@ static void paint(uint8_t *column, size_t first, size_t last, uint8_t state)
 			column[i] = state;
 }
 
-void tl_raster(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n)
+void timeline_raster(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n)
 {
 	memset(column, STATE_COUNT, n);
 	for (size_t i = 0; i < l->events; i++) {
@@ -93,7 +94,7 @@ static bool has_path(const struct tl_event *e)
 		(e->event == AUDIT_SESSION_STATE_CHANGE && e->from != STATE_BIRTH));
 }
 
-void tl_raster_path(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n)
+void timeline_raster_path(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n)
 {
 	uint8_t path = AUDIT_NO_PATH;
 
@@ -121,7 +122,7 @@ static void split(int64_t us, struct tm *tm)
 		memset(tm, 0, sizeof(*tm));
 }
 
-const char *tl_date(int64_t us, char buf[40])
+const char *timeline_date(int64_t us, char buf[40])
 {
 	struct tm tm;
 	size_t n;
@@ -132,7 +133,7 @@ const char *tl_date(int64_t us, char buf[40])
 	return buf;
 }
 
-const char *tl_clock(int64_t us, int64_t step_us, char buf[40])
+const char *timeline_clock(int64_t us, int64_t step_us, char buf[40])
 {
 	struct tm tm;
 	size_t n;
@@ -146,7 +147,7 @@ const char *tl_clock(int64_t us, int64_t step_us, char buf[40])
 	return buf;
 }
 
-const char *tl_span(int64_t us, char buf[32])
+const char *timeline_span(int64_t us, char buf[32])
 {
 	if (us < 1000)
 		snprintf(buf, 32, "%d us", (int)us);
@@ -163,7 +164,7 @@ const char *tl_span(int64_t us, char buf[32])
 	return buf;
 }
 
-int64_t tl_step(int64_t span_us, unsigned int most)
+int64_t timeline_step(int64_t span_us, unsigned int most)
 {
 	static const int64_t above[] = { 1,   2,   5,    10,   15,   30,    60,    120,   300,
 					 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400 };
@@ -186,13 +187,13 @@ int64_t tl_step(int64_t span_us, unsigned int most)
 
 /* --- words --- */
 
-void tl_tell(const struct timeline *t, const struct tl_episode *e, char *buf, size_t cap)
+void timeline_tell(const struct timeline *t, const struct tl_episode *e, char *buf, size_t cap)
 {
 	const struct tl_lane *l = &t->lane[e->lane];
 	char from[16], to[16], span[32];
-	int n = snprintf(buf, cap, "%s on %s", reason_name(e->cause), tl_path(l, e->path_from, from));
+	int n = snprintf(buf, cap, "%s on %s", reason_name(e->cause), timeline_path(l, e->path_from, from));
 
-	tl_span(e->to - e->from, span);
+	timeline_span(e->to - e->from, span);
 	if (n < 0 || (size_t)n >= cap)
 		return;
 	buf += n;
@@ -202,7 +203,7 @@ void tl_tell(const struct timeline *t, const struct tl_episode *e, char *buf, si
 	else if (e->state != STATE_ATTACHED)
 		n = snprintf(buf, cap, "; still %s after %s", state_name(e->state), span);
 	else if (e->switches > 0)
-		n = snprintf(buf, cap, "; on %s after %s", tl_path(l, e->path_to, to), span);
+		n = snprintf(buf, cap, "; on %s after %s", timeline_path(l, e->path_to, to), span);
 	else
 		n = snprintf(buf, cap, "; %s after %s", reason_name(e->end), span);
 	if (n < 0 || (size_t)n >= cap)

@@ -2,13 +2,14 @@
  * The timeline as a picture: all of it, then the moments that matter as if under a glass, then what happened in
  * words. One SVG file without scripts or anything from elsewhere; light or dark as its reader is.
  */
-#include "report/timeline.h"
+#include "report/timeline_svg.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "report/timeline_choose.h"
 
 enum {
 	WIDTH = 1120,
@@ -106,7 +107,7 @@ static void put_states(const struct picture *p, const struct view *v, const stru
 {
 	uint8_t column[PLOT];
 
-	tl_raster(l, v->from, v->to, column, PLOT);
+	timeline_raster(l, v->from, v->to, column, PLOT);
 	for (size_t i = 0, first = 0; i <= PLOT; i++) {
 		char class[8];
 
@@ -141,7 +142,7 @@ static void put_paths(const struct picture *p, const struct view *v, const struc
 	uint8_t column[PLOT];
 	char buf[16];
 
-	tl_raster_path(l, v->from, v->to, column, PLOT);
+	timeline_raster_path(l, v->from, v->to, column, PLOT);
 	for (size_t i = 0, first = 0; i <= PLOT; i++) {
 		char class[8];
 
@@ -150,9 +151,9 @@ static void put_paths(const struct picture *p, const struct view *v, const struc
 		if (column[first] != AUDIT_NO_PATH) {
 			snprintf(class, sizeof(class), "p%u", column[first] % 8);
 			put_rect(p, (double)(LEFT + first), y, (double)(i - first), STRIP, class);
-			if (i - first > 7 * strlen(tl_path(l, column[first], buf)) + 10)
+			if (i - first > 7 * strlen(timeline_path(l, column[first], buf)) + 10)
 				put_text(p, (double)(LEFT + first) + 4, y + 20, "s", "start",
-					 tl_path(l, column[first], buf));
+					 timeline_path(l, column[first], buf));
 		}
 		first = i;
 	}
@@ -254,7 +255,7 @@ static bool put_quality(const struct picture *p, const struct view *v, const str
 	}
 	if (seen < 2)
 		return false;
-	snprintf(text, sizeof(text), "rtt 0 to %s%s", tl_span(most, span), lossy ? ", loss" : "");
+	snprintf(text, sizeof(text), "rtt 0 to %s%s", timeline_span(most, span), lossy ? ", loss" : "");
 	put_text(p, LEFT - 10, y + QUALITY - 8, "s", "end", text);
 	fprintf(p->out, "<path class=\"grid\" d=\"M%d %.1fh%d\"/>\n", LEFT, y + QUALITY, PLOT);
 	for (size_t i = 0; i < l->events; i++) {
@@ -277,7 +278,7 @@ static bool put_quality(const struct picture *p, const struct view *v, const str
 
 static void put_axis(const struct picture *p, const struct view *v, double bottom)
 {
-	const int64_t step = tl_step(v->to - v->from, TICKS);
+	const int64_t step = timeline_step(v->to - v->from, TICKS);
 	const int64_t origin = v->all ? 0 : v->from;
 	char text[40];
 
@@ -287,11 +288,11 @@ static void put_axis(const struct picture *p, const struct view *v, double botto
 		fprintf(p->out, "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/>\n", x, v->y + (v->all ? 22 : 0),
 			bottom);
 		if (v->all)
-			tl_clock(us, step, text);
+			timeline_clock(us, step, text);
 		else if (us == origin)
 			snprintf(text, sizeof(text), "0");
 		else
-			snprintf(text + 1, sizeof(text) - 1, "%s", tl_span(us - origin, (char[32]){ 0 }));
+			snprintf(text + 1, sizeof(text) - 1, "%s", timeline_span(us - origin, (char[32]){ 0 }));
 		if (!v->all && us != origin)
 			text[0] = '+';
 		put_text(p, x, bottom + 15, "s", x > WIDTH - 60 ? "end" : "middle", text);
@@ -302,7 +303,7 @@ static void put_lane_name(const struct picture *p, const struct tl_lane *l, doub
 {
 	char name[96];
 
-	put_text(p, LEFT - 10, y + 15, "", "end", tl_end(l, name));
+	put_text(p, LEFT - 10, y + 15, "", "end", timeline_end(l, name));
 	put_text(p, LEFT - 10, y + BAND + STRIP + 2, "s", "end", "path");
 }
 
@@ -390,7 +391,7 @@ static double put_glass(const struct picture *p, const struct tl_glass *g, size_
 
 	choose_lanes(p->t, g, chosen);
 	snprintf(n, sizeof(n), "%c", (char)('A' + number));
-	snprintf(title, sizeof(title), "%s from %s", tl_span(v.to - v.from, span), tl_date(v.from, date));
+	snprintf(title, sizeof(title), "%s from %s", timeline_span(v.to - v.from, span), timeline_date(v.from, date));
 	put_rect(p, LEFT, y - 12, 18, 16, "no");
 	put_text(p, LEFT + 9, y, "not", "middle", n);
 	put_text(p, LEFT + 26, y, "t", "start", title);
@@ -446,7 +447,7 @@ static double put_story(const struct picture *p, double y)
 {
 	const struct timeline *t = p->t;
 	size_t chosen[TL_TOLD];
-	const size_t n = tl_longest(t, chosen);
+	const size_t n = timeline_choose_longest(t, chosen);
 	char text[240], clock[40];
 
 	if (n == 0)
@@ -462,9 +463,9 @@ static double put_story(const struct picture *p, double y)
 
 		y += 18;
 		hex_encode(hex, t->lane[e->lane].id, sizeof(t->lane[e->lane].id));
-		snprintf(who, sizeof(who), "%.8s %s", hex, tl_end(&t->lane[e->lane], end));
-		tl_tell(t, e, text, sizeof(text));
-		put_text(p, LEFT, y, "mono", "start", tl_clock(e->from, 1000, clock));
+		snprintf(who, sizeof(who), "%.8s %s", hex, timeline_end(&t->lane[e->lane], end));
+		timeline_tell(t, e, text, sizeof(text));
+		put_text(p, LEFT, y, "mono", "start", timeline_clock(e->from, 1000, clock));
 		put_text(p, LEFT + 108, y, "s", "start", who);
 		put_text(p, LEFT + 268, y, "", "start", text);
 	}
@@ -498,11 +499,11 @@ static double put_picture(const struct picture *p)
 	const struct timeline *t = p->t;
 	struct view all = { t->from, t->to, 74, true };
 	struct tl_glass glass[TL_GLASSES];
-	size_t n = tl_glasses(t, glass);
+	size_t n = timeline_choose_glasses(t, glass);
 	char title[160], from[40], span[32];
 	double bottom;
 
-	snprintf(title, sizeof(title), "%s, from %s", tl_span(t->to - t->from, span), tl_date(t->from, from));
+	snprintf(title, sizeof(title), "%s, from %s", timeline_span(t->to - t->from, span), timeline_date(t->from, from));
 	put_text(p, LEFT, 30, "h", "start", title);
 	put_legend(p, 56);
 	bottom = put_view(p, &all, true, NULL, 4);

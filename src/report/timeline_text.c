@@ -1,11 +1,11 @@
 /* The timeline as text: a strip of states for each end, then what happened, line by line. */
-#include "report/timeline.h"
+#include "report/timeline_text.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "report/verify.h"
+#include "report/finding.h"
 
 enum { STRIP = 72, TICK = 18 };
 
@@ -16,12 +16,12 @@ static void put_strip(FILE *out, const struct timeline *t, const struct tl_lane 
 	uint8_t state[STRIP], path[STRIP];
 	char text[STRIP + 1], name[96];
 
-	tl_raster(l, t->from, t->to, state, STRIP);
-	tl_raster_path(l, t->from, t->to, path, STRIP);
+	timeline_raster(l, t->from, t->to, state, STRIP);
+	timeline_raster_path(l, t->from, t->to, path, STRIP);
 	for (size_t i = 0; i < STRIP; i++)
 		text[i] = state[i] == STATE_COUNT ? ' ' : letters[state[i]];
 	text[STRIP] = '\0';
-	fprintf(out, "  %-16s|%s|\n", tl_end(l, name), text);
+	fprintf(out, "  %-16s|%s|\n", timeline_end(l, name), text);
 	for (size_t i = 0; i < STRIP; i++)
 		text[i] = path[i] == AUDIT_NO_PATH ? ' ' : (char)('0' + path[i] % 10);
 	fprintf(out, "  %-16s|%s|\n", "  path", text);
@@ -35,7 +35,7 @@ static void put_axis(FILE *out, const struct timeline *t)
 	for (unsigned int i = 0; i <= STRIP / TICK; i++) {
 		const int64_t us = t->from + (t->to - t->from) / (STRIP / TICK) * i;
 
-		fprintf(out, "|%-*.*s", TICK - 1, TICK - 1, tl_clock(us, (t->to - t->from) / STRIP, clock));
+		fprintf(out, "|%-*.*s", TICK - 1, TICK - 1, timeline_clock(us, (t->to - t->from) / STRIP, clock));
 	}
 	fputc('\n', out);
 }
@@ -51,12 +51,12 @@ static void put_head(FILE *out, const struct timeline *t, size_t first)
 			l = &t->lane[i]; /* the server knows the peer's name */
 	fprintf(out, "session %s%s%s\n", hex, l->client || !l->peer[0] ? "" : " of ",
 		l->client ? "" : l->peer);
-	fprintf(out, "  %s to %s\n", tl_date(t->from, from), tl_date(t->to, to));
+	fprintf(out, "  %s to %s\n", timeline_date(t->from, from), timeline_date(t->to, to));
 	fprintf(out,
 		"  - ATTACHED  v VOLATILE  R RECOVERING  D DEGRADED  b BIRTH; the worst of each column;");
 	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++)
 		if (l->path_name[i][0])
-			fprintf(out, " %u %s", i, tl_path(l, i, name));
+			fprintf(out, " %u %s", i, timeline_path(l, i, name));
 	fprintf(out, "\n\n");
 }
 
@@ -68,9 +68,9 @@ static void put_details(FILE *out, const struct tl_lane *l, const struct tl_even
 	if (e->event == AUDIT_SESSION_STATE_CHANGE)
 		fprintf(out, " %s -> %s", state_name(e->from), state_name(e->to));
 	if (e->event == AUDIT_TRANSPORT_SWITCH || e->event == AUDIT_REATTACH_ATTEMPT)
-		fprintf(out, " %s -> %s", tl_path(l, e->path_from, from), tl_path(l, e->path_to, to));
+		fprintf(out, " %s -> %s", timeline_path(l, e->path_from, from), timeline_path(l, e->path_to, to));
 	else if (e->event != AUDIT_SESSION_STATE_CHANGE && e->path_to != AUDIT_NO_PATH)
-		fprintf(out, " %s", tl_path(l, e->path_to, to));
+		fprintf(out, " %s", timeline_path(l, e->path_to, to));
 	if (e->reason != REASON_NONE)
 		fprintf(out, " %s", reason_name(e->reason));
 	if (e->event == AUDIT_TRANSPORT_ATTACHED || e->event == AUDIT_TRANSPORT_REBOUND)
@@ -80,15 +80,15 @@ static void put_details(FILE *out, const struct tl_lane *l, const struct tl_even
 	if (e->retry_after_ms > 0)
 		fprintf(out, " (retry after %u ms)", e->retry_after_ms);
 	if (e->srtt_us > 0)
-		fprintf(out, " rtt %s", tl_span(e->srtt_us, span));
+		fprintf(out, " rtt %s", timeline_span(e->srtt_us, span));
 	if (e->loss_ppm > 0)
 		fprintf(out, " loss %.1f %%", e->loss_ppm / 1e4);
 	if (e->late_ms >= VERIFY_LATE_MS)
-		fprintf(out, " (the worker woke %s too late)", tl_span((int64_t)e->late_ms * 1000, span));
+		fprintf(out, " (the worker woke %s too late)", timeline_span((int64_t)e->late_ms * 1000, span));
 	if (e->count > 1)
 		fprintf(out, " x%" PRIu64, e->count);
 	if (e->span_ms > 0)
-		fprintf(out, " in %s", tl_span((int64_t)e->span_ms * 1000, span));
+		fprintf(out, " in %s", timeline_span((int64_t)e->span_ms * 1000, span));
 	fputc('\n', out);
 }
 
@@ -115,10 +115,10 @@ static void put_event(FILE *out, const struct timeline *t, const struct tl_lane 
 {
 	char clock[40], span[32], name[96];
 
-	fprintf(out, "  %s %10s  ", tl_clock(e->us, 1000, clock),
-		before && e->us > before ? tl_span(e->us - before, span) : "");
+	fprintf(out, "  %s %10s  ", timeline_clock(e->us, 1000, clock),
+		before && e->us > before ? timeline_span(e->us - before, span) : "");
 	put_colour(out, t, e, true);
-	fprintf(out, "%-16s %s", tl_end(l, name), audit_event_name(e->event));
+	fprintf(out, "%-16s %s", timeline_end(l, name), audit_event_name(e->event));
 	put_details(out, l, e);
 	put_colour(out, t, e, false);
 }

@@ -375,7 +375,7 @@ void verify_end(struct verify *v)
 		origin_end(v, container_of(v->told.origins.next, struct origin, node));
 }
 
-struct verify *verify_new(verify_found *found, void *ctx)
+struct verify *verify_new(finding_found *found, void *ctx)
 {
 	struct verify *v = calloc(1, sizeof(*v));
 

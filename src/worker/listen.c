@@ -56,7 +56,7 @@ static void say_why(struct daemon *d, size_t i, int rc)
 	if (l->error == rc)
 		return;
 	l->error = rc;
-	listen_format(entry(d, i), text);
+	config_listen_format(entry(d, i), text);
 	if (rc == -EAFNOSUPPORT)
 		log_warn("listen udp://%s: this system has no IPv6; the others are listened on", text);
 	else if (rc == -ENODEV)
@@ -119,7 +119,7 @@ static void steer_group(struct daemon *d, size_t i, int *fds)
 	close_group(fds + d->nworkers, d->nworkers); /* without steering DATA would come to them, too */
 	d->steered = d->steered && d->nworkers == 1;
 	log_warn("listen udp://%s: no steering (%s); %sHELLOs come by the sockets of data",
-		 listen_format(entry(d, i), text), strerror(-rc),
+		 config_listen_format(entry(d, i), text), strerror(-rc),
 		 d->nworkers > 1 ? "packets are handed over between workers, and " : "");
 }
 
@@ -194,7 +194,7 @@ static void say_absent(struct daemon *d, size_t i)
 	if (d->listening[i].absent)
 		log_warn(
 			"listen udp://%s: no interface has this address yet; it is listened on as soon as one has",
-			listen_format(entry(d, i), text));
+			config_listen_format(entry(d, i), text));
 }
 
 int listen_open(struct daemon *d, size_t n)
@@ -236,7 +236,7 @@ void listen_announce(const struct daemon *d)
 
 	for (size_t i = 0; i < d->nlistening; i++)
 		if (d->listening[i].open)
-			log_info("listening on udp://%s", listen_format(entry(d, i), text));
+			log_info("listening on udp://%s", config_listen_format(entry(d, i), text));
 }
 
 /* --- later --- */
@@ -272,7 +272,7 @@ static void open_now(struct daemon *d, size_t i)
 	}
 	hand_over(d, i, fds);
 	free(fds);
-	log_info("listening on udp://%s", listen_format(entry(d, i), text));
+	log_info("listening on udp://%s", config_listen_format(entry(d, i), text));
 	say_absent(d, i);
 }
 
@@ -297,7 +297,7 @@ static void look_for_address(struct daemon *d, size_t i)
 
 	l->absent = !is_here(d, i);
 	if (!l->absent)
-		log_info("listen udp://%s: the address has come", listen_format(entry(d, i), text));
+		log_info("listen udp://%s: the address has come", config_listen_format(entry(d, i), text));
 }
 
 static bool is_settled(const struct daemon *d, size_t i)

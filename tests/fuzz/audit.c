@@ -6,7 +6,7 @@
 /* The record as a line again, under a run and a chain value of zeroes. */
 static size_t written(char out[AUDIT_LINE_MAX], const struct audit_record *r)
 {
-	size_t len = audit_json(out, r);
+	size_t len = encode_json(out, r);
 
 	HOLDS(len > 2 && out[len - 1] == '}');
 	len--;

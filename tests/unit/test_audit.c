@@ -20,6 +20,7 @@
 #include <jansson.h>
 
 #include "audit/audit.h"
+#include "audit/encode.h"
 #include "audit/jsonl.h"
 #include "audit/sink.h"
 #include "base/log.h"
@@ -413,7 +414,7 @@ static void test_torn_line(void **state)
 
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	limit = old;
-	limit.rlim_cur = 2 * (audit_json(line, &r) + 1) + 50;
+	limit.rlim_cur = 2 * (encode_json(line, &r) + 1) + 50;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	write_versions(sink, 1, 5);
 	assert_int_equal(jsonl_sink.lost(sink), 3);

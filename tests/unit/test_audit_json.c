@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "audit/audit.h"
+#include "audit/encode.h"
 
 static struct audit_record sample(enum audit_event event)
 {
@@ -41,7 +41,7 @@ static void expect_json(const struct audit_record *r, const char *expected)
 	char out[AUDIT_JSON_MAX];
 	json_t *parsed;
 
-	assert_int_equal(audit_json(out, r), strlen(expected));
+	assert_int_equal(encode_json(out, r), strlen(expected));
 	assert_string_equal(out, expected);
 	parsed = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(parsed);
@@ -97,7 +97,7 @@ static void test_rekeyed(void **state)
 	struct audit_record r = sample(AUDIT_SESSION_REKEYED);
 	char out[AUDIT_JSON_MAX];
 
-	audit_json(out, &r);
+	encode_json(out, &r);
 	assert_non_null(strstr(out, "\"epoch\":0}"));
 }
 
@@ -120,7 +120,7 @@ static void test_numbers_without_a_name(void **state)
 
 	r.reason = (enum reason)39;
 	r.to = (enum state)77;
-	audit_json(out, &r);
+	encode_json(out, &r);
 	assert_non_null(strstr(out, "\"event_type\":\"unknown\""));
 	assert_non_null(strstr(out, "\"reason_code\":\"unknown\""));
 	assert_non_null(strstr(out, "\"state\":\"unknown\""));
@@ -133,7 +133,7 @@ static void expect_peer(const char *peer, const char *raw, const char *parsed)
 	json_t *o;
 
 	snprintf(r.peer, sizeof(r.peer), "%s", peer);
-	audit_json(out, &r);
+	encode_json(out, &r);
 	assert_non_null(strstr(out, raw));
 	assert_null(strchr(out, '\n'));
 	o = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
@@ -184,7 +184,7 @@ static void test_full_array(void **state)
 	r.path_name[0] = '\0';
 	memset(r.peer, 'a', sizeof(r.peer));
 	r.peer[sizeof(r.peer) - 1] = '\xe2';
-	audit_json(out, &r);
+	encode_json(out, &r);
 	assert_non_null(strstr(out, "aaa" REPLACED "\","));
 }
 
@@ -205,15 +205,15 @@ static void test_longest(void **state)
 	r.path_from = r.path_to = 254;
 	memset(r.peer, 1, sizeof(r.peer));
 	memset(r.path_name, 1, sizeof(r.path_name));
-	len = audit_json(out, &r);
+	len = encode_json(out, &r);
 	assert_true(len < AUDIT_JSON_MAX - 64);
 	assert_int_equal(out[len - 1], '}');
 	o = json_loads(out, 0, NULL);
 	json_decref(o);
-	len = audit_text(out, &r);
+	len = encode_text(out, &r);
 	assert_true(len < AUDIT_JSON_MAX - 64);
 	r.event = AUDIT_SESSION_STATE_CHANGE;
-	assert_true(audit_json(out, &r) < AUDIT_JSON_MAX - 64);
+	assert_true(encode_json(out, &r) < AUDIT_JSON_MAX - 64);
 }
 
 static void test_text(void **state)
@@ -223,7 +223,7 @@ static void test_text(void **state)
 
 	r.elapsed_ms = 77;
 	r.traffic = (struct audit_traffic){ 10, 1000, 20, 2000, 2, 345 };
-	audit_text(out, &r);
+	encode_text(out, &r);
 	assert_string_equal(out, "SessionStateChange peer=alice session=3fa1b2c405060708090a0b0c0d0e0fff from=ATTACHED "
 				 "to=VOLATILE reason=heartbeat_timeout budget_left=0 elapsed_ms=77 rx_packets=10 rx_bytes=1000 tx_packets=20 "
 				 "tx_bytes=2000 paths_used=2 stalled_ms=345 state_version=4 "
@@ -231,7 +231,7 @@ static void test_text(void **state)
 	strcpy(r.peer, "a b\"\n=x");
 	r.event = AUDIT_SESSION_CREATED;
 	r.elapsed_ms = 0;
-	audit_text(out, &r);
+	encode_text(out, &r);
 	assert_string_equal(out, "SessionCreated peer=\"a b\\\"?=x\" session=3fa1b2c405060708090a0b0c0d0e0fff "
 				 "state=VOLATILE reason=heartbeat_timeout state_version=4 binding_version=5 "
 				 "policy_version=3 role=server node=1");
@@ -287,9 +287,9 @@ static void test_bytes_stay(void **state)
 		for (uint64_t n = 0; n < 500; n++) {
 			const struct audit_record r = full(event, n);
 
-			audit_json(out, &r);
+			encode_json(out, &r);
 			json = mix(json, out);
-			audit_text(out, &r);
+			encode_text(out, &r);
 			text = mix(text, out);
 		}
 	}

@@ -102,7 +102,7 @@ static void test_listen_interface(void **state)
 	(void)state;
 	assert_string_equal(c->listen[0].interface, "nowhere0");
 	assert_int_equal(c->listen[0].at.scope, 0);
-	assert_string_equal(listen_format(&c->listen[0], buf), "[fe80::1%nowhere0]:4433");
+	assert_string_equal(config_listen_format(&c->listen[0], buf), "[fe80::1%nowhere0]:4433");
 	assert_string_equal(c->listen[1].interface, "");
 	assert_int_equal(c->listen[1].at.scope, 7);
 	config_free(c);

@@ -12,7 +12,7 @@
 
 #include "audit/chain.h"
 #include "cmd/cmd.h"
-#include "report/timeline.h"
+#include "report/timeline_model.h"
 #include "crypto/crypto.h"
 
 struct story {
@@ -340,13 +340,13 @@ static void test_killed(void **state)
 
 static void test_steps(void **state)
 {
-	assert_int_equal(tl_step(8000, 8), 1000);
-	assert_int_equal(tl_step(17000000, 8), 2000000 + 0);
-	assert_int_equal(tl_step(60000000, 8), 10000000);
-	assert_int_equal(tl_step(INT64_C(86400000000), 8), INT64_C(10800000000));
+	assert_int_equal(timeline_step(8000, 8), 1000);
+	assert_int_equal(timeline_step(17000000, 8), 2000000 + 0);
+	assert_int_equal(timeline_step(60000000, 8), 10000000);
+	assert_int_equal(timeline_step(INT64_C(86400000000), 8), INT64_C(10800000000));
 	for (int64_t span = 1; span < INT64_C(1) << 50; span *= 3) {
-		assert_true(span / tl_step(span, 8) <= 8);
-		assert_true(span < 10 || span / tl_step(span, 8) >= 1);
+		assert_true(span / timeline_step(span, 8) <= 8);
+		assert_true(span < 10 || span / timeline_step(span, 8) >= 1);
 	}
 }
 

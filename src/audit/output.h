@@ -4,30 +4,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct out {
+struct output {
 	char *start;
 	char *at;
 	char *end; /* of the room, the last byte of which is kept for the NUL */
 };
 
-static inline struct out out_init(char *buf, size_t cap)
+static inline struct output output_init(char *buf, size_t cap)
 {
-	return (struct out){ .start = buf, .at = buf, .end = buf + cap };
+	return (struct output){ .start = buf, .at = buf, .end = buf + cap };
 }
 
-static inline void out_char(struct out *o, char c)
+static inline void output_char(struct output *o, char c)
 {
 	if (o->end - o->at > 1)
 		*o->at++ = c;
 }
 
-static inline void out_str(struct out *o, const char *s)
+static inline void output_str(struct output *o, const char *s)
 {
 	while (*s)
-		out_char(o, *s++);
+		output_char(o, *s++);
 }
 
-static inline void out_number(struct out *o, uint64_t n)
+static inline void output_number(struct output *o, uint64_t n)
 {
 	char digits[20];
 	size_t len = 0;
@@ -36,11 +36,11 @@ static inline void out_number(struct out *o, uint64_t n)
 		digits[len++] = (char)('0' + n % 10);
 	while (n /= 10);
 	while (len)
-		out_char(o, digits[--len]);
+		output_char(o, digits[--len]);
 }
 
 /* Ends the text; its length. */
-static inline size_t out_finish(struct out *o)
+static inline size_t output_finish(struct output *o)
 {
 	*o->at = '\0';
 	return (size_t)(o->at - o->start);

@@ -7,8 +7,6 @@
  */
 #pragma once
 
-#include <stdio.h>
-
 #include "audit/record.h"
 #include "jumpvpn/proto.h"
 
@@ -60,36 +58,21 @@ struct timeline {
 };
 
 /* A path of a lane by name, or by number. */
-const char *tl_path(const struct tl_lane *l, uint8_t path, char buf[16]);
+const char *timeline_path(const struct tl_lane *l, uint8_t path, char buf[16]);
 /* "client of alice", "server, node 1" */
-const char *tl_end(const struct tl_lane *l, char buf[96]);
+const char *timeline_end(const struct tl_lane *l, char buf[96]);
 /* The worst state that a sum of state changes led to; STATE_COUNT: it is none. */
-uint8_t tl_worst(const struct audit_record *r);
+uint8_t timeline_worst(const struct audit_record *r);
 /* State of the lane at each of `n` columns over from..to, the worst where several share one; STATE_COUNT: none. */
-void tl_raster(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n);
+void timeline_raster(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n);
 /* The same for the active path, the last one. */
-void tl_raster_path(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n);
+void timeline_raster_path(const struct tl_lane *l, int64_t from, int64_t to, uint8_t *column, size_t n);
 /* UTC: date and time, or the time of day with as many digits as `step_us` needs. */
-const char *tl_date(int64_t us, char buf[40]);
-const char *tl_clock(int64_t us, int64_t step_us, char buf[40]);
+const char *timeline_date(int64_t us, char buf[40]);
+const char *timeline_clock(int64_t us, int64_t step_us, char buf[40]);
 /* "84 ms", "2.5 s", "3 min 20 s" */
-const char *tl_span(int64_t us, char buf[32]);
+const char *timeline_span(int64_t us, char buf[32]);
 /* A round step of at most `most` ticks for this span. */
-int64_t tl_step(int64_t span_us, unsigned int most);
+int64_t timeline_step(int64_t span_us, unsigned int most);
 /* One sentence on an episode. */
-void tl_tell(const struct timeline *t, const struct tl_episode *e, char *buf, size_t cap);
-
-enum { TL_GLASSES = 3, TL_TOLD = 14 };
-
-struct tl_glass { /* a moment that is drawn once more, larger */
-	int64_t from, to;
-	size_t first, last; /* episodes */
-};
-
-/* Episodes close to one another are seen together; the weightiest come under the glasses, in order of time. */
-size_t tl_glasses(const struct timeline *t, struct tl_glass glass[TL_GLASSES]);
-/* The longest of too many, in order of time; how many. */
-size_t tl_longest(const struct timeline *t, size_t chosen[TL_TOLD]);
-
-void timeline_text(FILE *out, const struct timeline *t);
-void timeline_svg(FILE *out, const struct timeline *t);
+void timeline_tell(const struct timeline *t, const struct tl_episode *e, char *buf, size_t cap);
