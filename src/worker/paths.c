@@ -17,6 +17,13 @@
 #include "session/called.h"
 
 #define REFUSED_TOLD 8
+#define ITEMS_MOST ((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX)
+
+struct wishes {
+	struct prefix *addresses, *routes;
+	struct ip *dns;
+	size_t naddresses, nroutes, ndns;
+};
 
 struct paths {
 	struct worker *worker;
@@ -26,6 +33,8 @@ struct paths {
 	struct resolv *resolv;
 	struct net_item *said; /* what the server said last, for a reload of our own wishes */
 	size_t nsaid;
+	bool has_said;
+	struct wishes wishes; /* made of it */
 	struct net_item refused[REFUSED_TOLD]; /* the first ones of what it says and does not get */
 	size_t nrefused;
 	uint16_t said_mtu;
@@ -98,17 +107,12 @@ static void io_path_close(void *ctx, uint32_t socket)
 
 /* --- the tunnel device --- */
 
-struct wishes {
-	struct prefix *addresses, *routes;
-	struct ip *dns;
-	size_t naddresses, nroutes, ndns;
-};
-
-static bool wishes_init(struct wishes *w, size_t n)
+/* For all that a server can say: what it says next must not need memory. */
+static bool wishes_init(struct wishes *w)
 {
-	w->addresses = calloc(n + 1, sizeof(*w->addresses));
-	w->routes = calloc(n + 1, sizeof(*w->routes));
-	w->dns = calloc(n + 1, sizeof(*w->dns));
+	w->addresses = calloc(ITEMS_MOST, sizeof(*w->addresses));
+	w->routes = calloc(ITEMS_MOST, sizeof(*w->routes));
+	w->dns = calloc(ITEMS_MOST, sizeof(*w->dns));
 	return w->addresses && w->routes && w->dns;
 }
 
@@ -121,6 +125,7 @@ static void wishes_free(struct wishes *w)
 
 static void wishes_fill(struct wishes *w, const struct paths *c)
 {
+	w->naddresses = w->nroutes = w->ndns = 0;
 	for (size_t i = 0; i < c->nsaid; i++) {
 		const struct net_item *item = &c->said[i];
 
@@ -145,19 +150,16 @@ static void set_up_tunnel(struct paths *c)
 	const struct config *cfg = c->config;
 	struct tunnel_wish wish = { .mtu = cfg->tunnel.mtu_set ? cfg->tunnel.mtu : c->said_mtu,
 				    .table = cfg->tunnel.table };
-	struct wishes w = { 0 };
+	struct wishes *w = &c->wishes;
 
 	own_marks(cfg, wish.marks);
-	if (wishes_init(&w, c->nsaid)) {
-		wishes_fill(&w, c);
-		wish.addresses = cfg->tunnel.addresses_set ? cfg->tunnel.addresses : w.addresses;
-		wish.naddresses = cfg->tunnel.addresses_set ? cfg->tunnel.naddresses : w.naddresses;
-		wish.routes = cfg->tunnel.routes_set ? cfg->tunnel.routes : w.routes;
-		wish.nroutes = cfg->tunnel.routes_set ? cfg->tunnel.nroutes : w.nroutes;
-		tunnel_apply(c->tunnel, &wish);
-		resolv_apply(c->resolv, w.dns, w.ndns);
-	}
-	wishes_free(&w);
+	wishes_fill(w, c);
+	wish.addresses = cfg->tunnel.addresses_set ? cfg->tunnel.addresses : w->addresses;
+	wish.naddresses = cfg->tunnel.addresses_set ? cfg->tunnel.naddresses : w->naddresses;
+	wish.routes = cfg->tunnel.routes_set ? cfg->tunnel.routes : w->routes;
+	wish.nroutes = cfg->tunnel.routes_set ? cfg->tunnel.nroutes : w->nroutes;
+	tunnel_apply(c->tunnel, &wish);
+	resolv_apply(c->resolv, w->dns, w->ndns);
 }
 
 static const char *item_name(enum net_item_kind kind)
@@ -205,14 +207,10 @@ static void io_net_setup(void *ctx, const struct net_setup *n)
 {
 	struct worker *w = ctx;
 	struct paths *c = w->paths;
-	struct net_item *said = malloc((n->count + 1) * sizeof(*said));
 
-	if (!said)
-		return;
-	memcpy(said, n->items, n->count * sizeof(*said));
-	free(c->said);
-	c->said = said;
-	c->nsaid = n->count;
+	c->has_said = true;
+	c->nsaid = n->count < ITEMS_MOST ? n->count : ITEMS_MOST;
+	memcpy(c->said, n->items, c->nsaid * sizeof(*c->said));
 	c->said_mtu = n->mtu;
 	tell_refused(c, n);
 	set_up_tunnel(c);
@@ -285,7 +283,9 @@ int paths_new(struct paths **out, struct worker *w)
 		return -ENOMEM;
 	c->worker = w;
 	c->config = w->config;
-	c->tunnel = tunnel_new(w->tunnel);
+	c->said = calloc(ITEMS_MOST, sizeof(*c->said));
+	errno = ENOMEM;
+	c->tunnel = c->said && wishes_init(&c->wishes) ? tunnel_new(w->tunnel) : NULL;
 	errno = c->tunnel ? ENOMEM : errno;
 	c->resolv = c->tunnel ? resolv_new(w->tunnel, w->config->control_socket, &w->loop) : NULL;
 	rc = c->resolv ? candidates_new(&c->candidates, w, c->tunnel, c->resolv) : -errno;
@@ -308,7 +308,7 @@ void paths_configure(struct paths *c, const struct config *config)
 {
 	c->config = config;
 	candidates_configure(c->candidates, config);
-	if (c->said)
+	if (c->has_said)
 		set_up_tunnel(c);
 }
 
@@ -330,6 +330,7 @@ void paths_free(struct paths *c)
 	resolv_free(c->resolv);
 	tunnel_free(c->tunnel);
 	candidates_free(c->candidates);
+	wishes_free(&c->wishes);
 	free(c->said);
 	free(c);
 }

@@ -1,6 +1,7 @@
 /* A reload: generations, home workers, and what only a restart can change. */
 #include <errno.h>
 
+#include "shortage.h"
 #include "test_config.h"
 
 #define PEER_A "  - { name: a, public_key: " KEY_A ", addresses: [ 10.8.0.2 ] }\n"
@@ -246,6 +247,61 @@ static void test_client(void **state)
 	config_free(c);
 }
 
+/* A reload of `running`; what it is refused for is told, or there is no memory for that either. */
+static bool reload_short_of_memory(const struct config *running)
+{
+	struct config_errors errors = { 0 };
+	struct config *next = config_load("short.yaml", &errors);
+	char *restart = NULL;
+	const bool taken = next && config_adopt(next, running, 2, &restart) == 0;
+
+	assert_true(!next || errors.count == 0);
+	if (taken) { /* then it is whole */
+		assert_int_equal(next->npeers, 2);
+		assert_int_equal(owner(next, "10.8.0.3"), 1);
+		assert_int_equal(next->peers[1].nroutes, 1);
+		assert_int_equal(next->peers[1].policy.max_lifetime_ms, 61000);
+		assert_int_equal(next->peers[1].psk[0], 'B');
+		assert_int_equal(next->generation, running->generation + 1);
+	}
+	free(restart);
+	config_free(next);
+	config_errors_free(&errors);
+	return taken;
+}
+
+/* Each allocation of a reload fails once, in turn: it is refused, and nothing leaks; or it was none that mattered, such as
+ * a buffer of a stream. */
+static void test_short_of_memory(void **state)
+{
+	struct config *running = start(SERVER TUNNEL "peers:\n" PEER_A PEER_B " }\n", 2);
+	unsigned int held = 0, rounds = 0, refusals = 0;
+
+	if (!shortage_works()) {
+		config_free(running);
+		skip();
+	}
+	put_file("short.yaml",
+		 SERVER TUNNEL "peers:\n" PEER_A PEER_B
+			       ", routes: [ 10.9.0.0/16 ], psk_file: psk, policy: { session: { max_lifetime_ms: 61000 } } }\n",
+		 0600);
+	shortage_begin(&held);
+	assert_true(reload_short_of_memory(running));
+	for (; shortage_next(); rounds++) {
+		const long before = shortage.live;
+		bool taken;
+
+		shortage_arm();
+		taken = reload_short_of_memory(running);
+		shortage_disarm();
+		assert_int_equal(shortage.live, before);
+		refusals += !taken;
+	}
+	assert_true(rounds > 50);
+	assert_in_range(refusals, rounds / 2, rounds);
+	config_free(running);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_homes),          cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_role_refused),   cmocka_unit_test(test_address_refused),
 		cmocka_unit_test(test_client),
+		cmocka_unit_test(test_short_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, enter_dir, leave_dir);
