@@ -50,4 +50,3 @@ enum event {
 
 /* The name as it stands in audit records, or NULL out of range. */
 const char *state_name(unsigned int state);
-const char *event_name(unsigned int event);

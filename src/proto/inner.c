@@ -228,7 +228,6 @@ static size_t error_v4(uint8_t *out, const uint8_t *packet, size_t len, enum inn
 	static const uint8_t codes[] = {
 		[INNER_NO_ROUTE] = 0,
 		[INNER_HOST_DOWN] = 1,
-		[INNER_PROHIBITED] = 13,
 		[INNER_TOO_BIG] = 4,
 	};
 	struct icmp_header icmp = { .type = 3, .code = codes[why] };
@@ -274,7 +273,6 @@ static size_t error_v6(uint8_t *out, const uint8_t *packet, size_t len, enum inn
 	static const uint8_t codes[] = {
 		[INNER_NO_ROUTE] = 0,
 		[INNER_HOST_DOWN] = 3,
-		[INNER_PROHIBITED] = 1,
 		[INNER_TOO_BIG] = 0,
 	};
 	struct icmp_header icmp = { .type = why == INNER_TOO_BIG ? 2 : 1, .code = codes[why] };

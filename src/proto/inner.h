@@ -18,7 +18,6 @@ bool inner_parse(const uint8_t *packet, size_t len, struct inner *out);
 enum inner_unreachable {
 	INNER_NO_ROUTE,       /* nobody owns this address: ICMP net unreachable, ICMPv6 no route */
 	INNER_HOST_DOWN,      /* its owner has no session now: host unreachable, address unreachable */
-	INNER_PROHIBITED,     /* source address not allowed: administratively prohibited */
 	INNER_TOO_BIG,        /* fragmentation needed, packet too big; `mtu` goes in */
 };
 

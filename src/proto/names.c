@@ -43,14 +43,3 @@ const char *state_name(unsigned int state)
 
 	return state < STATE_COUNT ? names[state] : NULL;
 }
-
-const char *event_name(unsigned int event)
-{
-	static const char *const names[EVENT_COUNT] = {
-#define X(NAME, name) #name,
-		EVENT_LIST(X)
-#undef X
-	};
-
-	return event < EVENT_COUNT ? names[event] : NULL;
-}

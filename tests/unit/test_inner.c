@@ -227,8 +227,6 @@ static void test_errors_v4(void **state)
 		check_error_v4(out, n, packet, len, 0, 0);
 		n = inner_unreachable(out, packet, len, INNER_HOST_DOWN, &self, 1400);
 		check_error_v4(out, n, packet, len, 1, 0);
-		n = inner_unreachable(out, packet, len, INNER_PROHIBITED, &self, 1400);
-		check_error_v4(out, n, packet, len, 13, 0);
 		n = inner_unreachable(out, packet, len, INNER_TOO_BIG, &self, 1400);
 		check_error_v4(out, n, packet, len, 4, 1400);
 	}
@@ -271,8 +269,6 @@ static void test_errors_v6(void **state)
 		check_error_v6(out, n, packet, len, 1, 0, 0);
 		n = inner_unreachable(out, packet, len, INNER_HOST_DOWN, &self, 1400);
 		check_error_v6(out, n, packet, len, 1, 3, 0);
-		n = inner_unreachable(out, packet, len, INNER_PROHIBITED, &self, 1400);
-		check_error_v6(out, n, packet, len, 1, 1, 0);
 		n = inner_unreachable(out, packet, len, INNER_TOO_BIG, &self, 1400);
 		check_error_v6(out, n, packet, len, 2, 0, 1400);
 	}
