@@ -84,7 +84,7 @@ struct engine {
 	struct keycache *cache;
 	struct key_store key_store;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
-	struct slab paths;
+	struct slab paths, pmtus, trials;
 	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */

@@ -48,7 +48,7 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 	out->rttvar_us = (uint32_t)p->rttvar_us;
 	out->loss_ppm = p->loss_ppm;
 	out->mtu = size_inner(p);
-	out->mtu_state = pmtu_state_name(p->pmtu.state);
+	out->mtu_state = pmtu_state_name(path_pmtu(p)->state);
 	out->last_rx_ms = ago_ms(p->last_rx, now);
 	out->sent = p->sent;
 	out->received = p->received;

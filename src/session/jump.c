@@ -154,7 +154,7 @@ bool jump_improves(const struct session *s, const struct path *p)
 uint32_t jump_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
 {
 	const uint32_t budget = evidence_budget(&s->policy, evidence, s->active->loss_ppm);
-	uint32_t ms = switch_limit_wait_ms(&s->limit, budget, now);
+	uint32_t ms = session_limit_ms(s, &s->limit, budget, now);
 
 	*why = REASON_SWITCH_RATE_LIMITED;
 	if (ms == 0) {

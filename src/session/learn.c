@@ -27,7 +27,7 @@ static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 		const struct path *old = session_path_numbered(p->session, number);
 
 		if (old)
-			pmtu_inherit(&p->pmtu, &old->pmtu);
+			pmtu_inherit(p, path_pmtu(old));
 		p->number = number;
 		p->opened = p->stable_since = now;
 	}
@@ -39,21 +39,17 @@ static void put_on_trial(struct path *p, const struct route *from, size_t wire_l
 {
 	struct control_packet c;
 
-	if (!p->on_trial || !route_equal(&p->trial_route, from)) {
-		p->trial_route = *from;
-		p->trial_rx = p->trial_tx = 0;
-		p->trial.out = false; /* a nonce is for one address alone */
-	}
-	p->on_trial = true;
-	p->trial_rx += (uint32_t)wire_len;
+	if (!path_tries(p, from) && !session_begin_trial(p, from))
+		return;
+	p->trial->rx += (uint32_t)wire_len;
 	send_begin(&c);
-	proof_add(p, &p->trial, &c, now);
-	send_control(&c, p, &p->trial_route, now);
+	proof_add(p, &p->trial->challenge, &c, now);
+	send_control(&c, p, &p->trial->route, now);
 }
 
 static void at_home(struct path *p, size_t wire_len, struct jv_time now)
 {
-	p->on_trial = false;
+	session_end_trial(p);
 	if (path_is_proven(p) && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
 		proof_unprove(p);
 	if (!path_is_proven(p))
@@ -81,7 +77,7 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 		put_on_trial(p, from, wire_len, now);
 	} else if (newest) {
 		p->route = *from;
-		p->on_trial = false;
+		session_end_trial(p);
 		proof_settle(p, false, now);
 		p->credit_rx = (uint32_t)wire_len;
 		p->credit_tx = 0;
@@ -97,7 +93,7 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
  */
 static uint32_t forbidden_ms(struct session *s, enum reason *why, struct jv_time now)
 {
-	uint32_t ms = switch_limit_wait_ms(&s->rebind, s->policy.max_switches_per_min, now);
+	uint32_t ms = session_limit_ms(s, &s->rebind, s->policy.max_switches_per_min, now);
 
 	*why = REASON_SWITCH_RATE_LIMITED;
 	if (ms == 0) {
@@ -133,8 +129,9 @@ static void rebound(struct path *p, struct jv_time now)
 		return;
 	}
 	switch_limit_take(&s->rebind, now);
-	p->route = p->trial_route;
-	p->on_trial = p->stray = false;
+	p->route = p->trial->route;
+	p->stray = false;
+	session_end_trial(p);
 	proof_settle(p, true, now);
 	size_moved(p);
 	p->unanswered = 0;
@@ -156,15 +153,16 @@ void learn_answered(struct path *p, const struct route *from, const uint8_t nonc
 			proof_settle(p, true, now);
 		return;
 	}
-	if (!p->on_trial || !route_equal(&p->trial_route, from) || !answers(&p->trial, nonce))
+	if (!path_tries(p, from) || !answers(&p->trial->challenge, nonce))
 		return;
 	if (p == p->session->active) {
 		rebound(p, now);
 		return;
 	}
 	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
-	p->route = p->trial_route;
-	p->on_trial = p->stray = false;
+	p->route = p->trial->route;
+	p->stray = false;
+	session_end_trial(p);
 	proof_settle(p, true, now);
 }
 

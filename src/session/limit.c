@@ -2,19 +2,25 @@
 
 #include <stdlib.h>
 
+#define NO_MEMORY_MS 1000 /* what cannot be counted is not allowed; another time it may be */
+
 bool switch_limit_resize(struct switch_limit *l, uint32_t max)
 {
 	struct jv_time *at;
 
-	if (l->at && max <= l->cap)
+	if (l->cap == 0)
+		l->last = TIME_NEVER;
+	if (max <= l->cap)
 		return true;
+	if (!l->at) { /* nothing to keep, and perhaps nothing to come */
+		l->cap = (uint8_t)max;
+		return true;
+	}
 	at = calloc(max, sizeof(*at));
 	if (!at)
 		return false;
 	for (unsigned int i = 0; i < l->count; i++)
 		at[i] = l->at[(l->head + i) % l->cap];
-	if (!l->at)
-		l->last = TIME_NEVER;
 	free(l->at);
 	l->at = at;
 	l->cap = (uint8_t)max;
@@ -26,6 +32,14 @@ void switch_limit_free(struct switch_limit *l)
 {
 	free(l->at);
 	l->at = NULL;
+}
+
+static bool has_ring(struct switch_limit *l)
+{
+	if (!l->at)
+		l->at = calloc(l->cap, sizeof(*l->at));
+	l->starved |= !l->at;
+	return l->at != NULL;
 }
 
 /* A slot comes back when strictly more than the window has passed, so that no closed window holds
@@ -51,7 +65,7 @@ uint32_t switch_limit_wait_ms(struct switch_limit *l, uint32_t max, struct jv_ti
 	struct jv_time frees;
 
 	if (switch_limit_left(l, max, now) > 0)
-		return 0;
+		return has_ring(l) ? 0 : NO_MEMORY_MS;
 	if (max == 0)
 		return LIMIT_WINDOW_MS;
 	/* With the bound lowered below the count, the one to wait for is not the oldest. */
@@ -71,6 +85,8 @@ uint32_t switch_limit_cooldown_ms(const struct switch_limit *l, uint32_t cooldow
 
 void switch_limit_count(struct switch_limit *l, struct jv_time now)
 {
+	if (!has_ring(l))
+		return;
 	if (l->count == l->cap) { /* only after a lowered bound: forget the oldest */
 		l->head = (uint8_t)((l->head + 1) % l->cap);
 		l->count--;

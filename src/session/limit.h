@@ -12,12 +12,14 @@
 
 #define LIMIT_WINDOW_MS 60000
 
-/* The times of the switches of the last minute, oldest first in a ring: exact, O(1), no timer. */
+/* The times of the switches of the last minute, oldest first in a ring: exact, O(1), no timer. While there are none, there
+ * is no ring; it is made by whoever asks whether one is allowed, and without memory for it none is. */
 struct switch_limit {
-	struct jv_time *at; /* owned */
+	struct jv_time *at; /* owned, or NULL */
 	uint8_t cap;        /* 1..60 */
 	uint8_t head;
 	uint8_t count;
+	bool starved;        /* there was no memory for the ring; for the caller to count and to reset */
 	struct jv_time last; /* of the latest switch; TIME_NEVER: none yet */
 };
 
@@ -26,7 +28,7 @@ bool switch_limit_resize(struct switch_limit *l, uint32_t max);
 void switch_limit_free(struct switch_limit *l);
 /* Switches left now under `max` (which may be below the size, never above it). */
 uint32_t switch_limit_left(struct switch_limit *l, uint32_t max, struct jv_time now);
-/* Milliseconds until one more is allowed; 0: now. */
+/* Milliseconds until one more is allowed; 0: now, and there is room to record it. */
 uint32_t switch_limit_wait_ms(struct switch_limit *l, uint32_t max, struct jv_time now);
 /* Milliseconds of cooldown still to run; 0: none. */
 uint32_t switch_limit_cooldown_ms(const struct switch_limit *l, uint32_t cooldown_ms, struct jv_time now);

@@ -62,14 +62,13 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	const struct endpoint *remote;
 	struct path *p = session_fresh_slot(s);
 	struct stall stall = { .at = TIME_NEVER };
-	struct pmtu guess;
+	struct pmtu guess = pmtu_never;
 	bool target;
 
 	if (!session_has_candidate(s, number) || !grant_is_free(s, number))
 		return NULL;
-	pmtu_init(&guess);
 	if (old) {
-		pmtu_inherit(&guess, &old->pmtu);
+		guess = *path_pmtu(old);
 		stall = old->stall;
 	}
 	if (old == s->active)
@@ -83,7 +82,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
 	p = p ? p : old;
 	path_reset(p, now);
-	p->pmtu = guess;
+	pmtu_inherit(p, &guess);
 	p->stall = stall;
 	p->number = number;
 	p->route.socket = ++e->client->next_socket;

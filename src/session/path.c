@@ -23,6 +23,18 @@
 #define LATENCY_ABOVE 4 /* of 32 samples: then their 90th percentile is above */
 #define LATENCY_WELL 4  /* samples in a row */
 
+#define NEVER { INT64_MAX } /* TIME_NEVER, where a constant must stand */
+const struct pmtu pmtu_never = {
+	.due = NEVER,
+	.doubt_due = NEVER,
+	.confirmed = NEVER,
+	.changed = NEVER,
+	.raise = NEVER,
+	.cleared = NEVER,
+	.forgiven = NEVER,
+};
+#undef NEVER
+
 void path_reset(struct path *p, struct jv_time now)
 {
 	struct path fresh = { .session = p->session, .slot = p->slot, .number = PATH_NONE };
@@ -32,7 +44,9 @@ void path_reset(struct path *p, struct jv_time now)
 	fresh.last_rx = TIME_NEVER;
 	fresh.last_pong = TIME_NEVER;
 	fresh.opened = fresh.stable_since = now;
-	pmtu_init(&fresh.pmtu);
+	fresh.pmtu = p->pmtu;
+	if (p->pmtu)
+		pmtu_init(p->pmtu);
 	fresh.stall.at = TIME_NEVER;
 	*p = fresh;
 }
@@ -329,9 +343,9 @@ bool path_may_send(struct path *p, uint32_t len)
 
 bool path_may_try(struct path *p, uint32_t len)
 {
-	if ((uint64_t)p->trial_tx + len > (uint64_t)p->trial_rx * PROTO_AMPLIFICATION)
+	if (!p->trial || (uint64_t)p->trial->tx + len > (uint64_t)p->trial->rx * PROTO_AMPLIFICATION)
 		return false;
-	p->trial_tx += len;
+	p->trial->tx += len;
 	return true;
 }
 

@@ -43,7 +43,6 @@ struct pmtu {
 	bool doubt; /* a probe with PROBE_BACK is out: is it size that packets are lost for? */
 	uint8_t doubt_tries, doubt_small; /* sent, and small ones answered */
 	uint32_t id, doubt_id;
-	uint32_t missing;     /* packets sent until the last PING, less those received, less a constant */
 	uint32_t raise_ms;    /* the last time from one search up to the next */
 	struct jv_time raise; /* when to look for more than `size`; TIME_NEVER */
 	struct jv_time due, doubt_due; /* of the round, or TIME_NEVER */
@@ -52,21 +51,15 @@ struct pmtu {
 	struct jv_time cleared;   /* loss until then was none of size; TIME_NEVER */
 	struct jv_time forgiven;  /* loss until then was of size; TIME_NEVER */
 	struct jv_time asked;     /* the round began */
-	bool lossy;               /* packets are missing since `size` was last confirmed */
 	uint8_t errors;           /* rounds in a row that ended in PMTU_ERROR */
 };
 
+/* Of a path that never asked for a size. */
+extern const struct pmtu pmtu_never;
+
 static inline void pmtu_init(struct pmtu *m)
 {
-	*m = (struct pmtu){
-		.due = TIME_NEVER,
-		.doubt_due = TIME_NEVER,
-		.confirmed = TIME_NEVER,
-		.changed = TIME_NEVER,
-		.raise = TIME_NEVER,
-		.cleared = TIME_NEVER,
-		.forgiven = TIME_NEVER,
-	};
+	*m = pmtu_never;
 }
 
 struct runs {
@@ -99,6 +92,14 @@ enum path_state {
 	PATH_PROVEN, /* and that address has answered: at the server a challenge, at the client a PING of ours */
 };
 
+/* Another address that an active path's packets come from, until it has answered, or is left for the one before. */
+struct trial {
+	struct route route;
+	struct challenge challenge; /* to it */
+	uint32_t rx, tx;            /* bytes from and to it: what one address has sent is no credit for another */
+};
+_Static_assert(sizeof(struct trial) <= 88, "only a path that moves has one");
+
 struct path {
 	struct session *session;
 	uint8_t slot;
@@ -109,16 +110,14 @@ struct path {
 
 	/* where it leads */
 	struct route route;
-	bool on_trial; /* server: `trial_route` is a new address under the same locator */
 	bool stray;  /* server: what is being answered did not come from where the path leads */
 	/* Challenges in a row to the address that went unanswered; client: that came on the path, with no PONG that had
 	 * none. */
 	uint8_t ignored;
-	struct route trial_route;
-	struct challenge challenge, trial; /* to `route`, to `trial_route` */
+	struct challenge challenge; /* to `route` */
+	struct trial *trial;        /* server: of another address under the same locator, or NULL; owned by the session */
 	struct jv_time proven_at;
 	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
-	uint32_t trial_rx, trial_tx;   /* the same of `trial_route`: what one has sent is no credit for another */
 	uint32_t stray_left;           /* bytes that may still go out in answer to it */
 	uint16_t asked;                /* length of the CONTROL that is being answered */
 	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
@@ -160,7 +159,9 @@ struct path {
 	uint32_t latency_above, latency_near;
 	struct jv_time latency_taken;
 
-	struct pmtu pmtu;
+	struct pmtu *pmtu; /* owned by the session; NULL, at a server: no size was ever asked for here */
+	uint32_t missing;  /* packets sent until the last PING, less those received, less a constant */
+	bool lossy;        /* packets are missing since the size in use was last confirmed */
 
 	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
 	struct stall stall;
@@ -178,6 +179,15 @@ static inline bool path_is_proven(const struct path *p)
 	return p->state == PATH_PROVEN;
 }
 
+static inline const struct pmtu *path_pmtu(const struct path *p)
+{
+	return p->pmtu ? p->pmtu : &pmtu_never;
+}
+/* The address on trial, if it is this one. */
+static inline bool path_tries(const struct path *p, const struct route *r)
+{
+	return p->trial && route_equal(&p->trial->route, r);
+}
 /* Forgets everything but the locator. */
 void path_reset(struct path *p, struct jv_time now);
 void path_rtt_sample(struct path *p, int64_t rtt_us);
@@ -224,7 +234,7 @@ void path_taken(struct path *p);
 /* May `len` bytes go to this address: under the 3x rule while it is unproven, and by what is being answered? Counts them
  * when they may. */
 bool path_may_send(struct path *p, uint32_t len);
-/* The same of `trial_route`. */
+/* The same of the one on trial. */
 bool path_may_try(struct path *p, uint32_t len);
 /* So many challenges went unanswered that the address is not usable. */
 bool path_is_ignored(const struct path *p);

@@ -66,7 +66,7 @@ static void ask(struct path *p, uint32_t id, uint16_t size, uint8_t flags, struc
 /* The first time only the size in question: most often it passes. */
 static void round_send(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
 	for (uint8_t i = m->tries == 0 ? m->n - 1 : 0; i < m->n; i++)
 		if (m->probe[i] > m->low)
@@ -79,10 +79,12 @@ static void round_send(struct path *p, struct jv_time now)
 /* From above `low` up to `top`, evenly. */
 static void round_begin(struct path *p, uint16_t low, uint16_t top, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = session_need_pmtu(p);
 	const uint16_t from = low > 0 ? low : PROTO_PROBE_LEAST;
 	const uint16_t parts = low > 0 ? PMTU_ROUND : PMTU_ROUND - 1;
 
+	if (!m)
+		return; /* the next large packet asks again */
 	m->state = PMTU_SEARCH;
 	m->low = low;
 	m->tries = 0;
@@ -104,7 +106,7 @@ static void round_begin(struct path *p, uint16_t low, uint16_t top, struct jv_ti
 static void verify(struct path *p, struct jv_time now)
 {
 	p->session->large = false;
-	if (may_probe(p) && time_is_never(p->pmtu.due))
+	if (may_probe(p) && time_is_never(path_pmtu(p)->due))
 		round_begin(p, 0, size_datagram(p), now);
 }
 
@@ -112,28 +114,28 @@ static void verify(struct path *p, struct jv_time now)
  * be left for what it loses. */
 static bool may_forgive(const struct path *p, struct jv_time now)
 {
-	return time_is_never(p->pmtu.forgiven) || time_since_ms(now, p->pmtu.forgiven) >= PMTU_FORGIVE_MS;
+	return time_is_never(path_pmtu(p)->forgiven) || time_since_ms(now, path_pmtu(p)->forgiven) >= PMTU_FORGIVE_MS;
 }
 
 static void forgive(struct path *p, struct jv_time now)
 {
 	if (!may_forgive(p, now))
 		return;
-	p->pmtu.forgiven = now;
+	p->pmtu->forgiven = now;
 	path_size_changed(p);
 }
 
 static void shrink(struct path *p, uint16_t size, struct jv_time now)
 {
-	p->pmtu.size = size;
-	p->pmtu.changed = now;
+	p->pmtu->size = size;
+	p->pmtu->changed = now;
 	forgive(p, now);
 	p->session->engine->counters.n[COUNT_PMTU_SHRUNK]++;
 }
 
 static void ends(struct path *p, enum pmtu_state state, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
 	m->state = state;
 	m->due = TIME_NEVER;
@@ -144,10 +146,10 @@ static void ends(struct path *p, enum pmtu_state state, struct jv_time now)
 
 static void complete(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
 	ends(p, PMTU_COMPLETE, now);
-	m->lossy = false;
+	p->lossy = false;
 	m->errors = 0;
 	if (m->size >= size_largest(p)) {
 		m->raise_ms = 0;
@@ -163,9 +165,9 @@ static void complete(struct path *p, struct jv_time now)
 /* PINGs are answered, what is larger is lost, and probes of every size with it: the path carries no such DATA. */
 static enum pmtu_found nothing_passes(struct path *p)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
-	if (p != p->session->active || !m->lossy || time_is_never(p->last_pong) ||
+	if (p != p->session->active || !p->lossy || time_is_never(p->last_pong) ||
 	    time_before(p->last_pong, m->asked))
 		m->errors = 0;
 	else if (++m->errors >= PMTU_ERRORS) {
@@ -178,7 +180,7 @@ static enum pmtu_found nothing_passes(struct path *p)
 /* All tries of the highest size are lost. */
 static enum pmtu_found round_failed(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 	uint16_t lost = m->probe[m->n - 1];
 
 	m->due = TIME_NEVER;
@@ -203,7 +205,7 @@ static enum pmtu_found round_failed(struct path *p, struct jv_time now)
 
 static void round_acked(struct path *p, uint16_t size, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
 	if (size > m->low)
 		m->low = size;
@@ -227,7 +229,7 @@ static void round_acked(struct path *p, uint16_t size, struct jv_time now)
 /* A small one and a large one, which asks for a large answer: how many of the first come before one of the second? */
 static void doubt_send(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
 	ask(p, m->doubt_id, PROTO_PROBE_LEAST, 0, now);
 	m->doubt_tries++;
@@ -238,8 +240,10 @@ static void doubt_send(struct path *p, struct jv_time now)
 
 bool pmtu_doubts(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = session_need_pmtu(p);
 
+	if (!m)
+		return false;
 	if (!time_is_never(m->cleared) && !time_before(m->cleared, p->loss_proven))
 		return false;
 	if (!may_forgive(p, now))
@@ -255,14 +259,14 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 
 static enum pmtu_found stands(struct path *p, struct jv_time now)
 {
-	p->pmtu.cleared = now;
+	p->pmtu->cleared = now;
 	return PMTU_LOSS;
 }
 
 /* The peer says for how long it has sent nothing larger: if it found a hole meanwhile, that was the loss. */
 static enum pmtu_found doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 
 	m->doubt = false;
 	m->doubt_due = TIME_NEVER;
@@ -275,9 +279,9 @@ static enum pmtu_found doubt_acked(struct path *p, uint32_t since_ms, struct jv_
 
 static enum pmtu_found doubt_ends(struct path *p, struct jv_time now)
 {
-	p->pmtu.doubt = false;
-	p->pmtu.doubt_due = TIME_NEVER;
-	if (p->pmtu.doubt_small < PMTU_DOUBT_SMALL)
+	p->pmtu->doubt = false;
+	p->pmtu->doubt_due = TIME_NEVER;
+	if (p->pmtu->doubt_small < PMTU_DOUBT_SMALL)
 		return stands(p, now);
 	forgive(p, now);
 	if (p == p->session->active)
@@ -290,16 +294,20 @@ static enum pmtu_found doubt_ends(struct path *p, struct jv_time now)
 void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now)
 {
 	const uint32_t missing = p->ping_sent_count - peer_received;
-	const bool more = (int32_t)(missing - p->pmtu.missing) > 0;
+	const bool more = (int32_t)(missing - p->missing) > 0;
 
-	p->pmtu.missing = missing;
-	p->pmtu.lossy |= more;
+	p->missing = missing;
+	p->lossy |= more;
 	if (more && p->session->large && p == p->session->active)
 		verify(p, now);
 }
 
-void pmtu_inherit(struct pmtu *m, const struct pmtu *from)
+void pmtu_inherit(struct path *p, const struct pmtu *from)
 {
+	struct pmtu *m = from->size || from->raise_ms ? session_need_pmtu(p) : NULL;
+
+	if (!m)
+		return;
 	m->size = from->size;
 	m->raise_ms = from->raise_ms;
 	m->raise = from->raise;
@@ -329,7 +337,7 @@ static bool may_answer(struct path *p, size_t size, struct jv_time now)
 void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 {
 	const uint64_t since =
-		time_is_never(p->pmtu.changed) ? UINT16_MAX : time_since_ms(now, p->pmtu.changed);
+		time_is_never(path_pmtu(p)->changed) ? UINT16_MAX : time_since_ms(now, path_pmtu(p)->changed);
 	const struct frame_probe_ack ack = {
 		.id = f->probe->id,
 		.size = f->probe->size,
@@ -348,7 +356,7 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 
 enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->pmtu;
 	const uint32_t id = get_be32(f->probe_ack->id);
 	const uint16_t size = get_be16(f->probe_ack->size);
 
@@ -367,9 +375,9 @@ enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time
 /* Of the path that carries data: is it time to ask again? Answers when it will be. */
 static struct jv_time look(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = &p->pmtu;
+	struct pmtu *m = p->session->large ? session_need_pmtu(p) : NULL;
 
-	if (!p->session->large || !time_is_never(m->due))
+	if (!m || !time_is_never(m->due))
 		return TIME_NEVER;
 	if (!may_probe(p))
 		return time_add_ms(now, PMTU_AGAIN_MS);
@@ -390,7 +398,7 @@ static void look_at_others(struct session *s, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
 
-		if (p && p != s->active && p->pmtu.state == PMTU_BASE && may_probe(p) &&
+		if (p && p != s->active && path_pmtu(p)->state == PMTU_BASE && may_probe(p) &&
 		    (p->srtt_us != 0 || !s->engine->client))
 			round_begin(p, 0, size_datagram(p), now);
 	}
@@ -398,9 +406,9 @@ static void look_at_others(struct session *s, struct jv_time now)
 
 enum pmtu_found pmtu_round_due(struct path *p, struct jv_time now)
 {
-	if (time_before(now, p->pmtu.due))
+	if (time_before(now, path_pmtu(p)->due))
 		return PMTU_NOTHING;
-	if (p->pmtu.tries >= tries_of(p))
+	if (p->pmtu->tries >= tries_of(p))
 		return round_failed(p, now);
 	round_send(p, now);
 	return PMTU_NOTHING;
@@ -408,9 +416,9 @@ enum pmtu_found pmtu_round_due(struct path *p, struct jv_time now)
 
 enum pmtu_found pmtu_doubt_due(struct path *p, struct jv_time now)
 {
-	if (time_before(now, p->pmtu.doubt_due))
+	if (time_before(now, path_pmtu(p)->doubt_due))
 		return PMTU_NOTHING;
-	if (p->pmtu.doubt_small >= PMTU_DOUBT_SMALL || p->pmtu.doubt_tries >= PMTU_DOUBT_TRIES)
+	if (p->pmtu->doubt_small >= PMTU_DOUBT_SMALL || p->pmtu->doubt_tries >= PMTU_DOUBT_TRIES)
 		return doubt_ends(p, now);
 	doubt_send(p, now);
 	return PMTU_NOTHING;
@@ -431,7 +439,7 @@ void pmtu_look(struct session *s, struct jv_time now)
 	if (carries && s->state != STATE_BIRTH)
 		next = look(carries, now);
 	for (uint8_t i = 0; i < s->slots; i++)
-		next = time_min(next, s->slot[i].path ? next_of(&s->slot[i].path->pmtu) : TIME_NEVER);
+		next = time_min(next, s->slot[i].path ? next_of(path_pmtu(s->slot[i].path)) : TIME_NEVER);
 	if (!time_is_never(next))
 		size_arm(s, next);
 }

@@ -38,7 +38,7 @@ const char *pmtu_state_name(unsigned int state);
 /* The last PING was answered: if something is missing since the one before, and it was large, is it its size? */
 void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now);
 /* A first guess: what another socket of the same candidate found. */
-void pmtu_inherit(struct pmtu *m, const struct pmtu *from);
+void pmtu_inherit(struct path *p, const struct pmtu *from);
 /*
  * A window proves that packets are lost. True: that may be for their size; PMTU_LOSS is told later when it is
  * not. Only small probes that pass and large ones that do not can show that, and at most once in PMTU_FORGIVE_MS: loss

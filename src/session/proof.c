@@ -97,18 +97,19 @@ void proof_moved(struct path *p, const struct route *to, struct jv_time now)
 {
 	p->route = *to;
 	proof_settle(p, false, now);
-	p->challenge = p->trial; /* that went there just now, and its answer counts */
+	p->challenge = p->trial->challenge; /* that went there just now, and its answer counts */
 	p->challenge.counted = now;
-	p->credit_rx = p->trial_rx;
-	p->credit_tx = p->trial_tx;
-	p->on_trial = p->stray = false;
+	p->credit_rx = p->trial->rx;
+	p->credit_tx = p->trial->tx;
+	p->stray = false;
+	session_end_trial(p);
 }
 
 bool proof_may_send(struct path *p, const struct route *to, size_t len)
 {
 	if (p->session->engine->client)
 		return true;
-	return to == &p->trial_route ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
+	return p->trial && to == &p->trial->route ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
 }
 
 /* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */

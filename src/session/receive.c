@@ -150,7 +150,7 @@ static bool is_peers_address(const struct reception *r)
 {
 	const struct path *p = r->path;
 
-	return r->home || (p && p->on_trial && route_equal(&p->trial_route, r->from));
+	return r->home || (p && path_tries(p, r->from));
 }
 
 /*

@@ -90,7 +90,7 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 		return REASON_NONE;
 	/* How much is lost the client knows best: both directions are counted there. */
 	budget = evidence_budget(pol, f->jump->reason, POLICY_PPM);
-	*retry_after_ms = switch_limit_wait_ms(&s->limit, budget, now);
+	*retry_after_ms = session_limit_ms(s, &s->limit, budget, now);
 	if (*retry_after_ms > 0)
 		return REASON_SWITCH_RATE_LIMITED;
 	*retry_after_ms = switch_limit_cooldown_ms(&s->limit, pol->switch_cooldown_ms, now);
@@ -116,7 +116,7 @@ static void walk(struct session *s, enum reason evidence, struct jv_time now)
  * heard on its path does not tell where that leads now.) */
 static bool is_elsewhere(const struct path *p, const struct route *from)
 {
-	return p->on_trial && route_equal(&p->trial_route, from);
+	return path_tries(p, from);
 }
 
 static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch,

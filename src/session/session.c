@@ -155,14 +155,67 @@ struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time n
 	memcpy(p->locator, s->slot[slot].locator, sizeof(p->locator));
 	path_reset(p, now);
 	s->slot[slot].path = p;
+	if (s->engine->client && !session_need_pmtu(p)) { /* it has all of it always */
+		session_drop_path(s, slot);
+		return NULL;
+	}
 	return p;
 }
 
 void session_drop_path(struct session *s, uint8_t slot)
 {
-	if (s->slot[slot].path)
-		slab_put(&s->engine->paths, s->slot[slot].path);
+	struct path *p = s->slot[slot].path;
+
+	if (!p)
+		return;
+	session_end_trial(p);
+	if (p->pmtu)
+		slab_put(&s->engine->pmtus, p->pmtu);
+	slab_put(&s->engine->paths, p);
 	s->slot[slot].path = NULL;
+}
+
+uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t max, struct jv_time now)
+{
+	const uint32_t ms = switch_limit_wait_ms(l, max, now);
+
+	s->engine->counters.n[COUNT_NO_MEMORY] += l->starved;
+	l->starved = false;
+	return ms;
+}
+
+struct pmtu *session_need_pmtu(struct path *p)
+{
+	struct engine *e = p->session->engine;
+
+	if (p->pmtu)
+		return p->pmtu;
+	p->pmtu = slab_get(&e->pmtus);
+	if (p->pmtu)
+		pmtu_init(p->pmtu);
+	else
+		e->counters.n[COUNT_NO_MEMORY]++;
+	return p->pmtu;
+}
+
+bool session_begin_trial(struct path *p, const struct route *from)
+{
+	struct engine *e = p->session->engine;
+
+	session_end_trial(p); /* a nonce is for one address alone */
+	p->trial = slab_get(&e->trials);
+	if (p->trial)
+		p->trial->route = *from;
+	else
+		e->counters.n[COUNT_NO_MEMORY]++;
+	return p->trial;
+}
+
+void session_end_trial(struct path *p)
+{
+	if (p->trial)
+		slab_put(&p->session->engine->trials, p->trial);
+	p->trial = NULL;
 }
 
 struct slot *session_find_slot(struct engine *e, const uint8_t locator[8])

@@ -214,6 +214,13 @@ void session_free(struct session *s);
 /* NULL: no memory. */
 struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time now);
 void session_drop_path(struct session *s, uint8_t slot);
+/* Milliseconds until one of its limits, `l`, allows one more; 0: now. Want of memory is counted. */
+uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t max, struct jv_time now);
+/* What is known of sizes here, to be written to; NULL: no memory, counted. */
+struct pmtu *session_need_pmtu(struct path *p);
+/* Another address under the same locator. False: no memory, counted; the one before stands. */
+bool session_begin_trial(struct path *p, const struct route *from);
+void session_end_trial(struct path *p);
 /* The slot gets this locator, in place of the one it had. False: no room in the table. */
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		   const uint8_t token[PROTO_TOKEN_LEN]);

@@ -16,8 +16,9 @@ uint16_t size_largest(const struct path *p)
 uint16_t size_datagram(const struct path *p)
 {
 	const uint16_t most = size_largest(p);
+	const uint16_t size = path_pmtu(p)->size;
 
-	return p->pmtu.size && p->pmtu.size < most ? p->pmtu.size : most;
+	return size && size < most ? size : most;
 }
 
 uint16_t size_inner(const struct path *p)
@@ -49,13 +50,14 @@ void size_large(struct session *s, struct jv_time now)
 	s->large = true;
 	if (!p)
 		return;
-	size_arm(s, time_is_never(p->pmtu.confirmed)
+	size_arm(s, time_is_never(path_pmtu(p)->confirmed)
 			    ? now
-			    : time_add_ms(p->pmtu.confirmed, size_wait_ms(&p->pmtu)));
+			    : time_add_ms(path_pmtu(p)->confirmed, size_wait_ms(path_pmtu(p))));
 }
 
 void size_moved(struct path *p)
 {
-	p->pmtu.confirmed = TIME_NEVER;
+	if (p->pmtu)
+		p->pmtu->confirmed = TIME_NEVER;
 	p->session->large = false; /* the next one asks at once */
 }

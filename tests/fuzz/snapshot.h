@@ -52,10 +52,11 @@ static inline struct snapshot snapshot(const struct session *s)
 			continue;
 		n.path[i].number = p->number;
 		n.path[i].route = p->route;
-		n.path[i].trial_route = p->trial_route;
+		if (p->trial)
+			n.path[i].trial_route = p->trial->route;
 		n.path[i].known = path_is_known(p);
 		n.path[i].proven = path_is_proven(p);
-		n.path[i].on_trial = p->on_trial;
+		n.path[i].on_trial = p->trial != NULL;
 		n.path[i].challenged = p->challenge.out;
 		n.path[i].received = p->received;
 		n.path[i].credit_rx = p->credit_rx;

@@ -33,6 +33,17 @@ static uint64_t epoch_sum(const struct epoch *e)
 	return (e ? hash_of(e, sizeof(*e)) : 0) ^ (ring ? hash_of(ring, e->replay.window / 8) * 3 : 0);
 }
 
+static uint64_t path_sum(const struct path *p)
+{
+	uint64_t sum = p ? hash_of(p, sizeof(*p)) : 0;
+
+	if (p && p->pmtu)
+		sum ^= hash_of(p->pmtu, sizeof(*p->pmtu)) * 3;
+	if (p && p->trial)
+		sum ^= hash_of(p->trial, sizeof(*p->trial)) * 5;
+	return sum;
+}
+
 /* All of a session but what other sessions' timers and list neighbours write into it. */
 static uint64_t session_sum(const struct session *s)
 {
@@ -52,11 +63,10 @@ static uint64_t session_sum(const struct session *s)
 	memset(&copy.s.pmtu.node, 0, sizeof(copy.s.pmtu.node));
 	sum = hash_of(copy.bytes, len);
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->slot[i].path)
-			sum = sum * 31 + hash_of(s->slot[i].path, sizeof(struct path));
+		sum = sum * 31 + path_sum(s->slot[i].path);
 	for (int i = 0; i < 2; i++)
 		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
-	return sum ^ hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5;
+	return sum ^ (s->limit.at ? hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5 : 0);
 }
 
 static struct view view_of(const struct sim_engine *se)

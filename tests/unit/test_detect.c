@@ -849,7 +849,7 @@ static void test_old_address(void **state)
 	world_run(w, 20000);
 	old.route.remote.port++;
 	world_late(w, &old);
-	assert_false(world_peer(w, 0)->active->on_trial);
+	assert_false(world_peer(w, 0)->active->trial);
 	world_free(w);
 }
 

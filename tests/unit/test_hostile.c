@@ -850,15 +850,15 @@ static void test_response_behind_jump(void **state)
 
 	world_attach(w);
 	p = world_peer(w, 0)->active;
-	p->on_trial = p->trial.out = true;
-	p->trial_route = elsewhere;
-	memcpy(p->trial.nonce, nonce, sizeof(nonce));
+	assert_true(session_begin_trial(p, &elsewhere));
+	p->trial->challenge.out = true;
+	memcpy(p->trial->challenge.nonce, nonce, sizeof(nonce));
 	world_jump(w, 0, 1, 1);
 	world_run(w, 20);
-	world_assert(w, world_peer(w, 0)->active->number == 1 && p->on_trial);
+	world_assert(w, world_peer(w, 0)->active->number == 1 && p->trial);
 	left = switch_limit_left(&world_peer(w, 0)->limit, 8, w->now);
 	learn_answered(p, &elsewhere, nonce, w->now);
-	assert_true(path_is_proven(p) && !p->on_trial && route_equal(&p->route, &elsewhere));
+	assert_true(path_is_proven(p) && !p->trial && route_equal(&p->route, &elsewhere));
 	assert_int_equal(switch_limit_left(&world_peer(w, 0)->limit, 8, w->now), left);
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
 	world_free(w);

@@ -164,7 +164,7 @@ static void test_challenge_of_jump(void **state)
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, 900, 0, w->now);
 	forge(w, s->active, &f, 0, counter, &own);
-	world_assert(w, route_equal(&p->route, &own) && !path_is_proven(p) && !p->on_trial);
+	world_assert(w, route_equal(&p->route, &own) && !path_is_proven(p) && !p->trial);
 	world_run(w, 20);
 	assert_int_equal(challenges_to(w, &own), 1);
 	memcpy(answer.path_probe.nonce, p->challenge.nonce, sizeof(p->challenge.nonce));

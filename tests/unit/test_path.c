@@ -283,6 +283,7 @@ static void test_pings(void **state)
 
 static void test_amplification(void **state)
 {
+	struct trial trial = { .rx = 10 };
 	struct path p = { .number = 0 };
 	uint32_t out = 0;
 
@@ -293,7 +294,7 @@ static void test_amplification(void **state)
 	assert_true(out <= 3000 && out > 2990);
 	assert_false(path_may_send(&p, UINT32_MAX));
 	assert_false(path_may_try(&p, 1));
-	p.trial_rx = 10;
+	p.trial = &trial;
 	assert_true(path_may_try(&p, 30));
 	p.state = PATH_PROVEN;
 	assert_true(path_may_send(&p, 1000000));

@@ -64,7 +64,7 @@ static void test_small_packets_ask_nothing(void **state)
 	flow(w, &up, 400, 3000);
 	assert_int_equal(s->next_probe_id, 0);
 	assert_int_equal(world_peer(w, 0)->next_probe_id, 0);
-	assert_int_equal(s->active->pmtu.state, PMTU_BASE);
+	assert_int_equal(path_pmtu(s->active)->state, PMTU_BASE);
 	assert_int_equal(size_inner(s->active), s->mtu);
 	world_free(w);
 }
@@ -78,7 +78,7 @@ static void test_whole_path_costs_little(void **state)
 
 	(void)state;
 	flow(w, &up, INNER, 5000);
-	assert_int_equal(s->active->pmtu.state, PMTU_COMPLETE);
+	assert_int_equal(path_pmtu(s->active)->state, PMTU_COMPLETE);
 	assert_int_equal(size_inner(s->active), s->mtu);
 	assert_in_range(s->next_probe_id, 9, 14); /* and the standby paths, once */
 	world_run(w, 2000);
@@ -189,8 +189,8 @@ static void test_growth_is_asked_for_ever_more_rarely(void **state)
 		flow(w, &up, 1200, 600);
 		world_run(w, 100000);
 	}
-	assert_true(s->active->pmtu.raise_ms > 300000);
-	assert_true(s->active->pmtu.raise_ms <= PMTU_RAISE_MAX_MS);
+	assert_true(path_pmtu(s->active)->raise_ms > 300000);
+	assert_true(path_pmtu(s->active)->raise_ms <= PMTU_RAISE_MAX_MS);
 	world_free(w);
 }
 
@@ -223,7 +223,7 @@ static void test_jump_asks_again(void **state)
 
 	(void)state;
 	flow(w, &up, INNER, 2000);
-	assert_int_equal(session_path_numbered(s, 1)->pmtu.state, PMTU_COMPLETE);
+	assert_int_equal(path_pmtu(session_path_numbered(s, 1))->state, PMTU_COMPLETE);
 	hole(w, 1, &up, 1300);
 	world_jump(w, 0, 1, 7);
 	flow(w, &up, INNER, 300);
@@ -290,7 +290,7 @@ static void test_new_port_keeps_the_guess(void **state)
 	engine_candidate_moved(world_client_engine(w, 0), 1, w->now);
 	assert_ptr_not_equal(session_path_numbered(world_session(w, 0), 1), c);
 	c = session_path_numbered(world_session(w, 0), 1);
-	assert_int_equal(c->pmtu.state, PMTU_BASE);
+	assert_int_equal(path_pmtu(c)->state, PMTU_BASE);
 	assert_in_range(size_datagram(c), 1300 - PMTU_STEP, 1300);
 	world_run(w, 5);
 	p = session_path_numbered(world_peer(w, 0), 1);
