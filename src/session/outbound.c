@@ -112,6 +112,7 @@ void outbound_packet(struct engine *e, uint8_t *packet, size_t len, struct jv_ti
 	enum counter drop = COUNT_DROP_BAD_INNER;
 	struct session *s;
 	struct inner in;
+	size_t fits;
 
 	if (!inner_parse(packet, len, &in)) {
 		e->counters.n[drop]++;
@@ -138,9 +139,10 @@ void outbound_packet(struct engine *e, uint8_t *packet, size_t len, struct jv_ti
 		unreachable(e, packet, len, &in, INNER_TOO_BIG, s->mtu, now);
 		return;
 	}
-	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, size_fits(s)))
+	fits = size_fits(s);
+	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, fits))
 		e->counters.n[COUNT_MSS_CLAMPED]++;
-	if (len > size_fits(s))
+	if (len > fits)
 		too_large(e, s, packet, len, &in, now);
 	else
 		transmit_one(s, packet, len, &in, now);

@@ -82,7 +82,7 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 		e->counters.n[COUNT_DROP_BAD_SOURCE]++;
 		return;
 	}
-	if (e->config->tunnel.mss_clamp && carry_mss(packet, len, size_fits(s)))
+	if (e->config->tunnel.mss_clamp && carry_is_syn(packet, len) && carry_mss(packet, len, size_fits(s)))
 		e->counters.n[COUNT_MSS_CLAMPED]++;
 	s->last_data = r->now;
 	s->rx_packets++;
