@@ -129,24 +129,26 @@ struct path {
 	uint32_t sent, received;                /* packets, as reported in PING and PONG */
 	uint32_t ping_id;                       /* of the last PING; 0: none was sent */
 	uint32_t asking; /* PINGs not answered yet: bit n for the one whose id is n less than ping_id */
-	bool ping_out;                          /* that PING is not answered */
+	bool ping_out;          /* the last PING is not answered */
+	uint8_t unanswered;     /* PINGs in a row */
+	uint8_t unheard;        /* those of them since which nothing has come */
+	bool deaf;              /* the peer sends, but says that it hears nothing from us */
+	bool quiet;             /* nothing at all has come for a while: no matter of loss */
+	bool window_open;       /* of loss, see below */
+	bool loss_bad;          /* loss was proven to be beyond the threshold, and has not been well below it since */
+	bool lost_there;        /* in the last whole window, of what we sent */
+	bool latency_bad;       /* as loss_bad, of the round trip */
+	bool lossy;             /* packets are missing since the size in use was last confirmed */
+	uint32_t silent_sent;   /* `sent` at silent_since */
+	uint32_t peer_received; /* by the peer's last report */
+	uint32_t missing;       /* packets sent until the last PING, less those received, less a constant */
 	uint64_t answered_us;                   /* our age in the latest PING that was answered */
-	uint8_t unanswered;                     /* PINGs in a row */
-	uint8_t unheard;                        /* those of them since which nothing has come */
 	struct jv_time ping_sent, silent_since; /* of the first PING in that row */
-	uint32_t silent_sent;                   /* `sent` then */
 	struct jv_time last_rx, last_pong, stable_since;
 	int64_t srtt_us, rttvar_us; /* 0: not measured */
 
 	/* loss: where the present window began, and what the last whole one told */
-	uint32_t peer_received; /* by the peer's last report */
-	bool deaf;              /* the peer sends, but says that it hears nothing from us */
-	bool quiet;             /* nothing at all has come for a while: no matter of loss */
-	bool window_open;
-	bool loss_bad; /* loss was proven to be beyond the threshold, and has not been well below it since */
-	bool lost_there;  /* in the last whole window, of what we sent */
 	struct runs runs;
-	bool latency_bad; /* the same of the round trip */
 	struct jv_time window_start;
 	struct jv_time loss_since, loss_proven; /* the last window that proved loss */
 	uint32_t ping_sent_count;               /* `sent` in the last PING */
@@ -160,14 +162,13 @@ struct path {
 	struct jv_time latency_taken;
 
 	struct pmtu *pmtu; /* owned by the session; NULL, at a server: no size was ever asked for here */
-	uint32_t missing;  /* packets sent until the last PING, less those received, less a constant */
-	bool lossy;        /* packets are missing since the size in use was last confirmed */
 
 	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
 	struct stall stall;
 
 	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
 };
+_Static_assert(sizeof(struct path) <= 408, "a resting session has one for each path that was heard");
 
 static inline bool path_is_known(const struct path *p)
 {

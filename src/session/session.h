@@ -191,6 +191,7 @@ struct session {
 	uint8_t slots;
 	struct slot slot[];
 };
+_Static_assert(sizeof(struct session) <= 1456, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
