@@ -126,6 +126,10 @@ struct session {
 	bool policy_owed; /* server: the policy has changed, and its client has not been told */
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
+	uint8_t slots;
+	uint8_t failback_doubt; /* client: how often in a row a switch back did not last */
+	uint8_t stall_tries;    /* moves to a path that had stalled, since one carried */
+	bool age_known;         /* age_offset_us is */
 	struct keys keys;
 	uint32_t rx_epoch;     /* of the last DATA accepted, by counter */
 	uint64_t rx_highest;   /* its counter + 1; 0: none yet */
@@ -162,7 +166,6 @@ struct session {
 	uint64_t acked_highest;
 	uint32_t next_ping_id, next_jump_id, next_probe_id;
 	struct lag there, back;      /* DATA on the active path */
-	uint8_t stall_tries;         /* moves to a path that had stalled, since one carried */
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
@@ -170,9 +173,7 @@ struct session {
 	struct flapping flapping;
 	struct rekey rekey;
 	struct jv_time failed_back; /* client: the last switch back to a path preferred; TIME_NEVER */
-	uint8_t failback_doubt;     /* client: how often in a row that did not last */
 	int64_t age_offset_us;      /* our age less the peer's, as the running estimate has it */
-	bool age_known;
 	uint64_t sealed[2]; /* orders: what is before had been sealed when [1] came, and AGAIN_MS earlier */
 	struct jv_time sealed_at;
 	struct jv_time age_sampled;
@@ -188,10 +189,9 @@ struct session {
 	struct timer standby;  /* other paths, drain */
 	struct timer pmtu;     /* of all paths */
 
-	uint8_t slots;
 	struct slot slot[];
 };
-_Static_assert(sizeof(struct session) <= 1456, "and a slot for each locator");
+_Static_assert(sizeof(struct session) <= 1432, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
