@@ -170,17 +170,15 @@ SEEDS ?= 2000
 # These compute, and nothing in them looks at a clock: side by side. The unit tests, the simulator and the namespace tests
 # keep all processors busy by themselves.
 BESIDE := lint micro model fuzz vectors
-# These mostly wait: beside what comes after them.
-WAITING := netscenarios
 
 # On all processors, whoever asks for it.
 suite:
 	@$(MAKE) -j"$$(nproc)" all tests
 	@tests/check $(foreach part,$(filter $(BESIDE),$(SUITE)),'$(run_$(part))') -- \
-		$(foreach part,$(filter-out $(BESIDE),$(SUITE)),'$(if $(filter $(WAITING),$(part)),&)$(run_$(part))')
+		$(foreach part,$(filter-out $(BESIDE),$(SUITE)),'$(run_$(part))')
 
 check: deps ## everything: installs what is missing (as root), builds, lint, unit tests, vectors, namespace tests
-	@$(MAKE) suite SUITE='lint unit vectors micro model fuzz sim scenarios netscenarios net'
+	@$(MAKE) suite SUITE='lint unit vectors micro model fuzz sim scenarios net netscenarios'
 
 check-unit: $(UNIT_BINS) ## the unit tests alone
 	@$(run_unit)
