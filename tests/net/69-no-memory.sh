@@ -6,20 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 
 need_daemon
-! grep -qE '__asan_init|__tsan_init' "$JUMPVPND" || skip "a sanitizer has its own allocator"
-[ -e "$TOOLS/alloc.so" ] || fail "$TOOLS/alloc.so is missing: make it first"
-
-# Each process of the daemon's program gets numbers of its own, by its number.
-cat >"$TMP/jumpvpnd" <<EOF
-#!/bin/sh
-export LD_PRELOAD="$TOOLS/alloc.so" ALLOC_COUNT="$TMP/allocations.\$\$"
-exec "$JUMPVPND" "\$@"
-EOF
-chmod +x "$TMP/jumpvpnd"
 CLIENT=$JUMPVPND
-JUMPVPND=$TMP/jumpvpnd
-
-allocations() { od -An -tu8 -N8 "$TMP/allocations.${RIG_PID[$1]}" | tr -d ' '; } # WHO
+count_allocations
 
 # The nth allocation from now on fails.
 fails() # WHO N

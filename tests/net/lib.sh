@@ -599,6 +599,21 @@ jump()
 	expect 5000 "the server says ATTACHED" peer_is "$1" state ATTACHED
 }
 
+# From here on daemons run with an allocator that counts: each process has a file of its own, by its number.
+count_allocations()
+{
+	! grep -qE '__asan_init|__tsan_init' "$JUMPVPND" || skip "a sanitizer has its own allocator"
+	[ -e "$TOOLS/alloc.so" ] || fail "$TOOLS/alloc.so is missing: make it first"
+	cat >"$TMP/jumpvpnd" <<-EOF
+		#!/bin/sh
+		export LD_PRELOAD="$TOOLS/alloc.so" ALLOC_COUNT="$TMP/allocations.\$\$"
+		exec "$JUMPVPND" "\$@"
+	EOF
+	chmod +x "$TMP/jumpvpnd"
+	JUMPVPND=$TMP/jumpvpnd
+}
+allocations() { od -An -tu8 -N8 "$TMP/allocations.${RIG_PID[$1]}" | tr -d ' '; } # WHO
+
 # audit_lines WHO CONDITION...: how many records have these fields (key=value).
 audit_lines()
 {
