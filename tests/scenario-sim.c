@@ -194,7 +194,7 @@ static bool is_warm(struct sim *sim, void *arg)
 
 		for (uint8_t k = 0; k < s->slots && !warm; k++)
 			warm = s->slot[k].path->number == i &&
-			       (s->slot[k].path == s->active || path_is_warm(s->slot[k].path, &s->policy));
+			       (s->slot[k].path == s->active || path_is_warm(s->slot[k].path, s->policy));
 		if (!warm)
 			return false;
 	}

@@ -89,7 +89,7 @@ static void welcome_compose(struct session *s, enum suite suite, uint8_t out[PRO
 	memcpy(in.session_id, s->id, sizeof(in.session_id));
 	in.policy_generation = s->policy_generation;
 	in.mtu = s->mtu;
-	in.policy = s->policy;
+	in.policy = *s->policy;
 	in.locators = s->slots;
 	for (uint8_t i = 0; i < s->slots; i++) {
 		in.locator[i].slot = i;
@@ -185,7 +185,7 @@ static void welcome_created(struct engine *e, struct job *j)
 	struct session *s = j->session;
 
 	s->job = NULL;
-	keys_start(&s->keys, &e->key_store, false, s->keys.suite, &j->split, s->policy.replay_window);
+	keys_start(&s->keys, &e->key_store, false, s->keys.suite, &j->split, s->policy->replay_window);
 	e->counters.n[COUNT_WELCOME_SENT]++;
 	e->io.send(e->ctx, &j->from, (const uint8_t *)&j->welcome, sizeof(j->welcome), 0);
 }

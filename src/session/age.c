@@ -15,7 +15,7 @@
 
 struct jv_time age_renewal_due(const struct session *s)
 {
-	const uint64_t life = s->policy.max_lifetime_ms;
+	const uint64_t life = s->policy->max_lifetime_ms;
 	const uint64_t margin = life / 10 < 60000 ? life / 10 : 60000;
 
 	return time_add_ms(s->born, life - margin);
@@ -26,13 +26,13 @@ static struct jv_time overdue_due(const struct session *s)
 {
 	const uint64_t age = s->rekey.overdue < OVERDUE_TOLD ? OVERDUE_TOLD : s->rekey.overdue + 1u;
 
-	return time_add_ms(s->rekey.since, age * s->policy.rekey_after_ms);
+	return time_add_ms(s->rekey.since, age * s->policy->rekey_after_ms);
 }
 
 struct jv_time age_work_due(const struct session *s, struct jv_time now)
 {
 	const struct client *c = s->engine->client;
-	struct jv_time at = time_add_ms(s->born, s->policy.max_lifetime_ms);
+	struct jv_time at = time_add_ms(s->born, s->policy->max_lifetime_ms);
 
 	if (s->state == STATE_ATTACHED)
 		at = time_min(at, time_min(s->rekey.due, overdue_due(s)));
@@ -60,7 +60,7 @@ void age_attached(struct session *s, int64_t away_us, struct jv_time now)
 
 void age_begins(struct session *s, struct jv_time now)
 {
-	const uint32_t ms = s->policy.rekey_after_ms;
+	const uint32_t ms = s->policy->rekey_after_ms;
 
 	s->rekey.due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
 	s->rekey.began = s->rekey.since = now;
@@ -80,12 +80,12 @@ bool age_is_idle(const struct session *s)
 void age_slept(struct session *s, struct jv_time now)
 {
 	s->rekey.since =
-		time_max(s->rekey.since, time_add_us(now, -1000 * (int64_t)s->policy.rekey_after_ms));
+		time_max(s->rekey.since, time_add_us(now, -1000 * (int64_t)s->policy->rekey_after_ms));
 }
 
 void age_configured(struct session *s, struct jv_time now)
 {
-	const uint32_t ms = s->policy.rekey_after_ms;
+	const uint32_t ms = s->policy->rekey_after_ms;
 	const struct jv_time due = time_add_ms(now, s->engine->client ? ms : SERVER_PATIENCE(ms));
 
 	age_slept(s, now);
@@ -97,5 +97,6 @@ void age_configured(struct session *s, struct jv_time now)
 
 uint64_t age_intervals(const struct session *s, struct jv_time now)
 {
-	return s->state == STATE_ATTACHED ? time_since_ms(now, s->rekey.since) / s->policy.rekey_after_ms : 0;
+	return s->state == STATE_ATTACHED ? time_since_ms(now, s->rekey.since) / s->policy->rekey_after_ms
+					  : 0;
 }

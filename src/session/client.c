@@ -69,7 +69,7 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	inside_set_up(c);
 	open_missing(s, now);
 	age_begins(s, now);
-	timer_start_earlier(&s->engine->wheel, &s->standby, time_add_ms(now, s->policy.standby_probe_ms));
+	timer_start_earlier(&s->engine->wheel, &s->standby, time_add_ms(now, s->policy->standby_probe_ms));
 }
 
 /* --- jumping --- */
@@ -97,7 +97,7 @@ static void recover(struct session *s, struct jv_time now)
 
 	if (evidence_is_quality(evidence) && (!p || !jump_improves(s, p)))
 		return;
-	if (dead && (!p || !path_is_warm(p, &s->policy))) {
+	if (dead && (!p || !path_is_warm(p, s->policy))) {
 		/* Nothing is known to be better than the same path from a new port. */
 		struct path *again = may_renew(s) ? open_path(s, s->active->number, now) : NULL;
 
@@ -224,7 +224,7 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 	}
 	if (s->state == STATE_DEGRADED) {
 		p = jump_choose(s, 0, now);
-		if (p && path_is_warm(p, &s->policy))
+		if (p && path_is_warm(p, s->policy))
 			leave_degraded(s, p, now);
 		return;
 	}
@@ -276,7 +276,7 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	/* What we did not ask for we do not follow more often than a minute may have switches, whatever the peer
 	 * says. */
 	if (ahead > 0 && (!ours || p == s->active) &&
-	    switch_limit_left(&s->limit, s->policy.max_switches_per_min, now) == 0)
+	    switch_limit_left(&s->limit, s->policy->max_switches_per_min, now) == 0)
 		return;
 	overdue = time_add_us(s->jump.first, -path_patience_us(s->active));
 	follow(s, p, get_be32(f->jump_ack->binding_version), now);
@@ -339,7 +339,7 @@ static bool is_later_binding(const struct session *s, uint32_t told)
 static uint32_t denied_ms(const struct session *s, uint32_t told)
 {
 	if (told == 0)
-		return s->policy.heartbeat_volatile_ms;
+		return s->policy->heartbeat_volatile_ms;
 	if (told < PROTO_RETRY_MIN_MS)
 		return PROTO_RETRY_MIN_MS;
 	return told < LIMIT_WINDOW_MS ? told : LIMIT_WINDOW_MS;

@@ -34,7 +34,7 @@ void comfort_move(struct session *s, struct path *p, enum reason evidence, struc
  */
 static void trust(struct session *s, struct jv_time now)
 {
-	const uint64_t wait = (uint64_t)s->policy.failback_after_ms << s->failback_doubt;
+	const uint64_t wait = (uint64_t)s->policy->failback_after_ms << s->failback_doubt;
 
 	if (time_is_never(s->failed_back) || time_since_ms(now, s->failed_back) < wait)
 		return;
@@ -60,7 +60,7 @@ void comfort_switched(struct session *s, struct path *left, struct jv_time now)
 /* Has it been well for so long that it may be gone back to, and would it not be left again at once? */
 static bool is_well(const struct session *s, const struct path *p, struct jv_time now)
 {
-	const struct policy *pol = &s->policy;
+	const struct policy *pol = s->policy;
 	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->failback_doubt;
 
 	return path_is_warm(p, pol) && p->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
@@ -72,7 +72,7 @@ void comfort_fail_back(struct session *s, struct jv_time now)
 {
 	enum reason why;
 
-	if (s->state != STATE_ATTACHED || s->policy.failback_after_ms == 0)
+	if (s->state != STATE_ATTACHED || s->policy->failback_after_ms == 0)
 		return;
 	trust(s, now);
 	for (uint8_t n = 0; n < s->active->number; n++) {

@@ -131,7 +131,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
  */
 static bool is_held_back(const struct path *p, uint64_t echo_us)
 {
-	return echo_us + p->session->policy.heartbeat_interval_ms * UINT64_C(1000) < p->answered_us;
+	return echo_us + p->session->policy->heartbeat_interval_ms * UINT64_C(1000) < p->answered_us;
 }
 
 static void pong_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
@@ -159,7 +159,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		p->state = PATH_PROVEN;
 	rtt = (int64_t)(age - echo_us);
 	path_rtt_sample(p, rtt);
-	path_latency_sample(p, rtt, &s->policy, now);
+	path_latency_sample(p, rtt, s->policy, now);
 	session_age_sample(s, get_be64(f->pong->age_us), rtt, now);
 	path_reported(p, &report, now);
 	judge_stall(p, &report, time_add_us(s->born, (int64_t)echo_us), now);
@@ -173,11 +173,11 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	if (id == p->ping_id)
 		pmtu_ponged(p, report.received, now);
 	if (id == p->ping_id)
-		window = path_ponged(p, &report, &s->policy, now);
+		window = path_ponged(p, &report, s->policy, now);
 	else
 		path_answered(p, now);
 	if (window)
-		runs_judge(p, &s->policy, now);
+		runs_judge(p, s->policy, now);
 	health_ponged(s, p, window, now);
 	rescue_run(s, now);
 	/* The peer has moved, and the word of it was lost: our jump will be told the right binding, and meet

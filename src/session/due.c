@@ -14,17 +14,17 @@
 
 int64_t due_slow_us(const struct session *s)
 {
-	return (int64_t)s->policy.heartbeat_volatile_ms * 1000;
+	return (int64_t)s->policy->heartbeat_volatile_ms * 1000;
 }
 
 struct jv_time due_ping(const struct session *s, const struct path *p)
 {
 	const int64_t most_us = s->state == STATE_ATTACHED
-					? (int64_t)s->policy.heartbeat_interval_ms * 1000 / 4
+					? (int64_t)s->policy->heartbeat_interval_ms * 1000 / 4
 					: due_slow_us(s);
 	const struct jv_time at = time_add_us(p->ping_sent, path_wait_us(p, most_us));
 
-	if (p->unanswered < path_drops(p, &s->policy))
+	if (p->unanswered < path_drops(p, s->policy))
 		return at;
 	return time_max(
 		at, time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us / 2 + 4 * p->rttvar_us));
@@ -32,7 +32,7 @@ struct jv_time due_ping(const struct session *s, const struct path *p)
 
 struct jv_time due_heartbeat(const struct session *s, const struct path *p, struct jv_time now)
 {
-	const struct policy *pol = &s->policy;
+	const struct policy *pol = s->policy;
 
 	if (p->ping_id == 0)
 		return now;

@@ -124,11 +124,10 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->flapping);
 	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
 	e->cache = keycache_new(setup->key_cache);
-	setup_slabs(e, setup->max_sessions + 1);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
-	if (!e->locators || !e->cache || !e->cookie_keys || !e->icmp_limit ||
-	    !(client ? setup_client(e, now) : server_new(e, setup))) {
+	if (!setup_slabs(e, setup->max_sessions + 1) || !e->locators || !e->cache || !e->cookie_keys ||
+	    !e->icmp_limit || !(client ? setup_client(e, now) : server_new(e, setup))) {
 		engine_free(e);
 		return NULL;
 	}

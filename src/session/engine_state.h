@@ -11,6 +11,7 @@
 #include "session/io.h"
 #include "session/keys.h"
 #include "session/limit.h"
+#include "session/policies.h"
 #include "session/table.h"
 #include "session/wheel.h"
 
@@ -83,6 +84,7 @@ struct engine {
 	struct table *locators; /* -> struct slot */
 	struct keycache *cache;
 	struct key_store key_store;
+	struct policies policies;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
 	struct slab paths, pmtus, trials;
 	struct list sessions, superseded, dead, jobs;

@@ -36,7 +36,7 @@ static void fire_deadline(struct timer *t, struct jv_time now)
 		return;
 	}
 	if (!time_is_never(s->left_attached) &&
-	    time_since_ms(now, s->left_attached) >= s->policy.transport_lost_ttl_ms) {
+	    time_since_ms(now, s->left_attached) >= s->policy->transport_lost_ttl_ms) {
 		end_session(s, REASON_TRANSPORT_TTL_EXCEEDED, now);
 		return;
 	}
@@ -50,7 +50,7 @@ static void fire_life(struct timer *t, struct jv_time now)
 {
 	struct session *s = container_of(t, struct session, life);
 
-	if (time_since_ms(now, s->born) >= s->policy.max_lifetime_ms)
+	if (time_since_ms(now, s->born) >= s->policy->max_lifetime_ms)
 		end_session(s, REASON_SESSION_LIFETIME_EXCEEDED, now);
 	else
 		rekey_run(s, now);
@@ -59,7 +59,7 @@ static void fire_life(struct timer *t, struct jv_time now)
 static void catch_up(struct session *s, struct jv_time now)
 {
 	while (s->state != STATE_TERMINATED) {
-		const struct jv_time end = time_add_ms(s->born, s->policy.max_lifetime_ms);
+		const struct jv_time end = time_add_ms(s->born, s->policy->max_lifetime_ms);
 		const struct jv_time due = time_min(end, session_deadline(s));
 		/* The policy taken with the last transition may have made it due before that. */
 		const struct jv_time at = time_max(due, s->since);

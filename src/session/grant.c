@@ -18,7 +18,7 @@
 
 static bool is_gone(const struct path *p)
 {
-	return p->ping_out && p->unanswered >= p->session->policy.max_consecutive_drops;
+	return p->ping_out && p->unanswered >= p->session->policy->max_consecutive_drops;
 }
 
 /* Has this candidate a path that counts? */

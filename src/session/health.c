@@ -54,7 +54,7 @@ static void quality_left(struct session *s, struct path *p, struct jv_time now)
 {
 	const bool again =
 		!time_is_never(s->quality_left) && time_since_ms(now, s->quality_left) < QUALITY_FORGET_MS;
-	const uint32_t ms = again ? s->quality_hold_ms * 2 : s->policy.volatile_to_degraded_ms;
+	const uint32_t ms = again ? s->quality_hold_ms * 2 : s->policy->volatile_to_degraded_ms;
 
 	s->quality_hold_ms = ms < QUALITY_HOLD_MAX_MS ? ms : QUALITY_HOLD_MAX_MS;
 	s->quality_left = now;
@@ -120,7 +120,7 @@ void health_asked(struct session *s, struct jv_time now)
 	struct path *p = s->active;
 
 	if (!s->engine->client && s->state != STATE_ATTACHED &&
-	    p->unanswered >= s->policy.max_consecutive_drops &&
+	    p->unanswered >= s->policy->max_consecutive_drops &&
 	    time_diff_us(now, p->ping_sent) >= path_patience_us(p))
 		send_ping(p, 0, now);
 	due_restart(s, now);
@@ -139,8 +139,8 @@ static void ping_again(struct session *s, struct path *p, struct jv_time now)
 static void unanswered(struct session *s, struct path *p, struct jv_time now)
 {
 	const int64_t slow_us =
-		(int64_t)s->policy.max_consecutive_drops * s->policy.heartbeat_interval_ms * 1000;
-	const uint32_t most = path_drops(p, &s->policy);
+		(int64_t)s->policy->max_consecutive_drops * s->policy->heartbeat_interval_ms * 1000;
+	const uint32_t most = path_drops(p, s->policy);
 	const bool silent = path_is_silent(p, most);
 
 	if (s->state == STATE_ATTACHED &&

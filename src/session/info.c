@@ -37,7 +37,7 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 		out->use = PATH_DRAINING;
 	else if (c && !c->candidate[p->number].up)
 		out->use = PATH_DOWN;
-	else if (path_is_warm(p, &s->policy) || (!c && path_is_proven(p)))
+	else if (path_is_warm(p, s->policy) || (!c && path_is_proven(p)))
 		out->use = PATH_STANDBY;
 	else
 		out->use = PATH_UNPROVEN;
@@ -136,7 +136,7 @@ static uint64_t next_ms(const struct session *s, struct jv_time now)
 void info_session(struct session *s, struct session_info *out, struct jv_time now)
 {
 	const uint64_t age = time_since_ms(now, s->born);
-	const uint64_t left = s->policy.max_lifetime_ms;
+	const uint64_t left = s->policy->max_lifetime_ms;
 	const struct jv_time deadline = session_deadline(s);
 
 	memset(out, 0, sizeof(*out));
@@ -162,7 +162,7 @@ void info_session(struct session *s, struct session_info *out, struct jv_time no
 	out->last_authentic_rx_ms = s->state == STATE_BIRTH ? UINT64_MAX : ago_ms(s->last_rx, now);
 	out->since_switch_ms = ago_ms(s->last_switch, now);
 	out->bytes_since_switch = s->rx_bytes + s->tx_bytes - s->bytes_at_switch;
-	out->switches_left = switch_limit_left(&s->limit, s->policy.max_switches_per_min, now);
+	out->switches_left = switch_limit_left(&s->limit, s->policy->max_switches_per_min, now);
 	out->switches = s->switches;
 	out->rx_packets = s->rx_packets;
 	out->rx_bytes = s->rx_bytes;

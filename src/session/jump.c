@@ -133,7 +133,7 @@ struct path *jump_choose(struct session *s, uint16_t tried, struct jv_time now)
 			continue;
 		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0 || !stall_is_over(p, now)))
 			continue;
-		if (!best || path_is_better(p, best, &s->policy))
+		if (!best || path_is_better(p, best, s->policy))
 			best = p;
 	}
 	return best;
@@ -142,9 +142,9 @@ struct path *jump_choose(struct session *s, uint16_t tried, struct jv_time now)
 bool jump_improves(const struct session *s, const struct path *p)
 {
 	const struct path *a = s->active;
-	const uint64_t factor = s->policy.improvement_factor;
+	const uint64_t factor = s->policy->improvement_factor;
 
-	if (p == a || !path_is_warm(p, &s->policy))
+	if (p == a || !path_is_warm(p, s->policy))
 		return false;
 	if (a->loss_bad)
 		return path_loss_ppm(p) * factor / POLICY_PPM < a->loss_ppm;
@@ -153,13 +153,13 @@ bool jump_improves(const struct session *s, const struct path *p)
 
 uint32_t jump_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
 {
-	const uint32_t budget = evidence_budget(&s->policy, evidence, s->active->loss_ppm);
+	const uint32_t budget = evidence_budget(s->policy, evidence, s->active->loss_ppm);
 	uint32_t ms = session_limit_ms(s, &s->limit, budget, now);
 
 	*why = REASON_SWITCH_RATE_LIMITED;
 	if (ms == 0) {
 		*why = REASON_COOLDOWN_ACTIVE;
-		ms = switch_limit_cooldown_ms(&s->limit, s->policy.switch_cooldown_ms, now);
+		ms = switch_limit_cooldown_ms(&s->limit, s->policy->switch_cooldown_ms, now);
 	}
 	return ms;
 }

@@ -93,12 +93,12 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
  */
 static uint32_t forbidden_ms(struct session *s, enum reason *why, struct jv_time now)
 {
-	uint32_t ms = session_limit_ms(s, &s->rebind, s->policy.max_switches_per_min, now);
+	uint32_t ms = session_limit_ms(s, &s->rebind, s->policy->max_switches_per_min, now);
 
 	*why = REASON_SWITCH_RATE_LIMITED;
 	if (ms == 0) {
 		*why = REASON_COOLDOWN_ACTIVE;
-		ms = switch_limit_cooldown_ms(&s->rebind, s->policy.switch_cooldown_ms, now);
+		ms = switch_limit_cooldown_ms(&s->rebind, s->policy->switch_cooldown_ms, now);
 	}
 	return ms;
 }

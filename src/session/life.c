@@ -56,8 +56,8 @@ static void keep_superseded(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
 
-	s->superseded_until = time_min(time_add_ms(now, s->policy.drain_ms),
-				       time_add_ms(s->born, s->policy.max_lifetime_ms));
+	s->superseded_until = time_min(time_add_ms(now, s->policy->drain_ms),
+				       time_add_ms(s->born, s->policy->max_lifetime_ms));
 	if (!time_before(now, s->superseded_until)) {
 		release(s);
 		return;

@@ -42,8 +42,8 @@ void open_ask_locators(struct session *s, struct jv_time now)
 		return;
 	send_ping(s->active, 0, now);
 	c->locators_ask_ms = c->locators_ask_ms == 0 ? LOCATORS_ASK_MS : 2 * c->locators_ask_ms;
-	if (c->locators_ask_ms > s->policy.standby_probe_ms)
-		c->locators_ask_ms = s->policy.standby_probe_ms;
+	if (c->locators_ask_ms > s->policy->standby_probe_ms)
+		c->locators_ask_ms = s->policy->standby_probe_ms;
 	c->locators_ask = time_add_ms(now, c->locators_ask_ms);
 }
 
@@ -105,7 +105,7 @@ static bool is_cornered(struct session *s)
 {
 	const struct path *p = s->active;
 
-	return evidence_is_dead(s->instability) && p->unanswered >= s->policy.max_consecutive_drops &&
+	return evidence_is_dead(s->instability) && p->unanswered >= s->policy->max_consecutive_drops &&
 	       session_has_candidate(s, p->number) && session_path_numbered(s, p->number) == p &&
 	       !session_fresh_slot(s);
 }

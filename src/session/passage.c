@@ -53,7 +53,7 @@ void passage_reported(struct session *s, const struct path_report *report, struc
 	p->seen = sent;
 	if (time_is_never(p->since)) {
 		p->since = sent != p->mark ? now : TIME_NEVER;
-	} else if (time_since_ms(now, p->offered) > s->policy.heartbeat_idle_ms) {
+	} else if (time_since_ms(now, p->offered) > s->policy->heartbeat_idle_ms) {
 		p->since = TIME_NEVER; /* a pause says nothing */
 		p->mark = sent;
 	} else {

@@ -20,7 +20,7 @@
  * of credit, is followed by others. */
 static int64_t wait_us(const struct path *p)
 {
-	const int64_t most_us = (int64_t)p->session->policy.heartbeat_interval_ms * 1000;
+	const int64_t most_us = (int64_t)p->session->policy->heartbeat_interval_ms * 1000;
 	int64_t us = path_patience_us(p);
 
 	for (uint8_t n = 0; n < p->ignored && us < most_us; n++)

@@ -44,8 +44,8 @@ static void session_configure(struct session *s, const struct config *old, const
 	if (peer->generation == s->policy_generation && s->mtu == config->tunnel.mtu)
 		return;
 	s->mtu = config->tunnel.mtu;
-	session_policy(s, &peer->policy, peer->generation);
-	tell_policy_later(s, (*owed)++ / POLICIES_PER_MS, now);
+	if (session_policy(s, &peer->policy, peer->generation))
+		tell_policy_later(s, (*owed)++ / POLICIES_PER_MS, now);
 }
 
 /* One that is superseded: DATA under it is good while its peer is, with the same addresses. */

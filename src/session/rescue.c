@@ -259,7 +259,7 @@ static void fire(struct timer *t, struct jv_time now)
 static struct rescue *ring_new(struct session *s, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	const uint32_t bytes = s->policy.rescue_bytes;
+	const uint32_t bytes = s->policy->rescue_bytes;
 	const uint32_t most = bytes / AVERAGE;
 	const size_t records = sizeof(struct rescue) + most * sizeof(struct kept);
 	struct rescue *r;
@@ -299,9 +299,9 @@ void rescue_free(struct session *s)
 
 bool rescue_ready(struct session *s, size_t len, struct jv_time now)
 {
-	if (s->rescue && s->rescue->asked != s->policy.rescue_bytes && s->rescue->waiting == 0)
+	if (s->rescue && s->rescue->asked != s->policy->rescue_bytes && s->rescue->waiting == 0)
 		rescue_free(s);
-	if (s->policy.rescue_bytes == 0)
+	if (s->policy->rescue_bytes == 0)
 		return false;
 	if (!s->rescue)
 		s->rescue = ring_new(s, now);

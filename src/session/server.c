@@ -63,7 +63,7 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 			 uint32_t *retry_after_ms, struct jv_time now)
 {
 	struct session *s = p->session;
-	const struct policy *pol = &s->policy;
+	const struct policy *pol = s->policy;
 	uint32_t budget;
 
 	*retry_after_ms = 0;

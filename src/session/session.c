@@ -42,6 +42,8 @@ void session_free(struct session *s)
 
 	switch_limit_free(&s->limit);
 	switch_limit_free(&s->rebind);
+	policies_drop(&e->policies, s->policy);
+	policies_drop(&e->policies, s->next_policy);
 	keys_clear(&s->keys, &e->key_store);
 	for (uint8_t i = 0; i < s->slots; i++)
 		session_drop_path(s, i);
@@ -56,13 +58,13 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 		return NULL;
 	s->engine = e;
 	s->slots = slots;
-	if (!keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client) ||
+	s->policy = policies_take(&e->policies, policy);
+	if (!s->policy || !keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client) ||
 	    !first_paths(s, now)) {
 		session_free(s);
 		return NULL;
 	}
 	s->told = e->client;
-	s->policy = *policy;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
@@ -85,15 +87,15 @@ struct jv_time session_deadline(const struct session *s)
 {
 	const struct jv_time ttl = time_is_never(s->left_attached)
 					   ? TIME_NEVER
-					   : time_add_ms(s->left_attached, s->policy.transport_lost_ttl_ms);
+					   : time_add_ms(s->left_attached, s->policy->transport_lost_ttl_ms);
 
 	switch (s->state) {
 	case STATE_BIRTH:
-		return time_add_ms(s->born, s->policy.handshake_timeout_ms);
+		return time_add_ms(s->born, s->policy->handshake_timeout_ms);
 	case STATE_VOLATILE:
-		return time_min(ttl, time_add_ms(s->since, s->policy.volatile_to_degraded_ms));
+		return time_min(ttl, time_add_ms(s->since, s->policy->volatile_to_degraded_ms));
 	case STATE_RECOVERING:
-		return time_min(ttl, time_add_ms(s->since, s->policy.recovery_window_ms));
+		return time_min(ttl, time_add_ms(s->since, s->policy->recovery_window_ms));
 	case STATE_DEGRADED:
 		return ttl;
 	case STATE_TERMINATED:
@@ -105,14 +107,15 @@ struct jv_time session_deadline(const struct session *s)
 
 bool session_take_policy(struct session *s)
 {
-	if (!s->policy_waits)
+	if (!s->next_policy)
 		return false;
-	if (!limits_resize(s, &s->next_policy, s->engine->client)) {
+	if (!limits_resize(s, s->next_policy, s->engine->client)) {
 		s->engine->counters.n[COUNT_NO_MEMORY]++;
 		return false;
 	}
+	policies_drop(&s->engine->policies, s->policy);
 	s->policy = s->next_policy;
-	s->policy_waits = false;
+	s->next_policy = NULL;
 	return true;
 }
 
@@ -305,15 +308,25 @@ int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, st
 
 bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now)
 {
-	return session_request_age_us(s, peer_age_us, now) > (int64_t)s->policy.proof_max_age_ms * 1000;
+	return session_request_age_us(s, peer_age_us, now) > (int64_t)s->policy->proof_max_age_ms * 1000;
 }
 
-void session_policy(struct session *s, const struct policy *policy, uint32_t generation)
+bool session_policy(struct session *s, const struct policy *policy, uint32_t generation)
 {
-	s->next_policy = *policy;
-	s->next_policy.replay_window = s->policy.replay_window; /* sized when the session was born */
-	s->policy_waits = true;
+	struct engine *e = s->engine;
+	struct policy next = *policy;
+	const struct policy *taken;
+
+	next.replay_window = s->policy->replay_window; /* sized when the session was born */
+	taken = policies_take(&e->policies, &next);
+	if (!taken) {
+		e->counters.n[COUNT_NO_MEMORY]++;
+		return false;
+	}
+	policies_drop(&e->policies, s->next_policy);
+	s->next_policy = taken;
 	s->policy_generation = generation;
+	return true;
 }
 
 const char *session_path_name(const struct session *s, uint8_t number)

@@ -137,12 +137,11 @@ struct session {
 
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
-	struct list node;      /* of engine->sessions, ->superseded or ->dead */
-	const char *peer_name; /* in the configuration in force */
-	struct policy policy;
+	struct list node;                 /* of engine->sessions, ->superseded or ->dead */
+	const char *peer_name;            /* in the configuration in force */
+	const struct policy *policy;      /* of engine->policies, as the next one is */
+	const struct policy *next_policy; /* taken at the next transition; NULL: none waits */
 	uint32_t policy_generation;
-	struct policy next_policy; /* taken at the next transition */
-	bool policy_waits;
 	bool closing; /* no CLOSE is to be sent */
 	bool fresh;   /* server: the HELLO it came from bears a cookie of ours */
 	bool told;    /* its records are written; on a server from its attachment on */
@@ -191,7 +190,7 @@ struct session {
 
 	struct slot slot[];
 };
-_Static_assert(sizeof(struct session) <= 1432, "and a slot for each locator");
+_Static_assert(sizeof(struct session) <= 1272, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
@@ -238,8 +237,8 @@ void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us,
 int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now);
 /* Is a request of this peer age older than proof_max_age_ms? */
 bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now);
-/* Another policy, in force from the next transition on. */
-void session_policy(struct session *s, const struct policy *policy, uint32_t generation);
+/* Another policy, in force from the next transition on. False: no memory, counted; the one before stands. */
+bool session_policy(struct session *s, const struct policy *policy, uint32_t generation);
 /* The name of the transport in the configuration; "" at a server. */
 const char *session_path_name(const struct session *s, uint8_t number);
 /* Client: this candidate is there and can be used. */

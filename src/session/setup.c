@@ -55,7 +55,7 @@ void setup_client_free(struct engine *e)
 	free(c);
 }
 
-void setup_slabs(struct engine *e, size_t sessions)
+bool setup_slabs(struct engine *e, size_t sessions)
 {
 	key_store_init(&e->key_store, e->cache, sessions);
 	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
@@ -63,11 +63,14 @@ void setup_slabs(struct engine *e, size_t sessions)
 	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->pmtus, sizeof(struct pmtu), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->trials, sizeof(struct trial), sessions * PROTO_SLOTS_MAX);
+	/* The one in force and the one that waits; and one more while the latter changes. */
+	return policies_init(&e->policies, 2 * sessions + 1);
 }
 
 void setup_slabs_free(struct engine *e)
 {
 	key_store_free(&e->key_store);
+	policies_free(&e->policies);
 	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
 		slab_free(&e->session_slab[i]);
 	slab_free(&e->paths);

@@ -6,6 +6,7 @@
 /* e->client, with its timers. False without memory: setup_client_free() frees what there is. */
 bool setup_client(struct engine *e, struct jv_time now);
 void setup_client_free(struct engine *e); /* of a server, nothing */
-/* For so many sessions: one more than there may be, since one that is superseded is still there when the next is born. */
-void setup_slabs(struct engine *e, size_t sessions);
+/* For so many sessions: one more than there may be, since one that is superseded is still there when the next is born.
+ * False without memory. */
+bool setup_slabs(struct engine *e, size_t sessions);
 void setup_slabs_free(struct engine *e);

@@ -23,7 +23,7 @@ static uint32_t silence_limit_ms(const struct client *c)
 uint32_t silence_idle_ms(const struct session *s)
 {
 	const struct client *c = s->engine->client;
-	const uint32_t idle = s->policy.heartbeat_idle_ms;
+	const uint32_t idle = s->policy->heartbeat_idle_ms;
 
 	if (silence_limit_ms(c) == 0 || !s->active || c->candidate[s->active->number].c.remotes < 2)
 		return idle;
@@ -44,7 +44,7 @@ struct jv_time silence_over_at(const struct session *s)
 
 struct jv_time silence_call_at(const struct session *s)
 {
-	uint32_t ahead = s->policy.handshake_timeout_ms / 2;
+	uint32_t ahead = s->policy->handshake_timeout_ms / 2;
 
 	ahead = ahead < CALL_AHEAD_MS ? ahead : CALL_AHEAD_MS;
 	return time_max(s->left_attached, time_add_us(silence_over_at(s), -(int64_t)ahead * 1000));

@@ -18,7 +18,7 @@
 static int64_t late_us(const struct path *p)
 {
 	const int64_t intervals_us =
-		LATE_INTERVALS * 1000 * (int64_t)p->session->policy.heartbeat_interval_ms;
+		LATE_INTERVALS * 1000 * (int64_t)p->session->policy->heartbeat_interval_ms;
 	const int64_t patiences_us = LATE_PATIENCES * path_patience_us(p);
 
 	return intervals_us > patiences_us ? intervals_us : patiences_us;
@@ -65,7 +65,7 @@ static void count_strike(struct lag *l, uint64_t newest, struct jv_time asked, i
 
 static bool is_dead(const struct path *p, const struct lag *l, struct jv_time now)
 {
-	const struct policy *pol = &p->session->policy;
+	const struct policy *pol = p->session->policy;
 
 	return l->strikes >= path_strikes(p, pol) &&
 	       time_since_ms(now, l->since) >=
@@ -160,12 +160,12 @@ void stall_mark(struct path *p, unsigned int ways, struct jv_time now)
 {
 	struct session *s = p->session;
 	const bool again = !time_is_never(p->stall.at) && time_since_ms(now, p->stall.at) < FORGET_MS;
-	uint32_t ms = again ? p->stall.hold_ms * 2 : s->policy.volatile_to_degraded_ms;
+	uint32_t ms = again ? p->stall.hold_ms * 2 : s->policy->volatile_to_degraded_ms;
 
 	if (ms > HOLD_MAX_MS)
 		ms = HOLD_MAX_MS;
-	if (ms > s->policy.transport_lost_ttl_ms / 2)
-		ms = s->policy.transport_lost_ttl_ms / 2;
+	if (ms > s->policy->transport_lost_ttl_ms / 2)
+		ms = s->policy->transport_lost_ttl_ms / 2;
 	p->stall.on |= (uint8_t)ways;
 	p->stall.at = now;
 	p->stall.hold_ms = ms;

@@ -34,7 +34,7 @@ static bool is_twin(const struct session *s, const struct path *p)
 
 static void ping(struct session *s, struct path *p, struct jv_time now)
 {
-	const bool gone = p->ping_out && p->unanswered >= s->policy.max_consecutive_drops;
+	const bool gone = p->ping_out && p->unanswered >= s->policy->max_consecutive_drops;
 	const bool target = s->jump.pending && s->jump.slot == p->slot;
 
 	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path, which
@@ -66,9 +66,9 @@ static bool has_haste(const struct session *s, const struct path *p)
 static struct jv_time standby_due(const struct session *s, const struct path *p)
 {
 	const uint32_t pace =
-		s->state == STATE_ATTACHED ? s->policy.standby_probe_ms : s->policy.heartbeat_volatile_ms;
+		s->state == STATE_ATTACHED ? s->policy->standby_probe_ms : s->policy->heartbeat_volatile_ms;
 
-	if (p->ping_out && (p->unanswered < s->policy.max_consecutive_drops || has_haste(s, p)))
+	if (p->ping_out && (p->unanswered < s->policy->max_consecutive_drops || has_haste(s, p)))
 		return time_add_us(p->ping_sent, jump_patience_us(s, p));
 	return time_add_ms(p->ping_sent, pace);
 }
@@ -123,7 +123,7 @@ void standby_move_waiting(struct session *s, struct jv_time now)
 
 void standby_run(struct session *s, struct jv_time now)
 {
-	struct jv_time next = time_add_ms(now, s->policy.standby_probe_ms);
+	struct jv_time next = time_add_ms(now, s->policy->standby_probe_ms);
 
 	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;

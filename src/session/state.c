@@ -80,7 +80,7 @@ void state_bind(struct session *s, struct path *to, bool is_switch, struct jv_ti
 	trail_flaps(s, now); /* of the binding that was */
 	if (from && from != to) {
 		s->draining = from;
-		s->drain_until = time_add_ms(now, s->policy.drain_ms);
+		s->drain_until = time_add_ms(now, s->policy->drain_ms);
 		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
 	}
 	if (s->draining == to)

@@ -59,7 +59,7 @@ static void fill_path(struct session *s, struct audit_record *r, uint8_t from, c
 {
 	r->path_from = from;
 	r->budget_left = switch_limit_left(r->event == AUDIT_TRANSPORT_REBOUND ? &s->rebind : &s->limit,
-					   s->policy.max_switches_per_min, now);
+					   s->policy->max_switches_per_min, now);
 	if (!to)
 		return;
 	r->path_to = to->number;
@@ -79,7 +79,7 @@ void trail_session(struct session *s, enum audit_event event, enum reason why, s
 	fill(s->engine, s, &r, event, why, now);
 	if (event == AUDIT_SESSION_TERMINATED)
 		fill_traffic(s, &r);
-#define X(key) r.bounds.key = s->policy.key;
+#define X(key) r.bounds.key = s->policy->key;
 	if (event == AUDIT_SESSION_CREATED || event == AUDIT_POLICY_RELOADED) {
 		AUDIT_BOUNDS_LIST(X)
 	}

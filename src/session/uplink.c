@@ -116,7 +116,7 @@ static void remote_gone(struct session *s, uint8_t n, struct jv_time now)
 
 	if (!p || ladder_has(&s->engine->client->candidate[n], &p->route.remote))
 		return;
-	if (p == s->active ? s->state != STATE_ATTACHED : !path_is_warm(p, &s->policy))
+	if (p == s->active ? s->state != STATE_ATTACHED : !path_is_warm(p, s->policy))
 		open_again(s, n, now);
 }
 

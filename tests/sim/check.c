@@ -272,7 +272,7 @@ static bool end_is_right(const struct sim_engine *se, const struct session *s, e
 	case REASON_SUPERSEDED:
 		return !s->active || has_younger(se, s) || (is_client(se) && !lives_elsewhere(se, s->id));
 	case REASON_REKEY_OVERDUE: /* the network lost each OFFER, or each ACCEPT */
-		return time_since_ms(se->sim->now, s->rekey.made) >= 3ull * s->policy.rekey_after_ms;
+		return time_since_ms(se->sim->now, s->rekey.made) >= 3ull * s->policy->rekey_after_ms;
 	case REASON_PEER_CLOSED:
 		return !lives_elsewhere(se, s->id);
 	default:
@@ -377,7 +377,7 @@ void check_step(struct sim_engine *se)
 /* DESIGN section 6 in times. */
 static struct jv_time last_moment(const struct session *s)
 {
-	const struct policy *p = &s->policy;
+	const struct policy *p = s->policy;
 	struct jv_time at = time_add_ms(s->born, p->max_lifetime_ms);
 
 	if (s->state == STATE_BIRTH)

@@ -34,8 +34,8 @@ uint64_t sim_liveness_bound_ms(const struct sim *sim, unsigned int client)
 	uint64_t ttl = sim->client[client].waited_ttl_ms;
 
 	/* A session that makes no transition lives under the policy of before. */
-	if (s && s->policy.transport_lost_ttl_ms > ttl)
-		ttl = s->policy.transport_lost_ttl_ms;
+	if (s && s->policy->transport_lost_ttl_ms > ttl)
+		ttl = s->policy->transport_lost_ttl_ms;
 	if (p->transport_lost_ttl_ms > ttl)
 		ttl = p->transport_lost_ttl_ms;
 	return p->heartbeat_idle_ms + (uint64_t)p->max_consecutive_drops * p->heartbeat_interval_ms +
@@ -106,7 +106,7 @@ static void too_late(struct sim *sim, unsigned int client, struct jv_time good, 
 static void check_false(struct sim *sim, unsigned int client)
 {
 	const struct session *s = sim_session(sim, client, client);
-	const struct policy *pol = s ? &s->policy : NULL;
+	const struct policy *pol = s ? s->policy : NULL;
 	const struct sim_path *p;
 	int64_t patience, may, drops;
 
@@ -137,8 +137,8 @@ static void watch_client(struct sim *sim, unsigned int client)
 
 	if (sim_is_attached(sim, client))
 		c->waited_ttl_ms = 0;
-	else if (s && s->policy.transport_lost_ttl_ms > c->waited_ttl_ms)
-		c->waited_ttl_ms = s->policy.transport_lost_ttl_ms;
+	else if (s && s->policy->transport_lost_ttl_ms > c->waited_ttl_ms)
+		c->waited_ttl_ms = s->policy->transport_lost_ttl_ms;
 	if (sim_is_attached(sim, client))
 		c->apart_since = TIME_NEVER;
 	else if (time_is_never(c->apart_since))

@@ -321,8 +321,7 @@ static void test_candidate_down(void **state)
 	cut(w, 0, false, false);
 	engine_candidate_up(world_client_engine(w, 0), &cand, w->now);
 	world_run(w, 100);
-	assert_true(
-		path_is_warm(session_path_numbered(world_session(w, 0), 0), &world_session(w, 0)->policy));
+	assert_true(path_is_warm(session_path_numbered(world_session(w, 0), 0), world_session(w, 0)->policy));
 	world_run(w, 40000);
 	world_assert(w, world_session(w, 0)->active->number == 0 && world_all_attached(w)); /* fail-back */
 	world_free(w);

@@ -220,12 +220,15 @@ static void test_server_judges(void **state)
 {
 	struct world *w = world_new(1, 1);
 	struct session_info before, after;
+	struct policy policy;
 
 	world_attach(w);
 	jump(w, 1, REASON_NONE);
 	world_run(w, 100);
 	world_view(w, 0, &before, 1);
-	world_session(w, 0)->policy.switch_cooldown_ms = 0;
+	policy = *world_session(w, 0)->policy;
+	policy.switch_cooldown_ms = 0;
+	world_session_policy(world_session(w, 0), &policy);
 	world_jump(w, 0, 2, 5);
 	world_run(w, 20);
 	world_view(w, 0, &after, 1);

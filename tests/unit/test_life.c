@@ -174,9 +174,12 @@ static void test_rekey_lost(void **state)
 static void test_server_offers(void **state)
 {
 	struct world *w = with_policy(10000, 86400000);
+	struct policy policy;
 
 	world_attach(w);
-	world_session(w, 0)->policy.rekey_after_ms = 3600000;
+	policy = *world_session(w, 0)->policy;
+	policy.rekey_after_ms = 3600000;
+	world_session_policy(world_session(w, 0), &policy);
 	age_begins(world_session(w, 0), w->now);
 	both_ways(w);
 	world_run(w, 12000);
@@ -411,11 +414,11 @@ static void test_policy(void **state)
 	both_ways(w);
 	world_assert(w, world_until(w, client_has_generation, 20000));
 	/* It is taken at the next transition. */
-	assert_int_equal(world_session(w, 0)->policy.drain_ms, policy_defaults.drain_ms);
+	assert_int_equal(world_session(w, 0)->policy->drain_ms, policy_defaults.drain_ms);
 	world_jump(w, 0, 1, 1);
 	world_run(w, 100);
-	assert_int_equal(world_session(w, 0)->policy.drain_ms, 4321);
-	assert_int_equal(world_peer(w, 0)->policy.drain_ms, 4321);
+	assert_int_equal(world_session(w, 0)->policy->drain_ms, 4321);
+	assert_int_equal(world_peer(w, 0)->policy->drain_ms, 4321);
 	assert_int_equal(world_session(w, 0)->limit.cap, 12);
 	assert_memory_equal(world_session(w, 0)->id, old_id, 16);
 	/* The records say under which bounds it has lived at either end. */

@@ -11,13 +11,14 @@
 #include "session/session.h"
 
 static struct session s;
+static const struct policy policy = { .heartbeat_idle_ms = 15000 };
 static struct jv_time now;
 
 static void begin(void)
 {
 	memset(&s, 0, sizeof(s));
 	s.state = STATE_ATTACHED;
-	s.policy.heartbeat_idle_ms = 15000;
+	s.policy = &policy;
 	now = (struct jv_time){ 1000000 };
 	passage_begins(&s);
 }

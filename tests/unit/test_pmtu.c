@@ -332,10 +332,11 @@ static void test_hole_is_no_loss(void **state)
 	for (unsigned int i = 0; i < 2 * 40; i++) {
 		const struct bulk *b = ways[i % 2];
 		struct world *w = attached();
-		struct policy p = world_session(w, 0)->policy;
+		struct policy p = *world_session(w, 0)->policy;
 
 		p.loss_window_ms = 500; /* the shortest */
-		world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+		world_session_policy(world_session(w, 0), &p);
+		world_session_policy(world_peer(w, 0), &p);
 		world_traffic(w, &w->client[0].up, 20000, true);
 		flow(w, b, INNER, 1000 + 25 * i);
 		hole(w, 0, b, 1300);

@@ -114,11 +114,14 @@ static uint32_t rough(uint64_t seed, uint32_t loss_threshold_ppm)
 {
 	struct world *w = with_traffic(1000);
 	struct prng rng = { seed };
+	struct policy policy;
 	uint32_t renewals;
 
 	w->rng.state = seed;
-	world_session(w, 0)->policy.loss_volatile_threshold = loss_threshold_ppm;
-	world_peer(w, 0)->policy.loss_volatile_threshold = loss_threshold_ppm;
+	policy = *world_session(w, 0)->policy;
+	policy.loss_volatile_threshold = loss_threshold_ppm;
+	world_session_policy(world_session(w, 0), &policy);
+	world_session_policy(world_peer(w, 0), &policy);
 	for (unsigned int i = 0; i < WORLD_PATHS; i++) {
 		w->client[0].link[i].loss_ppm = 300000;
 		w->client[0].link[i].twice_ppm = 100000;
@@ -333,10 +336,11 @@ static void test_overdue_offer(void **state)
 	for (uint64_t away_ms = 1000; away_ms < 20000; away_ms += 1700) {
 		struct world *w = with_traffic(5000);
 		struct world_link *link = w->client[0].link;
-		struct policy p = world_session(w, 0)->policy;
+		struct policy p = *world_session(w, 0)->policy;
 
 		p.rekey_after_ms = 10000;
-		world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+		world_session_policy(world_session(w, 0), &p);
+		world_session_policy(world_peer(w, 0), &p);
 		age_begins(world_session(w, 0), w->now);
 		age_begins(world_peer(w, 0), w->now);
 		world_run(w, 9500);
@@ -358,12 +362,13 @@ static void test_overdue_offer(void **state)
 static void test_old_but_honest(void **state)
 {
 	struct world *w = with_traffic(50000);
-	struct policy p = world_session(w, 0)->policy;
+	struct policy p = *world_session(w, 0)->policy;
 	uint8_t id[16];
 
 	(void)state;
 	p.rekey_after_ms = 10000;
-	world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+	world_session_policy(world_session(w, 0), &p);
+	world_session_policy(world_peer(w, 0), &p);
 	assert_true(order(w, true));
 	world_run(w, 1000);
 	memcpy(id, world_session(w, 0)->id, sizeof(id));

@@ -134,11 +134,12 @@ static void test_nothing_is_lost(void **state)
 {
 	struct world *w = with_paths(2);
 	struct world_client *c = &w->client[0];
-	struct policy p = world_session(w, 0)->policy;
+	struct policy p = *world_session(w, 0)->policy;
 
 	(void)state;
 	p.heartbeat_interval_ms = 200;
-	world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+	world_session_policy(world_session(w, 0), &p);
+	world_session_policy(world_peer(w, 0), &p);
 	traffic(w, 10000, 10000, false);
 	world_run(w, 1000);
 	first(w)->data_up = first(w)->data_down = true;
@@ -346,12 +347,13 @@ static bool mark_all(struct world *w, const struct datagram *d)
 static void test_mismarked(void **state)
 {
 	struct world *w = with_paths(2);
-	struct policy p = world_session(w, 0)->policy;
+	struct policy p = *world_session(w, 0)->policy;
 	struct world_client *c = &w->client[0];
 
 	(void)state;
 	p.heartbeat_interval_ms = 200;
-	world_session(w, 0)->policy = world_peer(w, 0)->policy = p;
+	world_session_policy(world_session(w, 0), &p);
+	world_session_policy(world_peer(w, 0), &p);
 	traffic(w, 10000, 10000, false);
 	world_run(w, 1000);
 	w->swallow = mark_all;

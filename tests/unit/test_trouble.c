@@ -193,6 +193,7 @@ static void test_long_window(void **state)
 static void test_retry_after(void **state)
 {
 	struct world *w = world_new(1, 1);
+	struct policy policy;
 	struct policy p = policy_defaults;
 	size_t from;
 
@@ -200,7 +201,9 @@ static void test_retry_after(void **state)
 	p.switch_cooldown_ms = 0;
 	world_policy(w, &p);
 	world_attach(w);
-	world_peer(w, 0)->policy.max_switches_per_min = 2;
+	policy = *world_peer(w, 0)->policy;
+	policy.max_switches_per_min = 2;
+	world_session_policy(world_peer(w, 0), &policy);
 	for (uint8_t i = 1; i < 3; i++) {
 		world_jump(w, 0, i, i);
 		world_run(w, 1500);
@@ -228,6 +231,7 @@ static void test_retry_after(void **state)
 static void test_lost_word(void **state)
 {
 	struct world *w = world_new(1, 1);
+	struct policy policy;
 	struct policy p = policy_defaults;
 	size_t from;
 
@@ -235,7 +239,9 @@ static void test_lost_word(void **state)
 	p.switch_cooldown_ms = 0;
 	world_policy(w, &p);
 	world_attach(w);
-	world_peer(w, 0)->policy.max_switches_per_min = 1;
+	policy = *world_peer(w, 0)->policy;
+	policy.max_switches_per_min = 1;
+	world_session_policy(world_peer(w, 0), &policy);
 	world_traffic(w, &w->client[0].up, 10000, true);
 	world_run(w, 500);
 	cut(w, 0, true);

@@ -40,7 +40,7 @@ static bool is_warm(struct world *w, uint8_t number)
 {
 	struct path *p = world_session(w, 0) ? session_path_numbered(world_session(w, 0), number) : NULL;
 
-	return p && path_is_warm(p, &world_session(w, 0)->policy);
+	return p && path_is_warm(p, world_session(w, 0)->policy);
 }
 
 /* What `show` says of this candidate. */

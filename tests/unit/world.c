@@ -27,6 +27,15 @@ struct config *world_config_next(const struct world *w)
 	return make_config_next(w->config);
 }
 
+void world_session_policy(struct session *s, const struct policy *policy)
+{
+	const struct policy *before = s->policy;
+
+	s->policy = policies_take(&s->engine->policies, policy);
+	policies_drop(&s->engine->policies, before);
+	assert_non_null(s->policy);
+}
+
 void world_reload(struct world *w, struct config *next)
 {
 	make_owners(next);
@@ -279,7 +288,7 @@ static bool all_warm(struct world *w)
 			struct path *c = session_path_numbered(world_session(w, i), n);
 			struct path *s = session_path_numbered(world_peer(w, i), n);
 
-			if (!c || !path_is_warm(c, &world_session(w, i)->policy) || !s || !path_is_proven(s))
+			if (!c || !path_is_warm(c, world_session(w, i)->policy) || !s || !path_is_proven(s))
 				return false;
 		}
 	}

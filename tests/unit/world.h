@@ -202,6 +202,8 @@ struct config *world_config_next(const struct world *w);
 void world_reload(struct world *w, struct config *next);
 
 void world_run(struct world *w, uint64_t ms);
+/* This end of a session is under that policy at once, and tells nobody. */
+void world_session_policy(struct session *s, const struct policy *policy);
 /* Until the question is answered by yes; false when that was not so within `ms`. */
 bool world_until(struct world *w, bool (*question)(struct world *w), uint64_t ms);
 bool world_all_attached(struct world *w); /* every client, on both ends, to the same session and path */
