@@ -23,8 +23,6 @@
 #include "session/state.h"
 #include "session/trail.h"
 
-#define BIRTH_LEAST_MS 1000
-
 /* The suite both have: the client's wish, unless we would be slow at it and it has the other. */
 static enum suite choose_suite(const struct engine *e, const struct job *j)
 {

@@ -8,9 +8,10 @@
  *     Without, under load or with no token left (of buckets kept apart): COOKIE.
  *  3. Seen before? A copy of one that was welcomed, from where that came from: silence, for networks duplicate. A HELLO
  *     that was refused for good, or welcomed elsewhere: COOKIE.
- *  4. It waits for its turn among the networks (turns.h). If too many wait, the last of the longest queue is dropped.
+ *  4. It waits for its turn among the networks (turns.h). If too many wait, the last of the longest queue is dropped; and
+ *     whoever has waited for longer than a client does.
  *  5. The first Diffie-Hellman tells whose key it is. Of nobody: COOKIE.
- *  6. The peer has had as many sessions in BIRTH as a peer may: COOKIE.
+ *  6. The peer has had as many sessions in BIRTH as a peer may; or under load has one under way by this network: COOKIE.
  *  7. The second Diffie-Hellman proves the key and opens the payload. If it does not open: COOKIE.
  *  8. Live? With a cookie in the payload: if that is the one of this address, and mac2 was made with it. Without: if its
  *     number is higher than all before. Else COOKIE.
@@ -33,6 +34,7 @@
 
 #include "base/wire.h"
 #include "proto/cookie.h"
+#include "session/births.h"
 #include "session/items.h"
 #include "session/job.h"
 #include "session/limit.h"
@@ -45,6 +47,9 @@
 #define JOBS_RUNNING 16 /* key agreements given to the pool at a time: the others wait for their turn */
 #define JOBS_BUSY 32    /* under way or waiting: from here on a HELLO must prove its address first */
 #define HELLOS_BUSY 200 /* in one second: the same */
+#define WAIT_BUSY_MS 50 /* for its turn: the same */
+/* Who has waited for so long is not begun with any more: before its WELCOME came the client would have asked again. */
+#define WAIT_MS 100
 
 /* A client that hears nothing sends one each 300 ms at most. */
 static const struct rate births_rate = { .per_second = 4, .burst = 10 };
@@ -230,7 +235,7 @@ static bool under_load(struct engine *e, struct jv_time now)
 		e->hello_second = second;
 		e->hello_count = 0;
 	}
-	return e->hello_count++ >= HELLOS_BUSY || admit_jobs(e) >= JOBS_BUSY;
+	return e->hello_count++ >= HELLOS_BUSY || admit_jobs(e) >= JOBS_BUSY || e->turns->waited_ms >= WAIT_BUSY_MS;
 }
 
 static struct job *job_new(struct engine *e, const struct route *from, const struct packet_hello *h,
@@ -258,31 +263,41 @@ void admit_hand_out(struct engine *e, struct job *j)
 	e->io.job(e->ctx, j);
 }
 
-void admit_serve(struct engine *e)
+static void give_up(struct engine *e, struct job *j)
 {
-	struct job *j;
-
-	while (e->njobs < JOBS_RUNNING && (j = turns_next(e->turns)))
-		admit_hand_out(e, j);
+	e->counters.n[COUNT_HELLO_BUSY]++;
+	job_free(j);
 }
 
-static void wait_for_turn(struct engine *e, struct job *j)
+void admit_serve(struct engine *e, struct jv_time now)
+{
+	struct turns *t = e->turns;
+	struct job *j;
+
+	while (e->njobs < JOBS_RUNNING && (j = turns_next(t))) {
+		t->waited_ms = (uint32_t)time_since_ms(now, j->started);
+		if (t->waited_ms < WAIT_MS)
+			admit_hand_out(e, j);
+		else
+			give_up(e, j);
+	}
+	if (t->n == 0)
+		t->waited_ms = 0;
+}
+
+static void wait_for_turn(struct engine *e, struct job *j, struct jv_time now)
 {
 	struct job *out = turns_add(e->turns, j);
 
-	if (out) {
-		e->counters.n[COUNT_HELLO_BUSY]++;
-		job_free(out);
-	}
-	admit_serve(e);
+	if (out)
+		give_up(e, out);
+	admit_serve(e, now);
 }
 
 /* What it may have by its address alone. False: it has had its answer, or gets none. */
 static bool is_let_in(struct engine *e, const struct packet_hello *h, const struct route *from, bool proven,
-		      struct jv_time now)
+		      bool busy, struct jv_time now)
 {
-	const bool busy = under_load(e, now);
-
 	if (proven) {
 		/* Buckets of their own: whoever spoofs a source empties only the others. */
 		if (net_limit_take(e->proven_limit, &from->remote.ip, now))
@@ -302,7 +317,7 @@ void admit_hello(struct engine *e, const struct route *from, const uint8_t *data
 	const struct packet_hello *h = (const struct packet_hello *)datagram; /* bytes only */
 	uint8_t cookie[PROTO_MAC_LEN];
 	struct job *j;
-	bool proven;
+	bool proven, busy;
 
 	e->counters.n[COUNT_HELLO_RECEIVED]++;
 	if (items_lead_to(e, &from->remote.ip)) {
@@ -319,7 +334,8 @@ void admit_hello(struct engine *e, const struct route *from, const uint8_t *data
 	}
 	cookie_jar_set(e->jar, now);
 	proven = cookie_check_mac2(e->jar, h, &from->remote, cookie);
-	if (!is_let_in(e, h, from, proven, now))
+	busy = under_load(e, now);
+	if (!is_let_in(e, h, from, proven, busy, now))
 		return;
 	switch (heard(e, h, &from->remote, now)) {
 	case HEARD_COPY:
@@ -339,7 +355,8 @@ void admit_hello(struct engine *e, const struct route *from, const uint8_t *data
 	}
 	j->address_proven = proven;
 	memcpy(j->cookie, cookie, sizeof(j->cookie));
-	wait_for_turn(e, j);
+	j->busy = busy;
+	wait_for_turn(e, j, now);
 }
 
 /* --- from its key to WELCOME: each answers true where the job lives on --- */
@@ -368,6 +385,21 @@ bool admit_attached(struct session *s, struct jv_time now)
 	return bucket_take(&s->engine->callers[s->peer].logins, &logins_rate, now);
 }
 
+/*
+ * Under load nothing is begun for a peer that has been served just now: its client has asked again before the answer came,
+ * and would have two. What came by another of its networks is heard, for somebody may hold back what goes by that one.
+ */
+static bool is_served(const struct engine *e, const struct job *j, struct jv_time now)
+{
+	const struct births *b = &e->births[j->peer];
+
+	for (unsigned int i = 0; j->busy && i < BIRTHS_MAX && b->s[i]; i++)
+		if (time_since_ms(now, b->s[i]->born) < BIRTH_LEAST_MS &&
+		    ip_equal(&b->s[i]->slot[0].path->route.remote.ip, &j->from.remote.ip))
+			return true;
+	return false;
+}
+
 static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 {
 	uint32_t home;
@@ -384,6 +416,8 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 	/* Only who has the key takes of these tokens (payload_read): nobody else can use them up. */
 	if (!may_call(&e->callers[j->peer], now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
+	if (is_served(e, j, now))
+		return refuse(e, j, COUNT_HELLO_BUSY, HELLO_REFUSED, now);
 	j->kind = JOB_HELLO_PAYLOAD;
 	admit_hand_out(e, j);
 	return true;
@@ -423,6 +457,8 @@ static bool payload_read(struct engine *e, struct job *j, bool *admitted, struct
 	}
 	if (!is_live(e, j, bears_cookie))
 		return refuse(e, j, COUNT_HELLO_REPLAYED, bears_cookie ? HELLO_ELSEWHERE : HELLO_OLD, now);
+	if (is_served(e, j, now))
+		return refuse(e, j, COUNT_HELLO_BUSY, HELLO_REFUSED, now);
 	j->fresh = bears_cookie;
 	c = &e->callers[j->peer];
 	if (get_be64(j->hello_payload.number) > c->number)

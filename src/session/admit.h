@@ -23,8 +23,8 @@ bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv
 size_t admit_jobs(const struct engine *e);
 /* To the thread pool. */
 void admit_hand_out(struct engine *e, struct job *j);
-/* Those whose turn it is. */
-void admit_serve(struct engine *e);
+/* Those whose turn it is, and who have not waited for too long. */
+void admit_serve(struct engine *e, struct jv_time now);
 /* A HELLO from the network. It has its answer, gets none, or waits for its turn. */
 void admit_hello(struct engine *e, const struct route *from, const uint8_t *datagram, size_t len,
 		  struct jv_time now);

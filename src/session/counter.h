@@ -56,7 +56,7 @@
 	X(HELLO_RECEIVED, hello_received, "HELLOs received")                                       \
 	X(HELLO_BAD_MAC, hello_bad_mac, "HELLOs whose sender does not know our public key")        \
 	X(HELLO_RATE_LIMITED, hello_rate_limited, "HELLOs beyond the rate of their source")        \
-	X(HELLO_BUSY, hello_busy, "HELLOs dropped because too many of their network wait for their key agreement") \
+	X(HELLO_BUSY, hello_busy, "HELLOs not begun with: too many of their network wait, they waited too long, or under load another of the peer is under way") \
 	X(HELLO_BAD_CRYPTO, hello_bad_crypto, "HELLOs that do not decrypt")                        \
 	X(HELLO_UNKNOWN_PEER, hello_unknown_peer, "HELLOs of keys that are no peer")               \
 	X(HELLO_REPEATED, hello_repeated, "HELLOs that came again from where they were welcomed")  \

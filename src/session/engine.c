@@ -336,7 +336,7 @@ void engine_job_done(struct engine *e, struct job *j, struct jv_time now)
 		break;
 	}
 	if (!e->client)
-		admit_serve(e);
+		admit_serve(e, now);
 }
 
 /* --- time --- */

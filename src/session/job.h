@@ -51,6 +51,7 @@ struct job {
 	uint32_t taken_by;   /* server: the worker that took the HELLO */
 	enum hello_end end;  /* server, of JOB_HELLO_ANSWER */
 	bool address_proven; /* server: mac2 was right */
+	bool busy;           /* server: it came under load */
 	bool fresh;          /* server: and the payload bears the cookie that it was made with */
 	uint8_t cookie[PROTO_MAC_LEN]; /* server: what it was made with */
 	struct packet_hello hello;

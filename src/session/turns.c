@@ -44,11 +44,37 @@ static struct turn *longest(struct turns *t)
 	return found;
 }
 
+/* The one that waits already of this address and port. */
+static struct job *earlier(const struct turn *q, const struct job *j)
+{
+	struct list *pos;
+
+	list_for_each(pos, &q->jobs) {
+		struct job *other = container_of(pos, struct job, node);
+
+		if (endpoint_equal(&other->from.remote, &j->from.remote))
+			return other;
+	}
+	return NULL;
+}
+
+/* Whoever asks again gives up what he asked before; but one that only bears his address is not he. */
+static struct job *replace(struct job *old, struct job *j)
+{
+	if (old->address_proven && !j->address_proven)
+		return j;
+	list_append(&old->node, &j->node);
+	list_remove(&old->node);
+	return old;
+}
+
 struct job *turns_add(struct turns *t, struct job *j)
 {
 	struct turn *q = turn_of(t, j), *most = NULL;
-	struct job *out = NULL;
+	struct job *out = earlier(q, j);
 
+	if (out)
+		return replace(out, j);
 	if (t->n == TURNS_MAX) {
 		most = longest(t);
 		if (q->n >= most->n)

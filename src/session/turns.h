@@ -1,7 +1,8 @@
 /*
  * HELLOs that wait for their key agreement, served by turn of the network they come from (IPv4 /24, IPv6 /48): whoever
  * has addresses by the thousand in one network waits behind himself. Networks are told apart by a keyed hash, in a
- * fixed number of queues; of all queues together the longest gives way when there is no more room.
+ * fixed number of queues; of all queues together the longest gives way when there is no more room. Of one address and port
+ * one waits: the last that came, in the place of the first.
  */
 #pragma once
 
@@ -21,12 +22,14 @@ struct turns {
 	struct hash_key key;
 	struct list ring; /* queues that are not empty, the next to be served first */
 	size_t n;
+	uint32_t waited_ms; /* what the last one that was taken had waited for; 0: none waits */
 	size_t from; /* where the longest is looked for first: among many as long, not always the same gives way */
 	struct turn turn[TURNS_NETS];
 };
 
 void turns_init(struct turns *t, const struct hash_key *key);
-/* NULL, or who has to give way: the last of the longest queue, which may be `j` itself. It belongs to the caller. */
+/* NULL, or who has to give way, which may be `j` itself: an earlier one of the same address and port, or the last of the
+ * longest queue. It belongs to the caller. */
 struct job *turns_add(struct turns *t, struct job *j);
 /* NULL: nobody waits. */
 struct job *turns_next(struct turns *t);

@@ -94,9 +94,9 @@ void make_peer(struct config_peer *p, unsigned int i, unsigned int workers)
 	must(p->addresses && p->routes && p->dns);
 	p->naddresses = 2;
 	p->nroutes = p->ndns = 1;
-	snprintf(text, sizeof(text), "10.8.0.%u", i + 2);
+	snprintf(text, sizeof(text), "10.8.%u.%u", (i + 2) / 256, (i + 2) % 256);
 	prefix_of(&p->addresses[0], text);
-	snprintf(text, sizeof(text), "10.9.%u.0/24", i);
+	snprintf(text, sizeof(text), "10.%u.%u.0/24", 9 + i / 256, i % 256);
 	prefix_of(&p->addresses[1], text);
 	prefix_of(&p->routes[0], "10.8.0.0/24");
 	must(ip_parse("10.8.0.1", &p->dns[0]));

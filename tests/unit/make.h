@@ -8,7 +8,7 @@
 #include "prng.h"
 
 void make_keys(struct prng *rng, uint8_t private_key[32], uint8_t public_key[32]);
-/* Peer `i` of a server: 10.8.0.(i + 2), a network behind it, a route, a name server, the default policy. */
+/* Peer `i` of a server: 10.8.0.0 + i + 2, a network behind it, a route, a name server, the default policy. */
 void make_peer(struct config_peer *p, unsigned int i, unsigned int workers);
 /*
  * A server's configuration, and those of its `clients` (given by pointer: each in a struct of its own). Its inner

@@ -72,3 +72,7 @@ test_shortage_SRCS := tests/unit/shortage.c $(WORLD_SRCS)
 test_shortage_LIBS = $(WORLD_LIBS)
 test_memory_SRCS := $(WORLD_SRCS)
 test_memory_LIBS = $(WORLD_LIBS)
+test_overload_SRCS := tests/unit/crowd.c tests/unit/make.c \
+	$(wildcard src/session/*.c) $(wildcard src/proto/*.c) $(wildcard src/crypto/*.c) src/audit/record.c \
+	src/base/addr.c src/base/checksum.c src/base/hash.c src/base/lpm.c src/base/log.c src/base/text.c src/base/slab.c
+test_overload_LIBS = $(WORLD_LIBS)

@@ -552,7 +552,7 @@ static void test_turns(void **state)
 	for (unsigned int i = 0; i < TURNS_MAX; i++)
 		assert_null(turns_add(&t, waiting(&(struct route){ .remote = of_v6(1, i).remote })));
 	/* Of the network that has filled it nobody gets in; of another, and the last of the many gives way. */
-	j = waiting(&(struct route){ .remote = of_v6(1, 5).remote });
+	j = waiting(&(struct route){ .remote = of_v6(1, TURNS_MAX + 5).remote });
 	assert_ptr_equal(turns_add(&t, j), j);
 	job_free(j);
 	j = turns_add(&t, waiting(&other));
@@ -568,6 +568,79 @@ static void test_turns(void **state)
 		job_free(j);
 	}
 	assert_int_equal(served, TURNS_MAX);
+}
+
+/* Who asks again gives up what he asked before, and keeps his place; who only bears his address does not put him out. */
+static void test_turns_of_one_port(void **state)
+{
+	static struct turns t;
+	const struct hash_key key = { { 4 } };
+	const struct route first = of_v6(1, 1), second = of_v6(1, 2);
+	struct job *a = waiting(&first), *b = waiting(&second), *again = waiting(&first), *other = waiting(&first);
+
+	turns_init(&t, &key);
+	a->address_proven = b->address_proven = again->address_proven = true;
+	assert_null(turns_add(&t, a));
+	assert_null(turns_add(&t, b));
+	assert_ptr_equal(turns_add(&t, again), a);
+	assert_ptr_equal(turns_add(&t, other), other);
+	assert_int_equal(t.n, 2);
+	assert_ptr_equal(turns_next(&t), again);
+	assert_ptr_equal(turns_next(&t), b);
+	assert_null(turns_next(&t));
+	job_free(a);
+	job_free(b);
+	job_free(again);
+	job_free(other);
+}
+
+/* Whoever has waited for longer than a client does is not begun with. */
+static void test_waited_too_long(void **state)
+{
+	struct world *w = world_new(1, 1);
+
+	w->clients = 0;
+	w->job_us = 150000;
+	world_start(w);
+	w->clients = 1;
+	for (unsigned int i = 0; i < 20; i++)
+		from_network(w, i, 1);
+	assert_int_equal(w->engine[0].e->turns->n, 4);
+	world_run(w, 1000);
+	assert_int_equal(w->engine[0].e->turns->n, 0);
+	assert_int_equal(world_count(w, 0, COUNT_HELLO_BAD_CRYPTO), 16);
+	assert_int_equal(world_count(w, 0, COUNT_HELLO_BUSY), 4);
+	world_free(w);
+}
+
+/* Under load, and only then, a client that has its WELCOME under way gets no other one by the same network. */
+static void test_served_under_load(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct route from = world_stranger(1);
+	struct packet_hello h;
+
+	silence(w);
+	world_start(w);
+	for (unsigned int i = 0; i < 4; i++) {
+		if (i == 2)
+			world_run(w, 300); /* tokens */
+		from.remote.port++;
+		from.remote.ip.b[15] += i == 3; /* by another one */
+		hello_make(w, &h, &from);
+		w->engine[0].e->hello_second = (uint32_t)(w->now.us / 1000000);
+		w->engine[0].e->hello_count = i >= 1 ? 1000 : 0;
+		world_inject_up(w, &from, &h, sizeof(h));
+		world_run(w, 2);
+		assert_int_equal(world_count(w, 0, COUNT_WELCOME_SENT), i == 3 ? 2 : 1);
+	}
+	assert_int_equal(world_count(w, 0, COUNT_HELLO_BUSY), 2);
+	world_run(w, 1000);
+	hello_make(w, &h, &from);
+	world_inject_up(w, &from, &h, sizeof(h));
+	world_run(w, 2);
+	assert_int_equal(world_count(w, 0, COUNT_WELCOME_SENT), 3);
+	world_free(w);
 }
 
 static void test_seen(void **state)
@@ -647,6 +720,9 @@ int main(void)
 		cmocka_unit_test(test_login_in_flood),
 		cmocka_unit_test(test_network_rate),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_turns_of_one_port),
+		cmocka_unit_test(test_waited_too_long),
+		cmocka_unit_test(test_served_under_load),
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_logins_are_limited),
 	};
