@@ -49,13 +49,13 @@ static struct jv_time next_due(const struct session *s, struct jv_time now)
 void age_arm(struct session *s, struct jv_time now)
 {
 	if (s->state != STATE_TERMINATED)
-		timer_start(&s->engine->wheel, &s->life, next_due(s, now));
+		session_due(s, DUE_LIFE, next_due(s, now));
 }
 
 void age_attached(struct session *s, int64_t away_us, struct jv_time now)
 {
 	s->rekey.since = time_add_us(s->rekey.since, away_us);
-	timer_start_earlier(&s->engine->wheel, &s->life, next_due(s, now));
+	session_due_earlier(s, DUE_LIFE, next_due(s, now));
 }
 
 void age_begins(struct session *s, struct jv_time now)
@@ -92,7 +92,7 @@ void age_configured(struct session *s, struct jv_time now)
 	s->rekey.overdue = 0;
 	if (!s->rekey.offered)
 		s->rekey.due = time_min(s->rekey.due, due);
-	timer_start_earlier(&s->engine->wheel, &s->life, next_due(s, now));
+	session_due_earlier(s, DUE_LIFE, next_due(s, now));
 }
 
 uint64_t age_intervals(const struct session *s, struct jv_time now)

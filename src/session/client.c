@@ -69,7 +69,7 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	inside_set_up(c);
 	open_missing(s, now);
 	age_begins(s, now);
-	timer_start_earlier(&s->engine->wheel, &s->standby, time_add_ms(now, s->policy->standby_probe_ms));
+	session_due_earlier(s, DUE_STANDBY, time_add_ms(now, s->policy->standby_probe_ms));
 }
 
 /* --- jumping --- */

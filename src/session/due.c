@@ -68,20 +68,19 @@ void due_arm(struct session *s, struct jv_time now)
 {
 	if (s->state == STATE_TERMINATED)
 		return;
-	timer_start(&s->engine->wheel, &s->health, next_look(s, now));
+	session_due(s, DUE_HEALTH, next_look(s, now));
 }
 
 void due_data_sent(struct session *s, struct jv_time now)
 {
 	s->unanswered_since = now;
 	if (s->active && s->state == STATE_ATTACHED)
-		timer_start_earlier(&s->engine->wheel, &s->health,
-				    time_add_us(now, path_patience_us(s->active)));
+		session_due_earlier(s, DUE_HEALTH, time_add_us(now, path_patience_us(s->active)));
 }
 
 void due_restart(struct session *s, struct jv_time now)
 {
 	if (s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
-	timer_start_earlier(&s->engine->wheel, &s->health, next_look(s, now));
+	session_due_earlier(s, DUE_HEALTH, next_look(s, now));
 }

@@ -113,7 +113,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->hardware_aes = setup->hardware_aes;
 	e->max_sessions = setup->max_sessions;
 	wheel_init(&e->wheel, now);
-	e->fires = &fire_timers;
+	e->session_fire = fire_session;
 	e->last_input = now;
 	list_init(&e->sessions);
 	list_init(&e->superseded);

@@ -19,7 +19,6 @@ struct client;
 struct engine;
 struct job;
 struct session;
-struct session_fires;
 
 #define FLOOD_KINDS 24 /* events and reasons that refuse something, and more */
 #define FLOOD_SOURCE_BITS 256
@@ -80,8 +79,8 @@ struct engine {
 	uint32_t worker, workers;
 	bool client_role, hardware_aes;
 	struct wheel wheel;
-	const struct session_fires *fires; /* of each session's timers */
-	struct table *locators; /* -> struct slot */
+	void (*session_fire)(struct timer *t, struct jv_time now); /* of each session's timer */
+	struct table *locators;                                    /* -> struct slot */
 	struct keycache *cache;
 	struct key_store key_store;
 	struct policies policies;

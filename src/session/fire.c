@@ -23,10 +23,8 @@
 
 #define WAKES_PER_MS 32 /* sessions that a server asks after a sleep */
 
-static void fire_deadline(struct timer *t, struct jv_time now)
+static void fire_deadline(struct session *s, struct jv_time now)
 {
-	struct session *s = container_of(t, struct session, deadline);
-
 	if (s->state == STATE_TERMINATED) {
 		life_forget(s);
 		return;
@@ -46,10 +44,8 @@ static void fire_deadline(struct timer *t, struct jv_time now)
 		state_event(s, EVENT_DEGRADE, REASON_VOLATILE_PERSISTED, now);
 }
 
-static void fire_life(struct timer *t, struct jv_time now)
+static void fire_life(struct session *s, struct jv_time now)
 {
-	struct session *s = container_of(t, struct session, life);
-
 	if (time_since_ms(now, s->born) >= s->policy->max_lifetime_ms)
 		end_session(s, REASON_SESSION_LIFETIME_EXCEEDED, now);
 	else
@@ -67,16 +63,14 @@ static void catch_up(struct session *s, struct jv_time now)
 		if (time_before(now, at))
 			return;
 		if (due.us == end.us)
-			fire_life(&s->life, at);
+			fire_life(s, at);
 		else
-			fire_deadline(&s->deadline, at);
+			fire_deadline(s, at);
 	}
 }
 
-static void fire_standby(struct timer *t, struct jv_time now)
+static void fire_standby(struct session *s, struct jv_time now)
 {
-	struct session *s = container_of(t, struct session, standby);
-
 	if (s->draining && !time_before(now, s->drain_until)) {
 		struct path *left = s->draining;
 
@@ -89,14 +83,12 @@ static void fire_standby(struct timer *t, struct jv_time now)
 		uplink_move_waiting(s, now);
 	}
 	if (s->draining)
-		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
+		session_due_earlier(s, DUE_STANDBY, s->drain_until);
 }
 
 /* What was counted before the sleep is void, and all paths are asked at once. */
 static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 {
-	struct wheel *w = &s->engine->wheel;
-
 	s->void_ping_id = s->next_ping_id;
 	s->unanswered_since = TIME_NEVER;
 	age_slept(s, now);
@@ -105,9 +97,9 @@ static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->slot[i].path && path_is_known(s->slot[i].path))
 			path_void(s->slot[i].path, now);
-	timer_start(w, &s->health, time_add_ms(now, after_ms));
+	session_due(s, DUE_HEALTH, time_add_ms(now, after_ms));
 	if (s->engine->client)
-		timer_start_earlier(w, &s->standby, now);
+		session_due_earlier(s, DUE_STANDBY, now);
 }
 
 void fire_woke(struct engine *e, struct jv_time now)
@@ -134,10 +126,8 @@ static void probes_told(struct path *p, enum pmtu_found found, struct jv_time no
 		health_ponged(p->session, p, true, now);
 }
 
-static void fire_pmtu(struct timer *t, struct jv_time now)
+static void fire_pmtu(struct session *s, struct jv_time now)
 {
-	struct session *s = container_of(t, struct session, pmtu);
-
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
 
@@ -149,10 +139,21 @@ static void fire_pmtu(struct timer *t, struct jv_time now)
 	pmtu_look(s, now);
 }
 
-const struct session_fires fire_timers = {
-	.health = health_fire,
-	.deadline = fire_deadline,
-	.life = fire_life,
-	.standby = fire_standby,
-	.pmtu = fire_pmtu,
-};
+/*
+ * What is due is done once, the longest due first; what is made due by that, too late already, waits for the next turn of the
+ * wheel. One that ends on the way has nothing due any more but that it be forgotten.
+ */
+void fire_session(struct timer *t, struct jv_time now)
+{
+	static void (*const fire[DUES])(struct session * s, struct jv_time now) = {
+		[DUE_DEADLINE] = fire_deadline, [DUE_LIFE] = fire_life, [DUE_HEALTH] = health_fire,
+		[DUE_STANDBY] = fire_standby,   [DUE_PMTU] = fire_pmtu,
+	};
+	struct session *s = container_of(t, struct session, timer);
+	unsigned int left = session_due_now(s, now);
+	enum due what;
+
+	while (session_due_next(s, &left, now, &what))
+		fire[what](s, now);
+	session_due_rest(s);
+}

@@ -155,15 +155,14 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 	ping_again(s, p, now);
 }
 
-void health_fire(struct timer *t, struct jv_time now)
+void health_fire(struct session *s, struct jv_time now)
 {
-	struct session *s = container_of(t, struct session, health);
 	struct path *p = s->active;
 
 	if (s->state == STATE_BIRTH) { /* client: the confirming PING or its PONG was lost */
 		if (path_is_known(s->slot[0].path))
 			send_ping(s->slot[0].path, 0, now);
-		timer_start(&s->engine->wheel, t, time_add_us(now, path_patience_us(s->slot[0].path)));
+		session_due(s, DUE_HEALTH, time_add_us(now, path_patience_us(s->slot[0].path)));
 		return;
 	}
 	if (s->engine->client)

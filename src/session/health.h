@@ -12,5 +12,5 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 /* The peer's PING came on the active path: what it says may hasten the verdict, and if nobody answered us there, now
  * somebody may. */
 void health_asked(struct session *s, struct jv_time now);
-/* The timer of the active path. */
-void health_fire(struct timer *t, struct jv_time now);
+/* The active path is to be looked at. */
+void health_fire(struct session *s, struct jv_time now);

@@ -128,7 +128,7 @@ static void refused(const struct session *s, struct session_info *out)
 
 static uint64_t next_ms(const struct session *s, struct jv_time now)
 {
-	const struct jv_time at = time_min(timer_due(&s->health), timer_due(&s->standby));
+	const struct jv_time at = time_min(session_due_at(s, DUE_HEALTH), session_due_at(s, DUE_STANDBY));
 
 	return time_is_never(at) ? UINT64_MAX : time_since_ms(at, now);
 }

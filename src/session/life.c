@@ -40,7 +40,7 @@ void life_forget(struct session *s)
 {
 	struct engine *e = s->engine;
 
-	timer_stop(&e->wheel, &s->deadline);
+	session_stop_timers(s);
 	release(s);
 	*superseded_of(e, s->peer) = NULL;
 	list_remove(&s->node);
@@ -66,7 +66,7 @@ static void keep_superseded(struct session *s, struct jv_time now)
 	list_remove(&s->node);
 	list_append(&e->superseded, &s->node);
 	e->nsuperseded++;
-	timer_start(&e->wheel, &s->deadline, s->superseded_until);
+	session_due(s, DUE_DEADLINE, s->superseded_until);
 }
 
 /* Nothing happens to it any more. */

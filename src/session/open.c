@@ -96,7 +96,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	send_ping(p, 0, now);
 	if (target)
 		jump_retarget(s, p, now);
-	timer_start_earlier(&e->wheel, &s->standby, time_add_us(now, jump_patience_us(s, p)));
+	session_due_earlier(s, DUE_STANDBY, time_add_us(now, jump_patience_us(s, p)));
 	return p;
 }
 

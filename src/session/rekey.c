@@ -271,5 +271,5 @@ void rekey_confirmed(struct session *s, struct jv_time now)
 {
 	s->rekey.unconfirmed = false;
 	keys_old_dies(&s->keys, time_add_ms(now, PROTO_EPOCH_GRACE_MS));
-	timer_start_earlier(&s->engine->wheel, &s->life, keys_old_ends(&s->keys));
+	session_due_earlier(s, DUE_LIFE, keys_old_ends(&s->keys));
 }

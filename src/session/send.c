@@ -40,7 +40,7 @@ static size_t seal(const struct sealer *k, uint8_t *packet, const uint8_t *in, s
 		return 0;
 	}
 	if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH / 2) {
-		timer_start_earlier(&s->engine->wheel, &s->life, now);
+		session_due_earlier(s, DUE_LIFE, now);
 		if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH)
 			return 0;
 	}

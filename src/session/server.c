@@ -275,7 +275,7 @@ void server_order_repeat(struct session *s, struct jv_time now)
 	}
 	send_frame(s->active, &(struct frame){ FRAME_JUMP, { &f } }, now);
 	s->jump.again = time_add_ms(now, ORDER_MS);
-	timer_start_earlier(&s->engine->wheel, &s->health, s->jump.again);
+	session_due_earlier(s, DUE_HEALTH, s->jump.again);
 }
 
 /* --- reload --- */

@@ -70,12 +70,10 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
 		s->failed_back = s->rekey.due = s->jump.again = s->superseded_until = s->flapping.minute =
 			TIME_NEVER;
-	timer_init(&s->health, e->fires->health);
-	timer_init(&s->deadline, e->fires->deadline);
-	timer_init(&s->life, e->fires->life);
-	timer_init(&s->standby, e->fires->standby);
-	timer_init(&s->pmtu, e->fires->pmtu);
-	timer_start(&e->wheel, &s->deadline, time_add_ms(now, policy->handshake_timeout_ms));
+	timer_init(&s->timer, e->session_fire);
+	for (unsigned int i = 0; i < DUES; i++)
+		s->due[i] = SESSION_NEVER;
+	session_due(s, DUE_DEADLINE, time_add_ms(now, policy->handshake_timeout_ms));
 	list_append(&e->sessions, &s->node);
 	e->nsessions++;
 	e->by_state[s->state]++;
@@ -119,15 +117,93 @@ bool session_take_policy(struct session *s)
 	return true;
 }
 
+/* A tick of the wheel as the session counts them; what is beyond its lifetime by far is as far as can be told. */
+static uint32_t tick_of(const struct session *s, uint64_t tick)
+{
+	const uint64_t birth = wheel_floor(s->born);
+
+	tick = tick > birth ? tick - birth : 0;
+	return tick < SESSION_NEVER ? (uint32_t)tick : SESSION_NEVER - 1;
+}
+
+static uint32_t earliest_due(const struct session *s)
+{
+	uint32_t at = SESSION_NEVER;
+
+	for (unsigned int i = 0; i < DUES; i++)
+		at = s->due[i] < at ? s->due[i] : at;
+	return at;
+}
+
+static struct jv_time due_time(const struct session *s, uint32_t due)
+{
+	return due == SESSION_NEVER ? TIME_NEVER : wheel_time(wheel_floor(s->born) + due);
+}
+
+void session_due_rest(struct session *s)
+{
+	const struct jv_time at = due_time(s, earliest_due(s));
+
+	if (timer_due(&s->timer).us != at.us)
+		timer_start(&s->engine->wheel, &s->timer, at);
+}
+
+void session_due(struct session *s, enum due what, struct jv_time at)
+{
+	s->due[what] = time_is_never(at) ? SESSION_NEVER : tick_of(s, wheel_ceil(at));
+	session_due_rest(s);
+}
+
+void session_due_earlier(struct session *s, enum due what, struct jv_time at)
+{
+	uint32_t due;
+
+	if (time_is_never(at))
+		return;
+	due = tick_of(s, wheel_ceil(at));
+	if (due >= s->due[what])
+		return;
+	s->due[what] = due;
+	session_due_rest(s);
+}
+
+struct jv_time session_due_at(const struct session *s, enum due what)
+{
+	return due_time(s, s->due[what]);
+}
+
+unsigned int session_due_now(const struct session *s, struct jv_time now)
+{
+	const uint32_t tick = tick_of(s, wheel_floor(now));
+	unsigned int set = 0;
+
+	for (unsigned int i = 0; i < DUES; i++)
+		set |= (s->due[i] <= tick) << i;
+	return set;
+}
+
+bool session_due_next(struct session *s, unsigned int *left, struct jv_time now, enum due *what)
+{
+	unsigned int first;
+
+	*left &= session_due_now(s, now); /* one that was done may have put off another */
+	if (*left == 0)
+		return false;
+	first = (unsigned int)__builtin_ctz(*left);
+	for (unsigned int i = first + 1; i < DUES; i++)
+		if (*left & 1u << i && s->due[i] < s->due[first])
+			first = i;
+	*left &= ~(1u << first);
+	s->due[first] = SESSION_NEVER;
+	*what = (enum due)first;
+	return true;
+}
+
 void session_stop_timers(struct session *s)
 {
-	struct wheel *w = &s->engine->wheel;
-
-	timer_stop(w, &s->health);
-	timer_stop(w, &s->deadline);
-	timer_stop(w, &s->life);
-	timer_stop(w, &s->standby);
-	timer_stop(w, &s->pmtu);
+	for (unsigned int i = 0; i < DUES; i++)
+		s->due[i] = SESSION_NEVER;
+	timer_stop(&s->engine->wheel, &s->timer);
 }
 
 static uint64_t locator_key(const uint8_t locator[8])

@@ -17,13 +17,14 @@
 struct job;
 struct rescue;
 
-/* What the timers of a session do: functions of higher floors, which engine.c makes known. */
-struct session_fires {
-	void (*health)(struct timer *t, struct jv_time now);
-	void (*deadline)(struct timer *t, struct jv_time now);
-	void (*life)(struct timer *t, struct jv_time now);
-	void (*standby)(struct timer *t, struct jv_time now);
-	void (*pmtu)(struct timer *t, struct jv_time now);
+/* What a session has to do by the clock; of those due at the same moment the first comes first. */
+enum due {
+	DUE_DEADLINE, /* of the present state */
+	DUE_LIFE,     /* lifetime, renewal, rekey */
+	DUE_HEALTH,   /* the active path is looked at */
+	DUE_STANDBY,  /* other paths, drain */
+	DUE_PMTU,     /* of all paths */
+	DUES
 };
 
 /* A jump under way (client), or one ordered by the operator and not followed yet (server). */
@@ -111,6 +112,8 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 24, "most slots of a session are no more than that");
 
+#define SESSION_NEVER UINT32_MAX
+
 struct session {
 	/* what the data path touches */
 	struct engine *engine;
@@ -181,16 +184,12 @@ struct session {
 	struct jv_time policy_sent;
 	struct job *job; /* WELCOME under way */
 
-	/* timers */
-	struct timer health;   /* the active path */
-	struct timer deadline; /* of the present state */
-	struct timer life;     /* lifetime, renewal, rekey */
-	struct timer standby;  /* other paths, drain */
-	struct timer pmtu;     /* of all paths */
+	struct timer timer; /* runs for the earliest of those below */
+	uint32_t due[DUES]; /* milliseconds since it was born, rounded up as the wheel does; SESSION_NEVER */
 
 	struct slot slot[];
 };
-_Static_assert(sizeof(struct session) <= 1272, "and a slot for each locator");
+_Static_assert(sizeof(struct session) <= 1160, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
@@ -198,6 +197,17 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 struct jv_time session_deadline(const struct session *s);
 /* The policy that waits is in force now. False: none waits, or there is no memory for its limits. */
 bool session_take_policy(struct session *s);
+/* This is due then, and not when it was to be before; TIME_NEVER: not at all. */
+void session_due(struct session *s, enum due what, struct jv_time at);
+/* The same, unless it is due sooner. */
+void session_due_earlier(struct session *s, enum due what, struct jv_time at);
+struct jv_time session_due_at(const struct session *s, enum due what); /* or TIME_NEVER */
+/* When its timer fires: a bit for each that is due now. */
+unsigned int session_due_now(const struct session *s, struct jv_time now);
+/* The one of these that was due first is so no longer, but for who asks; false: all have had their turn. */
+bool session_due_next(struct session *s, unsigned int *left, struct jv_time now, enum due *what);
+/* The timer runs for the rest. */
+void session_due_rest(struct session *s);
 void session_stop_timers(struct session *s);
 /* The slot's locator is not known any more. */
 void session_withdraw(struct session *s, uint8_t slot);

@@ -40,7 +40,7 @@ uint32_t size_wait_ms(const struct pmtu *m)
 
 void size_arm(struct session *s, struct jv_time at)
 {
-	timer_start_earlier(&s->engine->wheel, &s->pmtu, at);
+	session_due_earlier(s, DUE_PMTU, at);
 }
 
 void size_large(struct session *s, struct jv_time now)

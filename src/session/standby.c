@@ -143,5 +143,5 @@ void standby_run(struct session *s, struct jv_time now)
 		next = time_min(next, wanting_due(s));
 	if (s->draining)
 		next = time_min(next, s->drain_until);
-	timer_start(&s->engine->wheel, &s->standby, next);
+	session_due(s, DUE_STANDBY, next);
 }

@@ -65,7 +65,7 @@ bool state_event(struct session *s, enum event event, enum reason why, struct jv
 		trail_session(s, AUDIT_POLICY_RELOADED, REASON_NONE, now);
 		age_configured(s, now);
 	}
-	timer_start(&s->engine->wheel, &s->deadline, session_deadline(s));
+	session_due(s, DUE_DEADLINE, session_deadline(s));
 	due_restart(s, now);
 	if (s->engine->client)
 		silence_watch(s, now);
@@ -81,7 +81,7 @@ void state_bind(struct session *s, struct path *to, bool is_switch, struct jv_ti
 	if (from && from != to) {
 		s->draining = from;
 		s->drain_until = time_add_ms(now, s->policy->drain_ms);
-		timer_start_earlier(&s->engine->wheel, &s->standby, s->drain_until);
+		session_due_earlier(s, DUE_STANDBY, s->drain_until);
 	}
 	if (s->draining == to)
 		s->draining = NULL;

@@ -67,7 +67,7 @@ void tell_policy_later(struct session *s, uint64_t after_ms, struct jv_time now)
 {
 	s->policy_owed = true;
 	if (s->active)
-		timer_start_earlier(&s->engine->wheel, &s->health, time_add_ms(now, after_ms));
+		session_due_earlier(s, DUE_HEALTH, time_add_ms(now, after_ms));
 }
 
 void tell_owed(struct session *s, struct jv_time now)

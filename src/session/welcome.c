@@ -68,7 +68,7 @@ static void welcome_take(struct engine *e, struct jv_time now)
 	connect_stop(e);
 	e->client->next = s;
 	send_ping(p, 0, now);
-	timer_start(&e->wheel, &s->health, time_add_us(now, path_patience_us(p)));
+	session_due(s, DUE_HEALTH, time_add_us(now, path_patience_us(p)));
 }
 
 void welcome_old_heard(struct session *s, struct jv_time now)

@@ -11,22 +11,11 @@
 #define DIGIT_BITS 6
 #define DIGIT_MASK (WHEEL_SLOTS - 1u)
 #define TOP (WHEEL_LEVELS - 1u)
-#define TICK_US 1000
 #define NO_TICK UINT64_MAX
-
-static uint64_t tick_floor(struct jv_time t)
-{
-	return t.us <= 0 ? 0 : (uint64_t)t.us / TICK_US;
-}
-
-static uint64_t tick_ceil(struct jv_time t)
-{
-	return t.us <= 0 ? 0 : ((uint64_t)t.us + TICK_US - 1) / TICK_US;
-}
 
 void wheel_init(struct wheel *w, struct jv_time now)
 {
-	w->now = tick_floor(now);
+	w->now = wheel_floor(now);
 	for (unsigned int l = 0; l < WHEEL_LEVELS; l++) {
 		w->occupied[l] = 0;
 		for (unsigned int s = 0; s < WHEEL_SLOTS; s++)
@@ -62,7 +51,7 @@ static void place(struct wheel *w, struct timer *t)
 
 struct jv_time timer_due(const struct timer *t)
 {
-	return timer_is_running(t) ? (struct jv_time){ (int64_t)t->tick * 1000 } : TIME_NEVER;
+	return timer_is_running(t) ? wheel_time(t->tick) : TIME_NEVER;
 }
 
 void timer_stop(struct wheel *w, struct timer *t)
@@ -84,7 +73,7 @@ void timer_start(struct wheel *w, struct timer *t, struct jv_time at)
 	timer_stop(w, t);
 	if (time_is_never(at))
 		return;
-	t->tick = tick_ceil(at);
+	t->tick = wheel_ceil(at);
 	place(w, t);
 }
 
@@ -92,7 +81,7 @@ void timer_start_earlier(struct wheel *w, struct timer *t, struct jv_time at)
 {
 	if (time_is_never(at))
 		return;
-	if (!timer_is_running(t) || tick_ceil(at) < t->tick)
+	if (!timer_is_running(t) || wheel_ceil(at) < t->tick)
 		timer_start(w, t, at);
 }
 
@@ -139,7 +128,7 @@ static void open_slot(struct wheel *w, unsigned int level, unsigned int slot)
 
 unsigned int wheel_expire(struct wheel *w, struct jv_time now)
 {
-	uint64_t target = tick_floor(now);
+	uint64_t target = wheel_floor(now);
 	unsigned int fired = 0;
 	unsigned int level, slot;
 	struct list run;
@@ -171,5 +160,5 @@ struct jv_time wheel_next(const struct wheel *w)
 
 	if (tick == NO_TICK)
 		return TIME_NEVER;
-	return (struct jv_time){ (int64_t)tick * TICK_US };
+	return wheel_time(tick);
 }

@@ -16,6 +16,7 @@
 
 #define WHEEL_LEVELS 6
 #define WHEEL_SLOTS 64
+#define WHEEL_TICK_US 1000
 
 struct timer {
 	struct list node;
@@ -29,6 +30,22 @@ struct wheel {
 	struct list slot[WHEEL_LEVELS][WHEEL_SLOTS];
 	struct list due; /* detached, about to fire */
 };
+
+/* Ticks: the one that has begun at that time, the first that has not begun before it, and when one begins. */
+static inline uint64_t wheel_floor(struct jv_time t)
+{
+	return t.us <= 0 ? 0 : (uint64_t)t.us / WHEEL_TICK_US;
+}
+
+static inline uint64_t wheel_ceil(struct jv_time t)
+{
+	return t.us <= 0 ? 0 : ((uint64_t)t.us + WHEEL_TICK_US - 1) / WHEEL_TICK_US;
+}
+
+static inline struct jv_time wheel_time(uint64_t tick)
+{
+	return (struct jv_time){ (int64_t)tick * WHEEL_TICK_US };
+}
 
 void wheel_init(struct wheel *w, struct jv_time now);
 void timer_init(struct timer *t, void (*fire)(struct timer *t, struct jv_time now));

@@ -162,7 +162,7 @@ static struct session *make_session(struct bench *b, uint32_t peer)
 	state_bind(s, s->slot[0].path, false, b->now);
 	must(state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, b->now), "attached");
 	b->engine->by_peer[peer] = s;
-	timer_start(&b->engine->wheel, &s->life, time_add_ms(b->now, policy->max_lifetime_ms - peer));
+	session_due(s, DUE_LIFE, time_add_ms(b->now, policy->max_lifetime_ms - peer));
 	return s;
 }
 
@@ -444,12 +444,10 @@ static void jumps(struct bench *b, bool many)
 
 static void timers(struct bench *b)
 {
-	struct wheel *w = &b->engine->wheel;
-
 	measured(
 		"timer", 1000, for (uint32_t i = 0; i < TIMES; i++) {
-			timer_start(w, &b->s->standby, time_add_ms(b->now, 1 + i * 37));
-			timer_stop(w, &b->s->standby);
+			session_due(b->s, DUE_STANDBY, time_add_ms(b->now, 1 + i * 37));
+			session_due(b->s, DUE_STANDBY, TIME_NEVER);
 		});
 }
 

@@ -56,11 +56,7 @@ static uint64_t session_sum(const struct session *s)
 
 	memcpy(copy.bytes, s, len);
 	memset(&copy.s.node, 0, sizeof(copy.s.node));
-	memset(&copy.s.health.node, 0, sizeof(copy.s.health.node));
-	memset(&copy.s.deadline.node, 0, sizeof(copy.s.deadline.node));
-	memset(&copy.s.life.node, 0, sizeof(copy.s.life.node));
-	memset(&copy.s.standby.node, 0, sizeof(copy.s.standby.node));
-	memset(&copy.s.pmtu.node, 0, sizeof(copy.s.pmtu.node));
+	memset(&copy.s.timer.node, 0, sizeof(copy.s.timer.node));
 	sum = hash_of(copy.bytes, len);
 	for (uint8_t i = 0; i < s->slots; i++)
 		sum = sum * 31 + path_sum(s->slot[i].path);

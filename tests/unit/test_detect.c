@@ -713,8 +713,7 @@ static void test_sleep_peer_dead(void **state)
 			w->now = time_add_ms(w->now, 3000);
 			world_client_engine(w, 0)->last_input =
 				TIME_ZERO; /* whatever was due, it is late now */
-			timer_start(&world_client_engine(w, 0)->wheel, &world_session(w, 0)->standby,
-				    time_add_us(w->now, -2000000));
+			session_due(world_session(w, 0), DUE_STANDBY, time_add_us(w->now, -2000000));
 		}
 		world_late(w, &ping);
 		assert_int_equal(transitions(w, CLIENT, REASON_PEER_REPORTED, 0), asleep);

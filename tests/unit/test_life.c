@@ -204,8 +204,8 @@ static void test_both_offer(void **state)
 			at = time_add_ms(w->now, 100);
 			world_session(w, 0)->rekey.due = at;
 			world_peer(w, 0)->rekey.due = time_add_us(at, skew);
-			timer_start(&world_client_engine(w, 0)->wheel, &world_session(w, 0)->life, at);
-			timer_start(&world_home(w, 0)->wheel, &world_peer(w, 0)->life, time_add_us(at, skew));
+			session_due(world_session(w, 0), DUE_LIFE, at);
+			session_due(world_peer(w, 0), DUE_LIFE, time_add_us(at, skew));
 			world_run(w, 1100);
 			world_assert(w,
 				     world_session(w, 0)->keys.tx_epoch == world_peer(w, 0)->keys.tx_epoch);
@@ -694,9 +694,50 @@ static void test_storm(void **state)
 	}
 }
 
+/* One timer for all that a session has to do by the clock: the longest due first, and nothing that was put off meanwhile. */
+static void test_due_in_turn(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct session *s;
+	struct jv_time now;
+	unsigned int left;
+	enum due what;
+
+	world_attach(w);
+	s = world_peer(w, 0);
+	now = wheel_time(wheel_floor(w->now));
+	session_stop_timers(s);
+	assert_true(time_is_never(timer_due(&s->timer)));
+	session_due(s, DUE_LIFE, time_add_us(now, -2000));
+	session_due(s, DUE_HEALTH, time_add_us(now, -3999)); /* rounded up to the wheel's tick */
+	session_due(s, DUE_STANDBY, time_add_us(now, -3000));
+	session_due(s, DUE_PMTU, time_add_us(now, 5000));
+	assert_int_equal(timer_due(&s->timer).us, now.us - 3000);
+	left = session_due_now(s, now);
+	assert_int_equal(left, 1u << DUE_LIFE | 1u << DUE_HEALTH | 1u << DUE_STANDBY);
+	assert_true(session_due_next(s, &left, now, &what) && what == DUE_HEALTH);
+	assert_true(session_due_next(s, &left, now, &what) && what == DUE_STANDBY);
+	session_due(s, DUE_STANDBY, now); /* once in a turn */
+	session_due(s, DUE_LIFE, time_add_us(now, 9000));
+	assert_false(session_due_next(s, &left, now, &what));
+	assert_int_equal(timer_due(&s->timer).us, now.us);
+	session_due(s, DUE_STANDBY, TIME_NEVER);
+	session_due_earlier(s, DUE_PMTU, time_add_us(now, 7000));
+	session_due_earlier(s, DUE_LIFE, TIME_NEVER);
+	assert_int_equal(session_due_at(s, DUE_PMTU).us, now.us + 5000);
+	session_due_earlier(s, DUE_PMTU, time_add_us(now, 4000));
+	assert_int_equal(timer_due(&s->timer).us, now.us + 4000);
+	session_due(s, DUE_PMTU,
+		    time_add_ms(now, UINT64_C(100) * 86400000)); /* beyond what can be told: late enough */
+	assert_true(session_due_at(s, DUE_PMTU).us > now.us + INT64_C(49) * 86400000000);
+	assert_int_equal(timer_due(&s->timer).us, now.us + 9000);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_due_in_turn),
 		cmocka_unit_test(test_rekey),
 		cmocka_unit_test(test_rekey_for_long),
 		cmocka_unit_test(test_idle),
