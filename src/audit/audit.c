@@ -10,8 +10,6 @@
 #include "audit/sink.h"
 #include "audit/syslog.h"
 
-enum { SINK_SLOTS = 4096 };
-
 struct audit_ring {
 	struct queue *queue;
 };
@@ -42,7 +40,7 @@ static int jsonl_configure(struct audit *a, struct jsonl_file *f)
 	state = jsonl_new(f, a->digest, a->run);
 	if (!state)
 		return -ENOMEM;
-	err = sink_start(&a->jsonl, &jsonl_sink, state, SINK_SLOTS);
+	err = sink_start(&a->jsonl, &jsonl_sink, state, a->slots);
 	if (err)
 		free(state);
 	return err;
@@ -60,7 +58,7 @@ static int syslog_configure(struct audit *a, const struct audit_config *cfg)
 	state = syslog_new(cfg->ident, cfg->syslog_facility);
 	if (!state)
 		return -ENOMEM;
-	err = sink_start(&a->syslog, &syslog_sink, state, SINK_SLOTS);
+	err = sink_start(&a->syslog, &syslog_sink, state, a->slots);
 	if (err)
 		free(state);
 	return err;

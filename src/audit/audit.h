@@ -25,7 +25,7 @@ struct audit_config {
 	uint8_t run[AUDIT_RUN_LEN]; /* random, one for each run of the daemon */
 };
 
-/* `producers` rings of `slots` records each (a power of two). 0 or -errno with *error. */
+/* `producers` rings of `slots` records each at most; so many wait for each sink, too. 0 or -errno with *error. */
 int audit_open(struct audit **out, const struct audit_config *cfg, size_t producers, size_t slots,
 	       const char **error);
 struct audit_ring *audit_ring(struct audit *a, size_t producer);

@@ -3,10 +3,21 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "base/ring.h"
+struct chunk {
+	_Atomic(struct chunk *) next; /* where the producer went on, once this one is full */
+	atomic_uint filled;
+	struct audit_record r[QUEUE_CHUNK];
+};
 
 struct queue {
-	struct ring *ring;
+	size_t slots;
+	struct chunk *tail; /* producer's: it is filled */
+	size_t pushed;
+	struct chunk *head; /* consumer's: it is emptied */
+	unsigned int taken; /* of head */
+	atomic_size_t popped;
+	_Atomic(struct chunk *)
+		spare; /* empty, and nobody's: so that a queue that is emptied in time needs no memory */
 	atomic_uint_fast64_t untold; /* lost, and no gap says so yet: whoever takes it writes the gap */
 	atomic_uint_fast64_t lost;
 	struct audit_record last; /* consumer: where and when a gap without a successor stands */
@@ -15,24 +26,81 @@ struct queue {
 struct queue *queue_new(size_t slots)
 {
 	struct queue *q = calloc(1, sizeof(*q));
+	struct chunk *c = calloc(1, sizeof(*c));
 
-	if (!q)
-		return NULL;
-	q->ring = ring_new(slots, sizeof(struct audit_record));
-	if (!q->ring) {
+	if (!q || !c) {
 		free(q);
+		free(c);
 		return NULL;
 	}
+	q->slots = slots;
+	q->tail = q->head = c;
 	return q;
 }
 
 void queue_free(struct queue *q)
 {
+	struct chunk *c, *next;
+
 	if (!q)
 		return;
-	ring_free(q->ring);
+	for (c = q->head; c; c = next) {
+		next = atomic_load(&c->next);
+		free(c);
+	}
+	free(atomic_load(&q->spare));
 	free(q);
 }
+
+/* --- a ring of chunks --- */
+
+/* NULL: it is full, or there is no memory for another chunk. */
+static struct audit_record *reserve(struct queue *q)
+{
+	struct chunk *c;
+
+	if (q->pushed - atomic_load(&q->popped) >= q->slots)
+		return NULL;
+	if (atomic_load_explicit(&q->tail->filled, memory_order_relaxed) == QUEUE_CHUNK) {
+		c = atomic_exchange(&q->spare, NULL);
+		if (!c)
+			c = malloc(sizeof(*c));
+		if (!c)
+			return NULL;
+		atomic_init(&c->next, NULL);
+		atomic_init(&c->filled, 0);
+		atomic_store(&q->tail->next, c);
+		q->tail = c;
+	}
+	return &q->tail->r[atomic_load_explicit(&q->tail->filled, memory_order_relaxed)];
+}
+
+static void publish(struct queue *q)
+{
+	q->pushed++;
+	atomic_fetch_add(&q->tail->filled, 1);
+}
+
+static bool take(struct queue *q, struct audit_record *out)
+{
+	struct chunk *next;
+
+	if (q->taken == QUEUE_CHUNK) {
+		next = atomic_load(&q->head->next);
+		if (!next)
+			return false;
+		free(atomic_exchange(&q->spare, q->head));
+		q->head = next;
+		q->taken = 0;
+	}
+	if (q->taken == atomic_load(&q->head->filled))
+		return false;
+	*out = q->head->r[q->taken++];
+	atomic_fetch_add(&q->popped, 1);
+	return true;
+}
+
+/* --- and what it lost --- */
 
 struct audit_record queue_gap(const struct audit_record *near, uint64_t lost)
 {
@@ -49,40 +117,43 @@ struct audit_record queue_gap(const struct audit_record *near, uint64_t lost)
 	};
 }
 
-static void queue_lose(struct queue *q)
+/* What a gap says is missing has been counted where it was lost; the next gap has to say it again. */
+static void lose(struct queue *q, const struct audit_record *r)
 {
-	atomic_fetch_add(&q->untold, 1);
-	atomic_fetch_add(&q->lost, 1);
+	const bool gap = r->event == AUDIT_AUDIT_GAP;
+
+	atomic_fetch_add(&q->untold, gap ? r->count : 1);
+	atomic_fetch_add(&q->lost, !gap);
 }
 
 void queue_push(struct queue *q, const struct audit_record *r)
 {
-	struct audit_record *slot = ring_reserve(q->ring);
+	struct audit_record *slot = reserve(q);
 	uint64_t untold;
 
 	if (!slot) {
-		queue_lose(q);
+		lose(q, r);
 		return;
 	}
 	untold = atomic_exchange(&q->untold, 0);
 	if (untold) {
 		*slot = queue_gap(r, untold);
-		ring_publish(q->ring);
-		slot = ring_reserve(q->ring);
+		publish(q);
+		slot = reserve(q);
 		if (!slot) {
-			queue_lose(q);
+			lose(q, r);
 			return;
 		}
 	}
 	*slot = *r;
-	ring_publish(q->ring);
+	publish(q);
 }
 
 bool queue_pop(struct queue *q, struct audit_record *out)
 {
 	uint64_t untold;
 
-	if (ring_pop(q->ring, out)) {
+	if (take(q, out)) {
 		q->last = *out;
 		return true;
 	}

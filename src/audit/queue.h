@@ -1,5 +1,8 @@
 /*
- * A ring of audit records that knows what it lost: one producer thread, one consumer thread.
+ * A queue of audit records that knows what it lost: one producer thread, one consumer thread.
+ *
+ * It is made of chunks, which come when they are needed and go again: so its bound may be that of a storm, when all sessions
+ * of a server move at once, and its memory is that of what waits.
  *
  * What does not fit is counted, and the consumer is told by an AuditGap in the place where the records are
  * missing: before the next one that got through, or after the last one when nothing followed.
@@ -13,7 +16,9 @@
 
 struct queue;
 
-struct queue *queue_new(size_t slots); /* a power of two; NULL without memory */
+#define QUEUE_CHUNK 64u /* records, some 26 KiB */
+
+struct queue *queue_new(size_t slots); /* so many records at most; NULL without memory */
 void queue_free(struct queue *q);      /* NULL is fine */
 
 /* Producer. Never blocks. */

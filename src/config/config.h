@@ -125,6 +125,7 @@ struct config {
 		bool syslog;
 		int syslog_facility; /* LOG_AUTHPRIV and so on */
 		char *jsonl;         /* NULL: none */
+		uint32_t backlog;    /* records of one worker, or to one sink, that wait at most */
 	} audit;
 	char *control_socket;
 	struct {

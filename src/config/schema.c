@@ -76,6 +76,8 @@ static const struct key config_keys[] = {
 	{ "audit.syslog", KEY_BOOL, FOR_BOTH, AT(audit.syslog), .def = true },
 	{ "audit.syslog.facility", KEY_FACILITY, FOR_BOTH, AT(audit.syslog_facility), .def = LOG_AUTHPRIV },
 	{ "audit.jsonl", KEY_FILE, FOR_BOTH, AT(audit.jsonl) },
+	{ "audit.backlog", KEY_NUMBER, FOR_BOTH, .restart = FOR_BOTH, AT(audit.backlog), .least = 1024, .most = 4194304,
+	  .def = 131072, .unit = "records" },
 	{ "control.socket", KEY_FILE, FOR_BOTH, .restart = FOR_BOTH, AT(control_socket), .most = 107,
 	  .text = RUNSTATEDIR "/jumpvpn/control.sock" },
 	{ "metrics.listen", KEY_ENDPOINT, FOR_BOTH, AT(metrics.listen), SET(metrics.on) },

@@ -32,7 +32,6 @@
 #include "worker/stderr.h"
 #include "worker/worker.h"
 
-#define AUDIT_RING 4096
 #define DRAIN_MS 50
 #define GOODBYE_MS 2000
 #define TWIN_MS 60000
@@ -231,7 +230,7 @@ static int open_audit(struct daemon *d)
 	cfg.digest = sha256_2;
 	if (getrandom(cfg.run, sizeof(cfg.run), 0) == sizeof(cfg.run) &&
 	    getrandom(d->cookie_seed, sizeof(d->cookie_seed), 0) == sizeof(d->cookie_seed))
-		rc = audit_open(&d->audit, &cfg, d->nworkers + 1, AUDIT_RING, &error);
+		rc = audit_open(&d->audit, &cfg, d->nworkers + 1, d->config->audit.backlog, &error);
 	if (rc < 0) {
 		log_error("audit%s%s: %s: %s", cfg.jsonl ? " to " : "", cfg.jsonl ? cfg.jsonl : "",
 			  error ? error : "cannot start", strerror(-rc));

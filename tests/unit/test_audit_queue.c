@@ -1,14 +1,18 @@
 /* What a full queue loses is told, with the right number, in the right place. */
+#include <malloc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "audit/queue.h"
+#include "audit/sink.h"
 
 static void push(struct queue *q, uint32_t version)
 {
@@ -116,6 +120,134 @@ static void test_gap_takes_the_last_slot(void **state)
 	queue_free(q);
 }
 
+/* A queue that feeds another: what the first has lost, the second does not forget when it has no room for the word of it. */
+static void test_gap_is_lost(void **state)
+{
+	struct queue *q = queue_new(2);
+	const struct audit_record gap = {
+		.event = AUDIT_AUDIT_GAP, .count = 100, .node_id = 9, .policy_version = 3
+	};
+
+	push(q, 1);
+	push(q, 2);
+	queue_push(q, &gap);
+	push(q, 3);
+	expect(q, 1);
+	expect(q, 2);
+	expect_gap(q, 101);
+	expect_nothing(q);
+	assert_int_equal(queue_lost(q), 1); /* the others were counted where they were lost */
+	queue_free(q);
+}
+
+/* What a storm has needed is given back. */
+static void test_memory(void **state)
+{
+	struct queue *q = queue_new(100000);
+	const size_t before = mallinfo2().uordblks;
+	uint32_t next = 1;
+
+	for (uint32_t i = 1; i <= 100000; i++)
+		push(q, i);
+	assert_true(mallinfo2().uordblks > before + 100000 * sizeof(struct audit_record));
+	while (next <= 100000)
+		expect(q, next++);
+	expect_nothing(q);
+	assert_true(mallinfo2().uordblks < before + 3 * QUEUE_CHUNK * sizeof(struct audit_record));
+	/* And who is emptied in time has enough of what he has. */
+	const size_t few = mallinfo2().uordblks;
+	for (uint32_t i = 0; i < 10 * QUEUE_CHUNK; i++) {
+		push(q, i);
+		expect(q, i);
+		assert_int_equal(mallinfo2().uordblks, few);
+	}
+	queue_free(q);
+}
+
+/* --- a place that hangs --- */
+
+struct place {
+	sem_t began, go;
+	uint64_t written, gaps, missing;
+};
+
+static void place_nothing(void *state)
+{
+}
+
+static void place_write(void *state, const struct audit_record *r, size_t n)
+{
+	struct place *p = state;
+
+	if (p->written == 0 && n > 0) {
+		sem_post(&p->began);
+		sem_wait(&p->go);
+	}
+	for (size_t i = 0; i < n; i++) {
+		p->written++;
+		p->gaps += r[i].event == AUDIT_AUDIT_GAP;
+		p->missing += r[i].event == AUDIT_AUDIT_GAP ? r[i].count : 0;
+	}
+}
+
+static bool place_behind(const void *state)
+{
+	return false;
+}
+
+static uint64_t place_lost(const void *state)
+{
+	return 0;
+}
+
+static const struct sink_type place_type = {
+	.thread_name = "place",
+	.start = place_nothing,
+	.write = place_write,
+	.behind = place_behind,
+	.finish = place_nothing,
+	.lost = place_lost,
+	.free = place_nothing,
+};
+
+/* Ten thousand sessions jump while it hangs: nobody waits, and all of it is written afterwards, or said to be missing. */
+static void storm(size_t slots, uint32_t records, uint64_t *written, uint64_t *missing)
+{
+	struct audit_record r = { .event = AUDIT_SESSION_STATE_CHANGE, .count = 1 };
+	struct place p = { 0 };
+	struct timespec now;
+	struct sink *s;
+
+	sem_init(&p.began, 0, 0);
+	sem_init(&p.go, 0, 0);
+	assert_int_equal(sink_start(&s, &place_type, &p, slots), 0);
+	sink_push(s, &r);
+	sink_wake(s);
+	sem_wait(&p.began);
+	for (uint32_t i = 1; i < records; i++) {
+		r.state_version = i;
+		sink_push(s, &r);
+	}
+	sem_post(&p.go);
+	sink_stop(s);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sink_join(s, (uint64_t)now.tv_sec * 1000 + 60000);
+	*written = p.written - p.gaps;
+	*missing = p.missing;
+}
+
+static void test_storm(void **state)
+{
+	uint64_t written, missing;
+
+	storm(131072, 60000, &written, &missing);
+	assert_int_equal(written, 60000);
+	assert_int_equal(missing, 0);
+	storm(4096, 60000, &written, &missing);
+	assert_int_equal(written + missing, 60000);
+	assert_true(written >= 4096 && missing > 0);
+}
+
 enum { MANY = 200000 };
 
 static void *produce(void *arg)
@@ -159,6 +291,9 @@ int main(void)
 		cmocka_unit_test(test_gap_after_the_last),
 		cmocka_unit_test(test_gap_before_the_next),
 		cmocka_unit_test(test_gap_takes_the_last_slot),
+		cmocka_unit_test(test_gap_is_lost),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_threads),
 	};
 

@@ -72,7 +72,7 @@ static const struct bad keys[] = {
 	  "listen, workers, cpu_affinity, cpu_priority, user, tunnel, udp, peers, peers_dir, policy, push, audit, "
 	  "control, metrics\n" },
 	{ SERVER "audit: { wibble: 1 }\n",
-	  "t:5:10: audit.wibble: unknown key; allowed: syslog, jsonl\n" },
+	  "t:5:10: audit.wibble: unknown key; allowed: syslog, jsonl, backlog\n" },
 	{ SERVER "peers: [ { name: a, public_kay: x, public_key: " KEY_A ", addresses: [ 10.0.0.2 ] "
 	  "} ]\n",
 	  "t:5:21: peers[0].public_kay: unknown key; did you mean \"public_key\"?\n" },
