@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 all:
 # These work on a machine that has make and nothing else: they must not need what configure finds.
-BARE_GOALS := help deps check check-distros demo bench check-asan check-tsan lint format dist clean
+BARE_GOALS := help deps load check check-distros demo bench check-asan check-tsan lint format dist clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif
@@ -162,7 +162,7 @@ run_vectors = $(RUNNER) tests/run-vectors $(OUT)/tests/vectors
 # The daemon lets nobody look into it, at its end not even the sanitizer that looks for leaks.
 run_net = env $(if $(SANITIZE),ASAN_OPTIONS=detect_leaks=0) JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/run.sh -j 2
 
-include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk tests/bench/rules.mk
+include tests/scenario/rules.mk tests/model/rules.mk tests/fuzz/rules.mk tests/bench/rules.mk tests/load/rules.mk
 
 # Five simulated minutes each; any number or range: SEEDS=100000, SEEDS=7..99.
 SEEDS ?= 2000
