@@ -221,6 +221,8 @@ void accept_attached(struct session *s, struct path *p, struct jv_time now)
 	struct engine *e = s->engine;
 	struct session *old = e->by_peer[s->peer];
 
+	if (!session_need_health(p))
+		return;                /* as if it had been lost: the client asks again */
 	if (!admit_attached(s, now)) { /* two were in BIRTH when one was allowed */
 		life_end(s, REASON_SUPERSEDED, now);
 		return;

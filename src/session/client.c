@@ -176,7 +176,7 @@ static void answered_while_jumping(struct session *s, struct path *p, struct jv_
 	if (p == target && s->jump.tries == 0)
 		jump_send(s, now);
 	else if (p != target && p != s->active && stall_may_take(p, now) && s->jump.dead &&
-		 s->jump.tries > 0 && target->srtt_us == 0 && !(s->jump.tried & 1u << p->slot))
+		 s->jump.tries > 0 && path_health(target)->srtt_us == 0 && !(s->jump.tried & 1u << p->slot))
 		jump_to(s, p, now);
 }
 
@@ -184,7 +184,7 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 {
 	ladder_answered(s->engine->client, p->number, &p->route.remote);
 	grant_reset(&s->engine->client->candidate[p->number]);
-	s->engine->client->candidate[p->number].srtt_us = p->srtt_us;
+	s->engine->client->candidate[p->number].srtt_us = path_health(p)->srtt_us;
 	if (!session_has_candidate(s, p->number) || !s->active)
 		return;
 	if (s->state == STATE_DEGRADED)

@@ -51,7 +51,7 @@ void comfort_switched(struct session *s, struct path *left, struct jv_time now)
 		return;
 	trust(s, now);
 	if (bad)
-		left->stable_since = now;
+		left->health->stable_since = now;
 	if (!time_is_never(s->failed_back) && bad && s->failback_doubt < FAILBACK_DOUBT_MAX)
 		s->failback_doubt++;
 	s->failed_back = evidence == REASON_HEALTH_RECOVERED ? now : TIME_NEVER;
@@ -61,11 +61,12 @@ void comfort_switched(struct session *s, struct path *left, struct jv_time now)
 static bool is_well(const struct session *s, const struct path *p, struct jv_time now)
 {
 	const struct policy *pol = s->policy;
+	const struct health *h = path_health(p);
 	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->failback_doubt;
 
-	return path_is_warm(p, pol) && p->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
-	       stall_may_take(p, now) && !p->loss_bad && !p->latency_bad && !path_latency_exceeded(p) &&
-	       time_since_ms(now, p->stable_since) >= wait;
+	return path_is_warm(p, pol) && h->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
+	       stall_may_take(p, now) && !h->loss_bad && !h->latency_bad && !path_latency_exceeded(p) &&
+	       time_since_ms(now, h->stable_since) >= wait;
 }
 
 void comfort_fail_back(struct session *s, struct jv_time now)

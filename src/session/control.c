@@ -72,7 +72,7 @@ static void peer_reported(struct session *s, struct jv_time now)
 {
 	struct path *a = s->active;
 
-	if (a->unanswered == 0 && stall_likely(a) != 0)
+	if (path_health(a)->unanswered == 0 && stall_likely(a) != 0)
 		health_stalled(a, stall_likely(a), now);
 	else
 		client_path_dead(s, REASON_PEER_REPORTED, now);
@@ -131,12 +131,13 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
  */
 static bool is_held_back(const struct path *p, uint64_t echo_us)
 {
-	return echo_us + p->session->policy->heartbeat_interval_ms * UINT64_C(1000) < p->answered_us;
+	return echo_us + p->session->policy->heartbeat_interval_ms * UINT64_C(1000) < p->health->answered_us;
 }
 
 static void pong_received(struct path *p, const struct route *from, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
+	struct health *h = p->health; /* whoever is asked has it */
 	const uint64_t age = session_age_us(s, now), echo_us = get_be64(f->pong->echo_us);
 	const uint32_t id = get_be32(f->pong->id);
 	const struct path_report report = frame_report(&f->pong->report);
@@ -150,9 +151,9 @@ static void pong_received(struct path *p, const struct route *from, const struct
 		return;
 	if (is_held_back(p, echo_us))
 		return;
-	p->asking &= ~(UINT32_C(1) << (p->ping_id - id));
-	if (echo_us > p->answered_us)
-		p->answered_us = echo_us;
+	h->asking &= ~(UINT32_C(1) << (h->ping_id - id));
+	if (echo_us > h->answered_us)
+		h->answered_us = echo_us;
 	/* A client asked the address it was told. A server did not choose the address, and a PING's number
 	 * can be guessed: only a PATH_RESPONSE proves it there. */
 	if (s->engine->client)
@@ -170,9 +171,9 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	rescue_reported(s, report.epoch, report.highest);
 	if (p == s->active)
 		passage_reported(s, &report, now);
-	if (id == p->ping_id)
+	if (id == h->ping_id)
 		pmtu_ponged(p, report.received, now);
-	if (id == p->ping_id)
+	if (id == h->ping_id)
 		window = path_ponged(p, &report, s->policy, now);
 	else
 		path_answered(p, now);
@@ -318,8 +319,11 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 		return;
 	if (s->engine->client)
 		asked_on(p, wire_len, seen);
-	if (s->state == STATE_BIRTH && !s->engine->client)
+	if (s->state == STATE_BIRTH && !s->engine->client) {
 		accept_attached(s, p, now);
+		if (s->state == STATE_BIRTH)
+			return;
+	}
 	while (s->state != STATE_TERMINATED && frame_next(&r, &f))
 		frame_received(p, from, &f, now);
 	if (s->state == STATE_BIRTH && s->engine->client)

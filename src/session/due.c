@@ -22,26 +22,28 @@ struct jv_time due_ping(const struct session *s, const struct path *p)
 	const int64_t most_us = s->state == STATE_ATTACHED
 					? (int64_t)s->policy->heartbeat_interval_ms * 1000 / 4
 					: due_slow_us(s);
-	const struct jv_time at = time_add_us(p->ping_sent, path_wait_us(p, most_us));
+	const struct health *h = path_health(p);
+	const struct jv_time at = time_add_us(h->ping_sent, path_wait_us(p, most_us));
 
-	if (p->unanswered < path_drops(p, s->policy))
+	if (h->unanswered < path_drops(p, s->policy))
 		return at;
 	return time_max(
-		at, time_add_us(p->silent_since, path_patience_us(p) + p->srtt_us / 2 + 4 * p->rttvar_us));
+		at, time_add_us(h->silent_since, path_patience_us(p) + h->srtt_us / 2 + 4 * h->rttvar_us));
 }
 
 struct jv_time due_heartbeat(const struct session *s, const struct path *p, struct jv_time now)
 {
 	const struct policy *pol = s->policy;
+	const struct jv_time sent = path_health(p)->ping_sent;
 
-	if (p->ping_id == 0)
+	if (path_health(p)->ping_id == 0)
 		return now;
 	if (!s->engine->client)
 		return time_add_ms(s->last_rx, 2ull * pol->heartbeat_idle_ms);
 	if (time_since_ms(now, s->last_data) < pol->heartbeat_interval_ms)
-		return time_add_ms(p->ping_sent, pol->heartbeat_interval_ms);
+		return time_add_ms(sent, pol->heartbeat_interval_ms);
 	/* Data may begin to flow at any moment: then the silence rule takes over. */
-	return time_add_ms(p->ping_sent, silence_idle_ms(s));
+	return time_add_ms(sent, silence_idle_ms(s));
 }
 
 static struct jv_time next_look(struct session *s, struct jv_time now)
@@ -53,11 +55,11 @@ static struct jv_time next_look(struct session *s, struct jv_time now)
 		return at;
 	if (!s->engine->client && s->state == STATE_ATTACHED)
 		at = time_min(at, proof_due(p));
-	if (p->ping_out)
+	if (path_health(p)->ping_out)
 		return time_min(at, due_ping(s, p));
 	at = time_min(at, stall_due(p));
 	if (s->state != STATE_ATTACHED)
-		return time_min(at, time_add_us(p->ping_sent, due_slow_us(s)));
+		return time_min(at, time_add_us(path_health(p)->ping_sent, due_slow_us(s)));
 	at = time_min(at, due_heartbeat(s, p, now));
 	if (!time_is_never(s->unanswered_since))
 		at = time_min(at, time_add_us(s->unanswered_since, path_patience_us(p)));

@@ -85,7 +85,7 @@ struct engine {
 	struct key_store key_store;
 	struct policies policies;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
-	struct slab paths, pmtus, trials;
+	struct slab paths, healths, pmtus, trials;
 	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */

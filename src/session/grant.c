@@ -18,7 +18,9 @@
 
 static bool is_gone(const struct path *p)
 {
-	return p->ping_out && p->unanswered >= p->session->policy->max_consecutive_drops;
+	const struct health *h = path_health(p);
+
+	return h->ping_out && h->unanswered >= p->session->policy->max_consecutive_drops;
 }
 
 /* Has this candidate a path that counts? */

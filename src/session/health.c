@@ -44,7 +44,7 @@ static enum reason verdict(const struct session *s, struct path *p, bool window,
 
 	if (!forgotten && time_since_ms(now, s->since) < s->quality_hold_ms)
 		return REASON_NONE;
-	if (window && p->loss_bad && !pmtu_doubts(p, now))
+	if (window && path_health(p)->loss_bad && !pmtu_doubts(p, now))
 		return REASON_LOSS_THRESHOLD_EXCEEDED;
 	return path_latency_exceeded(p) ? REASON_LATENCY_THRESHOLD_EXCEEDED : REASON_NONE;
 }
@@ -58,7 +58,7 @@ static void quality_left(struct session *s, struct path *p, struct jv_time now)
 
 	s->quality_hold_ms = ms < QUALITY_HOLD_MAX_MS ? ms : QUALITY_HOLD_MAX_MS;
 	s->quality_left = now;
-	p->latency_above = 0; /* the next verdict wants evidence of its own */
+	p->health->latency_above = 0; /* the next verdict wants evidence of its own */
 }
 
 static void path_dead(struct session *s, enum reason why, struct jv_time now)
@@ -97,7 +97,7 @@ void health_ponged(struct session *s, struct path *p, bool window, struct jv_tim
 		} else if (why != REASON_NONE) {
 			quality_left(s, p, now);
 			path_dead(s, why, now);
-		} else if (s->state == STATE_VOLATILE && !p->loss_bad && !p->latency_bad &&
+		} else if (s->state == STATE_VOLATILE && !p->health->loss_bad && !p->health->latency_bad &&
 			   !is_unusable(s, p) && stall_is_over(p, now)) {
 			state_event(s, EVENT_HEALTH_RESTORED, REASON_HEALTH_RECOVERED, now);
 			if (s->engine->client)
@@ -120,8 +120,8 @@ void health_asked(struct session *s, struct jv_time now)
 	struct path *p = s->active;
 
 	if (!s->engine->client && s->state != STATE_ATTACHED &&
-	    p->unanswered >= s->policy->max_consecutive_drops &&
-	    time_diff_us(now, p->ping_sent) >= path_patience_us(p))
+	    p->health->unanswered >= s->policy->max_consecutive_drops &&
+	    time_diff_us(now, p->health->ping_sent) >= path_patience_us(p))
 		send_ping(p, 0, now);
 	due_restart(s, now);
 }
@@ -140,12 +140,13 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 {
 	const int64_t slow_us =
 		(int64_t)s->policy->max_consecutive_drops * s->policy->heartbeat_interval_ms * 1000;
+	const struct health *h = path_health(p);
 	const uint32_t most = path_drops(p, s->policy);
 	const bool silent = path_is_silent(p, most);
 
 	if (s->state == STATE_ATTACHED &&
-	    (silent || (p->unanswered >= most && p->unanswered >= PATH_ONE_WAY_DROPS &&
-			time_diff_us(now, p->silent_since) >= slow_us))) {
+	    (silent || (h->unanswered >= most && h->unanswered >= PATH_ONE_WAY_DROPS &&
+			time_diff_us(now, h->silent_since) >= slow_us))) {
 		path_dead(s,
 			  time_is_never(s->unanswered_since) && silent ? REASON_HEARTBEAT_TIMEOUT
 								       : REASON_CONSECUTIVE_DROP_EXCEEDED,
@@ -174,13 +175,13 @@ void health_fire(struct session *s, struct jv_time now)
 	tell_owed(s, now);
 	if (!s->engine->client && s->state == STATE_ATTACHED)
 		learn_look(s, now);
-	if (p->ping_out) {
+	if (path_health(p)->ping_out) {
 		if (!time_before(now, due_ping(s, p)))
 			unanswered(s, p, now);
 	} else if (!time_before(now, stall_due(p))) {
 		send_ping(p, 0, now);
 	} else if (s->state != STATE_ATTACHED) {
-		if (!time_before(now, time_add_us(p->ping_sent, due_slow_us(s))))
+		if (!time_before(now, time_add_us(path_health(p)->ping_sent, due_slow_us(s))))
 			ping_again(s, p, now);
 	} else if (!time_before(now, due_heartbeat(s, p, now)) ||
 		   (!time_is_never(s->unanswered_since) &&

@@ -24,6 +24,7 @@ static uint64_t ago_ms(struct jv_time t, struct jv_time now)
 
 static void path_info(struct session *s, const struct path *p, struct path_info *out, struct jv_time now)
 {
+	const struct health *h = path_health(p);
 	const struct client *c = s->engine->client;
 
 	memset(out, 0, sizeof(*out));
@@ -44,9 +45,9 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 	if (c && !c->candidate[p->number].up)
 		out->fault = grant_fault(s, p->number);
 	out->remote = p->route.remote;
-	out->srtt_us = (uint32_t)p->srtt_us;
-	out->rttvar_us = (uint32_t)p->rttvar_us;
-	out->loss_ppm = p->loss_ppm;
+	out->srtt_us = (uint32_t)h->srtt_us;
+	out->rttvar_us = (uint32_t)h->rttvar_us;
+	out->loss_ppm = h->loss_ppm;
 	out->mtu = size_inner(p);
 	out->mtu_state = pmtu_state_name(path_pmtu(p)->state);
 	out->last_rx_ms = ago_ms(p->last_rx, now);

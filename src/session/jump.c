@@ -35,12 +35,13 @@ void jump_ends(struct session *s, enum reason why, uint32_t retry_after_ms)
 /* What was sent before arrived, as far as this end can know: the JUMP_ACK will tell for certain. */
 static struct jv_time silent_since(const struct path *p, enum reason evidence)
 {
+	const struct health *h = path_health(p);
 	const struct jv_time heard = time_is_never(p->last_rx) ? p->opened : p->last_rx;
 
 	if (evidence == REASON_DATA_STALLED)
 		return p->session->there.since;
-	return time_add_us(p->unanswered > 0 ? time_min(heard, p->silent_since) : heard,
-			   -(2 * p->srtt_us + 4 * p->rttvar_us));
+	return time_add_us(h->unanswered > 0 ? time_min(heard, h->silent_since) : heard,
+			   -(2 * h->srtt_us + 4 * h->rttvar_us));
 }
 
 /* A new port of the active path is as far away as the old one was. */
@@ -48,7 +49,8 @@ int64_t jump_patience_us(const struct session *s, const struct path *p)
 {
 	const struct path *a = s->active;
 
-	if (p->srtt_us == 0 && p->number == a->number && endpoint_equal(&p->route.remote, &a->route.remote))
+	if (path_health(p)->srtt_us == 0 && p->number == a->number &&
+	    endpoint_equal(&p->route.remote, &a->route.remote))
 		return path_patience_us(a);
 	return path_patience_us(p);
 }
@@ -116,7 +118,7 @@ void jump_recover(struct session *s, struct path *p, enum reason evidence, enum 
 	s->jump.tried = 0;
 	s->jump.first = now;
 	s->jump.binding = s->binding_version;
-	s->stall_tries += p != s->active && p->stall.on != 0 && s->stall_tries < UINT8_MAX;
+	s->stall_tries += p != s->active && path_health(p)->stall.on != 0 && s->stall_tries < UINT8_MAX;
 	jump_to(s, p, now);
 }
 
@@ -131,7 +133,8 @@ struct path *jump_choose(struct session *s, uint16_t tried, struct jv_time now)
 		    !session_has_candidate(s, p->number) || !stall_may_take(p, now) ||
 		    (p == s->draining && p->number == s->active->number))
 			continue;
-		if (p == s->active && (p->unanswered > 0 || p->ping_id == 0 || !stall_is_over(p, now)))
+		if (p == s->active &&
+		    (p->health->unanswered > 0 || p->health->ping_id == 0 || !stall_is_over(p, now)))
 			continue;
 		if (!best || path_is_better(p, best, s->policy))
 			best = p;
@@ -146,14 +149,14 @@ bool jump_improves(const struct session *s, const struct path *p)
 
 	if (p == a || !path_is_warm(p, s->policy))
 		return false;
-	if (a->loss_bad)
-		return path_loss_ppm(p) * factor / POLICY_PPM < a->loss_ppm;
-	return (uint64_t)p->srtt_us * factor / POLICY_PPM < (uint64_t)a->srtt_us;
+	if (path_health(a)->loss_bad)
+		return path_loss_ppm(p) * factor / POLICY_PPM < path_health(a)->loss_ppm;
+	return (uint64_t)path_health(p)->srtt_us * factor / POLICY_PPM < (uint64_t)path_health(a)->srtt_us;
 }
 
 uint32_t jump_forbidden_ms(struct session *s, enum reason evidence, enum reason *why, struct jv_time now)
 {
-	const uint32_t budget = evidence_budget(s->policy, evidence, s->active->loss_ppm);
+	const uint32_t budget = evidence_budget(s->policy, evidence, path_health(s->active)->loss_ppm);
 	uint32_t ms = session_limit_ms(s, &s->limit, budget, now);
 
 	*why = REASON_SWITCH_RATE_LIMITED;

@@ -29,7 +29,7 @@ static bool take_number(struct path *p, uint8_t number, struct jv_time now)
 		if (old)
 			pmtu_inherit(p, path_pmtu(old));
 		p->number = number;
-		p->opened = p->stable_since = now;
+		p->opened = now;
 	}
 	return p->number == number;
 }
@@ -134,8 +134,8 @@ static void rebound(struct path *p, struct jv_time now)
 	session_end_trial(p);
 	proof_settle(p, true, now);
 	size_moved(p);
-	p->unanswered = 0;
-	p->ping_out = false;
+	p->health->unanswered = 0;
+	p->health->ping_out = false;
 	trail_path(s, AUDIT_TRANSPORT_REBOUND, REASON_ADDRESS_CHANGED, p->number, p, now);
 	send_suspect(s, now);
 	rescue_unreported(s, now); /* what came from the new address has told what arrived */

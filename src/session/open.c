@@ -69,7 +69,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 		return NULL;
 	if (old) {
 		guess = *path_pmtu(old);
-		stall = old->stall;
+		stall = path_health(old)->stall;
 	}
 	if (old == s->active)
 		old = NULL;
@@ -83,7 +83,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	p = p ? p : old;
 	path_reset(p, now);
 	pmtu_inherit(p, &guess);
-	p->stall = stall;
+	p->health->stall = stall;
 	p->number = number;
 	p->route.socket = ++e->client->next_socket;
 	p->route.remote = *remote;
@@ -105,7 +105,8 @@ static bool is_cornered(struct session *s)
 {
 	const struct path *p = s->active;
 
-	return evidence_is_dead(s->instability) && p->unanswered >= s->policy->max_consecutive_drops &&
+	return evidence_is_dead(s->instability) &&
+	       path_health(p)->unanswered >= s->policy->max_consecutive_drops &&
 	       session_has_candidate(s, p->number) && session_path_numbered(s, p->number) == p &&
 	       !session_fresh_slot(s);
 }
@@ -124,8 +125,8 @@ static void move_active(struct session *s, const struct endpoint *remote, struct
 	p->route.socket = socket;
 	p->route.remote = *remote;
 	p->state = PATH_KNOWN;
-	p->ping_out = false;
-	p->unanswered = 0;
+	p->health->ping_out = false;
+	p->health->unanswered = 0;
 	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->instability, p->number, p, now);
 }
 

@@ -23,7 +23,10 @@
 #define LATENCY_ABOVE 4 /* of 32 samples: then their 90th percentile is above */
 #define LATENCY_WELL 4  /* samples in a row */
 
-#define NEVER { INT64_MAX } /* TIME_NEVER, where a constant must stand */
+#define NEVER             \
+	{                 \
+		INT64_MAX \
+	} /* TIME_NEVER, where a constant must stand */
 const struct pmtu pmtu_never = {
 	.due = NEVER,
 	.doubt_due = NEVER,
@@ -33,6 +36,7 @@ const struct pmtu pmtu_never = {
 	.cleared = NEVER,
 	.forgiven = NEVER,
 };
+const struct health health_never = { .last_pong = NEVER, .stall.at = NEVER };
 #undef NEVER
 
 void path_reset(struct path *p, struct jv_time now)
@@ -42,29 +46,33 @@ void path_reset(struct path *p, struct jv_time now)
 	memcpy(fresh.locator, p->locator, sizeof(fresh.locator));
 	memcpy(fresh.token, p->token, sizeof(fresh.token));
 	fresh.last_rx = TIME_NEVER;
-	fresh.last_pong = TIME_NEVER;
-	fresh.opened = fresh.stable_since = now;
+	fresh.opened = now;
+	fresh.health = p->health;
+	if (p->health) {
+		*p->health = health_never;
+		p->health->stable_since = now;
+	}
 	fresh.pmtu = p->pmtu;
 	if (p->pmtu)
 		pmtu_init(p->pmtu);
-	fresh.stall.at = TIME_NEVER;
 	*p = fresh;
 }
 
 void path_rtt_sample(struct path *p, int64_t rtt_us)
 {
+	struct health *h = p->health;
 	int64_t delta;
 
 	if (rtt_us < 1)
 		rtt_us = 1;
-	if (p->srtt_us == 0) {
-		p->srtt_us = rtt_us;
-		p->rttvar_us = rtt_us / 2;
+	if (h->srtt_us == 0) {
+		h->srtt_us = rtt_us;
+		h->rttvar_us = rtt_us / 2;
 		return;
 	}
-	delta = p->srtt_us > rtt_us ? p->srtt_us - rtt_us : rtt_us - p->srtt_us;
-	p->rttvar_us += (delta - p->rttvar_us) / 4;
-	p->srtt_us += (rtt_us - p->srtt_us) / 8;
+	delta = h->srtt_us > rtt_us ? h->srtt_us - rtt_us : rtt_us - h->srtt_us;
+	h->rttvar_us += (delta - h->rttvar_us) / 4;
+	h->srtt_us += (rtt_us - h->srtt_us) / 8;
 }
 
 static int64_t at_least(int64_t us, int64_t ms)
@@ -74,23 +82,25 @@ static int64_t at_least(int64_t us, int64_t ms)
 
 int64_t path_patience_us(const struct path *p)
 {
-	const int64_t us = 2 * p->srtt_us + 4 * p->rttvar_us;
+	const struct health *h = path_health(p);
+	const int64_t us = 2 * h->srtt_us + 4 * h->rttvar_us;
 
-	if (p->srtt_us == 0)
+	if (h->srtt_us == 0)
 		return (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
 	return at_least(us, PROTO_SILENCE_MIN_MS);
 }
 
 int64_t path_wait_us(const struct path *p, int64_t most_us)
 {
-	const int64_t srtt_us = p->srtt_us ? p->srtt_us : (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
+	const struct health *h = path_health(p);
+	const int64_t srtt_us = h->srtt_us ? h->srtt_us : (int64_t)PROTO_HELLO_RETRY_MIN_MS * 1000;
 	int64_t us = at_least(srtt_us, PROTO_REPROBE_MIN_MS);
 
-	if (p->unanswered <= 1)
+	if (h->unanswered <= 1)
 		return at_least(srtt_us, PROTO_FIRST_PROBE_MS);
-	if (p->unanswered <= EVEN_REPROBES && p->srtt_us)
+	if (h->unanswered <= EVEN_REPROBES && h->srtt_us)
 		return at_least(srtt_us * 3 / 4, PROTO_REPROBE_MIN_MS);
-	for (uint8_t n = EVEN_REPROBES; n < p->unanswered && us < most_us; n++)
+	for (uint8_t n = EVEN_REPROBES; n < h->unanswered && us < most_us; n++)
 		us = us * 2 < most_us ? us * 2 : most_us;
 	return us;
 }
@@ -110,14 +120,17 @@ static uint32_t row_of(uint64_t lost_ppm, const struct policy *policy)
 
 uint32_t path_drops(const struct path *p, const struct policy *policy)
 {
-	const uint64_t arrives = POLICY_PPM - p->loss_ppm;
+	const struct health *h = path_health(p);
+	const uint64_t arrives = POLICY_PPM - h->loss_ppm;
 
 	return row_of(POLICY_PPM - arrives * arrives / POLICY_PPM, policy); /* PING or PONG */
 }
 
 static uint32_t ping_loss_ppm(const struct path *p)
 {
-	return (uint32_t)__builtin_popcount(p->pings_lost) * (POLICY_PPM / 32);
+	const struct health *h = path_health(p);
+
+	return (uint32_t)__builtin_popcount(h->pings_lost) * (POLICY_PPM / 32);
 }
 
 uint32_t path_strikes(const struct path *p, const struct policy *policy)
@@ -127,52 +140,62 @@ uint32_t path_strikes(const struct path *p, const struct policy *policy)
 
 static bool nothing_came(const struct path *p)
 {
-	return time_is_never(p->last_rx) || time_before(p->last_rx, p->ping_sent);
+	const struct health *h = path_health(p);
+
+	return time_is_never(p->last_rx) || time_before(p->last_rx, h->ping_sent);
 }
 
 bool path_is_silent(const struct path *p, uint32_t most)
 {
-	return p->deaf ? p->unanswered >= most : p->unheard >= most && nothing_came(p);
+	const struct health *h = path_health(p);
+
+	return h->deaf ? h->unanswered >= most : h->unheard >= most && nothing_came(p);
 }
 
 bool path_asks(const struct path *p, uint32_t id)
 {
-	return p->ping_id - id < PATH_PONG_REACH && p->asking >> (p->ping_id - id) & 1;
+	const struct health *h = path_health(p);
+
+	return h->ping_id - id < PATH_PONG_REACH && h->asking >> (h->ping_id - id) & 1;
 }
 
 void path_pinged(struct path *p, uint32_t id, struct jv_time now)
 {
-	if (p->ping_out)
-		p->pings_lost = p->pings_lost << 1 | 1;
-	if (p->unanswered == 0) {
-		p->silent_since = now;
-		p->silent_sent = p->sent;
+	struct health *h = p->health;
+
+	if (h->ping_out)
+		h->pings_lost = h->pings_lost << 1 | 1;
+	if (h->unanswered == 0) {
+		h->silent_since = now;
+		h->silent_sent = p->sent;
 	} else {
-		p->stable_since = now;
+		h->stable_since = now;
 	}
-	if (p->unanswered == 0 || !nothing_came(p))
-		p->unheard = 0;
-	if (p->unheard < UINT8_MAX)
-		p->unheard++;
-	if (p->unheard > QUIET_PINGS)
-		p->quiet = true;
-	if (p->unanswered < UINT8_MAX)
-		p->unanswered++;
-	p->asking = (id - p->ping_id < PATH_PONG_REACH ? p->asking << (id - p->ping_id) : 0) | 1;
-	p->ping_id = id;
-	p->ping_out = true;
-	p->ping_sent = now;
-	p->ping_sent_count = p->sent + 1; /* the PING counts itself */
+	if (h->unanswered == 0 || !nothing_came(p))
+		h->unheard = 0;
+	if (h->unheard < UINT8_MAX)
+		h->unheard++;
+	if (h->unheard > QUIET_PINGS)
+		h->quiet = true;
+	if (h->unanswered < UINT8_MAX)
+		h->unanswered++;
+	h->asking = (id - h->ping_id < PATH_PONG_REACH ? h->asking << (id - h->ping_id) : 0) | 1;
+	h->ping_id = id;
+	h->ping_out = true;
+	h->ping_sent = now;
+	h->ping_sent_count = p->sent + 1; /* the PING counts itself */
 }
 
 static void window_begin(struct path *p, const struct path_report *report, struct jv_time now)
 {
-	p->window_open = true;
-	p->window_start = now;
-	p->base_sent = p->ping_sent_count;
-	p->base_peer_received = report->received;
-	p->base_peer_sent = report->sent;
-	p->base_received = p->received;
+	struct health *h = p->health;
+
+	h->window_open = true;
+	h->window_start = now;
+	h->base_sent = h->ping_sent_count;
+	h->base_peer_received = report->received;
+	h->base_peer_sent = report->sent;
+	h->base_received = p->received;
 }
 
 struct loss { /* in one direction, over a window */
@@ -205,53 +228,59 @@ static bool is_proven(const struct loss *l, uint32_t threshold)
 void path_reported(struct path *p, const struct path_report *report, struct jv_time now)
 {
 	const bool progress = report->received != p->peer_received;
+	struct health *h = p->health;
 
 	p->peer_received = report->received;
+	if (!h)
+		return;
 	if (progress)
-		p->deaf = false;
+		h->deaf = false;
 	/* A few packets may stand in a queue. */
-	else if (p->unanswered > 0 && p->sent - p->silent_sent >= DEAF_PACKETS &&
-		 time_diff_us(now, p->silent_since) > path_patience_us(p))
-		p->deaf = true;
+	else if (h->unanswered > 0 && p->sent - h->silent_sent >= DEAF_PACKETS &&
+		 time_diff_us(now, h->silent_since) > path_patience_us(p))
+		h->deaf = true;
 }
 
 void path_answered(struct path *p, struct jv_time now)
 {
-	if (p->ping_out)
-		p->pings_lost <<= 1;
-	if (p->quiet)
-		p->window_open = false; /* that was a hole; the counts of before and behind it begin anew */
-	p->ping_out = p->deaf = p->quiet = false;
-	p->unanswered = p->unheard = 0;
-	p->last_pong = now;
+	struct health *h = p->health;
+
+	if (h->ping_out)
+		h->pings_lost <<= 1;
+	if (h->quiet)
+		h->window_open = false; /* that was a hole; the counts of before and behind it begin anew */
+	h->ping_out = h->deaf = h->quiet = false;
+	h->unanswered = h->unheard = 0;
+	h->last_pong = now;
 }
 
 /* What the window has shown so far: true when that is enough to end it. */
 static bool window_look(struct path *p, const struct path_report *report, const struct policy *policy,
 			struct jv_time now)
 {
+	struct health *h = p->health;
 	const struct loss there =
-		loss_of(p->ping_sent_count - p->base_sent, report->received - p->base_peer_received);
-	const struct loss back = loss_of(report->sent - p->base_peer_sent, p->received - p->base_received);
-	const uint64_t ms = time_since_ms(now, p->window_start);
+		loss_of(h->ping_sent_count - h->base_sent, report->received - h->base_peer_received);
+	const struct loss back = loss_of(report->sent - h->base_peer_sent, p->received - h->base_received);
+	const uint64_t ms = time_since_ms(now, h->window_start);
 	const uint64_t most = (uint64_t)policy->loss_window_ms * LOSS_WINDOWS_MAX;
 	const bool enough = there.sent >= LOSS_LEAST_PACKETS || back.sent >= LOSS_LEAST_PACKETS;
 
 	if (!enough)
 		return ms >= most;
-	p->loss_ppm = there.ppm > back.ppm ? there.ppm : back.ppm;
+	h->loss_ppm = there.ppm > back.ppm ? there.ppm : back.ppm;
 	if (ms < policy->loss_window_ms)
 		return false;
-	p->lost_there = is_proven(&there, policy->loss_volatile_threshold);
+	h->lost_there = is_proven(&there, policy->loss_volatile_threshold);
 	if (is_proven(&there, policy->loss_volatile_threshold) ||
 	    is_proven(&back, policy->loss_volatile_threshold)) {
-		p->loss_bad = true;
-		p->loss_since = p->window_start;
-		p->loss_proven = now;
-	} else if (p->loss_ppm > policy->loss_volatile_threshold) {
+		h->loss_bad = true;
+		h->loss_since = h->window_start;
+		h->loss_proven = now;
+	} else if (h->loss_ppm > policy->loss_volatile_threshold) {
 		return ms >= most; /* perhaps by chance: more will tell */
-	} else if (p->loss_ppm <= RECOVERED(policy->loss_volatile_threshold)) {
-		p->loss_bad = false;
+	} else if (h->loss_ppm <= RECOVERED(policy->loss_volatile_threshold)) {
+		h->loss_bad = false;
 	}
 	return true;
 }
@@ -259,10 +288,12 @@ static bool window_look(struct path *p, const struct path_report *report, const 
 bool path_ponged(struct path *p, const struct path_report *report, const struct policy *policy,
 		 struct jv_time now)
 {
+	const struct health *h = path_health(p);
+
 	path_answered(p, now);
-	if (p->window_open && !window_look(p, report, policy, now))
+	if (h->window_open && !window_look(p, report, policy, now))
 		return false;
-	if (!p->window_open) {
+	if (!h->window_open) {
 		window_begin(p, report, now);
 		return false;
 	}
@@ -272,60 +303,73 @@ bool path_ponged(struct path *p, const struct path_report *report, const struct 
 
 void path_latency_sample(struct path *p, int64_t rtt_us, const struct policy *policy, struct jv_time now)
 {
+	struct health *h = p->health;
 	const int64_t threshold = (int64_t)policy->latency_volatile_threshold_ms * 1000;
 
 	if (threshold == 0) {
-		p->latency_above = p->latency_near = 0;
-		p->latency_bad = false;
+		h->latency_above = h->latency_near = 0;
+		h->latency_bad = false;
 		return;
 	}
 	/* Suspicion brings samples in bursts: they are of one moment. */
-	if (time_since_ms(now, p->latency_taken) < policy->heartbeat_interval_ms / 2)
+	if (time_since_ms(now, h->latency_taken) < policy->heartbeat_interval_ms / 2)
 		return;
-	p->latency_taken = now;
-	p->latency_above = p->latency_above << 1 | (rtt_us > threshold);
-	p->latency_near = p->latency_near << 1 | (rtt_us > RECOVERED(threshold));
+	h->latency_taken = now;
+	h->latency_above = h->latency_above << 1 | (rtt_us > threshold);
+	h->latency_near = h->latency_near << 1 | (rtt_us > RECOVERED(threshold));
 	if (path_latency_exceeded(p))
-		p->latency_bad = true;
-	else if ((p->latency_near & ((1u << LATENCY_WELL) - 1)) == 0)
-		p->latency_bad = false;
+		h->latency_bad = true;
+	else if ((h->latency_near & ((1u << LATENCY_WELL) - 1)) == 0)
+		h->latency_bad = false;
 }
 
 bool path_latency_exceeded(const struct path *p)
 {
-	return __builtin_popcount(p->latency_above) >= LATENCY_ABOVE;
+	const struct health *h = path_health(p);
+
+	return __builtin_popcount(h->latency_above) >= LATENCY_ABOVE;
 }
 
 uint32_t path_loss_ppm(const struct path *p)
 {
+	const struct health *h = path_health(p);
 	const uint32_t pings = ping_loss_ppm(p);
 
-	return p->loss_ppm > pings ? p->loss_ppm : pings;
+	return h->loss_ppm > pings ? h->loss_ppm : pings;
 }
 
 void path_taken(struct path *p)
 {
+	struct health *h = p->health;
 	const uint32_t pings = ping_loss_ppm(p);
 
-	p->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
-	if (p->loss_ppm > pings)
-		p->loss_ppm = pings;
+	h->window_open = false; /* DATA that came before its JUMP was refused: no loss of the path */
+	if (h->loss_ppm > pings)
+		h->loss_ppm = pings;
 }
 
 void path_size_changed(struct path *p)
 {
-	p->window_open = p->loss_bad = false;
-	p->loss_ppm = 0;
+	struct health *h = p->health;
+
+	if (!h)
+		return;
+	h->window_open = h->loss_bad = false;
+	h->loss_ppm = 0;
 }
 
 void path_void(struct path *p, struct jv_time now)
 {
-	p->ping_id = 0;
-	p->ping_out = p->deaf = p->quiet = p->window_open = p->loss_bad = p->latency_bad = false;
-	p->unanswered = p->unheard = 0;
-	p->ping_sent = TIME_ZERO;
-	p->stable_since = now;
-	p->loss_ppm = p->pings_lost = p->latency_above = p->latency_near = 0;
+	struct health *h = p->health;
+
+	if (!h)
+		return;
+	h->ping_id = 0;
+	h->ping_out = h->deaf = h->quiet = h->window_open = h->loss_bad = h->latency_bad = false;
+	h->unanswered = h->unheard = 0;
+	h->ping_sent = TIME_ZERO;
+	h->stable_since = now;
+	h->loss_ppm = h->pings_lost = h->latency_above = h->latency_near = 0;
 }
 
 bool path_may_send(struct path *p, uint32_t len)
@@ -356,24 +400,27 @@ bool path_is_ignored(const struct path *p)
 
 bool path_is_warm(const struct path *p, const struct policy *policy)
 {
-	return path_is_proven(p) && p->srtt_us != 0 && p->unanswered < policy->max_consecutive_drops &&
+	const struct health *h = path_health(p);
+
+	return path_is_proven(p) && h->srtt_us != 0 && h->unanswered < policy->max_consecutive_drops &&
 	       !path_is_ignored(p);
 }
 
 bool path_is_better(const struct path *a, const struct path *b, const struct policy *policy)
 {
+	const struct health *ha = path_health(a), *hb = path_health(b);
 	const bool warm_a = path_is_warm(a, policy), warm_b = path_is_warm(b, policy);
 	const uint32_t loss_a = path_loss_ppm(a) / LOSS_STEP_PPM, loss_b = path_loss_ppm(b) / LOSS_STEP_PPM;
 
-	if ((a->stall.on != 0) != (b->stall.on != 0))
-		return b->stall.on != 0;
+	if ((ha->stall.on != 0) != (hb->stall.on != 0))
+		return hb->stall.on != 0;
 	if (warm_a != warm_b)
 		return warm_a;
 	if (loss_a != loss_b)
 		return loss_a < loss_b;
-	if (warm_a && a->srtt_us != b->srtt_us)
-		return a->srtt_us < b->srtt_us;
-	if (a->stable_since.us != b->stable_since.us)
-		return time_before(a->stable_since, b->stable_since);
+	if (warm_a && ha->srtt_us != hb->srtt_us)
+		return ha->srtt_us < hb->srtt_us;
+	if (ha->stable_since.us != hb->stable_since.us)
+		return time_before(ha->stable_since, hb->stable_since);
 	return a->number < b->number;
 }

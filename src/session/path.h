@@ -100,6 +100,51 @@ struct trial {
 };
 _Static_assert(sizeof(struct trial) <= 88, "only a path that moves has one");
 
+/*
+ * How well a path carries: what its PINGs have told, what is lost and late on it. A client has one for each path; a server for
+ * the path that carries data, and for others from the first PING on.
+ */
+struct health {
+	uint32_t ping_id;       /* of the last PING; 0: none was sent */
+	uint32_t asking;        /* PINGs not answered yet: bit n for the one whose id is n less than ping_id */
+	bool ping_out;          /* the last PING is not answered */
+	uint8_t unanswered;     /* PINGs in a row */
+	uint8_t unheard;        /* those of them since which nothing has come */
+	bool deaf;              /* the peer sends, but says that it hears nothing from us */
+	bool quiet;             /* nothing at all has come for a while: no matter of loss */
+	bool window_open;       /* of loss, see below */
+	bool loss_bad;          /* loss was proven to be beyond the threshold, and has not been well below it since */
+	bool lost_there;        /* in the last whole window, of what we sent */
+	bool latency_bad;       /* as loss_bad, of the round trip */
+	bool lossy;             /* packets are missing since the size in use was last confirmed */
+	uint32_t silent_sent;   /* `sent` at silent_since */
+	uint32_t missing;       /* packets sent until the last PING, less those received, less a constant */
+	uint64_t answered_us;   /* our age in the latest PING that was answered */
+	struct jv_time ping_sent, silent_since; /* of the first PING in that row */
+	struct jv_time last_pong, stable_since;
+	int64_t srtt_us, rttvar_us; /* 0: not measured */
+
+	/* loss: where the present window began, and what the last whole one told */
+	struct runs runs;
+	struct jv_time window_start;
+	struct jv_time loss_since, loss_proven; /* the last window that proved loss */
+	uint32_t ping_sent_count;               /* `sent` in the last PING */
+	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
+	uint32_t loss_ppm;   /* what is known, proven or not */
+	uint32_t pings_lost; /* of the last 32 PINGs, a bit each, the newest first */
+
+	/* round trips against latency_volatile_threshold_ms: a bit for each of the last 32 samples, the
+	 * newest first, says that it was longer than that; and than three quarters of it */
+	uint32_t latency_above, latency_near;
+	struct jv_time latency_taken;
+
+	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
+	struct stall stall;
+};
+
+/* Of a path that was never asked. */
+extern const struct health health_never;
+
 struct path {
 	struct session *session;
 	uint8_t slot;
@@ -123,52 +168,15 @@ struct path {
 	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
 	uint32_t answers_bytes;
 
-	struct jv_time opened;
+	struct jv_time opened, last_rx;
+	uint32_t sent, received; /* packets, as reported in PING and PONG */
+	uint32_t peer_received;  /* by the peer's last report */
+	uint64_t heard;          /* server: order of the newest CONTROL that was heard, plus 1 */
 
-	/* health */
-	uint32_t sent, received;                /* packets, as reported in PING and PONG */
-	uint32_t ping_id;                       /* of the last PING; 0: none was sent */
-	uint32_t asking; /* PINGs not answered yet: bit n for the one whose id is n less than ping_id */
-	bool ping_out;          /* the last PING is not answered */
-	uint8_t unanswered;     /* PINGs in a row */
-	uint8_t unheard;        /* those of them since which nothing has come */
-	bool deaf;              /* the peer sends, but says that it hears nothing from us */
-	bool quiet;             /* nothing at all has come for a while: no matter of loss */
-	bool window_open;       /* of loss, see below */
-	bool loss_bad;          /* loss was proven to be beyond the threshold, and has not been well below it since */
-	bool lost_there;        /* in the last whole window, of what we sent */
-	bool latency_bad;       /* as loss_bad, of the round trip */
-	bool lossy;             /* packets are missing since the size in use was last confirmed */
-	uint32_t silent_sent;   /* `sent` at silent_since */
-	uint32_t peer_received; /* by the peer's last report */
-	uint32_t missing;       /* packets sent until the last PING, less those received, less a constant */
-	uint64_t answered_us;                   /* our age in the latest PING that was answered */
-	struct jv_time ping_sent, silent_since; /* of the first PING in that row */
-	struct jv_time last_rx, last_pong, stable_since;
-	int64_t srtt_us, rttvar_us; /* 0: not measured */
-
-	/* loss: where the present window began, and what the last whole one told */
-	struct runs runs;
-	struct jv_time window_start;
-	struct jv_time loss_since, loss_proven; /* the last window that proved loss */
-	uint32_t ping_sent_count;               /* `sent` in the last PING */
-	uint32_t base_sent, base_peer_received, base_peer_sent, base_received;
-	uint32_t loss_ppm;    /* what is known, proven or not */
-	uint32_t pings_lost; /* of the last 32 PINGs, a bit each, the newest first */
-
-	/* round trips against latency_volatile_threshold_ms: a bit for each of the last 32 samples, the
-	 * newest first, says that it was longer than that; and than three quarters of it */
-	uint32_t latency_above, latency_near;
-	struct jv_time latency_taken;
-
-	struct pmtu *pmtu; /* owned by the session; NULL, at a server: no size was ever asked for here */
-
-	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
-	struct stall stall;
-
-	uint64_t heard; /* server: order of the newest CONTROL that was heard, plus 1 */
+	struct health *health; /* owned by the session; NULL: path_health() */
+	struct pmtu *pmtu;     /* owned by the session; NULL, at a server: no size was ever asked for here */
 };
-_Static_assert(sizeof(struct path) <= 408, "a resting session has one for each path that was heard");
+_Static_assert(sizeof(struct path) <= 232, "a resting session has one for each path that was heard");
 
 static inline bool path_is_known(const struct path *p)
 {
@@ -178,6 +186,11 @@ static inline bool path_is_known(const struct path *p)
 static inline bool path_is_proven(const struct path *p)
 {
 	return p->state == PATH_PROVEN;
+}
+
+static inline const struct health *path_health(const struct path *p)
+{
+	return p->health ? p->health : &health_never;
 }
 
 static inline const struct pmtu *path_pmtu(const struct path *p)

@@ -43,7 +43,7 @@ static bool may_probe(const struct path *p)
 /* Of one size, so many that all are lost by chance once in a thousand times, as the PINGs of late were lost. */
 static uint8_t tries_of(const struct path *p)
 {
-	const uint64_t lost = (uint64_t)__builtin_popcount(p->pings_lost) * (POLICY_PPM / 32);
+	const uint64_t lost = (uint64_t)__builtin_popcount(path_health(p)->pings_lost) * (POLICY_PPM / 32);
 	uint64_t all = POLICY_PPM;
 	uint8_t n = 0;
 
@@ -149,7 +149,8 @@ static void complete(struct path *p, struct jv_time now)
 	struct pmtu *m = p->pmtu;
 
 	ends(p, PMTU_COMPLETE, now);
-	p->lossy = false;
+	if (p->health)
+		p->health->lossy = false;
 	m->errors = 0;
 	if (m->size >= size_largest(p)) {
 		m->raise_ms = 0;
@@ -165,10 +166,11 @@ static void complete(struct path *p, struct jv_time now)
 /* PINGs are answered, what is larger is lost, and probes of every size with it: the path carries no such DATA. */
 static enum pmtu_found nothing_passes(struct path *p)
 {
+	const struct health *h = path_health(p);
 	struct pmtu *m = p->pmtu;
 
-	if (p != p->session->active || !p->lossy || time_is_never(p->last_pong) ||
-	    time_before(p->last_pong, m->asked))
+	if (p != p->session->active || !h->lossy || time_is_never(h->last_pong) ||
+	    time_before(h->last_pong, m->asked))
 		m->errors = 0;
 	else if (++m->errors >= PMTU_ERRORS) {
 		m->errors = 0;
@@ -244,7 +246,7 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 
 	if (!m)
 		return false;
-	if (!time_is_never(m->cleared) && !time_before(m->cleared, p->loss_proven))
+	if (!time_is_never(m->cleared) && !time_before(m->cleared, path_health(p)->loss_proven))
 		return false;
 	if (!may_forgive(p, now))
 		return false;
@@ -270,7 +272,7 @@ static enum pmtu_found doubt_acked(struct path *p, uint32_t since_ms, struct jv_
 
 	m->doubt = false;
 	m->doubt_due = TIME_NEVER;
-	if (since_ms < UINT16_MAX && time_since_ms(now, p->loss_since) >= since_ms) {
+	if (since_ms < UINT16_MAX && time_since_ms(now, path_health(p)->loss_since) >= since_ms) {
 		forgive(p, now);
 		return PMTU_NOTHING;
 	}
@@ -293,11 +295,12 @@ static enum pmtu_found doubt_ends(struct path *p, struct jv_time now)
 
 void pmtu_ponged(struct path *p, uint32_t peer_received, struct jv_time now)
 {
-	const uint32_t missing = p->ping_sent_count - peer_received;
-	const bool more = (int32_t)(missing - p->missing) > 0;
+	struct health *h = p->health;
+	const uint32_t missing = h->ping_sent_count - peer_received;
+	const bool more = (int32_t)(missing - h->missing) > 0;
 
-	p->missing = missing;
-	p->lossy |= more;
+	h->missing = missing;
+	h->lossy |= more;
 	if (more && p->session->large && p == p->session->active)
 		verify(p, now);
 }
@@ -399,7 +402,7 @@ static void look_at_others(struct session *s, struct jv_time now)
 		struct path *p = s->slot[i].path;
 
 		if (p && p != s->active && path_pmtu(p)->state == PMTU_BASE && may_probe(p) &&
-		    (p->srtt_us != 0 || !s->engine->client))
+		    (path_health(p)->srtt_us != 0 || !s->engine->client))
 			round_begin(p, 0, size_datagram(p), now);
 	}
 }

@@ -187,7 +187,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	packet_set_locator(datagram, p->locator);
 	if (k->era == 0) {
 		p->sent++;
-		p->newest = keys_order(k->epoch, k->counter + 1);
+		p->health->newest = keys_order(k->epoch, k->counter + 1);
 	} else { /* not counted as sent: a duplicate is not counted as received either */
 		k->again++;
 		e->counters.n[COUNT_RESCUED_PACKETS]++;
@@ -198,7 +198,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	k->sent = now;
 	r->standing = r->cap; /* it may be the next to be overwritten */
 	e->io.send(e->ctx, &p->route, datagram, k->len,
-		   k->ecn | SEND_DATA | SEND_STANDS | (p->runs.singly ? SEND_SINGLY : 0u));
+		   k->ecn | SEND_DATA | SEND_STANDS | (p->health->runs.singly ? SEND_SINGLY : 0u));
 }
 
 /* What may leave now; answers when to go on. */

@@ -19,13 +19,14 @@
 void send_report(const struct path *p, struct wire_path_report *r)
 {
 	const struct session *s = p->session;
+	const uint64_t newest = path_health(p)->newest;
 
 	r->sent = put_be32(p->sent + 1);
 	r->received = put_be32(p->received);
 	r->epoch = (uint8_t)s->rx_epoch;
 	r->highest = put_be48(s->rx_highest);
-	r->newest_epoch = (uint8_t)(p->newest >> 48);
-	r->newest = put_be48(p->newest & PROTO_COUNTER_MAX);
+	r->newest_epoch = (uint8_t)(newest >> 48);
+	r->newest = put_be48(newest & PROTO_COUNTER_MAX);
 }
 
 /* Seals what stands at `in`; 0 when the epoch has no counter left, or its key finds no memory. */
@@ -153,8 +154,9 @@ static uint16_t spent_slots(const struct session *s)
 void send_ping(struct path *p, uint8_t flags, struct jv_time now)
 {
 	struct session *s = p->session;
+	struct health *h = session_need_health(p);
 	struct frame_ping f = {
-		.id = put_be32(++s->next_ping_id),
+		.id = put_be32(s->next_ping_id + 1),
 		.path = p->number,
 		.flags = flags,
 		.age_us = put_be64(session_age_us(s, now)),
@@ -164,10 +166,12 @@ void send_ping(struct path *p, uint8_t flags, struct jv_time now)
 	};
 	struct control_packet c;
 
-	if (s->engine->client && p == s->active && s->state != STATE_ATTACHED && p->stall.on)
+	if (!h)
+		return;
+	if (s->engine->client && p == s->active && s->state != STATE_ATTACHED && h->stall.on)
 		f.flags |= PING_PEER_DEAD;
 	send_report(p, &f.report);
-	path_pinged(p, s->next_ping_id, now);
+	path_pinged(p, ++s->next_ping_id, now);
 	if (p == s->active)
 		stall_pinged(p, now);
 	send_begin(&c);
@@ -260,14 +264,15 @@ void send_data(struct outgoing *o, const uint8_t *packet, size_t len)
 		return;
 	}
 	p->sent++;
-	p->newest = keys_order(o->sealer.epoch->number, counter + 1);
+	p->health->newest = keys_order(o->sealer.epoch->number, counter + 1);
 	e->io.send(e->ctx, &p->route, datagram, wire_len,
-		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) | (p->runs.singly ? SEND_SINGLY : 0u));
+		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) |
+			   (p->health->runs.singly ? SEND_SINGLY : 0u));
 }
 
 void send_suspect(struct session *s, struct jv_time now)
 {
-	if (s->active && !s->active->ping_out)
+	if (s->active && !path_health(s->active)->ping_out)
 		send_ping(s->active, 0, now);
 	due_arm(s, now);
 }

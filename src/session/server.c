@@ -167,6 +167,8 @@ void server_jump(struct path *p, const struct route *from, const struct frame *f
 		send_again(s, f, evidence_is_dead(f->jump->reason), overdue, now);
 		return;
 	}
+	if (!session_need_health(p))
+		return; /* as if it had been lost: the client repeats it */
 	why = judge(p, f, is_switch, elsewhere, &retry_after_ms, now);
 	if (why != REASON_NONE) {
 		reject(p, get_be32(f->jump->id), why, retry_after_ms, now);
@@ -193,7 +195,7 @@ void server_path_dead(struct session *s, enum reason why, struct jv_time now)
 		return;
 	if (why == REASON_LOSS_THRESHOLD_EXCEEDED || why == REASON_LATENCY_THRESHOLD_EXCEEDED)
 		return; /* the client sees that by itself, and it is not death */
-	if (s->active->stall.told)
+	if (path_health(s->active)->stall.told)
 		return; /* it is the client that says so */
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
@@ -208,8 +210,8 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 	struct session *s = p->session;
 
 	if (p == s->active)
-		p->stall.told = f->ping->flags & PING_PEER_DEAD;
-	if (p == s->active && p->stall.told && s->state == STATE_ATTACHED)
+		p->health->stall.told = f->ping->flags & PING_PEER_DEAD;
+	if (p == s->active && path_health(p)->stall.told && s->state == STATE_ATTACHED)
 		server_path_dead(s, REASON_DATA_STALLED, now);
 	if (!path_is_proven(p) || p->stray)
 		return;

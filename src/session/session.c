@@ -29,7 +29,8 @@ static bool first_paths(struct session *s, struct jv_time now)
 {
 	for (uint8_t i = 0; i < s->slots; i++) {
 		s->slot[i].index = i;
-		if ((s->engine->client || i == 0) && !session_make_path(s, i, now))
+		if ((s->engine->client || i == 0) &&
+		    (!session_make_path(s, i, now) || !session_need_health(s->slot[i].path)))
 			return false;
 	}
 	return true;
@@ -232,12 +233,13 @@ struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time n
 	p->session = s;
 	p->slot = slot;
 	memcpy(p->locator, s->slot[slot].locator, sizeof(p->locator));
-	path_reset(p, now);
 	s->slot[slot].path = p;
-	if (s->engine->client && !session_need_pmtu(p)) { /* it has all of it always */
+	if (s->engine->client &&
+	    (!session_need_health(p) || !session_need_pmtu(p))) { /* it has all of it always */
 		session_drop_path(s, slot);
 		return NULL;
 	}
+	path_reset(p, now);
 	return p;
 }
 
@@ -248,6 +250,8 @@ void session_drop_path(struct session *s, uint8_t slot)
 	if (!p)
 		return;
 	session_end_trial(p);
+	if (p->health)
+		slab_put(&s->engine->healths, p->health);
 	if (p->pmtu)
 		slab_put(&s->engine->pmtus, p->pmtu);
 	slab_put(&s->engine->paths, p);
@@ -263,17 +267,36 @@ uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t ma
 	return ms;
 }
 
+/* NULL: no memory, counted. */
+static void *take(struct engine *e, struct slab *from)
+{
+	void *object = slab_get(from);
+
+	e->counters.n[COUNT_NO_MEMORY] += !object;
+	return object;
+}
+
+struct health *session_need_health(struct path *p)
+{
+	struct engine *e = p->session->engine;
+
+	if (p->health)
+		return p->health;
+	p->health = take(e, &e->healths);
+	if (p->health)
+		*p->health = health_never;
+	return p->health;
+}
+
 struct pmtu *session_need_pmtu(struct path *p)
 {
 	struct engine *e = p->session->engine;
 
 	if (p->pmtu)
 		return p->pmtu;
-	p->pmtu = slab_get(&e->pmtus);
+	p->pmtu = take(e, &e->pmtus);
 	if (p->pmtu)
 		pmtu_init(p->pmtu);
-	else
-		e->counters.n[COUNT_NO_MEMORY]++;
 	return p->pmtu;
 }
 
@@ -282,11 +305,9 @@ bool session_begin_trial(struct path *p, const struct route *from)
 	struct engine *e = p->session->engine;
 
 	session_end_trial(p); /* a nonce is for one address alone */
-	p->trial = slab_get(&e->trials);
+	p->trial = take(e, &e->trials);
 	if (p->trial)
 		p->trial->route = *from;
-	else
-		e->counters.n[COUNT_NO_MEMORY]++;
 	return p->trial;
 }
 
@@ -428,7 +449,7 @@ void session_close_path(struct path *p)
 	if (p->number == PATH_NONE)
 		return;
 	s->engine->io.path_close(s->engine->ctx, p->route.socket);
-	path_reset(p, p->stable_since);
+	path_reset(p, path_health(p)->stable_since);
 	p->state = PATH_SPENT;
 }
 

@@ -226,6 +226,8 @@ struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time n
 void session_drop_path(struct session *s, uint8_t slot);
 /* Milliseconds until one of its limits, `l`, allows one more; 0: now. Want of memory is counted. */
 uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t max, struct jv_time now);
+/* How well the path carries, to be written to; NULL: no memory, counted. The active path always has it. */
+struct health *session_need_health(struct path *p);
 /* What is known of sizes here, to be written to; NULL: no memory, counted. */
 struct pmtu *session_need_pmtu(struct path *p);
 /* Another address under the same locator. False: no memory, counted; the one before stands. */

@@ -61,6 +61,7 @@ bool setup_slabs(struct engine *e, size_t sessions)
 	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
 		slab_init(&e->session_slab[i], sizeof(struct session) + i * sizeof(struct slot), sessions);
 	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
+	slab_init(&e->healths, sizeof(struct health), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->pmtus, sizeof(struct pmtu), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->trials, sizeof(struct trial), sessions * PROTO_SLOTS_MAX);
 	/* The one in force and the one that waits; and one more while the latter changes. */
@@ -74,6 +75,7 @@ void setup_slabs_free(struct engine *e)
 	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
 		slab_free(&e->session_slab[i]);
 	slab_free(&e->paths);
+	slab_free(&e->healths);
 	slab_free(&e->pmtus);
 	slab_free(&e->trials);
 }

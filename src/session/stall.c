@@ -74,7 +74,7 @@ static bool is_dead(const struct path *p, const struct lag *l, struct jv_time no
 
 void stall_pinged(struct path *p, struct jv_time now)
 {
-	follow(&p->session->there, p->newest, now);
+	follow(&p->session->there, path_health(p)->newest, now);
 }
 
 /* What the peer says by the low byte of an epoch: of the newest two; what is older tells nothing any more. */
@@ -93,7 +93,7 @@ static bool judge_there(struct path *p, const struct path_report *r, struct jv_t
 	const bool passes = arrived(&p->session->there, order_told(p->session, r->epoch, r->highest));
 
 	if (!time_is_never(asked))
-		count_strike(&p->session->there, p->newest, asked, late_us(p));
+		count_strike(&p->session->there, path_health(p)->newest, asked, late_us(p));
 	return passes;
 }
 
@@ -116,8 +116,8 @@ static void carries(struct path *p, struct lag *l, enum stalled way)
 	l->strikes = 0;
 	if (p->session->state != STATE_ATTACHED)
 		return;
-	p->stall.on &= (uint8_t)~way;
-	if (p->stall.on == 0)
+	p->health->stall.on &= (uint8_t)~way;
+	if (p->health->stall.on == 0)
 		p->session->stall_tries = 0;
 }
 
@@ -159,21 +159,24 @@ struct jv_time stall_due(const struct path *p)
 void stall_mark(struct path *p, unsigned int ways, struct jv_time now)
 {
 	struct session *s = p->session;
-	const bool again = !time_is_never(p->stall.at) && time_since_ms(now, p->stall.at) < FORGET_MS;
-	uint32_t ms = again ? p->stall.hold_ms * 2 : s->policy->volatile_to_degraded_ms;
+	struct stall *st = &p->health->stall;
+	const bool again = !time_is_never(st->at) && time_since_ms(now, st->at) < FORGET_MS;
+	uint32_t ms = again ? st->hold_ms * 2 : s->policy->volatile_to_degraded_ms;
 
 	if (ms > HOLD_MAX_MS)
 		ms = HOLD_MAX_MS;
 	if (ms > s->policy->transport_lost_ttl_ms / 2)
 		ms = s->policy->transport_lost_ttl_ms / 2;
-	p->stall.on |= (uint8_t)ways;
-	p->stall.at = now;
-	p->stall.hold_ms = ms;
+	st->on |= (uint8_t)ways;
+	st->at = now;
+	st->hold_ms = ms;
 }
 
 static bool is_held(const struct path *p, struct jv_time now)
 {
-	return p->stall.on != 0 && time_since_ms(now, p->stall.at) < p->stall.hold_ms;
+	const struct stall *st = &path_health(p)->stall;
+
+	return st->on != 0 && time_since_ms(now, st->at) < st->hold_ms;
 }
 
 bool stall_is_over(const struct path *p, struct jv_time now)
@@ -181,17 +184,17 @@ bool stall_is_over(const struct path *p, struct jv_time now)
 	/* Left for another reason: nothing was sent since that could tell. */
 	if (p->session->instability != REASON_DATA_STALLED)
 		return true;
-	return !p->stall.told && stall_likely(p) == 0 && !is_held(p, now);
+	return !path_health(p)->stall.told && stall_likely(p) == 0 && !is_held(p, now);
 }
 
 bool stall_may_take(const struct path *p, struct jv_time now)
 {
-	return p->stall.on == 0 || (!is_held(p, now) && p->session->stall_tries < TRIES_MAX);
+	return path_health(p)->stall.on == 0 || (!is_held(p, now) && p->session->stall_tries < TRIES_MAX);
 }
 
 void stall_bound(struct path *p)
 {
-	p->newest = 0;
+	p->health->newest = 0;
 	p->session->there = p->session->back = (struct lag){ 0 };
-	p->stall.told = false;
+	p->health->stall.told = false;
 }

@@ -34,7 +34,8 @@ static bool is_twin(const struct session *s, const struct path *p)
 
 static void ping(struct session *s, struct path *p, struct jv_time now)
 {
-	const bool gone = p->ping_out && p->unanswered >= s->policy->max_consecutive_drops;
+	const struct health *h = path_health(p);
+	const bool gone = h->ping_out && h->unanswered >= s->policy->max_consecutive_drops;
 	const bool target = s->jump.pending && s->jump.slot == p->slot;
 
 	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path, which
@@ -59,18 +60,20 @@ static bool has_haste(const struct session *s, const struct path *p)
 {
 	const struct known_candidate *k = &s->engine->client->candidate[p->number];
 
-	return s->state != STATE_ATTACHED && p->srtt_us == 0 && k->c.remotes > 1 && ladder_has_more(k);
+	return s->state != STATE_ATTACHED && path_health(p)->srtt_us == 0 && k->c.remotes > 1 &&
+	       ladder_has_more(k);
 }
 
 /* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
 static struct jv_time standby_due(const struct session *s, const struct path *p)
 {
+	const struct health *h = path_health(p);
 	const uint32_t pace =
 		s->state == STATE_ATTACHED ? s->policy->standby_probe_ms : s->policy->heartbeat_volatile_ms;
 
-	if (p->ping_out && (p->unanswered < s->policy->max_consecutive_drops || has_haste(s, p)))
-		return time_add_us(p->ping_sent, jump_patience_us(s, p));
-	return time_add_ms(p->ping_sent, pace);
+	if (h->ping_out && (h->unanswered < s->policy->max_consecutive_drops || has_haste(s, p)))
+		return time_add_us(h->ping_sent, jump_patience_us(s, p));
+	return time_add_ms(h->ping_sent, pace);
 }
 
 /* When something is to be done for want of a locator. */
@@ -88,7 +91,7 @@ void standby_ask(struct session *s, struct jv_time now)
 	for (uint8_t i = 0; i < s->slots; i++) {
 		struct path *p = s->slot[i].path;
 
-		if (is_standby(s, p) && time_diff_us(now, p->ping_sent) >= path_patience_us(p))
+		if (is_standby(s, p) && time_diff_us(now, path_health(p)->ping_sent) >= path_patience_us(p))
 			ping(s, p, now);
 	}
 	standby_run(s, now);

@@ -44,7 +44,8 @@ bool state_event(struct session *s, enum event event, enum reason why, struct jv
 		if (s->active)
 			s->left_at = s->active->route.remote;
 		if (s->active && evidence_is_dead(why))
-			s->active->window_open = false; /* what is lost from now on is lost to a hole */
+			s->active->health->window_open =
+				false; /* what is lost from now on is lost to a hole */
 	}
 	if (to == STATE_ATTACHED && !time_is_never(s->left_attached)) {
 		away_us = time_diff_us(now, s->left_attached);
@@ -89,8 +90,8 @@ void state_bind(struct session *s, struct path *to, bool is_switch, struct jv_ti
 		size_moved(to);
 	s->active = to;
 	s->unanswered_since = TIME_NEVER;
-	to->unanswered = 0;
-	to->ping_out = false;
+	to->health->unanswered = 0;
+	to->health->ping_out = false;
 	path_taken(to);
 	stall_bound(to);
 	if (!is_switch)

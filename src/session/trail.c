@@ -64,8 +64,8 @@ static void fill_path(struct session *s, struct audit_record *r, uint8_t from, c
 		return;
 	r->path_to = to->number;
 	r->remote = to->route.remote;
-	r->srtt_us = (uint32_t)to->srtt_us;
-	r->loss_ppm = to->loss_ppm;
+	r->srtt_us = (uint32_t)path_health(to)->srtt_us;
+	r->loss_ppm = path_health(to)->loss_ppm;
 	snprintf(r->path_name, sizeof(r->path_name), "%.31s", session_path_name(s, to->number));
 }
 

@@ -151,13 +151,13 @@ static struct session *make_session(struct bench *b, uint32_t peer)
 	for (uint8_t i = 0; i < 2; i++) {
 		struct path *p = i == 0 ? s->slot[0].path : session_make_path(s, i, b->now);
 
-		must(p, "memory");
+		must(p && session_need_health(p), "memory");
 		p->number = i;
 		p->route = b->route[i];
 		p->state = PATH_PROVEN;
 		p->proven_at = b->now;
-		p->srtt_us = 1000;
-		p->rttvar_us = 100;
+		p->health->srtt_us = 1000;
+		p->health->rttvar_us = 100;
 	}
 	state_bind(s, s->slot[0].path, false, b->now);
 	must(state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, b->now), "attached");

@@ -131,7 +131,7 @@ static void act_frame(struct world *w, struct input *in, bool up)
 		break;
 	case 3:
 		f.type = FRAME_PONG;
-		f.pong.id = put_be32((to->slot[p->slot].path ? to->slot[p->slot].path->ping_id : 0) - (a & 7));
+		f.pong.id = put_be32((to->slot[p->slot].path ? path_health(to->slot[p->slot].path)->ping_id : 0) - (a & 7));
 		f.pong.path = p->number;
 		f.pong.echo_us = put_be64(session_age_us(to, w->now) - (uint64_t)b * 1000);
 		f.pong.age_us = put_be64(session_age_us(s, w->now));

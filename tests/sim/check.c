@@ -417,8 +417,8 @@ static int64_t session_needs(const struct session *s)
 static size_t slabs_bytes(const struct engine *e)
 {
 	const struct key_store *st = &e->key_store;
-	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->pmtus) +
-		       slab_bytes(&e->trials);
+	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->healths) +
+		       slab_bytes(&e->pmtus) + slab_bytes(&e->trials);
 
 	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
 		bytes += slab_bytes(&e->session_slab[i]);
@@ -429,12 +429,13 @@ static size_t slabs_bytes(const struct engine *e)
 }
 
 struct held { /* by sessions */
-	size_t sessions, paths, pmtus, trials, epochs, rings;
+	size_t sessions, paths, healths, pmtus, trials, epochs, rings;
 };
 
 static void hold_path(struct held *h, const struct path *p)
 {
 	h->paths += p != NULL;
+	h->healths += p && p->health;
 	h->pmtus += p && p->pmtu;
 	h->trials += p && p->trial;
 }
@@ -474,9 +475,9 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 	if (h.sessions != sessions || h.paths != e->paths.used)
 		sim_violate(sim, "memory", "%zu sessions and %zu paths, of which %zu and %zu are in lists",
 			    sessions, e->paths.used, h.sessions, h.paths);
-	if (h.pmtus != e->pmtus.used || h.trials != e->trials.used)
-		sim_violate(sim, "memory", "%zu sizes and %zu trials, of which paths have %zu and %zu",
-			    e->pmtus.used, e->trials.used, h.pmtus, h.trials);
+	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)
+		sim_violate(sim, "memory", "%zu healths, %zu sizes and %zu trials, of which paths have %zu, %zu and %zu",
+			    e->healths.used, e->pmtus.used, e->trials.used, h.healths, h.pmtus, h.trials);
 	if (h.epochs != e->key_store.epochs.used || h.rings != rings)
 		sim_violate(sim, "memory", "%zu epochs and %zu rings, of which sessions have %zu and %zu",
 			    e->key_store.epochs.used, rings, h.epochs, h.rings);

@@ -37,6 +37,8 @@ static uint64_t path_sum(const struct path *p)
 {
 	uint64_t sum = p ? hash_of(p, sizeof(*p)) : 0;
 
+	if (p && p->health)
+		sum ^= hash_of(p->health, sizeof(*p->health)) * 7;
 	if (p && p->pmtu)
 		sum ^= hash_of(p->pmtu, sizeof(*p->pmtu)) * 3;
 	if (p && p->trial)

@@ -515,7 +515,7 @@ static void be_rude(struct crowd *c, struct crowd_client *k)
 	for (unsigned int i = 0; i < 2; i++)
 		for (uint8_t n = 0; s[i] && n < s[i]->slots; n++)
 			if (s[i]->slot[n].path && path_is_known(s[i]->slot[n].path) &&
-			    s[i]->slot[n].path->ping_out && s[i]->state != STATE_TERMINATED)
+			    s[i]->slot[n].path->health->ping_out && s[i]->state != STATE_TERMINATED)
 				send_ping(s[i]->slot[n].path, 0, c->now);
 }
 

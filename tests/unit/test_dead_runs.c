@@ -28,7 +28,7 @@ static struct world *one_path(uint32_t lost)
 
 static struct runs *runs_of(struct world *w)
 {
-	return &world_session(w, 0)->active->runs;
+	return &world_session(w, 0)->active->health->runs;
 }
 
 static void test_half_of_the_runs(void **state)

@@ -462,9 +462,9 @@ static void test_late_answers(void **state)
 	w = warm(&p, 3, 5000, 5000, 0);
 	delay(w, 0, 400000);
 	assert_stays(w, 450); /* the answer to the first PING, seven behind */
-	assert_true(world_session(w, 0)->active->srtt_us > 50000);
+	assert_true(world_session(w, 0)->active->health->srtt_us > 50000);
 	assert_stays(w, 20000);
-	assert_in_range(world_session(w, 0)->active->srtt_us, 390000, 410000);
+	assert_in_range(world_session(w, 0)->active->health->srtt_us, 390000, 410000);
 	world_free(w);
 }
 
@@ -636,7 +636,7 @@ static void test_sleep(void **state)
 
 		cut(w, 0, true, true);
 		world_run(w, 55); /* one PING is out, nothing has come back */
-		world_assert(w, world_session(w, 0)->active->unanswered > 0);
+		world_assert(w, world_session(w, 0)->active->health->unanswered > 0);
 		cut(w, 0, false, false);
 		asked = world_count(w, CLIENT, COUNT_TX_CONTROL);
 		asked_server = world_count(w, 0, COUNT_TX_CONTROL);
@@ -652,11 +652,11 @@ static void test_sleep(void **state)
 		for (uint8_t n = 0; n < 3; n++) {
 			const struct path *path = session_path_numbered(world_session(w, 0), n);
 
-			assert_in_range(path->srtt_us, 19000, 22000);
-			assert_true(time_diff_us(w->now, path->last_pong) < 3000000);
-			assert_true(time_diff_us(w->now, path->stable_since) <= 3010000);
+			assert_in_range(path->health->srtt_us, 19000, 22000);
+			assert_true(time_diff_us(w->now, path->health->last_pong) < 3000000);
+			assert_true(time_diff_us(w->now, path->health->stable_since) <= 3010000);
 		}
-		assert_in_range(world_peer(w, 0)->active->srtt_us, 19000, 22000);
+		assert_in_range(world_peer(w, 0)->active->health->srtt_us, 19000, 22000);
 		assert_in_range(world_count(w, CLIENT, COUNT_TX_CONTROL) - before, 3, 60);
 		assert_in_range(world_count(w, 0, COUNT_TX_CONTROL) - before_server, 3, 60);
 		world_free(w);
@@ -685,7 +685,7 @@ static void late_pong(bool timer_first)
 	world_late(w, &pong);
 	assert_int_equal(transitions(w, CLIENT, REASON_NONE, 0), 1);
 	world_run(w, 1000);
-	assert_in_range(world_session(w, 0)->active->srtt_us, 19000, 22000);
+	assert_in_range(world_session(w, 0)->active->health->srtt_us, 19000, 22000);
 	world_free(w);
 }
 

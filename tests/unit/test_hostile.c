@@ -97,7 +97,7 @@ static void answer(struct path *p, const struct session *client, uint32_t id, st
 
 	f.pong.id = put_be32(id);
 	f.pong.path = p->number;
-	f.pong.echo_us = put_be64(client->active->answered_us);
+	f.pong.echo_us = put_be64(client->active->health->answered_us);
 	f.pong.age_us = put_be64(session_age_us(p->session, now));
 	send_report(p, &f.pong.report);
 	send_frame(p, LIES(&f), now);
@@ -121,21 +121,21 @@ static void test_second_pong(void **state)
 	assert_true(other && other != p);
 	send_ping(world_session(w, 0)->active, 0, w->now);
 	world_run(w, 200);
-	assert_false(p->ping_out);
-	srtt_us = p->srtt_us;
-	sampled = (size_t)p->last_pong.us;
-	answer(theirs, world_session(w, 0), p->ping_id, w->now);
-	answer(theirs, world_session(w, 0), other->ping_id, w->now);
+	assert_false(p->health->ping_out);
+	srtt_us = p->health->srtt_us;
+	sampled = (size_t)p->health->last_pong.us;
+	answer(theirs, world_session(w, 0), p->health->ping_id, w->now);
+	answer(theirs, world_session(w, 0), other->health->ping_id, w->now);
 	world_run(w, 10);
-	assert_int_equal(p->srtt_us, srtt_us);
-	assert_int_equal(p->last_pong.us, sampled);
+	assert_int_equal(p->health->srtt_us, srtt_us);
+	assert_int_equal(p->health->last_pong.us, sampled);
 	/* The first one counts. */
 	world_swallow_frame(w, false, FRAME_BIT(FRAME_PONG), 1);
 	send_ping(world_session(w, 0)->active, 0, w->now);
 	world_run(w, 5);
-	answer(theirs, world_session(w, 0), p->ping_id, w->now);
+	answer(theirs, world_session(w, 0), p->health->ping_id, w->now);
 	world_run(w, 5);
-	assert_true(p->srtt_us > srtt_us && (size_t)p->last_pong.us > sampled);
+	assert_true(p->health->srtt_us > srtt_us && (size_t)p->health->last_pong.us > sampled);
 	world_free(w);
 }
 

@@ -23,35 +23,35 @@ static struct jv_time ms(int64_t n)
 /* RFC 6298 section 2: SRTT <- R, RTTVAR <- R/2; then beta 1/4 with the old SRTT, alpha 1/8. */
 static void test_rtt(void **state)
 {
-	struct path p = { .number = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 
 	path_rtt_sample(&p, 100000);
-	assert_int_equal(p.srtt_us, 100000);
-	assert_int_equal(p.rttvar_us, 50000);
+	assert_int_equal(p.health->srtt_us, 100000);
+	assert_int_equal(p.health->rttvar_us, 50000);
 	path_rtt_sample(&p, 180000); /* |delta| 80 ms */
-	assert_int_equal(p.rttvar_us, 57500);
-	assert_int_equal(p.srtt_us, 110000);
+	assert_int_equal(p.health->rttvar_us, 57500);
+	assert_int_equal(p.health->srtt_us, 110000);
 	path_rtt_sample(&p, 30000); /* downwards as well */
-	assert_int_equal(p.rttvar_us, 63125);
-	assert_int_equal(p.srtt_us, 100000);
+	assert_int_equal(p.health->rttvar_us, 63125);
+	assert_int_equal(p.health->srtt_us, 100000);
 	for (int i = 0; i < 200; i++)
 		path_rtt_sample(&p, 100000);
-	assert_int_equal(p.srtt_us, 100000);
-	assert_in_range(p.rttvar_us, 0, 3);
+	assert_int_equal(p.health->srtt_us, 100000);
+	assert_in_range(p.health->rttvar_us, 0, 3);
 	path_rtt_sample(&p, -5); /* clocks never run back, but a bad echo must not spoil it */
-	assert_true(p.srtt_us > 0 && p.rttvar_us >= 0);
+	assert_true(p.health->srtt_us > 0 && p.health->rttvar_us >= 0);
 }
 
 static void test_patience(void **state)
 {
-	struct path p = { .number = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 
 	assert_int_equal(path_patience_us(&p), 300000); /* nothing is known */
-	p.srtt_us = 1000;
-	p.rttvar_us = 100;
+	p.health->srtt_us = 1000;
+	p.health->rttvar_us = 100;
 	assert_int_equal(path_patience_us(&p), 30000);
-	p.srtt_us = 50000;
-	p.rttvar_us = 10000;
+	p.health->srtt_us = 50000;
+	p.health->rttvar_us = 10000;
 	assert_int_equal(path_patience_us(&p), 140000);
 }
 
@@ -61,24 +61,24 @@ static void test_wait(void **state)
 {
 	const int64_t want[] = { 20000, 20000,  10000,  10000,  20000, 40000,
 				 80000, 160000, 320000, 500000, 500000 };
-	struct path p = { .srtt_us = 1000 };
+	struct path p = { .health = &(struct health){ .srtt_us = 1000 } };
 
 	for (uint8_t n = 0; n < 11; n++) {
-		p.unanswered = n;
+		p.health->unanswered = n;
 		assert_int_equal(path_wait_us(&p, 500000), want[n]);
 	}
-	p.unanswered = UINT8_MAX;
+	p.health->unanswered = UINT8_MAX;
 	assert_int_equal(path_wait_us(&p, 500000), 500000);
-	p.srtt_us = 50000;
-	p.unanswered = 3;
+	p.health->srtt_us = 50000;
+	p.health->unanswered = 3;
 	assert_int_equal(path_wait_us(&p, 500000), 37500);
-	p.unanswered = 4;
+	p.health->unanswered = 4;
 	assert_int_equal(path_wait_us(&p, 500000), 100000);
-	p.srtt_us = 700000; /* never quicker than the path itself */
+	p.health->srtt_us = 700000; /* never quicker than the path itself */
 	assert_int_equal(path_wait_us(&p, 500000), 700000);
-	p.srtt_us = 0;
+	p.health->srtt_us = 0;
 	assert_int_equal(path_wait_us(&p, 500000), 500000);
-	p.unanswered = 2;
+	p.health->unanswered = 2;
 	assert_int_equal(path_wait_us(&p, 500000), 300000);
 }
 
@@ -86,20 +86,20 @@ static void test_wait(void **state)
 static void test_drops(void **state)
 {
 	struct policy many = policy;
-	struct path p = { .number = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 
 	many.max_consecutive_drops = 12;
 	assert_int_equal(path_drops(&p, &policy), 3);
-	p.loss_ppm = 10000;
+	p.health->loss_ppm = 10000;
 	assert_int_equal(path_drops(&p, &policy), 3);
-	p.loss_ppm = 50000;
+	p.health->loss_ppm = 50000;
 	assert_int_equal(path_drops(&p, &policy), 5);
-	p.loss_ppm = 150000;
+	p.health->loss_ppm = 150000;
 	assert_int_equal(path_drops(&p, &policy), 9);
 	assert_int_equal(path_drops(&p, &many), 12);
-	p.loss_ppm = 600000;
+	p.health->loss_ppm = 600000;
 	assert_int_equal(path_drops(&p, &policy), 32);
-	p.loss_ppm = 1000000;
+	p.health->loss_ppm = 1000000;
 	assert_int_equal(path_drops(&p, &policy), 32);
 }
 
@@ -119,64 +119,64 @@ static bool exchange(struct path *p, struct path_report *peer, uint32_t sent, ui
 static void test_loss(void **state)
 {
 	struct path_report peer = { .sent = UINT32_MAX - 50, .received = UINT32_MAX - 20 }; /* counts wrap */
-	struct path p = { .number = 0, .sent = UINT32_MAX - 30 };
+	struct path p = { .sent = UINT32_MAX - 30, .health = &(struct health){ 0 } };
 
 	assert_false(exchange(&p, &peer, 10, 10, 10, 10, 0));
 	assert_false(exchange(&p, &peer, 50, 45, 50, 50, 1000)); /* the window is not over */
 	assert_true(exchange(&p, &peer, 50, 45, 50, 50, 2000));
-	assert_int_equal(p.loss_ppm, 100000);
+	assert_int_equal(p.health->loss_ppm, 100000);
 	assert_true(exchange(&p, &peer, 100, 100, 100, 81, 4000));
-	assert_int_equal(p.loss_ppm, 190000);
+	assert_int_equal(p.health->loss_ppm, 190000);
 	assert_true(exchange(&p, &peer, 100, 50, 100, 75, 6000)); /* the worse direction */
-	assert_int_equal(p.loss_ppm, 500000);
+	assert_int_equal(p.health->loss_ppm, 500000);
 	assert_true(exchange(&p, &peer, 100, 120, 100, 130, 8000)); /* stragglers are no gain */
-	assert_int_equal(p.loss_ppm, 0);
+	assert_int_equal(p.health->loss_ppm, 0);
 }
 
 /* Few packets: the window goes on until there are ten, and forgets what it has when that takes too long. */
 static void test_loss_sparse(void **state)
 {
 	struct path_report peer = { 0 };
-	struct path p = { .loss_ppm = 7 };
+	struct path p = { .health = &(struct health){ .loss_ppm = 7 } };
 
 	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 0));
 	assert_false(exchange(&p, &peer, 4, 3, 4, 4, 5000));
 	assert_false(exchange(&p, &peer, 5, 4, 5, 5, 10000));
-	assert_int_equal(p.loss_ppm, 7);
+	assert_int_equal(p.health->loss_ppm, 7);
 	assert_true(exchange(&p, &peer, 3, 3, 3, 3, 15000)); /* two of twelve */
-	assert_int_equal(p.loss_ppm, 166666);
+	assert_int_equal(p.health->loss_ppm, 166666);
 	assert_false(exchange(&p, &peer, 4, 0, 4, 0, 78999));
 	assert_true(exchange(&p, &peer, 4, 0, 4, 0, 79000)); /* 32 windows */
-	assert_int_equal(p.loss_ppm, 166666);
-	assert_true(!p.loss_bad);
+	assert_int_equal(p.health->loss_ppm, 166666);
+	assert_true(!p.health->loss_bad);
 	assert_true(exchange(&p, &peer, 12, 12, 12, 12, 82000));
-	assert_int_equal(p.loss_ppm, 0);
+	assert_int_equal(p.health->loss_ppm, 0);
 }
 
 /* More than the threshold is bad when it cannot be chance; until that is known the window goes on. */
 static void test_loss_proof(void **state)
 {
 	struct path_report peer = { 0 };
-	struct path p = { .number = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 
 	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 0));
 	assert_false(exchange(&p, &peer, 100, 70, 100, 100, 2000)); /* 30 % of 100: 2.5 standard deviations */
-	assert_int_equal(p.loss_ppm, 300000);
+	assert_int_equal(p.health->loss_ppm, 300000);
 	assert_false(exchange(&p, &peer, 100, 70, 100, 100, 4000));
-	assert_false(p.loss_bad);
+	assert_false(p.health->loss_bad);
 	assert_true(exchange(&p, &peer, 100, 70, 100, 100, 6000)); /* 4.3 of them */
-	assert_true(p.loss_bad);
+	assert_true(p.health->loss_bad);
 	assert_true(exchange(&p, &peer, 100, 100, 100, 84, 8000)); /* below the threshold, but hardly */
-	assert_true(p.loss_bad);
+	assert_true(p.health->loss_bad);
 	assert_true(exchange(&p, &peer, 100, 85, 100, 100, 10000));
-	assert_false(p.loss_bad);
+	assert_false(p.health->loss_bad);
 	assert_true(exchange(&p, &peer, 10, 2, 10, 10, 12000)); /* 8 of 10 will do */
-	assert_true(p.loss_bad);
+	assert_true(p.health->loss_bad);
 	path_void(&p, ms(13000));
 	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 14000));
 	assert_false(exchange(&p, &peer, 10, 3, 10, 10, 16000)); /* 7 of 10 will not */
 	assert_false(exchange(&p, &peer, 10, 10, 10, 10, 77999));
-	assert_false(p.loss_bad);
+	assert_false(p.health->loss_bad);
 }
 
 /* However low the threshold: a few lost are no proof. */
@@ -184,20 +184,20 @@ static void test_loss_few(void **state)
 {
 	struct policy strict = policy;
 	struct path_report peer = { 0 };
-	struct path p = { .number = 0, .base_sent = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 
 	strict.loss_volatile_threshold = 10000;
 	for (unsigned int lost = 7; lost <= 8; lost++) {
 		path_pinged(&p, 1, ms(0));
 		p.sent = 1;
-		p.window_open = false;
+		p.health->window_open = false;
 		peer.received = 1;
 		path_ponged(&p, &peer, &strict, ms(0));
 		p.sent = 40;
 		path_pinged(&p, 2, ms(2000));
 		peer.received = 41 - lost;
 		path_ponged(&p, &peer, &strict, ms(2000));
-		assert_int_equal(p.loss_bad, lost == 8);
+		assert_int_equal(p.health->loss_bad, lost == 8);
 		p.sent = 0;
 	}
 }
@@ -206,21 +206,21 @@ static void test_loss_few(void **state)
 static void test_loss_hole(void **state)
 {
 	struct path_report peer = { 0 };
-	struct path p = { .last_rx = ms(900) };
+	struct path p = { .last_rx = ms(900), .health = &(struct health){ 0 } };
 
 	assert_false(exchange(&p, &peer, 1, 1, 1, 1, 0));
 	for (unsigned int i = 0; i < 5; i++)
 		path_pinged(&p, 2 + i, ms(1000 + 20 * i));
-	assert_true(p.quiet);
+	assert_true(p.health->quiet);
 	assert_false(exchange(&p, &peer, 100, 10, 100, 10, 2500));
-	assert_true(!p.quiet && p.loss_ppm == 0);
+	assert_true(!p.health->quiet && p.health->loss_ppm == 0);
 	assert_true(exchange(&p, &peer, 100, 95, 100, 95, 4500));
-	assert_int_equal(p.loss_ppm, 50000);
+	assert_int_equal(p.health->loss_ppm, 50000);
 	for (unsigned int i = 0; i < 6; i++) {
 		path_pinged(&p, 20 + i, ms(5000 + 20 * i));
 		p.last_rx = ms(5001 + 20 * i); /* others come: that is loss */
 	}
-	assert_false(p.quiet);
+	assert_false(p.health->quiet);
 }
 
 static void latencies(struct path *p, unsigned int n, int64_t rtt_ms, int64_t *now_ms, int64_t step_ms)
@@ -235,7 +235,7 @@ static void latencies(struct path *p, unsigned int n, int64_t rtt_ms, int64_t *n
 static void test_latency(void **state)
 {
 	struct policy off = policy;
-	struct path p = { .number = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 	int64_t now = 1000;
 
 	latencies(&p, 3, 101, &now, 500);
@@ -244,13 +244,13 @@ static void test_latency(void **state)
 	latencies(&p, 1, 101, &now, 500); /* the first of the three is forgotten */
 	assert_false(path_latency_exceeded(&p));
 	latencies(&p, 3, 101, &now, 500);
-	assert_true(path_latency_exceeded(&p) && p.latency_bad);
+	assert_true(path_latency_exceeded(&p) && p.health->latency_bad);
 	latencies(&p, 40, 76, &now, 500);
-	assert_true(!path_latency_exceeded(&p) && p.latency_bad); /* not well below */
+	assert_true(!path_latency_exceeded(&p) && p.health->latency_bad); /* not well below */
 	latencies(&p, 3, 75, &now, 500);
-	assert_true(p.latency_bad);
+	assert_true(p.health->latency_bad);
 	latencies(&p, 1, 75, &now, 500);
-	assert_false(p.latency_bad);
+	assert_false(p.health->latency_bad);
 	latencies(&p, 100, 900, &now, 10); /* a second is not long, however often it is looked at */
 	assert_true(path_latency_exceeded(&p));
 	path_void(&p, ms(now));
@@ -259,32 +259,33 @@ static void test_latency(void **state)
 	latencies(&p, 10, 900, &now, 500);
 	off.latency_volatile_threshold_ms = 0;
 	path_latency_sample(&p, 900000, &off, ms(now + 500));
-	assert_true(!path_latency_exceeded(&p) && !p.latency_bad);
+	assert_true(!path_latency_exceeded(&p) && !p.health->latency_bad);
 }
 
 static void test_pings(void **state)
 {
-	struct path p = { .number = 0, .stable_since = ms(1) };
+	struct path p = { .health = &(struct health){ .stable_since = ms(1) } };
 
 	path_pinged(&p, 7, ms(10));
-	assert_true(p.ping_out && p.unanswered == 1 && p.silent_since.us == 10000 &&
-		    p.stable_since.us == 1000);
+	assert_true(p.health->ping_out && p.health->unanswered == 1 && p.health->silent_since.us == 10000 &&
+		    p.health->stable_since.us == 1000);
 	path_pinged(&p, 8, ms(20));
-	assert_true(p.unanswered == 2 && p.silent_since.us == 10000 && p.stable_since.us == 20000);
+	assert_true(p.health->unanswered == 2 && p.health->silent_since.us == 10000 &&
+		    p.health->stable_since.us == 20000);
 	for (int i = 0; i < 1000; i++)
 		path_pinged(&p, 9, ms(30));
-	assert_int_equal(p.unanswered, UINT8_MAX);
-	assert_int_equal(p.pings_lost, UINT32_MAX);
+	assert_int_equal(p.health->unanswered, UINT8_MAX);
+	assert_int_equal(p.health->pings_lost, UINT32_MAX);
 	path_answered(&p, ms(40));
-	assert_int_equal(p.pings_lost, UINT32_MAX - 1);
-	assert_true(!p.ping_out && p.unanswered == 0 && p.last_pong.us == 40000);
+	assert_int_equal(p.health->pings_lost, UINT32_MAX - 1);
+	assert_true(!p.health->ping_out && p.health->unanswered == 0 && p.health->last_pong.us == 40000);
 	assert_false(path_is_proven(&p)); /* that is for PATH_RESPONSE to say */
 }
 
 static void test_amplification(void **state)
 {
 	struct trial trial = { .rx = 10 };
-	struct path p = { .number = 0 };
+	struct path p = { .health = &(struct health){ 0 } };
 	uint32_t out = 0;
 
 	assert_false(path_may_send(&p, 1));
@@ -307,11 +308,10 @@ static void test_amplification(void **state)
 
 static struct path good(uint8_t number)
 {
-	return (struct path){ .number = number,
-			      .state = PATH_PROVEN,
-			      .srtt_us = 10000,
-			      .loss_ppm = 1000,
-			      .stable_since = ms(1000) };
+	static struct health well[PROTO_PATHS_MAX];
+
+	well[number] = (struct health){ .srtt_us = 10000, .loss_ppm = 1000, .stable_since = ms(1000) };
+	return (struct path){ .number = number, .state = PATH_PROVEN, .health = &well[number] };
 }
 
 static void assert_better(const struct path *a, const struct path *b)
@@ -325,33 +325,33 @@ static void test_ranking(void **state)
 {
 	struct path a = good(5), b = good(1);
 
-	b.unanswered = 3; /* not warm */
-	b.loss_ppm = 0;
-	b.srtt_us = 1;
-	b.stable_since = ms(0);
+	b.health->unanswered = 3; /* not warm */
+	b.health->loss_ppm = 0;
+	b.health->srtt_us = 1;
+	b.health->stable_since = ms(0);
 	assert_better(&a, &b);
 
 	a = good(5), b = good(1);
-	a.loss_ppm = 49999;
-	b.loss_ppm = 50000;
-	b.srtt_us = 1;
-	b.stable_since = ms(0);
+	a.health->loss_ppm = 49999;
+	b.health->loss_ppm = 50000;
+	b.health->srtt_us = 1;
+	b.health->stable_since = ms(0);
 	assert_better(&a, &b);
 
 	a = good(5), b = good(1);
-	b.pings_lost = 0x5; /* two of 32 */
-	b.srtt_us = 1;
+	b.health->pings_lost = 0x5; /* two of 32 */
+	b.health->srtt_us = 1;
 	assert_better(&a, &b);
-	b.pings_lost = 0x4; /* one is chance */
+	b.health->pings_lost = 0x4; /* one is chance */
 	assert_better(&b, &a);
 
 	a = good(5), b = good(1);
-	a.srtt_us = 9999;
-	b.stable_since = ms(0);
+	a.health->srtt_us = 9999;
+	b.health->stable_since = ms(0);
 	assert_better(&a, &b);
 
 	a = good(5), b = good(1);
-	a.stable_since = ms(999);
+	a.health->stable_since = ms(999);
 	assert_better(&a, &b);
 
 	a = good(1), b = good(5);
@@ -364,15 +364,15 @@ static void test_warm(void **state)
 	struct path p = good(0);
 
 	assert_true(path_is_warm(&p, &policy));
-	p.unanswered = 2;
+	p.health->unanswered = 2;
 	assert_true(path_is_warm(&p, &policy));
-	p.unanswered = 3;
+	p.health->unanswered = 3;
 	assert_false(path_is_warm(&p, &policy));
 	p = good(0);
 	p.state = PATH_KNOWN;
 	assert_false(path_is_warm(&p, &policy));
 	p = good(0);
-	p.srtt_us = 0;
+	p.health->srtt_us = 0;
 	assert_false(path_is_warm(&p, &policy));
 	p = good(0);
 	p.state = PATH_UNUSED;
@@ -389,8 +389,28 @@ static void test_reset(void **state)
 	p.sent = 5;
 	path_reset(&p, ms(77));
 	assert_true(p.slot == 4 && p.locator[0] == 7 && p.token[15] == 8);
-	assert_true(p.number == PATH_NONE && !path_is_known(&p) && !path_is_proven(&p) && p.sent == 0 && p.srtt_us == 0);
-	assert_true(time_is_never(p.last_rx) && p.stable_since.us == 77000);
+	assert_true(p.number == PATH_NONE && !path_is_known(&p) && !path_is_proven(&p) && p.sent == 0);
+	assert_true(p.health->srtt_us == 0 && p.health->stable_since.us == 77000);
+	assert_true(time_is_never(p.last_rx));
+}
+
+/* A server's path that was never asked: nothing is known, nothing is noted, and it is not warm. */
+static void test_never_asked(void **state)
+{
+	const struct path_report report = { .received = 7 };
+	struct path p = { .state = PATH_PROVEN, .sent = 100 };
+
+	path_reported(&p, &report, ms(10));
+	path_size_changed(&p);
+	path_void(&p, ms(20));
+	assert_int_equal(path_patience_us(&p), 300000);
+	assert_int_equal(path_loss_ppm(&p), 0);
+	assert_int_equal(path_drops(&p, &policy), 3);
+	assert_false(path_is_warm(&p, &policy));
+	assert_false(path_asks(&p, 0));
+	assert_false(path_latency_exceeded(&p));
+	path_reset(&p, ms(30));
+	assert_null(p.health);
 }
 
 int main(void)
@@ -403,7 +423,7 @@ int main(void)
 		cmocka_unit_test(test_latency),    cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_pings),      cmocka_unit_test(test_amplification),
 		cmocka_unit_test(test_ranking),    cmocka_unit_test(test_warm),
-		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_reset),      cmocka_unit_test(test_never_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,7 @@ static void test_one_way(void **state)
 		assert_int_equal(world_session(w, 0)->active->number, 1);
 		assert_true(rescued(w) > 0);
 		/* What went twice was received once: that is no loss of the new path. */
-		assert_int_equal(world_session(w, 0)->active->loss_ppm, 0);
+		assert_int_equal(world_session(w, 0)->active->health->loss_ppm, 0);
 		nothing_lost(w);
 	}
 }

@@ -113,10 +113,35 @@ static void test_each_fails_once(void **state)
 	assert_int_equal(counted, rounds);
 }
 
+/* No path more can be asked how it carries: an order to jump there is as good as lost, until there is room. */
+static void test_no_room_for_health(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct slab *healths;
+	size_t limit;
+
+	world_attach(w);
+	world_run(w, 3000);
+	healths = &w->engine[0].e->healths;
+	limit = healths->limit;
+	assert_int_equal(healths->used, 1); /* of the path that carries data */
+	healths->limit = healths->used;
+	world_jump(w, 0, 1, 1);
+	world_run(w, 300);
+	world_assert(w, world_peer(w, 0)->active->number == 0 && world_peer(w, 0)->state == STATE_ATTACHED);
+	world_assert(w, world_count(w, 0, COUNT_NO_MEMORY) > 0);
+	healths->limit = limit;
+	world_assert(w, world_until(w, world_all_attached, PATIENCE_MS));
+	world_run(w, 1000);
+	world_assert(w, world_peer(w, 0)->active->number == 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_fails_once),
+		cmocka_unit_test(test_no_room_for_health),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

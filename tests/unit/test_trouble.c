@@ -309,7 +309,7 @@ static void test_server_loss(void **state)
 			server_path_dead(s, REASON_CONSECUTIVE_DROP_EXCEEDED, w->now);
 			assert_int_equal(world_count(w, 0, COUNT_TX_CONTROL), sent + 2); /* its other paths */
 		} else {
-			s->active->loss_bad = true;
+			s->active->health->loss_bad = true;
 			session_need_pmtu(s->active)->cleared = w->now; /* it is not for their size */
 			health_ponged(s, s->active, true, w->now);
 			assert_int_equal(world_count(w, 0, COUNT_TX_CONTROL), sent);
