@@ -294,7 +294,7 @@ static void frame_received(struct path *p, const struct route *from, const struc
 /* Client: a server that asks with every PONG for a proof of our address has not heard of any. */
 static void asked_on(struct path *p, size_t wire_len, uint32_t seen)
 {
-	p->asked = (uint16_t)wire_len;
+	p->session->engine->answering.len = (uint16_t)wire_len;
 	if (seen & 1u << FRAME_PONG && !(seen & 1u << FRAME_PATH_CHALLENGE))
 		p->ignored = 0;
 }
@@ -322,7 +322,7 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 	if (s->state == STATE_BIRTH && !s->engine->client) {
 		accept_attached(s, p, now);
 		if (s->state == STATE_BIRTH)
-			return;
+			r.left = 0; /* it could not be: nothing of the packet counts */
 	}
 	while (s->state != STATE_TERMINATED && frame_next(&r, &f))
 		frame_received(p, from, &f, now);
@@ -330,5 +330,5 @@ void control_received(struct path *p, const struct route *from, const uint8_t *f
 		client_attached(s, p, now);
 	else if (s->state != STATE_TERMINATED && s->engine->client)
 		welcome_old_heard(s, now);
-	p->stray = false;
+	s->engine->answering.path = NULL;
 }

@@ -18,6 +18,7 @@
 struct client;
 struct engine;
 struct job;
+struct path;
 struct session;
 
 #define FLOOD_KINDS 24 /* events and reasons that refuse something, and more */
@@ -72,12 +73,20 @@ struct stranger {
 	struct jv_time told; /* zero: free */
 };
 
+/* Server: the CONTROL that is being answered. One that did not come from where its path leads earns answers of so many bytes. */
+struct answering {
+	const struct path *path; /* NULL: none */
+	bool stray;
+	uint16_t len;
+	uint32_t left; /* stray: bytes that may still go out */
+};
+
 struct engine {
 	struct engine_io io;
 	void *ctx;
 	const struct config *config;
 	uint32_t worker, workers;
-	bool client_role, hardware_aes;
+	bool hardware_aes;
 	struct wheel wheel;
 	void (*session_fire)(struct timer *t, struct jv_time now); /* of each session's timer */
 	struct table *locators;                                    /* -> struct slot */
@@ -85,7 +94,7 @@ struct engine {
 	struct key_store key_store;
 	struct policies policies;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
-	struct slab paths, healths, pmtus, trials;
+	struct slab paths, healths, upkeeps, pmtus, trials;
 	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */
@@ -104,6 +113,8 @@ struct engine {
 	uint32_t late_ms;
 	struct cookie_keys *cookie_keys;
 	/* server */
+	struct answering answering;
+	struct jv_time challenge_at; /* there was no memory for one: not before */
 	struct session **by_peer; /* attached session of each peer, by index in config->peers */
 	struct births *births;    /* the other sessions of each peer, by the same index */
 	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */

@@ -39,12 +39,15 @@ static void put_on_trial(struct path *p, const struct route *from, size_t wire_l
 {
 	struct control_packet c;
 
+	struct trial *trial;
+
 	if (!path_tries(p, from) && !session_begin_trial(p, from))
 		return;
-	p->trial->rx += (uint32_t)wire_len;
+	trial = path_trial(p);
+	trial->rx += (uint32_t)wire_len;
 	send_begin(&c);
-	proof_add(p, &p->trial->challenge, &c, now);
-	send_control(&c, p, &p->trial->route, now);
+	proof_add(p, &trial->challenge, &c, now);
+	send_control(&c, p, &trial->route, now);
 }
 
 static void at_home(struct path *p, size_t wire_len, struct jv_time now)
@@ -52,8 +55,8 @@ static void at_home(struct path *p, size_t wire_len, struct jv_time now)
 	session_end_trial(p);
 	if (path_is_proven(p) && time_since_ms(now, p->proven_at) >= PROTO_PROOF_MAX_MS)
 		proof_unprove(p);
-	if (!path_is_proven(p))
-		p->credit_rx += (uint32_t)wire_len;
+	if (!path_is_proven(p) && session_need_upkeep(p))
+		p->upkeep->credit_rx += (uint32_t)wire_len;
 }
 
 bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_t wire_len, bool newest,
@@ -69,21 +72,23 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 		s->engine->counters.n[COUNT_DROP_BAD_FRAME]++;
 		return false;
 	}
-	p->asked = (uint16_t)wire_len;
-	p->stray = false;
+	s->engine->answering = (struct answering){
+		.path = p, .len = (uint16_t)wire_len, .left = (uint32_t)wire_len * PROTO_AMPLIFICATION
+	};
 	if (newest && path_is_known(p) && route_equal(&p->route, from)) {
 		at_home(p, wire_len, now);
 	} else if (newest && p == s->active && path_is_known(p)) {
 		put_on_trial(p, from, wire_len, now);
 	} else if (newest) {
+		if (!session_need_upkeep(p))
+			return false; /* nobody could count what goes there */
 		p->route = *from;
 		session_end_trial(p);
 		proof_settle(p, false, now);
-		p->credit_rx = (uint32_t)wire_len;
-		p->credit_tx = 0;
+		p->upkeep->credit_rx = (uint32_t)wire_len;
+		p->upkeep->credit_tx = 0;
 	}
-	p->stray = !route_equal(&p->route, from);
-	p->stray_left = (uint32_t)wire_len * PROTO_AMPLIFICATION;
+	s->engine->answering.stray = !route_equal(&p->route, from);
 	return path_is_known(p);
 }
 
@@ -115,6 +120,15 @@ static void unsettled(struct session *s, struct jv_time now)
 	server_path_dead(s, REASON_ADDRESS_CHANGED, now);
 }
 
+/* The address on trial has answered: the path leads there. */
+static void take_tried(struct path *p, struct jv_time now)
+{
+	p->route = path_trial(p)->route;
+	p->session->engine->answering.stray = false;
+	session_end_trial(p);
+	proof_settle(p, true, now);
+}
+
 /* The active path's address has changed under the same locator, and the new one has answered. */
 static void rebound(struct path *p, struct jv_time now)
 {
@@ -129,10 +143,7 @@ static void rebound(struct path *p, struct jv_time now)
 		return;
 	}
 	switch_limit_take(&s->rebind, now);
-	p->route = p->trial->route;
-	p->stray = false;
-	session_end_trial(p);
-	proof_settle(p, true, now);
+	take_tried(p, now);
 	size_moved(p);
 	p->health->unanswered = 0;
 	p->health->ping_out = false;
@@ -149,21 +160,18 @@ static bool answers(const struct challenge *ch, const uint8_t nonce[8])
 void learn_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now)
 {
 	if (route_equal(&p->route, from)) {
-		if (answers(&p->challenge, nonce))
+		if (answers(&path_upkeep(p)->challenge, nonce))
 			proof_settle(p, true, now);
 		return;
 	}
-	if (!path_tries(p, from) || !answers(&p->trial->challenge, nonce))
+	if (!path_tries(p, from) || !answers(&path_trial(p)->challenge, nonce))
 		return;
 	if (p == p->session->active) {
 		rebound(p, now);
 		return;
 	}
 	/* The session has moved meanwhile: a path that carries nothing has another address, that is all. */
-	p->route = p->trial->route;
-	p->stray = false;
-	session_end_trial(p);
-	proof_settle(p, true, now);
+	take_tried(p, now);
 }
 
 void learn_look(struct session *s, struct jv_time now)

@@ -37,14 +37,13 @@ const struct pmtu pmtu_never = {
 	.forgiven = NEVER,
 };
 const struct health health_never = { .last_pong = NEVER, .stall.at = NEVER };
+const struct upkeep upkeep_never = { .trial = NULL };
 #undef NEVER
 
 void path_reset(struct path *p, struct jv_time now)
 {
 	struct path fresh = { .session = p->session, .slot = p->slot, .number = PATH_NONE };
 
-	memcpy(fresh.locator, p->locator, sizeof(fresh.locator));
-	memcpy(fresh.token, p->token, sizeof(fresh.token));
 	fresh.last_rx = TIME_NEVER;
 	fresh.opened = now;
 	fresh.health = p->health;
@@ -52,9 +51,12 @@ void path_reset(struct path *p, struct jv_time now)
 		*p->health = health_never;
 		p->health->stable_since = now;
 	}
-	fresh.pmtu = p->pmtu;
-	if (p->pmtu)
-		pmtu_init(p->pmtu);
+	fresh.upkeep = p->upkeep;
+	if (p->upkeep) {
+		*p->upkeep = (struct upkeep){ .trial = p->upkeep->trial, .pmtu = p->upkeep->pmtu };
+		if (p->upkeep->pmtu)
+			pmtu_init(p->upkeep->pmtu);
+	}
 	*p = fresh;
 }
 
@@ -374,22 +376,23 @@ void path_void(struct path *p, struct jv_time now)
 
 bool path_may_send(struct path *p, uint32_t len)
 {
-	if (p->stray && len > p->stray_left)
+	struct upkeep *u = p->upkeep;
+
+	if (path_is_proven(p))
+		return true;
+	if (!u || (uint64_t)u->credit_tx + len > (uint64_t)u->credit_rx * PROTO_AMPLIFICATION)
 		return false;
-	if (!path_is_proven(p) && (uint64_t)p->credit_tx + len > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
-		return false;
-	if (p->stray)
-		p->stray_left -= len;
-	if (!path_is_proven(p))
-		p->credit_tx += len;
+	u->credit_tx += len;
 	return true;
 }
 
 bool path_may_try(struct path *p, uint32_t len)
 {
-	if (!p->trial || (uint64_t)p->trial->tx + len > (uint64_t)p->trial->rx * PROTO_AMPLIFICATION)
+	struct trial *trial = path_trial(p);
+
+	if (!trial || (uint64_t)trial->tx + len > (uint64_t)trial->rx * PROTO_AMPLIFICATION)
 		return false;
-	p->trial->tx += len;
+	trial->tx += len;
 	return true;
 }
 

@@ -145,38 +145,40 @@ struct health {
 /* Of a path that was never asked. */
 extern const struct health health_never;
 
+/*
+ * What a path has at times: a challenge that is out, the credit of an address that is not proven, another address on trial,
+ * sizes, answers to PROBEs. A client's path has it always; a server's when it is needed, and no longer.
+ */
+struct upkeep {
+	struct challenge challenge;    /* to `route` */
+	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
+	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
+	uint32_t answers_bytes;
+	struct trial *trial; /* server: of another address under the same locator, or NULL */
+	struct pmtu *pmtu;   /* NULL, at a server: no size was ever asked for here */
+};
+_Static_assert(sizeof(struct upkeep) <= 64, "each path of a server has one for a round trip in PROTO_PROOF_MS");
+
+/* Of a path that has none of it. */
+extern const struct upkeep upkeep_never;
+
 struct path {
 	struct session *session;
+	struct health *health; /* as `upkeep` owned by the session; NULL: path_health() */
+	struct upkeep *upkeep; /* NULL: path_upkeep() */
 	uint8_t slot;
 	uint8_t number; /* of the candidate path, or PATH_NONE while the slot is not in use */
-	uint8_t locator[8];
-	uint8_t token[PROTO_TOKEN_LEN]; /* client */
-	enum path_state state;
-
-	/* where it leads */
-	struct route route;
-	bool stray;  /* server: what is being answered did not come from where the path leads */
+	uint8_t state;  /* enum path_state */
 	/* Challenges in a row to the address that went unanswered; client: that came on the path, with no PONG that had
 	 * none. */
 	uint8_t ignored;
-	struct challenge challenge; /* to `route` */
-	struct trial *trial;        /* server: of another address under the same locator, or NULL; owned by the session */
-	struct jv_time proven_at;
-	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
-	uint32_t stray_left;           /* bytes that may still go out in answer to it */
-	uint16_t asked;                /* length of the CONTROL that is being answered */
-	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
-	uint32_t answers_bytes;
-
-	struct jv_time opened, last_rx;
 	uint32_t sent, received; /* packets, as reported in PING and PONG */
 	uint32_t peer_received;  /* by the peer's last report */
 	uint64_t heard;          /* server: order of the newest CONTROL that was heard, plus 1 */
-
-	struct health *health; /* owned by the session; NULL: path_health() */
-	struct pmtu *pmtu;     /* owned by the session; NULL, at a server: no size was ever asked for here */
+	struct jv_time opened, last_rx, proven_at;
+	struct route route; /* where it leads */
 };
-_Static_assert(sizeof(struct path) <= 232, "a resting session has one for each path that was heard");
+_Static_assert(sizeof(struct path) <= 120, "a resting session has one for each path that was heard");
 
 static inline bool path_is_known(const struct path *p)
 {
@@ -195,14 +197,25 @@ static inline const struct health *path_health(const struct path *p)
 
 static inline const struct pmtu *path_pmtu(const struct path *p)
 {
-	return p->pmtu ? p->pmtu : &pmtu_never;
+	return p->upkeep && p->upkeep->pmtu ? p->upkeep->pmtu : &pmtu_never;
 }
+
+static inline const struct upkeep *path_upkeep(const struct path *p)
+{
+	return p->upkeep ? p->upkeep : &upkeep_never;
+}
+
+static inline struct trial *path_trial(const struct path *p)
+{
+	return p->upkeep ? p->upkeep->trial : NULL;
+}
+
 /* The address on trial, if it is this one. */
 static inline bool path_tries(const struct path *p, const struct route *r)
 {
-	return p->trial && route_equal(&p->trial->route, r);
+	return path_trial(p) && route_equal(&path_trial(p)->route, r);
 }
-/* Forgets everything but the locator. */
+/* Forgets everything but its slot. */
 void path_reset(struct path *p, struct jv_time now);
 void path_rtt_sample(struct path *p, int64_t rtt_us);
 /* How long an answer may take: max(2 srtt + 4 rttvar, PROTO_SILENCE_MIN_MS). */
@@ -245,8 +258,7 @@ void path_size_changed(struct path *p);
 void path_void(struct path *p, struct jv_time now);
 /* The session moves to it: what a window told when it last carried data counts no more than its own PINGs do. */
 void path_taken(struct path *p);
-/* May `len` bytes go to this address: under the 3x rule while it is unproven, and by what is being answered? Counts them
- * when they may. */
+/* May `len` bytes go to this address: under the 3x rule while it is unproven? Counts them when they may. */
 bool path_may_send(struct path *p, uint32_t len);
 /* The same of the one on trial. */
 bool path_may_try(struct path *p, uint32_t len);

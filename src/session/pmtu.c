@@ -66,7 +66,7 @@ static void ask(struct path *p, uint32_t id, uint16_t size, uint8_t flags, struc
 /* The first time only the size in question: most often it passes. */
 static void round_send(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	for (uint8_t i = m->tries == 0 ? m->n - 1 : 0; i < m->n; i++)
 		if (m->probe[i] > m->low)
@@ -121,21 +121,21 @@ static void forgive(struct path *p, struct jv_time now)
 {
 	if (!may_forgive(p, now))
 		return;
-	p->pmtu->forgiven = now;
+	p->upkeep->pmtu->forgiven = now;
 	path_size_changed(p);
 }
 
 static void shrink(struct path *p, uint16_t size, struct jv_time now)
 {
-	p->pmtu->size = size;
-	p->pmtu->changed = now;
+	p->upkeep->pmtu->size = size;
+	p->upkeep->pmtu->changed = now;
 	forgive(p, now);
 	p->session->engine->counters.n[COUNT_PMTU_SHRUNK]++;
 }
 
 static void ends(struct path *p, enum pmtu_state state, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	m->state = state;
 	m->due = TIME_NEVER;
@@ -146,7 +146,7 @@ static void ends(struct path *p, enum pmtu_state state, struct jv_time now)
 
 static void complete(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	ends(p, PMTU_COMPLETE, now);
 	if (p->health)
@@ -167,7 +167,7 @@ static void complete(struct path *p, struct jv_time now)
 static enum pmtu_found nothing_passes(struct path *p)
 {
 	const struct health *h = path_health(p);
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	if (p != p->session->active || !h->lossy || time_is_never(h->last_pong) ||
 	    time_before(h->last_pong, m->asked))
@@ -182,7 +182,7 @@ static enum pmtu_found nothing_passes(struct path *p)
 /* All tries of the highest size are lost. */
 static enum pmtu_found round_failed(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 	uint16_t lost = m->probe[m->n - 1];
 
 	m->due = TIME_NEVER;
@@ -207,7 +207,7 @@ static enum pmtu_found round_failed(struct path *p, struct jv_time now)
 
 static void round_acked(struct path *p, uint16_t size, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	if (size > m->low)
 		m->low = size;
@@ -231,7 +231,7 @@ static void round_acked(struct path *p, uint16_t size, struct jv_time now)
 /* A small one and a large one, which asks for a large answer: how many of the first come before one of the second? */
 static void doubt_send(struct path *p, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	ask(p, m->doubt_id, PROTO_PROBE_LEAST, 0, now);
 	m->doubt_tries++;
@@ -261,14 +261,14 @@ bool pmtu_doubts(struct path *p, struct jv_time now)
 
 static enum pmtu_found stands(struct path *p, struct jv_time now)
 {
-	p->pmtu->cleared = now;
+	p->upkeep->pmtu->cleared = now;
 	return PMTU_LOSS;
 }
 
 /* The peer says for how long it has sent nothing larger: if it found a hole meanwhile, that was the loss. */
 static enum pmtu_found doubt_acked(struct path *p, uint32_t since_ms, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = p->upkeep->pmtu;
 
 	m->doubt = false;
 	m->doubt_due = TIME_NEVER;
@@ -281,9 +281,9 @@ static enum pmtu_found doubt_acked(struct path *p, uint32_t since_ms, struct jv_
 
 static enum pmtu_found doubt_ends(struct path *p, struct jv_time now)
 {
-	p->pmtu->doubt = false;
-	p->pmtu->doubt_due = TIME_NEVER;
-	if (p->pmtu->doubt_small < PMTU_DOUBT_SMALL)
+	p->upkeep->pmtu->doubt = false;
+	p->upkeep->pmtu->doubt_due = TIME_NEVER;
+	if (p->upkeep->pmtu->doubt_small < PMTU_DOUBT_SMALL)
 		return stands(p, now);
 	forgive(p, now);
 	if (p == p->session->active)
@@ -321,19 +321,22 @@ static bool may_answer(struct path *p, size_t size, struct jv_time now)
 {
 	const uint32_t second = (uint32_t)(now.us / 1000000);
 	struct engine *e = p->session->engine;
+	struct upkeep *u = session_need_upkeep(p);
 
+	if (!u)
+		return false;
 	if (size == 0)
 		size = PROTO_CONTROL_SMALL;
-	if (p->answers_second != second)
-		p->answers_bytes = 0;
-	p->answers_second = second;
-	if (p->answers_bytes + size > (uint32_t)PROTO_PROBE_ANSWERS * size_datagram(p)) {
+	if (u->answers_second != second)
+		u->answers_bytes = 0;
+	u->answers_second = second;
+	if (u->answers_bytes + size > (uint32_t)PROTO_PROBE_ANSWERS * size_datagram(p)) {
 		e->counters.n[COUNT_DROP_PROBE_LIMIT]++;
 		trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED,
 			      &p->route.remote, now);
 		return false;
 	}
-	p->answers_bytes += (uint32_t)size;
+	u->answers_bytes += (uint32_t)size;
 	return true;
 }
 
@@ -347,11 +350,12 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 		.since_ms = put_be16((uint16_t)(since < UINT16_MAX ? since : UINT16_MAX)),
 	};
 	const bool back = f->probe->flags & PROBE_BACK && may_probe(p);
+	const size_t most = (size_t)p->session->engine->answering.len * PROTO_AMPLIFICATION;
 	size_t size = back ? size_datagram(p) : 0;
 
 	p->received--; /* no report counts it */
-	if (size > (size_t)p->asked * PROTO_AMPLIFICATION)
-		size = (size_t)p->asked * PROTO_AMPLIFICATION;
+	if (size > most)
+		size = most;
 	if (!may_answer(p, size, now))
 		return;
 	send_probe(p, &(struct frame){ FRAME_PROBE_ACK, { &ack } }, size, now);
@@ -359,11 +363,13 @@ void pmtu_probed(struct path *p, const struct frame *f, struct jv_time now)
 
 enum pmtu_found pmtu_acked(struct path *p, const struct frame *f, struct jv_time now)
 {
-	struct pmtu *m = p->pmtu;
+	struct pmtu *m = path_upkeep(p)->pmtu;
 	const uint32_t id = get_be32(f->probe_ack->id);
 	const uint16_t size = get_be16(f->probe_ack->size);
 
 	p->received--;
+	if (!m)
+		return PMTU_NOTHING; /* nobody asked */
 	if (m->doubt && id == m->doubt_id && size < size_datagram(p))
 		m->doubt_small++;
 	else if (m->doubt && id == m->doubt_id)
@@ -411,7 +417,7 @@ enum pmtu_found pmtu_round_due(struct path *p, struct jv_time now)
 {
 	if (time_before(now, path_pmtu(p)->due))
 		return PMTU_NOTHING;
-	if (p->pmtu->tries >= tries_of(p))
+	if (p->upkeep->pmtu->tries >= tries_of(p))
 		return round_failed(p, now);
 	round_send(p, now);
 	return PMTU_NOTHING;
@@ -421,7 +427,7 @@ enum pmtu_found pmtu_doubt_due(struct path *p, struct jv_time now)
 {
 	if (time_before(now, path_pmtu(p)->doubt_due))
 		return PMTU_NOTHING;
-	if (p->pmtu->doubt_small >= PMTU_DOUBT_SMALL || p->pmtu->doubt_tries >= PMTU_DOUBT_TRIES)
+	if (p->upkeep->pmtu->doubt_small >= PMTU_DOUBT_SMALL || p->upkeep->pmtu->doubt_tries >= PMTU_DOUBT_TRIES)
 		return doubt_ends(p, now);
 	doubt_send(p, now);
 	return PMTU_NOTHING;

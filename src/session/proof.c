@@ -12,6 +12,7 @@
 
 /* Of the credit of an unproven address, what DATA leaves: two PINGs with a PATH_CHALLENGE. */
 #define CONTROL_CREDIT (2 * PROTO_CONTROL_SMALL)
+#define STARVED_MS 1000 /* after memory was wanting for one */
 #define CHALLENGE_MS 50 /* least time between two challenges to one address */
 
 /* --- challenges --- */
@@ -31,27 +32,32 @@ static int64_t wait_us(const struct path *p)
 void proof_unprove(struct path *p)
 {
 	p->state = PATH_KNOWN;
-	p->credit_rx = p->credit_tx = 0;
+	if (p->upkeep)
+		p->upkeep->credit_rx = p->upkeep->credit_tx = 0;
 }
 
 void proof_settle(struct path *p, bool proven, struct jv_time now)
 {
-	p->challenge.out = false;
+	if (p->upkeep)
+		p->upkeep->challenge.out = false;
 	p->ignored = 0;
 	p->state = proven ? PATH_PROVEN : PATH_KNOWN;
 	p->proven_at = now;
+	session_ease_upkeep(p, now);
 }
 
 /* Another one is due: has the one that counts had its time? That the 3x rule may hold back what is due changes nothing. */
 static void count(struct path *p, struct jv_time now)
 {
-	if (!p->challenge.out) {
-		p->challenge.counted = now;
+	struct challenge *ch = &p->upkeep->challenge;
+
+	if (!ch->out) {
+		ch->counted = now;
 		return;
 	}
-	if (time_diff_us(now, p->challenge.counted) < wait_us(p))
+	if (time_diff_us(now, ch->counted) < wait_us(p))
 		return;
-	p->challenge.counted = now;
+	ch->counted = now;
 	if (p->ignored < UINT8_MAX)
 		p->ignored++;
 	if (p->ignored == PROTO_CHALLENGES && path_is_proven(p))
@@ -79,46 +85,71 @@ void proof_ask(struct path *p, struct control_packet *c, struct jv_time now)
 {
 	if (path_is_proven(p) && time_since_ms(now, p->proven_at) < PROTO_PROOF_MS)
 		return;
+	if (!session_need_upkeep(p)) {
+		p->session->engine->challenge_at = time_add_ms(now, STARVED_MS);
+		return;
+	}
 	count(p, now);
-	proof_add(p, &p->challenge, c, now);
+	proof_add(p, &p->upkeep->challenge, c, now);
 }
 
 /* The active path: no PING or PONG has carried the challenge that is due. */
 struct jv_time proof_due(const struct path *p)
 {
-	if (p->challenge.out)
-		return time_add_us(p->challenge.counted, wait_us(p));
-	return time_add_ms(p->proven_at, path_is_proven(p) ? 2 * PROTO_PROOF_MS : CHALLENGE_MS);
+	const struct challenge *ch = &path_upkeep(p)->challenge;
+
+	if (ch->out)
+		return time_add_us(ch->counted, wait_us(p));
+	return time_max(time_add_ms(p->proven_at, path_is_proven(p) ? 2 * PROTO_PROOF_MS : CHALLENGE_MS),
+			p->session->engine->challenge_at);
 }
 
 /* --- where a path leads --- */
 
 void proof_moved(struct path *p, const struct route *to, struct jv_time now)
 {
+	struct upkeep *u = p->upkeep;
+
 	p->route = *to;
 	proof_settle(p, false, now);
-	p->challenge = p->trial->challenge; /* that went there just now, and its answer counts */
-	p->challenge.counted = now;
-	p->credit_rx = p->trial->rx;
-	p->credit_tx = p->trial->tx;
-	p->stray = false;
+	u->challenge = u->trial->challenge; /* that went there just now, and its answer counts */
+	u->challenge.counted = now;
+	u->credit_rx = u->trial->rx;
+	u->credit_tx = u->trial->tx;
+	p->session->engine->answering.stray = false;
 	session_end_trial(p);
+}
+
+bool proof_is_stray(const struct path *p)
+{
+	const struct answering *a = &p->session->engine->answering;
+
+	return a->path == p && a->stray;
 }
 
 bool proof_may_send(struct path *p, const struct route *to, size_t len)
 {
-	if (p->session->engine->client)
+	struct engine *e = p->session->engine;
+	struct answering *a = proof_is_stray(p) ? &e->answering : NULL;
+
+	if (e->client)
 		return true;
-	return p->trial && to == &p->trial->route ? path_may_try(p, (uint32_t)len) : path_may_send(p, (uint32_t)len);
+	if (to && path_trial(p) && to == &path_trial(p)->route)
+		return path_may_try(p, (uint32_t)len);
+	if ((a && len > a->left) || !path_may_send(p, (uint32_t)len))
+		return false;
+	if (a)
+		a->left -= (uint32_t)len;
+	return true;
 }
 
 /* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */
 bool proof_may_carry(struct path *p, size_t len)
 {
-	const uint64_t least = (uint64_t)p->credit_tx + len + CONTROL_CREDIT;
+	const struct upkeep *u = path_upkeep(p);
 
 	if (!p->session->engine->client && !path_is_proven(p) &&
-	    least > (uint64_t)p->credit_rx * PROTO_AMPLIFICATION)
+	    (uint64_t)u->credit_tx + len + CONTROL_CREDIT > (uint64_t)u->credit_rx * PROTO_AMPLIFICATION)
 		return false;
 	return proof_may_send(p, NULL, len);
 }

@@ -184,7 +184,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 
 	if (k->era != 0 && k->turn == r->turn)
 		flush(r); /* under the other locator it has not left yet */
-	packet_set_locator(datagram, p->locator);
+	packet_set_locator(datagram, session_locator(p));
 	if (k->era == 0) {
 		p->sent++;
 		p->health->newest = keys_order(k->epoch, k->counter + 1);

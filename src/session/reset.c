@@ -54,7 +54,7 @@ void reset_received(struct engine *e, const struct route *from, const uint8_t *d
 	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
 
 	if (!p || !path_is_known(p) || p->route.socket != from->socket ||
-	    !crypto_equal(p->token, r->token, sizeof(p->token))) {
+	    !crypto_equal(session_token(p->session, p->slot), r->token, sizeof(r->token))) {
 		e->counters.n[COUNT_RESET_IGNORED]++;
 		if (p && path_is_known(p))
 			reset_ignored(p, from, now);

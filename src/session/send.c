@@ -45,7 +45,7 @@ static size_t seal(const struct sealer *k, uint8_t *packet, const uint8_t *in, s
 		if (ep->tx_counter >= PROTO_PACKETS_PER_EPOCH)
 			return 0;
 	}
-	return packet_seal(packet, in, len, kind, (uint8_t)ep->number, ep->tx_counter++, k->path->locator,
+	return packet_seal(packet, in, len, kind, (uint8_t)ep->number, ep->tx_counter++, k->locator,
 			   k->key, ep->tx_iv, k->mask);
 }
 
@@ -57,6 +57,7 @@ static struct sealer sealer_of(struct path *p)
 
 	return (struct sealer){
 		.path = p,
+		.locator = session_locator(p),
 		.epoch = ep,
 		.key = keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key),
 		.mask = keycache_mask(cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask),

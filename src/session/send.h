@@ -6,6 +6,7 @@
 
 struct sealer { /* what packets in a row are sealed with */
 	struct path *path;
+	const uint8_t *locator;
 	struct epoch *epoch;
 	struct aead_key *key;
 	struct mask_key *mask;

@@ -213,7 +213,7 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 		p->health->stall.told = f->ping->flags & PING_PEER_DEAD;
 	if (p == s->active && path_health(p)->stall.told && s->state == STATE_ATTACHED)
 		server_path_dead(s, REASON_DATA_STALLED, now);
-	if (!path_is_proven(p) || p->stray)
+	if (!path_is_proven(p) || proof_is_stray(p))
 		return;
 	/* Only from one who knows the present locators: an older PING would have them replaced again. And not at once after
 	 * those that were told last: a client would have us make more of them with each packet. */

@@ -232,7 +232,6 @@ struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time n
 		return NULL;
 	p->session = s;
 	p->slot = slot;
-	memcpy(p->locator, s->slot[slot].locator, sizeof(p->locator));
 	s->slot[slot].path = p;
 	if (s->engine->client &&
 	    (!session_need_health(p) || !session_need_pmtu(p))) { /* it has all of it always */
@@ -252,8 +251,10 @@ void session_drop_path(struct session *s, uint8_t slot)
 	session_end_trial(p);
 	if (p->health)
 		slab_put(&s->engine->healths, p->health);
-	if (p->pmtu)
-		slab_put(&s->engine->pmtus, p->pmtu);
+	if (p->upkeep && p->upkeep->pmtu)
+		slab_put(&s->engine->pmtus, p->upkeep->pmtu);
+	if (p->upkeep)
+		slab_put(&s->engine->upkeeps, p->upkeep);
 	slab_put(&s->engine->paths, p);
 	s->slot[slot].path = NULL;
 }
@@ -288,34 +289,59 @@ struct health *session_need_health(struct path *p)
 	return p->health;
 }
 
-struct pmtu *session_need_pmtu(struct path *p)
+struct upkeep *session_need_upkeep(struct path *p)
 {
 	struct engine *e = p->session->engine;
 
-	if (p->pmtu)
-		return p->pmtu;
-	p->pmtu = take(e, &e->pmtus);
-	if (p->pmtu)
-		pmtu_init(p->pmtu);
-	return p->pmtu;
+	if (!p->upkeep)
+		p->upkeep = take(e, &e->upkeeps);
+	return p->upkeep;
+}
+
+void session_ease_upkeep(struct path *p, struct jv_time now)
+{
+	const struct upkeep *u = path_upkeep(p);
+
+	if (!p->upkeep || !path_is_proven(p) || u->challenge.out || u->trial || u->pmtu ||
+	    u->answers_second == (uint32_t)(now.us / 1000000))
+		return;
+	slab_put(&p->session->engine->upkeeps, p->upkeep);
+	p->upkeep = NULL;
+}
+
+struct pmtu *session_need_pmtu(struct path *p)
+{
+	struct engine *e = p->session->engine;
+	struct upkeep *u = session_need_upkeep(p);
+
+	if (!u || u->pmtu)
+		return u ? u->pmtu : NULL;
+	u->pmtu = take(e, &e->pmtus);
+	if (u->pmtu)
+		pmtu_init(u->pmtu);
+	return u->pmtu;
 }
 
 bool session_begin_trial(struct path *p, const struct route *from)
 {
 	struct engine *e = p->session->engine;
+	struct upkeep *u = session_need_upkeep(p);
 
 	session_end_trial(p); /* a nonce is for one address alone */
-	p->trial = take(e, &e->trials);
-	if (p->trial)
-		p->trial->route = *from;
-	return p->trial;
+	if (!u)
+		return false;
+	u->trial = take(e, &e->trials);
+	if (u->trial)
+		u->trial->route = *from;
+	return u->trial;
 }
 
 void session_end_trial(struct path *p)
 {
-	if (p->trial)
-		slab_put(&p->session->engine->trials, p->trial);
-	p->trial = NULL;
+	if (!path_trial(p))
+		return;
+	slab_put(&p->session->engine->trials, p->upkeep->trial);
+	p->upkeep->trial = NULL;
 }
 
 struct slot *session_find_slot(struct engine *e, const uint8_t locator[8])
@@ -340,12 +366,9 @@ bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 		return false;
 	memcpy(sl->locator, locator, sizeof(sl->locator));
 	sl->issued = true;
-	if (!sl->path)
-		return true;
-	memcpy(sl->path->locator, locator, sizeof(sl->path->locator));
-	if (token)
-		memcpy(sl->path->token, token, sizeof(sl->path->token));
-	if (sl->path->state == PATH_SPENT)
+	if (s->engine->client && token)
+		memcpy(session_token(s, slot), token, PROTO_TOKEN_LEN);
+	if (sl->path && sl->path->state == PATH_SPENT)
 		sl->path->state = PATH_UNUSED;
 	return true;
 }

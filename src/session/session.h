@@ -217,6 +217,15 @@ static inline struct session *slot_session(struct slot *sl)
 {
 	return container_of(sl - sl->index, struct session, slot);
 }
+static inline const uint8_t *session_locator(const struct path *p)
+{
+	return p->session->slot[p->slot].locator;
+}
+/* Client: what a RESET for the slot's locator bears. They stand behind the slots. */
+static inline uint8_t *session_token(struct session *s, uint8_t slot)
+{
+	return (uint8_t *)(s->slot + s->slots) + slot * (size_t)PROTO_TOKEN_LEN;
+}
 /* The path that this locator stands for, or NULL. */
 struct path *session_find_path(struct engine *e, const uint8_t locator[8]);
 /* What it owns goes back to the engine, and itself. */
@@ -228,6 +237,10 @@ void session_drop_path(struct session *s, uint8_t slot);
 uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t max, struct jv_time now);
 /* How well the path carries, to be written to; NULL: no memory, counted. The active path always has it. */
 struct health *session_need_health(struct path *p);
+/* What the path has at times, to be written to; NULL: no memory, counted. */
+struct upkeep *session_need_upkeep(struct path *p);
+/* It is given back, if there is nothing left of it. */
+void session_ease_upkeep(struct path *p, struct jv_time now);
 /* What is known of sizes here, to be written to; NULL: no memory, counted. */
 struct pmtu *session_need_pmtu(struct path *p);
 /* Another address under the same locator. False: no memory, counted; the one before stands. */

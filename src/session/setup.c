@@ -57,11 +57,15 @@ void setup_client_free(struct engine *e)
 
 bool setup_slabs(struct engine *e, size_t sessions)
 {
+	const size_t token = e->config->role == ROLE_CLIENT ? PROTO_TOKEN_LEN : 0;
+
 	key_store_init(&e->key_store, e->cache, sessions);
 	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
-		slab_init(&e->session_slab[i], sizeof(struct session) + i * sizeof(struct slot), sessions);
+		slab_init(&e->session_slab[i], sizeof(struct session) + i * (sizeof(struct slot) + token),
+			  sessions);
 	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->healths, sizeof(struct health), sessions * PROTO_SLOTS_MAX);
+	slab_init(&e->upkeeps, sizeof(struct upkeep), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->pmtus, sizeof(struct pmtu), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->trials, sizeof(struct trial), sessions * PROTO_SLOTS_MAX);
 	/* The one in force and the one that waits; and one more while the latter changes. */
@@ -76,6 +80,7 @@ void setup_slabs_free(struct engine *e)
 		slab_free(&e->session_slab[i]);
 	slab_free(&e->paths);
 	slab_free(&e->healths);
+	slab_free(&e->upkeeps);
 	slab_free(&e->pmtus);
 	slab_free(&e->trials);
 }

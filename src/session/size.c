@@ -57,7 +57,7 @@ void size_large(struct session *s, struct jv_time now)
 
 void size_moved(struct path *p)
 {
-	if (p->pmtu)
-		p->pmtu->confirmed = TIME_NEVER;
+	if (p->upkeep && p->upkeep->pmtu)
+		p->upkeep->pmtu->confirmed = TIME_NEVER;
 	p->session->large = false; /* the next one asks at once */
 }

@@ -70,8 +70,8 @@ static size_t draw(struct input *in, struct session *s, uint8_t row[][LEN], size
 	case 3: { /* the session is unknown here: of a client alone, and only with the right token it believes it */
 		struct packet_reset reset = { .type = PACKET_RESET };
 
-		memcpy(reset.locator, s->active->locator, sizeof(reset.locator));
-		memcpy(reset.token, s->active->token, sizeof(reset.token));
+		memcpy(reset.locator, session_locator(s->active), sizeof(reset.locator));
+		memcpy(reset.token, session_token(s, s->active->slot), sizeof(reset.token));
 		reset.token[0] ^= input_byte(in);
 		memcpy(p, &reset, sizeof(reset));
 		break;

@@ -52,14 +52,14 @@ static inline struct snapshot snapshot(const struct session *s)
 			continue;
 		n.path[i].number = p->number;
 		n.path[i].route = p->route;
-		if (p->trial)
-			n.path[i].trial_route = p->trial->route;
+		if (path_trial(p))
+			n.path[i].trial_route = path_trial(p)->route;
 		n.path[i].known = path_is_known(p);
 		n.path[i].proven = path_is_proven(p);
-		n.path[i].on_trial = p->trial != NULL;
-		n.path[i].challenged = p->challenge.out;
+		n.path[i].on_trial = path_trial(p) != NULL;
+		n.path[i].challenged = path_upkeep(p)->challenge.out;
 		n.path[i].received = p->received;
-		n.path[i].credit_rx = p->credit_rx;
+		n.path[i].credit_rx = path_upkeep(p)->credit_rx;
 	}
 	n.active = s->active ? s->active->slot : -1;
 	n.draining = s->draining ? s->draining->slot : -1;

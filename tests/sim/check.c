@@ -418,7 +418,7 @@ static size_t slabs_bytes(const struct engine *e)
 {
 	const struct key_store *st = &e->key_store;
 	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->healths) +
-		       slab_bytes(&e->pmtus) + slab_bytes(&e->trials);
+		       slab_bytes(&e->upkeeps) + slab_bytes(&e->pmtus) + slab_bytes(&e->trials);
 
 	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
 		bytes += slab_bytes(&e->session_slab[i]);
@@ -429,15 +429,16 @@ static size_t slabs_bytes(const struct engine *e)
 }
 
 struct held { /* by sessions */
-	size_t sessions, paths, healths, pmtus, trials, epochs, rings;
+	size_t sessions, paths, healths, upkeeps, pmtus, trials, epochs, rings;
 };
 
 static void hold_path(struct held *h, const struct path *p)
 {
 	h->paths += p != NULL;
 	h->healths += p && p->health;
-	h->pmtus += p && p->pmtu;
-	h->trials += p && p->trial;
+	h->upkeeps += p && p->upkeep;
+	h->pmtus += p && p->upkeep && p->upkeep->pmtu;
+	h->trials += p && path_trial(p);
 }
 
 static void hold(struct held *h, const struct list *sessions)
@@ -475,6 +476,8 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 	if (h.sessions != sessions || h.paths != e->paths.used)
 		sim_violate(sim, "memory", "%zu sessions and %zu paths, of which %zu and %zu are in lists",
 			    sessions, e->paths.used, h.sessions, h.paths);
+	if (h.upkeeps != e->upkeeps.used)
+		sim_violate(sim, "memory", "%zu upkeeps, of which paths have %zu", e->upkeeps.used, h.upkeeps);
 	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)
 		sim_violate(sim, "memory", "%zu healths, %zu sizes and %zu trials, of which paths have %zu, %zu and %zu",
 			    e->healths.used, e->pmtus.used, e->trials.used, h.healths, h.pmtus, h.trials);

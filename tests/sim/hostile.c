@@ -39,10 +39,12 @@ static uint64_t path_sum(const struct path *p)
 
 	if (p && p->health)
 		sum ^= hash_of(p->health, sizeof(*p->health)) * 7;
-	if (p && p->pmtu)
-		sum ^= hash_of(p->pmtu, sizeof(*p->pmtu)) * 3;
-	if (p && p->trial)
-		sum ^= hash_of(p->trial, sizeof(*p->trial)) * 5;
+	if (p && p->upkeep)
+		sum ^= hash_of(p->upkeep, sizeof(*p->upkeep)) * 11;
+	if (p && p->upkeep && p->upkeep->pmtu)
+		sum ^= hash_of(p->upkeep->pmtu, sizeof(*p->upkeep->pmtu)) * 3;
+	if (p && path_trial(p))
+		sum ^= hash_of(path_trial(p), sizeof(*path_trial(p))) * 5;
 	return sum;
 }
 

@@ -848,7 +848,7 @@ static void test_old_address(void **state)
 	world_run(w, 20000);
 	old.route.remote.port++;
 	world_late(w, &old);
-	assert_false(world_peer(w, 0)->active->trial);
+	assert_false(path_trial(world_peer(w, 0)->active));
 	world_free(w);
 }
 

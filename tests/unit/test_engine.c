@@ -173,7 +173,7 @@ static void test_other_path(void **state)
 
 		d = &w->record.list[i];
 		memcpy(other, d->data, d->len);
-		memcpy(other + 8, session_path_numbered(s, 1)->locator, 8);
+		memcpy(other + 8, session_locator(session_path_numbered(s, 1)), 8);
 		if (d->up) {
 			world_inject_up(w, &r, other, d->len);
 		} else {
@@ -372,7 +372,7 @@ static void test_flood(void **state)
 	unsigned int records = 0;
 
 	world_attach(w);
-	memcpy(data + 8, world_peer(w, 0)->active->locator, 8);
+	memcpy(data + 8, session_locator(world_peer(w, 0)->active), 8);
 	for (int ms = 0; ms < 3000; ms++) {
 		for (int i = 0; i < 10; i++) {
 			data[20]++;

@@ -284,7 +284,7 @@ static void test_bounded(void **state)
 
 		world_run(w, 1000);
 		world_late(w, &old);
-		memcpy(reset.locator, world_session(w, 0)->active->locator, 8);
+		memcpy(reset.locator, session_locator(world_session(w, 0)->active), 8);
 		world_inject_down(w, 0, &world_session(w, 0)->active->route, &reset, sizeof(reset));
 		assert_memory_equal(world_session(w, 0)->id, old_id, 16);
 		assert_true(i < 3 || is_calling(w));

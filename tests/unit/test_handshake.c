@@ -492,14 +492,14 @@ static void test_forged_reset(void **state)
 
 	world_attach(w);
 	p = world_session(w, 0)->active;
-	memcpy(r.locator, p->locator, 8);
+	memcpy(r.locator, session_locator(p), 8);
 	world_view(w, WORLD_WORKERS, &before, 1);
 	for (unsigned int bit = 0; bit < 128; bit++) {
-		memcpy(r.token, p->token, 16);
+		memcpy(r.token, session_token(p->session, p->slot), 16);
 		r.token[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		world_inject_down(w, 0, &from, &r, sizeof(r));
 	}
-	memcpy(r.token, p->token, 16);
+	memcpy(r.token, session_token(p->session, p->slot), 16);
 	r.locator[7] ^= 1;
 	world_inject_down(w, 0, &from, &r, sizeof(r));
 	r.locator[7] ^= 1;
@@ -522,7 +522,7 @@ static void test_twin_server(void **state)
 
 	world_attach(w);
 	p = world_session(w, 0)->active;
-	memcpy(r.locator, p->locator, 8);
+	memcpy(r.locator, session_locator(p), 8);
 	reset_key_derive(key, w->config->private_key, machine);
 	reset_token(r.token, key, r.locator);
 	remember_id(w);
@@ -649,7 +649,7 @@ static void test_two_workers(void **state)
 		for (unsigned int i = 0; i < 3; i++) {
 			struct session *s = world_session(w, i);
 
-			assert_int_equal(locator_worker(s->active->locator, w->engine[0].e->steer_key, 2),
+			assert_int_equal(locator_worker(session_locator(s->active), w->engine[0].e->steer_key, 2),
 					 i % 2);
 			world_traffic(w, &w->client[i].up, 10000, true);
 			world_traffic(w, &w->client[i].down, 10000, false);

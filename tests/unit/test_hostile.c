@@ -823,11 +823,12 @@ static void test_response_from_elsewhere(void **state)
 	world_attach(w);
 	p = session_path_numbered(world_peer(w, 0), 1);
 	p->state = PATH_KNOWN;
-	memset(p->challenge.nonce, 0, sizeof(p->challenge.nonce));
-	p->challenge.out = false;
+	assert_non_null(session_need_upkeep(p));
+	memset(p->upkeep->challenge.nonce, 0, sizeof(nonce));
+	p->upkeep->challenge.out = false;
 	learn_answered(p, &p->route, nonce, w->now);
 	assert_false(path_is_proven(p));
-	p->challenge.out = true;
+	p->upkeep->challenge.out = true;
 	learn_answered(p, &stranger, nonce, w->now);
 	assert_false(path_is_proven(p));
 	nonce[7] = 1;
@@ -835,7 +836,7 @@ static void test_response_from_elsewhere(void **state)
 	assert_false(path_is_proven(p));
 	nonce[7] = 0;
 	learn_answered(p, &p->route, nonce, w->now);
-	assert_true(path_is_proven(p) && !p->challenge.out);
+	assert_true(path_is_proven(p) && !path_upkeep(p)->challenge.out);
 	world_free(w);
 }
 
@@ -851,14 +852,14 @@ static void test_response_behind_jump(void **state)
 	world_attach(w);
 	p = world_peer(w, 0)->active;
 	assert_true(session_begin_trial(p, &elsewhere));
-	p->trial->challenge.out = true;
-	memcpy(p->trial->challenge.nonce, nonce, sizeof(nonce));
+	path_trial(p)->challenge.out = true;
+	memcpy(path_trial(p)->challenge.nonce, nonce, sizeof(nonce));
 	world_jump(w, 0, 1, 1);
 	world_run(w, 20);
-	world_assert(w, world_peer(w, 0)->active->number == 1 && p->trial);
+	world_assert(w, world_peer(w, 0)->active->number == 1 && path_trial(p));
 	left = switch_limit_left(&world_peer(w, 0)->limit, 8, w->now);
 	learn_answered(p, &elsewhere, nonce, w->now);
-	assert_true(path_is_proven(p) && !p->trial && route_equal(&p->route, &elsewhere));
+	assert_true(path_is_proven(p) && !path_trial(p) && route_equal(&p->route, &elsewhere));
 	assert_int_equal(switch_limit_left(&world_peer(w, 0)->limit, 8, w->now), left);
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
 	world_free(w);

@@ -82,7 +82,7 @@ static void path_moves_inside(uint8_t number, uint32_t table, const char *addres
 	ping = world_recorded(w, true, FRAME_BIT(FRAME_PING));
 	world_inject_up(w, &from, ping.data, ping.len);
 	assert_true(route_equal(&session_path_numbered(peer, number)->route, &before));
-	assert_false(session_path_numbered(peer, number)->trial);
+	assert_false(path_trial(session_path_numbered(peer, number)));
 	assert_int_equal(world_count(w, 0, COUNT_DROP_INSIDE), 1);
 	assert_int_equal(w->stranger_datagrams, 0);
 	world_run(w, 1000);

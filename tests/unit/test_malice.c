@@ -23,7 +23,7 @@ static void forge(struct world *w, struct path *p, const struct a_frame *f, size
 
 	frame_write(&out, LIES(f));
 	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, SEALED_CONTROL,
-			(uint8_t)ep->number, counter, p->locator,
+			(uint8_t)ep->number, counter, session_locator(p),
 			keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key), ep->tx_iv,
 			keycache_mask(cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask));
 	world_inject_up(w, from, packet, n);
@@ -164,10 +164,10 @@ static void test_challenge_of_jump(void **state)
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, 900, 0, w->now);
 	forge(w, s->active, &f, 0, counter, &own);
-	world_assert(w, route_equal(&p->route, &own) && !path_is_proven(p) && !p->trial);
+	world_assert(w, route_equal(&p->route, &own) && !path_is_proven(p) && !path_trial(p));
 	world_run(w, 20);
 	assert_int_equal(challenges_to(w, &own), 1);
-	memcpy(answer.path_probe.nonce, p->challenge.nonce, sizeof(p->challenge.nonce));
+	memcpy(answer.path_probe.nonce, path_upkeep(p)->challenge.nonce, sizeof(answer.path_probe.nonce));
 	f = world_a_ping(s, 1000, 0, w->now);
 	world_run(w, 50);
 	forge(w, s->active, &f, 0, counter + 1, &own);

@@ -285,17 +285,17 @@ static void test_pings(void **state)
 static void test_amplification(void **state)
 {
 	struct trial trial = { .rx = 10 };
-	struct path p = { .health = &(struct health){ 0 } };
+	struct path p = { .upkeep = &(struct upkeep){ .credit_rx = 0 } };
 	uint32_t out = 0;
 
 	assert_false(path_may_send(&p, 1));
-	p.credit_rx = 1000;
+	p.upkeep->credit_rx = 1000;
 	for (int i = 0; i < 10000; i++)
 		out += path_may_send(&p, 7) ? 7 : 0;
 	assert_true(out <= 3000 && out > 2990);
 	assert_false(path_may_send(&p, UINT32_MAX));
 	assert_false(path_may_try(&p, 1));
-	p.trial = &trial;
+	p.upkeep->trial = &trial;
 	assert_true(path_may_try(&p, 30));
 	p.state = PATH_PROVEN;
 	assert_true(path_may_send(&p, 1000000));
@@ -303,7 +303,7 @@ static void test_amplification(void **state)
 	p.state = PATH_KNOWN;
 	assert_false(path_may_send(&p, 1000));
 	path_reset(&p, ms(1));
-	assert_int_equal(p.credit_rx, 0);
+	assert_int_equal(p.upkeep->credit_rx, 0);
 }
 
 static struct path good(uint8_t number)
@@ -383,12 +383,10 @@ static void test_reset(void **state)
 {
 	struct path p = good(3);
 
-	memset(p.locator, 7, sizeof(p.locator));
-	memset(p.token, 8, sizeof(p.token));
 	p.slot = 4;
 	p.sent = 5;
 	path_reset(&p, ms(77));
-	assert_true(p.slot == 4 && p.locator[0] == 7 && p.token[15] == 8);
+	assert_int_equal(p.slot, 4);
 	assert_true(p.number == PATH_NONE && !path_is_known(&p) && !path_is_proven(&p) && p.sent == 0);
 	assert_true(p.health->srtt_us == 0 && p.health->stable_since.us == 77000);
 	assert_true(time_is_never(p.last_rx));
@@ -409,8 +407,10 @@ static void test_never_asked(void **state)
 	assert_false(path_is_warm(&p, &policy));
 	assert_false(path_asks(&p, 0));
 	assert_false(path_latency_exceeded(&p));
+	p.state = PATH_KNOWN;
+	assert_false(path_may_send(&p, 1)); /* no credit */
 	path_reset(&p, ms(30));
-	assert_null(p.health);
+	assert_true(!p.health && !p.upkeep);
 }
 
 int main(void)

@@ -489,9 +489,26 @@ static void test_ecn_crosses(void **state)
 	}
 }
 
+/* An answer to a PROBE that nobody sent, on a path that never asked for a size. */
+static void test_unasked_answer(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct frame_probe_ack ack = { .size = put_be16(1200) };
+	const struct frame f = { FRAME_PROBE_ACK, { .probe_ack = &ack } };
+	struct path *p;
+
+	world_attach(w);
+	p = session_path_numbered(world_peer(w, 0), 1);
+	assert_ptr_equal(path_pmtu(p), &pmtu_never);
+	assert_int_equal(pmtu_acked(p, &f, w->now), PMTU_NOTHING);
+	assert_ptr_equal(path_pmtu(p), &pmtu_never);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unasked_answer),
 		cmocka_unit_test(test_small_packets_ask_nothing),
 		cmocka_unit_test(test_whole_path_costs_little),
 		cmocka_unit_test(test_hole_is_found),

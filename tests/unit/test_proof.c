@@ -24,7 +24,7 @@ static size_t forge(struct world *w, struct path *p, const struct a_frame *f, si
 
 	frame_write(&out, LIES(f));
 	n = packet_seal(packet, packet + PROTO_HEADER_LEN, len > out.len ? len : out.len, SEALED_CONTROL,
-			(uint8_t)ep->number, ep->tx_counter + ahead, p->locator,
+			(uint8_t)ep->number, ep->tx_counter + ahead, session_locator(p),
 			keycache_aead(cache, ep->cache, s->keys.suite, ep->tx_key), ep->tx_iv,
 			keycache_mask(cache, s->keys.mask_cache, s->keys.suite, s->keys.tx_mask));
 	world_inject_up(w, from, packet, n);
@@ -226,7 +226,8 @@ static void test_held_back_is_sent(void **state)
 	world_run(w, 100);
 	p->state = PATH_KNOWN;
 	p->proven_at = w->now;
-	p->credit_rx = p->credit_tx = 0;
+	assert_non_null(session_need_upkeep(p));
+	p->upkeep->credit_rx = p->upkeep->credit_tx = 0;
 	sent = p->sent;
 	for (unsigned int i = 0; i < 20; i++) {
 		world_packet(packet, sizeof(packet), "10.8.0.1", "10.8.0.2");
@@ -359,7 +360,7 @@ static void test_proof_ends(void **state)
 	world_run(w, 75000); /* a PING has come since */
 	assert_false(path_is_proven(p));
 	assert_true(p->ignored < PROTO_CHALLENGES); /* not for that */
-	assert_true(p->credit_rx <= 2 * PROTO_CONTROL_MAX);
+	assert_true(path_upkeep(p)->credit_rx <= 2 * PROTO_CONTROL_MAX);
 	w->swallow = NULL;
 	world_run(w, 75000);
 	assert_true(path_is_proven(p));

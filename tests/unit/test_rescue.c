@@ -626,7 +626,7 @@ static void test_unproven(void **state)
 
 			if (!p || !path_is_known(p) || path_is_proven(p))
 				continue;
-			assert_true(p->credit_tx <= 3 * p->credit_rx);
+			assert_true(path_upkeep(p)->credit_tx <= 3 * path_upkeep(p)->credit_rx);
 			waited |= p == s->active && s->rescue && rescue_queues(s);
 		}
 	}

@@ -39,7 +39,7 @@ static void test_in_its_name(void **state)
 
 	world_attach(w);
 	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
-	memcpy(locator, world_session(w, 0)->active->locator, sizeof(locator));
+	memcpy(locator, session_locator(world_session(w, 0)->active), sizeof(locator));
 	from = world_peer(w, 0)->active->route;
 	world_restart(w, 0);
 	flood(w, &from, locator, 60000);
@@ -59,7 +59,7 @@ static void test_with_another_locator(void **state)
 	world_attach(w);
 	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
 	from = world_peer(w, 0)->active->route;
-	memcpy(packet + offsetof(struct packet_header, locator), world_session(w, 1)->active->locator, 8);
+	memcpy(packet + offsetof(struct packet_header, locator), session_locator(world_session(w, 1)->active), 8);
 	world_restart(w, 0);
 	for (unsigned int i = 0; i < 1000; i++)
 		world_inject_up(w, &from, packet, sizeof(packet));
@@ -85,7 +85,7 @@ static void test_asked_from_elsewhere(void **state)
 		const struct route thief = world_stranger(1 + i % 3);
 
 		p = session_path_numbered(world_session(w, 0), i / 3 % w->paths);
-		memcpy(packet + offsetof(struct packet_header, locator), p->locator, 8);
+		memcpy(packet + offsetof(struct packet_header, locator), session_locator(p), 8);
 		world_inject_up(w, &thief, packet, sizeof(packet));
 	}
 	assert_int_equal(world_count(w, 0, COUNT_RESET_SENT), 5 * 3 * w->paths);
@@ -106,7 +106,7 @@ static void test_with_its_own_locators(void **state)
 	for (uint8_t n = 0; n < w->paths; n++) {
 		packet[n][0] = PACKET_SEALED;
 		memcpy(packet[n] + offsetof(struct packet_header, locator),
-		       session_path_numbered(world_session(w, 0), n)->locator, 8);
+		       session_locator(session_path_numbered(world_session(w, 0), n)), 8);
 	}
 	world_restart(w, 0);
 	world_traffic(w, &w->client[0].up, 20000, false);

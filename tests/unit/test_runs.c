@@ -40,7 +40,7 @@ static void control(struct world *w, struct session *s, uint8_t *packet, bool cl
 		f = (struct a_frame){ .type = FRAME_CLOSE, .close.reason = REASON_PEER_CLOSED };
 	memset(packet, FRAME_PAD, LEN);
 	frame_write(&out, LIES(&f));
-	world_seal(s, keys_tx(&s->keys), packet, INNER, SEALED_CONTROL, s->active->locator);
+	world_seal(s, keys_tx(&s->keys), packet, INNER, SEALED_CONTROL, session_locator(s->active));
 }
 
 /* One datagram of any kind that may come in a row, from whoever it says. */
@@ -53,7 +53,7 @@ static void draw(struct world *w, struct prng *rng, uint8_t row[][LEN], size_t i
 	struct epoch *ep = keys_tx(&s->keys), *old = s->keys.epoch[(s->keys.tx_epoch + 1) & 1];
 	uint8_t *packet = row[i], locator[8];
 
-	memcpy(locator, s->active->locator, sizeof(locator));
+	memcpy(locator, session_locator(s->active), sizeof(locator));
 	if (kind == 0) {
 		control(w, s, packet, false);
 		return;
@@ -157,10 +157,10 @@ static void test_reset_in_the_middle(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i += 2) /* DATA with nothing in it */
 		assert_int_equal(
-			world_seal(theirs, keys_tx(&theirs->keys), run[i], 0, SEALED_DATA, p->locator),
+			world_seal(theirs, keys_tx(&theirs->keys), run[i], 0, SEALED_DATA, session_locator(p)),
 			sizeof(run[i]));
-	memcpy(reset.locator, p->locator, sizeof(reset.locator));
-	memcpy(reset.token, p->token, sizeof(reset.token));
+	memcpy(reset.locator, session_locator(p), sizeof(reset.locator));
+	memcpy(reset.token, session_token(p->session, p->slot), sizeof(reset.token));
 	memcpy(run[1], &reset, sizeof(reset));
 	engine_datagrams(e, &from, 0, run[0], sizeof(run), sizeof(run[0]), w->now);
 	assert_int_equal(world_count(w, CLIENT, COUNT_DROP_BAD_INNER), 1);

@@ -5,6 +5,7 @@
 #include "world.h"
 
 #include "session/engine.h"
+#include "session/learn.h"
 #include "shortage.h"
 
 enum { PATIENCE_MS = 60000 };
@@ -137,11 +138,53 @@ static void test_no_room_for_health(void **state)
 	world_free(w);
 }
 
+static bool all_eased(struct world *w)
+{
+	return w->engine[0].e->upkeeps.used == 0;
+}
+
+/*
+ * No address can be challenged: what is proven stays so for its time and carries, an address that is new is not taken, and
+ * nobody is busy with it.
+ */
+static void test_no_room_for_challenges(void **state)
+{
+	const struct route elsewhere = world_stranger(1);
+	struct world *w = world_new(1, 1);
+	struct engine *e;
+	struct path *p;
+	size_t limit;
+	uint32_t got;
+
+	world_attach(w);
+	world_run(w, 3000);
+	e = w->engine[0].e;
+	limit = e->upkeeps.limit;
+	world_assert(w, world_until(w, all_eased, PATIENCE_MS));
+	e->upkeeps.limit = 0;
+	p = session_path_numbered(world_peer(w, 0), 1);
+	assert_false(learn_heard(p, &elsewhere, 1, PROTO_CONTROL_SMALL, true, w->now));
+	assert_false(route_equal(&p->route, &elsewhere));
+	assert_int_equal(world_count(w, 0, COUNT_NO_MEMORY), 1);
+	world_traffic(w, &w->client[0].up, 50000, true);
+	world_run(w, 100000);
+	assert_in_range(world_count(w, 0, COUNT_NO_MEMORY), 10, 3000);
+	got = w->client[0].up.echoed;
+	world_run(w, 1000);
+	world_assert(w, world_all_attached(w) && w->client[0].up.echoed > got);
+	e->upkeeps.limit = limit;
+	world_run(w, 3000);
+	p = world_peer(w, 0)->active;
+	world_assert(w, path_is_proven(p) && time_since_ms(w->now, p->proven_at) < 3000);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_fails_once),
 		cmocka_unit_test(test_no_room_for_health),
+		cmocka_unit_test(test_no_room_for_challenges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
