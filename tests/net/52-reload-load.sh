@@ -40,7 +40,7 @@ say "no_such_key: 1" >>"$TMP/server.yaml"
 ! "$JUMPVPND" reload -s "$TMP/server.sock" >/dev/null 2>&1 || fail "a broken configuration was accepted"
 mv "$TMP/good.yaml" "$TMP/server.yaml"
 kill -HUP "${RIG_PID[server]}"
-generation_is() { [ "$(ask server status | "$TOOLS/jget" - daemon.config_generation)" -eq "$1" ]; }
+generation_is() { [ "$(told server daemon.config_generation)" -eq "$1" ]; }
 expect 3000 "SIGHUP reloads" generation_is 3
 
 probe_stop probe

@@ -51,14 +51,14 @@ for fd in 0 1 2; do
 		fail "descriptor $fd is $(readlink "/proc/${RIG_PID[alice]}/fd/$fd")"
 done
 id=$(field alice id)
-before=$(ask alice status | "$TOOLS/jget" - daemon.config_generation)
+before=$(told alice daemon.config_generation)
 say 'bogus: 1' >>"$TMP/alice.yaml" # each of these says so in the log
 for _ in 1 2 3; do
 	ask alice reload >/dev/null 2>&1 && fail "the broken configuration was taken"
 done
 sed -i '$d' "$TMP/alice.yaml"
 kill -HUP "${RIG_PID[alice]}"
-reloaded() { [ "$(ask alice status | "$TOOLS/jget" - daemon.config_generation)" -gt "$before" ]; }
+reloaded() { [ "$(told alice daemon.config_generation)" -gt "$before" ]; }
 expect 5000 "the configuration is taken again" reloaded
 expect 5000 "path b is warm" path_is_warm alice b
 

@@ -14,7 +14,7 @@ off() { # CONFIGURATION: switches both off
 	sed -i 's/^tunnel: {/udp: { offload: off }\ntunnel: { offload: off,/' "$TMP/$1.yaml"
 }
 
-offloads() { ask "$1" status | "$TOOLS/jget" - daemon.offloads; }
+offloads() { told "$1" daemon.offloads; }
 
 server_config
 off server

@@ -54,7 +54,7 @@ flood()
 	expect 3000 "120 packets are sent to the clients" counter_above server tx_packets $((before + 119))
 }
 
-steering() { ask server status | "$TOOLS/jget" - daemon.offloads | grep -o 'steering: .*'; }
+steering() { told server daemon.offloads | grep -o 'steering: .*'; }
 
 carries()
 {

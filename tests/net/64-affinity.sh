@@ -23,7 +23,7 @@ anywhere() { lists | grep -qxF "$all"; }
 SERVER_WORKERS=auto
 start_server
 start_client alice cli a0 # whose handshake has wanted the thread pool
-[ "$(ask server status | "$TOOLS/jget" - daemon.workers)" -eq "$cpus" ] || fail "not a worker for each of $cpus CPUs"
+[ "$(told server daemon.workers)" -eq "$cpus" ] || fail "not a worker for each of $cpus CPUs"
 expect 3000 "each worker has a CPU of its own" single "$cpus"
 # The control loop, and four threads for key agreements.
 [ "$(lists | grep -cxF "$all")" -ge 5 ] || fail "threads stay on a worker's CPU: $(lists | tr '\n' ' ')"
@@ -51,5 +51,5 @@ SERVER_WORKERS=auto
 server_config
 spawn server srv taskset -c "${all%%[-,]*}" "$JUMPVPND" run -c "$TMP/server.yaml"
 expect 10000 "the server answers on its control socket" answers server
-[ "$(ask server status | "$TOOLS/jget" - daemon.workers)" -eq 1 ] || fail "more workers than CPUs"
+[ "$(told server daemon.workers)" -eq 1 ] || fail "more workers than CPUs"
 say "ok"

@@ -23,7 +23,7 @@ ns_setup
 peer alice 2
 start_server
 start_client alice cli a0 b0
-attached() { [ "$(ask alice status | "$TOOLS/jget" - session.state)" = ATTACHED ]; }
+attached() { [ "$(told alice session.state)" = ATTACHED ]; }
 wait_until 5000 attached || fail "no session"
 
 # One command after the other, until none of its allocations has failed.

@@ -79,7 +79,7 @@ stop alice
 # Nobody answers: status says who was asked what.
 stop namer
 launch_client alice cli a0
-unresolved() { [[ "$(ask alice status | "$TOOLS/jget" - daemon.names)" == "vpn.test: no name server can be reached (name servers: 10.77.0.53); trying again in 5 s" ]]; }
+unresolved() { [[ "$(told alice daemon.names)" == "vpn.test: no name server can be reached (name servers: 10.77.0.53); trying again in 5 s" ]]; }
 expect 10000 "status tells of the name" unresolved
 grep -q 'cannot resolve vpn.test: .*10.77.0.53' "$TMP/alice.log" || fail "the log does not tell of the name"
 say "ok"

@@ -147,15 +147,17 @@ ps_state()
 
 now_ms() { printf '%s' $((${EPOCHREALTIME/./} / 1000)); }
 
-# wait_until MS COMMAND...: polls until it succeeds; fails when it never does, not even after PATIENCE times as long.
+# wait_until MS COMMAND...: polls until it succeeds; fails when it never does, not even after PATIENCE times as long. What
+# does not come soon is asked for less often.
 wait_until()
 {
-	local end=$(($(now_ms) + PATIENCE * $1))
+	local end=$((${EPOCHREALTIME/./} / 1000 + PATIENCE * $1)) pause=20
 
 	shift
 	while ! "$@" >/dev/null 2>&1; do
-		[ "$(now_ms)" -lt "$end" ] || return 1
-		sleep 0.02
+		[ $((${EPOCHREALTIME/./} / 1000)) -lt "$end" ] || return 1
+		sleep "0.0$pause"
+		[ "$pause" -ge 80 ] || pause=$((pause + 10))
 	done
 }
 
@@ -219,9 +221,11 @@ ns_add()
 ns_server()
 {
 	ns_add srv
-	ip -n srv addr add 192.0.2.1/32 dev lo
-	ip -n srv addr add 192.0.2.9/32 dev lo
-	ip -n srv addr add 2001:db8::1/128 dev lo nodad
+	ip -n srv -batch - <<-EOF
+	addr add 192.0.2.1/32 dev lo
+	addr add 192.0.2.9/32 dev lo
+	addr add 2001:db8::1/128 dev lo nodad
+	EOF
 }
 
 ns_setup()
@@ -279,23 +283,27 @@ path_stats() { "$TOOLS/impair" ask "$TMP/impair-$1" stats; }
 # Addresses, links and routes of a path as they are meant to be; repeating it repairs them.
 path_configure()
 {
-	local p=$1 n=${PATH_NUMBER[$1]} ns=${CLIENT_NS[$1]} far
+	local p=$1 n=${PATH_NUMBER[$1]} ns=${CLIENT_NS[$1]} near far net6
 
-	ip -n srv link set "s$p" up
-	ip -n "$ns" link set "${p}0" up
-	ip -n srv addr replace "10.1.$n.1/24" dev "s$p"
-	ip -n srv addr replace "fd01:$n::1/64" dev "s$p" nodad
+	ip -n srv -batch - <<-EOF
+	link set s$p up
+	addr replace 10.1.$n.1/24 dev s$p
+	addr replace fd01:$n::1/64 dev s$p nodad
+	EOF
 	if [ -n "${PATH_NAT[$p]-}" ]; then
-		ip -n "$ns" addr replace "192.168.$n.2/24" dev "${p}0"
-		far=192.168.$n.1
+		near=192.168.$n.2 far=192.168.$n.1 net6=''
 	else
-		ip -n "$ns" addr replace "10.1.$n.2/24" dev "${p}0"
-		ip -n "$ns" addr replace "fd01:$n::2/64" dev "${p}0" nodad
-		ip -n "$ns" route replace 2001:db8::1/128 via "fd01:$n::1" dev "${p}0" metric $((100 * n))
-		far=10.1.$n.1
+		near=10.1.$n.2 far=10.1.$n.1
+		net6="addr replace fd01:$n::2/64 dev ${p}0 nodad
+		route replace 2001:db8::1/128 via fd01:$n::1 dev ${p}0 metric $((100 * n))"
 	fi
-	ip -n "$ns" route replace 192.0.2.1/32 via "$far" dev "${p}0" metric $((100 * n))
-	ip -n "$ns" route replace 192.0.2.9/32 via "$far" dev "${p}0" metric $((100 * n))
+	ip -n "$ns" -batch - <<-EOF
+	link set ${p}0 up
+	addr replace $near/24 dev ${p}0
+	$net6
+	route replace 192.0.2.1/32 via $far dev ${p}0 metric $((100 * n))
+	route replace 192.0.2.9/32 via $far dev ${p}0 metric $((100 * n))
+	EOF
 }
 
 # As ns_setup, IPv4 alone, each path behind a router of its own that masquerades:
@@ -518,7 +526,7 @@ ask() # WHO COMMAND [ARGUMENT...]
 	"$JUMPVPND" "$command" --json -s "$TMP/$who.sock" "$@"
 }
 
-answers() { ask "$1" status >/dev/null 2>&1; }
+answers() { told "$1" ok >/dev/null 2>&1; }
 
 # The tunnel's queue takes what comes in while its daemon waits for a processor. No more than an idle machine needs is the
 # kernel's own measure, and what is lost there no daemon can know of.
@@ -558,9 +566,11 @@ start_client()
 }
 
 # field NAME FIELD: of a client's own session; peer_field NAME FIELD: of the same on the server.
-field() { ask "$1" status | "$TOOLS/jget" - "session.$2"; }
-peer_field() { ask server show "$1" | "$TOOLS/jget" - "session.$2"; }
-counter() { ask "$1" status | "$TOOLS/jget" - "counters.$2" || say 0; }
+# What is asked again and again is asked by one process and no more: these are most of what a test has to do.
+told() { "$TOOLS/jget" --ask "$TMP/$1.sock" "$2" status; } # WHO FIELD
+field() { told "$1" "session.$2"; }
+peer_field() { "$TOOLS/jget" --ask "$TMP/server.sock" "session.$2" show "$1"; }
+counter() { told "$1" "counters.$2" || say 0; }
 
 client_is() { [ "$(field "$1" "$2")" = "$3" ]; }
 peer_is() { [ "$(peer_field "$1" "$2")" = "$3" ]; }

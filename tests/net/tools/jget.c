@@ -1,7 +1,10 @@
 /*
- * A field of a JSON file, for shell scripts.
+ * A field of a JSON file, or of a daemon's answer, for shell scripts.
  *
  *     jget FILE path.to[0].list[name=alice].field   prints it, strings bare; exit 1 when it is not there
+ *     jget --ask SOCKET path.to.field COMMAND [SESSION]
+ *         the same of what the daemon answers there, in one process, as it is asked again and again; exit 1
+ *         also when there is no answer
  *     jget --lines FILE [key=value ...] [--print key,key]
  *         of a file with one object a line, those in which every key has that value: prints how many, or
  *         with --print their fields with tabs between; exit 1 when there are none
@@ -10,8 +13,11 @@
  * taken to be still in the making and left alone.
  */
 #include <jansson.h>
+#include <sys/un.h>
 
 #include "tool.h"
+
+#define PATIENCE_S 10
 
 static bool value_is(const json_t *v, const char *text, size_t len)
 {
@@ -150,6 +156,41 @@ static FILE *open_file(const char *name)
 	return f;
 }
 
+static int connect_to(const char *path)
+{
+	const struct timeval patience = { .tv_sec = PATIENCE_S };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(sun.sun_path))
+		die("%s: no socket for it", path);
+	strcpy(sun.sun_path, path);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* The answer, or NULL: none, or a refusal. */
+static json_t *ask(const char *path, const char *command, const char *session)
+{
+	json_t *question = json_pack("{s:s, s:s*}", "command", command, "session", session);
+	int fd = connect_to(path);
+	json_t *answer = NULL;
+
+	if (fd >= 0 && json_dumpfd(question, fd, JSON_COMPACT) == 0 && send(fd, "\n", 1, MSG_NOSIGNAL) == 1)
+		answer = json_loadfd(fd, 0, NULL);
+	if (fd >= 0)
+		close(fd);
+	json_decref(question);
+	if (json_is_true(json_object_get(answer, "ok")))
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	const char *fields = NULL;
@@ -162,12 +203,15 @@ int main(int argc, char **argv)
 		}
 		return lines(open_file(argv[2]), argv + 3, argc - 3, fields);
 	}
-	if (argc != 3)
-		die("usage: jget FILE PATH | jget --lines FILE [key=value ...] [--print key,key]");
-	json_t *root = json_loadf(open_file(argv[1]), JSON_DECODE_ANY, &e);
+	bool asks = argc >= 5 && argc <= 6 && strcmp(argv[1], "--ask") == 0;
+	if (argc != 3 && !asks)
+		die("usage: jget FILE PATH | jget --ask SOCKET PATH COMMAND [SESSION] |"
+		    " jget --lines FILE [key=value ...] [--print key,key]");
+	json_t *root = asks ? ask(argv[2], argv[4], argc == 6 ? argv[5] : NULL) :
+			      json_loadf(open_file(argv[1]), JSON_DECODE_ANY, &e);
 	if (!root)
 		return 1;
-	int status = get(root, argv[2]);
+	int status = get(root, argv[asks ? 3 : 2]);
 	json_decref(root);
 	return status;
 }
