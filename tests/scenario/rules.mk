@@ -20,7 +20,7 @@ CHECKED_SCENARIOS := hard-death link-down one-way-up addr-lost-v4 nat-rebind nat
 RUN_SCENARIOS = env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) $(RUNNER) tests/net/scenario.sh
 
 run_scenarios = $(RUNNER) $(SCENARIO_SIM) $(SCENARIOS)
-run_netscenarios = $(RUN_SCENARIOS) -q -x 0 $(CHECKED_SCENARIOS:%=tests/scenario/%.scn)
+run_netscenarios = $(RUN_SCENARIOS) -q -x 0 -j 2 $(CHECKED_SCENARIOS:%=tests/scenario/%.scn)
 
 .PHONY: scenarios
 RUNS ?= 1
