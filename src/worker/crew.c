@@ -9,6 +9,7 @@
 #include "net/udp.h"
 #include "worker/affinity.h"
 #include "worker/listen.h"
+#include "worker/pool.h"
 #include "worker/worker.h"
 
 uint32_t crew_size(const struct config *c)
@@ -70,15 +71,17 @@ static void choose_cpus(struct daemon *d)
 		d->workers[i].cpu = each ? cpus[i] : AFFINITY_ANY;
 }
 
-static void nothing(uv_work_t *req)
-{
-	(void)req;
-}
-
-/* The first piece of work makes the thread pool. Made by a worker, it would have to stay on that worker's CPU. */
+/* Threads for key agreements: on any CPU, and as others run. A client has few of them. */
 static int make_pool(struct daemon *d)
 {
-	return uv_queue_work(&d->loop, &d->first, nothing, NULL);
+	const uint32_t n = d->config->role == ROLE_CLIENT ? 1 : affinity_count();
+	int rc = pool_new(&d->pool, n);
+
+	if (rc < 0)
+		log_error("no thread for key agreements can be made: %s", strerror(-rc));
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		d->workers[i].pool = d->pool;
+	return rc;
 }
 
 /* The only threads that run ahead of other programs: made while this one does, and before any other. */
@@ -126,6 +129,8 @@ void crew_join(struct daemon *d)
 	for (uint32_t i = 0; i < d->nworkers; i++)
 		if (d->workers[i].running)
 			worker_join(&d->workers[i]);
+	pool_free(d->pool);
+	d->pool = NULL;
 }
 
 bool crew_free(struct daemon *d)

@@ -28,7 +28,7 @@ struct daemon {
 	uv_async_t wake;
 	uv_poll_t held;       /* of descriptors_reserve() */
 	uint64_t descriptors; /* that may come to be needed */
-	uv_work_t first; /* of the thread pool */
+	struct pool *pool; /* for key agreements */
 	uv_poll_t machine; /* what the kernel tells of it */
 	int machine_fd;    /* -1: it does not */
 	uv_timer_t drain, watchdog, goodbye, listen_timer;

@@ -4,42 +4,49 @@
 
 #include "worker/clock.h"
 #include "worker/outside.h"
-
-struct work { /* a job on the thread pool; stands in the job */
-	uv_work_t req;
-	struct worker *worker;
-	struct job *job;
-};
+#include "worker/pool.h"
 
 static_assert(sizeof(struct work) <= JOB_SHELL, "JOB_SHELL");
-
-static void work_run(uv_work_t *req)
-{
-	struct work *work = container_of(req, struct work, req);
-
-	job_run(work->job);
-}
-
-static void work_done(uv_work_t *req, int status)
-{
-	struct work *work = container_of(req, struct work, req);
-	struct worker *w = work->worker;
-
-	(void)status; /* nobody cancels it */
-	w->jobs--;
-	if (w->stopping)
-		work->job->ok = false; /* no session is to be born any more */
-	engine_job_done(w->engine, work->job, clock_now());
-	outside_flush(w);
-}
 
 void jobs_start(void *ctx, struct job *j)
 {
 	struct worker *w = ctx;
 	struct work *work = (void *)j->shell;
 
-	work->worker = w;
-	work->job = j;
+	*work = (struct work){ .worker = w, .job = j };
+	if (w->to_do)
+		w->to_do_last->next = work;
+	else
+		w->to_do = work;
+	w->to_do_last = work;
+	w->to_do_n++;
 	w->jobs++;
-	uv_queue_work(&w->loop, &work->req, work_run, work_done);
+}
+
+void jobs_flush(struct worker *w)
+{
+	if (!w->to_do)
+		return;
+	pool_put(w->pool, w->to_do, w->to_do_last, w->to_do_n);
+	w->to_do = NULL;
+	w->to_do_n = 0;
+}
+
+void jobs_take(struct worker *w)
+{
+	struct work *work = pool_done(w), *next;
+	const struct jv_time now = clock_now();
+
+	if (!work)
+		return;
+	for (; work; work = next) {
+		struct job *j = work->job;
+
+		next = work->next; /* which stands in the job */
+		w->jobs--;
+		if (w->stopping)
+			j->ok = false; /* no session is to be born any more */
+		engine_job_done(w->engine, j, now);
+	}
+	outside_flush(w);
 }

@@ -98,7 +98,7 @@ static void message_received(struct worker *w, struct message *m)
 			engine_job_done(w->engine, m->job, now);
 		return;
 	case MESSAGE_STOP:
-		/* Reading stops, or a flood of HELLOs could keep the thread pool busy for ever. */
+		/* Reading stops, or a flood of HELLOs could keep the pool busy for ever. */
 		in_stop(w);
 		engine_shutdown(w->engine, now);
 		w->stopping = true;
@@ -138,6 +138,7 @@ static void woken(uv_async_t *a)
 	for (uint32_t i = 0; i < w->workers; i++)
 		while (w->mail[i] && ring_pop(w->mail[i], &m))
 			message_received(w, &m);
+	jobs_take(w);
 	in_take(w, clock_now());
 	outside_flush(w);
 }
@@ -190,6 +191,7 @@ static void before_poll(uv_prepare_t *p)
 {
 	struct worker *w = container_of(p, struct worker, prepare);
 
+	jobs_flush(w);
 	atomic_fetch_add_explicit(&w->beats, 1, memory_order_relaxed);
 	atomic_store_explicit(&w->sessions, engine_session_count(w->engine), memory_order_relaxed);
 	w->due = engine_next(w->engine);

@@ -24,7 +24,9 @@
 #include "worker/share.h"
 
 struct paths;
+struct pool;
 struct tun_packet;
+struct work;
 
 /* What the control loop asks of a worker; everything but the job comes back in the answer. */
 enum message_kind {
@@ -138,7 +140,11 @@ struct worker {
 	bool audited; /* something was pushed since the control loop was woken */
 	bool stopping;
 	_Atomic bool cloned; /* the control loop says so */
-	size_t jobs;               /* under way in the thread pool */
+	struct pool *pool;         /* of all workers: key agreements */
+	struct work *to_do, *to_do_last; /* for it, with the end of this turn */
+	size_t to_do_n;
+	_Atomic(struct work *) done; /* by it, the newest first */
+	size_t jobs;               /* under way, or in one of these */
 	_Atomic uint64_t beats;    /* turns of the loop, for the watchdog */
 	_Atomic uint64_t sessions; /* as counted at the last turn */
 	struct jv_time due;        /* engine_next(), as of the last prepare */

@@ -25,6 +25,7 @@
 #include "worker/outside.h"
 #include "worker/paths.h"
 #include "worker/clock.h"
+#include "worker/pool.h"
 #include "worker/worker.h"
 
 #define WORKERS 2
@@ -35,6 +36,7 @@ struct daemon {
 	struct worker w[WORKERS];
 	struct engine *e[WORKERS];
 	struct config config;
+	struct pool *pool;
 	int tun[WORKERS]; /* our ends */
 	int answer[2];    /* a byte for each wake-up */
 };
@@ -86,6 +88,7 @@ struct engine {
 };
 
 static _Atomic unsigned int jobs_alive, jobs_ran;
+static pthread_barrier_t *jobs_meet; /* each waits there for another one */
 
 static struct { /* DO_CALL: this datagram is sent, and waits for the worker before it looks again */
 	int fd;
@@ -94,6 +97,8 @@ static struct { /* DO_CALL: this datagram is sent, and waits for the worker befo
 
 void job_run(struct job *j)
 {
+	if (jobs_meet)
+		pthread_barrier_wait(jobs_meet);
 	jobs_ran++;
 	j->ok = true;
 }
@@ -429,6 +434,7 @@ static struct daemon *daemon_new(void)
 
 	assert_non_null(d);
 	assert_int_equal(pipe(d->answer), 0);
+	assert_int_equal(pool_new(&d->pool, 2), 0);
 	assert_true(ip_parse("127.0.0.1", &e.ip));
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		struct worker *w = &d->w[i];
@@ -440,6 +446,7 @@ static struct daemon *daemon_new(void)
 		w->wake_control = wake;
 		w->control = d;
 		w->siblings = d->w;
+		w->pool = d->pool;
 		w->tunnel = "none";
 		w->machine = w->cookie_seed = zeroes;
 		w->index = i;
@@ -489,6 +496,7 @@ static void halt(struct daemon *d)
 
 static void finish(struct daemon *d)
 {
+	pool_free(d->pool);
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		assert_true(worker_fini(&d->w[i]));
 		close(d->w[i].listeners[0].fd);
@@ -1229,6 +1237,33 @@ static void test_jobs_run_and_come_back(void **state)
 	close(fd);
 }
 
+/* Two that wait are run by two threads, side by side; and of many each comes back once. */
+static void test_jobs_are_shared(void **state)
+{
+	struct daemon *d = *state;
+	struct message m = { .kind = MESSAGE_STOP };
+	pthread_barrier_t two;
+	uint8_t data[8];
+	struct endpoint to;
+	int fd = dial(d, &to);
+
+	pthread_barrier_init(&two, NULL, 2);
+	jobs_meet = &two;
+	fill(data, sizeof(data), DO_JOB, 0);
+	for (int i = 0; i < 200; i++) {
+		send_to(fd, &to, data, sizeof(data));
+		seen_by(d, 0);
+	}
+	assert_true(worker_post(&d->w[0], &m));
+	assert_int_equal(answer_of(d, 0).kind, MESSAGE_STOP);
+	worker_join(&d->w[0]);
+	assert_int_equal(d->e[0]->jobs_done, 200);
+	assert_int_equal(jobs_ran, 200);
+	jobs_meet = NULL;
+	pthread_barrier_destroy(&two);
+	close(fd);
+}
+
 /* A HELLO on its way to a worker that has ended is nobody's, and is freed. */
 static void test_forwarded_to_one_that_ended(void **state)
 {
@@ -1292,6 +1327,7 @@ int main(void)
 		cmocka_unit_test(test_questions_are_bounded),
 		TEST(test_timer),
 		TEST(test_jobs_run_and_come_back),
+		TEST(test_jobs_are_shared),
 		TEST(test_forwarded_to_one_that_ended),
 		cmocka_unit_test(test_never_started),
 		cmocka_unit_test(test_never_made),

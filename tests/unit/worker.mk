@@ -7,7 +7,7 @@ test_refused_SRCS := src/worker/refused.c src/base/addr.c
 test_metrics_SRCS := src/ctl/metrics.c src/ctl/conn.c src/net/sockaddr.c src/session/counter.c src/proto/names.c src/audit/record.c src/base/addr.c
 test_metrics_LIBS = $(UV_LIBS)
 # A scripted engine stands behind the workers.
-test_worker_SRCS := src/worker/worker.c src/worker/clock.c src/worker/descriptors.c src/worker/outside.c src/worker/in.c src/worker/jobs.c src/worker/affinity.c src/worker/share.c \
+test_worker_SRCS := src/worker/worker.c src/worker/clock.c src/worker/descriptors.c src/worker/outside.c src/worker/in.c src/worker/jobs.c src/worker/pool.c src/worker/affinity.c src/worker/share.c \
 	src/worker/privileges.c src/worker/refused.c \
 	src/net/udp.c src/net/udpopen.c src/net/sockaddr.c src/net/tun.c src/net/offload.c src/base/checksum.c src/base/addr.c src/base/ring.c \
 	src/base/log.c
