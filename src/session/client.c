@@ -113,7 +113,7 @@ static void recover(struct session *s, struct jv_time now)
 	wait = jump_forbidden_ms(s, evidence, &why, now);
 	if (wait > 0) {
 		trail_denied(s, why, p, wait, now);
-		s->jump.again = time_add_ms(now, wait);
+		s->jump->again = time_add_ms(now, wait);
 		if (why == REASON_SWITCH_RATE_LIMITED && s->state == STATE_VOLATILE)
 			state_event(s, EVENT_DEGRADE, REASON_SWITCH_RATE_LIMITED, now);
 		due_restart(s, now);
@@ -136,7 +136,7 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 {
 	const enum reason why = p == s->active ? REASON_HEALTH_RECOVERED : REASON_DEAD_TRANSPORT_RECOVERY;
 	/* Back to the active path is no switch, unless the server has moved without our knowing and said no. */
-	const bool refused = s->jump.denied != REASON_NONE && s->jump.slot == s->active->slot;
+	const bool refused = s->jump->denied != REASON_NONE && s->jump->slot == s->active->slot;
 	enum reason denied;
 	uint32_t wait = 0;
 
@@ -145,12 +145,12 @@ static void leave_degraded(struct session *s, struct path *p, struct jv_time now
 	if (p == s->active ? !stall_is_over(p, now) : !stall_may_take(p, now))
 		return;
 	/* Not before the server, or our own budget, allows it. */
-	if ((p != s->active || refused) && !time_is_never(s->jump.again) && time_before(now, s->jump.again))
+	if ((p != s->active || refused) && !time_is_never(s->jump->again) && time_before(now, s->jump->again))
 		return;
 	if (p != s->active)
 		wait = jump_forbidden_ms(s, s->instability, &denied, now);
 	if (wait > 0)
-		s->jump.again = time_add_ms(now, wait);
+		s->jump->again = time_add_ms(now, wait);
 	else
 		jump_recover(s, p, s->instability, why, p != s->active, now);
 }
@@ -164,19 +164,19 @@ static void leave_volatile(struct session *s, struct path *p, struct jv_time now
 	}
 	/* The same path from a new port: if a hole has just ended, the old port answers as well. */
 	send_ping(s->active, 0, now);
-	s->jump.again = time_add_us(now, path_patience_us(s->active));
+	s->jump->again = time_add_us(now, path_patience_us(s->active));
 	due_restart(s, now);
 }
 
 /* RECOVERING: the target has its answer, or another path has one and the target none. */
 static void answered_while_jumping(struct session *s, struct path *p, struct jv_time now)
 {
-	const struct path *target = s->slot[s->jump.slot].path;
+	const struct path *target = s->slot[s->jump->slot].path;
 
-	if (p == target && s->jump.tries == 0)
+	if (p == target && s->jump->tries == 0)
 		jump_send(s, now);
-	else if (p != target && p != s->active && stall_may_take(p, now) && s->jump.dead &&
-		 s->jump.tries > 0 && path_health(target)->srtt_us == 0 && !(s->jump.tried & 1u << p->slot))
+	else if (p != target && p != s->active && stall_may_take(p, now) && s->jump->dead &&
+		 s->jump->tries > 0 && path_health(target)->srtt_us == 0 && !(s->jump->tried & 1u << p->slot))
 		jump_to(s, p, now);
 }
 
@@ -189,35 +189,35 @@ void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 		return;
 	if (s->state == STATE_DEGRADED)
 		leave_degraded(s, p, now);
-	else if (s->state == STATE_RECOVERING && s->jump.pending)
+	else if (s->state == STATE_RECOVERING && s->jump->pending)
 		answered_while_jumping(s, p, now);
-	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump.again))
+	else if (s->state == STATE_VOLATILE && p != s->active && time_is_never(s->jump->again))
 		leave_volatile(s, p, now);
 }
 
 /* The next path not tried; after all of them around again, and the active one's next rung too. */
 static void jump_elsewhere(struct session *s, struct jv_time now)
 {
-	const uint32_t id = s->jump.id;
-	struct path *p = jump_choose(s, s->jump.tried, now);
+	const uint32_t id = s->jump->id;
+	struct path *p = jump_choose(s, s->jump->tried, now);
 
 	if (!p) {
-		s->jump.tried = 0;
+		s->jump->tried = 0;
 		open_path(s, s->active->number, now);
-		if (s->jump.id != id)
+		if (s->jump->id != id)
 			return; /* it was the target that was opened anew */
-		p = jump_choose(s, (uint16_t)(1u << s->jump.slot), now);
+		p = jump_choose(s, (uint16_t)(1u << s->jump->slot), now);
 	}
-	jump_to(s, p ? p : s->slot[s->jump.slot].path, now);
+	jump_to(s, p ? p : s->slot[s->jump->slot].path, now);
 }
 
 void client_jump_repeat(struct session *s, struct jv_time now)
 {
 	struct path *p;
 
-	if (time_before(now, s->jump.again))
+	if (time_before(now, s->jump->again))
 		return;
-	s->jump.again = TIME_NEVER;
+	s->jump->again = TIME_NEVER;
 	if (s->state == STATE_VOLATILE) {
 		recover(s, now);
 		return;
@@ -228,9 +228,9 @@ void client_jump_repeat(struct session *s, struct jv_time now)
 			leave_degraded(s, p, now);
 		return;
 	}
-	if (s->state != STATE_RECOVERING || !s->jump.pending)
+	if (s->state != STATE_RECOVERING || !s->jump->pending)
 		return;
-	if (s->jump.tries < JUMP_TRIES || !s->jump.dead)
+	if (s->jump->tries < JUMP_TRIES || !s->jump->dead)
 		jump_send(s, now);
 	else
 		jump_elsewhere(s, now);
@@ -263,10 +263,10 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 {
 	struct session *s = p->session;
 	const bool ours =
-		s->jump.pending && get_be32(f->jump_ack->id) == s->jump.id && p->slot == s->jump.slot;
+		s->jump->pending && get_be32(f->jump_ack->id) == s->jump->id && p->slot == s->jump->slot;
 	const int32_t ahead = (int32_t)(get_be32(f->jump_ack->binding_version) - s->binding_version);
-	const bool dead = s->jump.dead;
-	const uint8_t tries = s->jump.tries;
+	const bool dead = s->jump->dead;
+	const uint8_t tries = s->jump->tries;
 	struct jv_time overdue;
 
 	/* An answer to an older JUMP counts when it tells of a later binding than the one we know. */
@@ -278,7 +278,7 @@ void client_jump_ack(struct path *p, const struct frame *f, struct jv_time now)
 	if (ahead > 0 && (!ours || p == s->active) &&
 	    switch_limit_left(&s->limit, s->policy->max_switches_per_min, now) == 0)
 		return;
-	overdue = time_add_us(s->jump.first, -path_patience_us(s->active));
+	overdue = time_add_us(s->jump->first, -path_patience_us(s->active));
 	follow(s, p, get_be32(f->jump_ack->binding_version), now);
 	rescue_arrived(s, f->jump_ack->epoch, get_be48(f->jump_ack->highest));
 	if (ours && !dead)
@@ -297,11 +297,11 @@ static void jump_fails(struct session *s, enum reason denied, uint32_t retry_aft
 	if (denied == REASON_SWITCH_RATE_LIMITED || denied == REASON_POLICY_DENIED ||
 	    denied == REASON_RECOVERY_WINDOW_EXPIRED || denied == REASON_NO_CANDIDATE_TRANSPORTS)
 		why = denied;
-	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, s->slot[s->jump.slot].path, now);
+	trail_path(s, AUDIT_REATTACH_RESULT, denied, s->active->number, s->slot[s->jump->slot].path, now);
 	jump_ends(s, denied, retry_after_ms);
 	state_event(s, EVENT_REATTACH_FAIL, why, now);
 	if (retry_after_ms > 0)
-		s->jump.again = time_add_ms(now, retry_after_ms);
+		s->jump->again = time_add_ms(now, retry_after_ms);
 	send_suspect(s, now);
 	standby_ask(s, now);
 }
@@ -311,12 +311,12 @@ void client_target_lost(struct session *s, uint8_t number, struct jv_time now)
 	if (s->state != STATE_RECOVERING)
 		return;
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++)
-		if (n != number && session_has_candidate(s, n) && s->jump.dead) {
+		if (n != number && session_has_candidate(s, n) && s->jump->dead) {
 			jump_elsewhere(s, now);
 			return;
 		}
 	/* A move for comfort loses its target, and nothing else. */
-	jump_fails(s, s->jump.dead ? REASON_NO_CANDIDATE_TRANSPORTS : REASON_INVALID_TRANSPORT_CANDIDATE, 0,
+	jump_fails(s, s->jump->dead ? REASON_NO_CANDIDATE_TRANSPORTS : REASON_INVALID_TRANSPORT_CANDIDATE, 0,
 		   now);
 }
 
@@ -332,7 +332,7 @@ static enum reason denial(enum reason told)
 /* Bindings only grow: a peer that names now one and now another would have us ask for ever. */
 static bool is_later_binding(const struct session *s, uint32_t told)
 {
-	return (int32_t)(told - s->jump.binding) > 0 && told - s->binding_version <= BINDINGS_MISSED_MAX;
+	return (int32_t)(told - s->jump->binding) > 0 && told - s->binding_version <= BINDINGS_MISSED_MAX;
 }
 
 /* When it may be asked again; not at once, or a peer that denies everything would have us ask without end. */
@@ -351,23 +351,24 @@ void client_jump_reject(struct path *p, const struct frame *f, struct jv_time no
 	const enum reason why = denial(f->jump_reject->reason);
 	const uint32_t ms = denied_ms(s, get_be32(f->jump_reject->retry_after_ms));
 
-	if (!s->jump.pending || s->state != STATE_RECOVERING || get_be32(f->jump_reject->id) != s->jump.id)
+	if (!s->jump->pending || s->state != STATE_RECOVERING || get_be32(f->jump_reject->id) != s->jump->id)
 		return;
 	if (why == REASON_STALE_BINDING_VERSION &&
 	    is_later_binding(s, get_be32(f->jump_reject->binding_version))) {
-		s->jump.binding = get_be32(f->jump_reject->binding_version);
-		jump_to(s, s->slot[s->jump.slot].path, now);
+		s->jump->binding = get_be32(f->jump_reject->binding_version);
+		jump_to(s, s->slot[s->jump->slot].path, now);
 		return;
 	}
-	s->jump.denied = why;
-	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump.dead && jump_choose(s, s->jump.tried, now)) {
+	s->jump->denied = why;
+	if (why == REASON_INVALID_TRANSPORT_CANDIDATE && s->jump->dead &&
+	    jump_choose(s, s->jump->tried, now)) {
 		jump_elsewhere(s, now);
 		return;
 	}
 	if ((why == REASON_STALE_REQUEST && get_be32(f->jump_reject->retry_after_ms) > 0) ||
-	    (s->jump.dead && why == REASON_COOLDOWN_ACTIVE)) {
-		s->jump.tries = 0;
-		s->jump.again = time_add_ms(now, ms);
+	    (s->jump->dead && why == REASON_COOLDOWN_ACTIVE)) {
+		s->jump->tries = 0;
+		s->jump->again = time_add_ms(now, ms);
 		due_restart(s, now);
 		return;
 	}

@@ -34,17 +34,17 @@ void comfort_move(struct session *s, struct path *p, enum reason evidence, struc
  */
 static void trust(struct session *s, struct jv_time now)
 {
-	const uint64_t wait = (uint64_t)s->policy->failback_after_ms << s->failback_doubt;
+	const uint64_t wait = (uint64_t)s->policy->failback_after_ms << s->jump->failback_doubt;
 
-	if (time_is_never(s->failed_back) || time_since_ms(now, s->failed_back) < wait)
+	if (time_is_never(s->jump->failed_back) || time_since_ms(now, s->jump->failed_back) < wait)
 		return;
-	s->failed_back = TIME_NEVER;
-	s->failback_doubt = 0;
+	s->jump->failed_back = TIME_NEVER;
+	s->jump->failback_doubt = 0;
 }
 
 void comfort_switched(struct session *s, struct path *left, struct jv_time now)
 {
-	const enum reason evidence = s->jump.pending ? s->jump.evidence : REASON_PEER_REPORTED;
+	const enum reason evidence = s->jump->pending ? s->jump->evidence : REASON_PEER_REPORTED;
 	const bool bad = evidence != REASON_POLICY_FORCED && evidence != REASON_HEALTH_RECOVERED;
 
 	if (left->number == s->active->number)
@@ -52,9 +52,9 @@ void comfort_switched(struct session *s, struct path *left, struct jv_time now)
 	trust(s, now);
 	if (bad)
 		left->health->stable_since = now;
-	if (!time_is_never(s->failed_back) && bad && s->failback_doubt < FAILBACK_DOUBT_MAX)
-		s->failback_doubt++;
-	s->failed_back = evidence == REASON_HEALTH_RECOVERED ? now : TIME_NEVER;
+	if (!time_is_never(s->jump->failed_back) && bad && s->jump->failback_doubt < FAILBACK_DOUBT_MAX)
+		s->jump->failback_doubt++;
+	s->jump->failed_back = evidence == REASON_HEALTH_RECOVERED ? now : TIME_NEVER;
 }
 
 /* Has it been well for so long that it may be gone back to, and would it not be left again at once? */
@@ -62,7 +62,7 @@ static bool is_well(const struct session *s, const struct path *p, struct jv_tim
 {
 	const struct policy *pol = s->policy;
 	const struct health *h = path_health(p);
-	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->failback_doubt;
+	const uint64_t wait = (uint64_t)pol->failback_after_ms << s->jump->failback_doubt;
 
 	return path_is_warm(p, pol) && h->unanswered == 0 && path_loss_ppm(p) <= path_loss_ppm(s->active) &&
 	       stall_may_take(p, now) && !h->loss_bad && !h->latency_bad && !path_latency_exceeded(p) &&

@@ -164,7 +164,8 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	session_age_sample(s, get_be64(f->pong->age_us), rtt, now);
 	path_reported(p, &report, now);
 	judge_stall(p, &report, time_add_us(s->born, (int64_t)echo_us), now);
-	if (p == s->active && !s->jump.pending && rescue_holds(s)) { /* nothing went out since: no gaps */
+	if (p == s->active && !session_jump(s)->pending &&
+	    rescue_holds(s)) { /* nothing went out since: no gaps */
 		rescue_arrived(s, report.epoch, report.highest);
 		rescue_unreported(s, now);
 	}

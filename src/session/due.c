@@ -49,7 +49,7 @@ struct jv_time due_heartbeat(const struct session *s, const struct path *p, stru
 static struct jv_time next_look(struct session *s, struct jv_time now)
 {
 	struct path *p = s->active;
-	struct jv_time at = s->jump.again;
+	struct jv_time at = session_jump(s)->again;
 
 	if (!p)
 		return at;

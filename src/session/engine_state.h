@@ -95,6 +95,7 @@ struct engine {
 	struct policies policies;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
 	struct slab paths, healths, upkeeps, pmtus, trials;
+	struct slab jumps, exchanges, flaps; /* see session.h: what a session has for a while */
 	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */
@@ -104,7 +105,7 @@ struct engine {
 	uint64_t rescue_bytes; /* of all sessions' rings */
 	struct flood flood[FLOOD_KINDS];
 	struct timer flood_timer;
-	struct list flapping; /* sessions with changes of state that wait to be told */
+	struct list flapping; /* changes of state that wait to be told, by session */
 	/*
 	 * By how much this input came too late for the timers that were due before it: the worker slept, was stopped, or
 	 * had too much to do. What is overdue now is not the sessions' fault, whoever notices it: a timer, or a packet that is

@@ -55,11 +55,11 @@ void failover_stop(struct client *c)
 /* The session is asked by the way that somebody answered on, and where it was when it fell silent. */
 static void ask_there(struct session *s, uint8_t number, const struct endpoint *remote, struct jv_time now)
 {
-	if (number != s->active->number || !endpoint_equal(remote, &s->left_at)) {
+	if (number != s->active->number || !endpoint_equal(remote, &s->jump->left_at)) {
 		ladder_welcomed(s->engine->client, number, remote);
 		open_path(s, number, now);
 	}
-	open_ping_at(s, &s->left_at, now);
+	open_ping_at(s, &s->jump->left_at, now);
 	standby_ask(s, now);
 }
 

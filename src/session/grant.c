@@ -51,7 +51,7 @@ struct path *grant_victim(struct session *s, uint8_t number, bool ordered, struc
 		struct path *p = n == number ? NULL : session_path_numbered(s, n);
 
 		if (!p || n == s->active->number || p == s->draining ||
-		    (s->jump.pending && s->jump.number == n))
+		    (s->jump->pending && s->jump->number == n))
 			continue;
 		if (ordered || is_gone(p) || (n > number && !rests))
 			return p;

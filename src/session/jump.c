@@ -26,10 +26,10 @@
 
 void jump_ends(struct session *s, enum reason why, uint32_t retry_after_ms)
 {
-	if (s->jump.ordered)
-		s->engine->io.jump_done(s->engine->ctx, s->jump.token, why, retry_after_ms);
-	s->jump.pending = s->jump.ordered = false;
-	s->jump.again = TIME_NEVER;
+	if (s->jump->ordered)
+		s->engine->io.jump_done(s->engine->ctx, s->jump->token, why, retry_after_ms);
+	s->jump->pending = s->jump->ordered = false;
+	s->jump->again = TIME_NEVER;
 }
 
 /* What was sent before arrived, as far as this end can know: the JUMP_ACK will tell for certain. */
@@ -57,48 +57,48 @@ int64_t jump_patience_us(const struct session *s, const struct path *p)
 
 void jump_send(struct session *s, struct jv_time now)
 {
-	struct path *p = s->slot[s->jump.slot].path;
+	struct path *p = s->slot[s->jump->slot].path;
 	const struct frame_jump f = {
-		.id = put_be32(s->jump.id),
+		.id = put_be32(s->jump->id),
 		.path = p->number,
-		.reason = (uint8_t)s->jump.evidence,
-		.binding_version = put_be32(s->jump.binding),
+		.reason = (uint8_t)s->jump->evidence,
+		.binding_version = put_be32(s->jump->binding),
 		.age_us = put_be64(session_age_us(s, now)),
 		.epoch = (uint8_t)s->rx_epoch,
 		.highest = put_be48(s->rx_highest),
 	};
-	int64_t wait = jump_patience_us(s, p) << (s->jump.tries < 8 ? s->jump.tries : 8);
+	int64_t wait = jump_patience_us(s, p) << (s->jump->tries < 8 ? s->jump->tries : 8);
 
 	send_frame(p, &(struct frame){ FRAME_JUMP, { &f } }, now);
-	s->jump.tries++;
+	s->jump->tries++;
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	if (wait > JUMP_REPEAT_MAX_MS * 1000)
 		wait = JUMP_REPEAT_MAX_MS * 1000;
-	s->jump.again = time_add_us(now, wait);
+	s->jump->again = time_add_us(now, wait);
 	due_restart(s, now);
-	if (s->jump.dead && s->jump.tries == 1)
-		rescue_at_once(s, silent_since(s->active, s->jump.evidence), now);
+	if (s->jump->dead && s->jump->tries == 1)
+		rescue_at_once(s, silent_since(s->active, s->jump->evidence), now);
 	else
 		rescue_run(s, now);
 }
 
 void jump_to(struct session *s, struct path *p, struct jv_time now)
 {
-	s->jump.pending = true;
-	s->jump.id = ++s->next_jump_id;
-	s->jump.slot = p->slot;
-	s->jump.number = p->number;
-	s->jump.tries = 0;
-	s->jump.denied = REASON_NONE;
-	s->jump.tried |= (uint16_t)(1u << p->slot);
-	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->jump.evidence, s->active->number, p, now);
-	if (s->jump.dead || path_is_proven(p)) {
+	s->jump->pending = true;
+	s->jump->id = ++s->next_jump_id;
+	s->jump->slot = p->slot;
+	s->jump->number = p->number;
+	s->jump->tries = 0;
+	s->jump->denied = REASON_NONE;
+	s->jump->tried |= (uint16_t)(1u << p->slot);
+	trail_path(s, AUDIT_REATTACH_ATTEMPT, s->jump->evidence, s->active->number, p, now);
+	if (s->jump->dead || path_is_proven(p)) {
 		jump_send(s, now);
 		return;
 	}
 	/* There is time: a path that has answered has challenged us too, and the 3x rule will not bind it. */
-	s->jump.again = time_add_us(now, path_patience_us(p));
+	s->jump->again = time_add_us(now, path_patience_us(p));
 	due_restart(s, now);
 }
 
@@ -113,11 +113,11 @@ void jump_recover(struct session *s, struct path *p, enum reason evidence, enum 
 {
 	if (!state_event(s, EVENT_SWITCH_START, why, now))
 		return;
-	s->jump.evidence = evidence;
-	s->jump.dead = dead;
-	s->jump.tried = 0;
-	s->jump.first = now;
-	s->jump.binding = s->binding_version;
+	s->jump->evidence = evidence;
+	s->jump->dead = dead;
+	s->jump->tried = 0;
+	s->jump->first = now;
+	s->jump->binding = s->binding_version;
 	s->stall_tries += p != s->active && path_health(p)->stall.on != 0 && s->stall_tries < UINT8_MAX;
 	jump_to(s, p, now);
 }

@@ -78,9 +78,7 @@ static void unlink_session(struct session *s)
 	rescue_free(s);
 	if (s->job)
 		s->job->session = NULL;
-	if (s->rekey.job)
-		s->rekey.job->session = NULL;
-	crypto_wipe(&s->rekey, sizeof(s->rekey));
+	session_drop_exchange(s);
 	if (e->by_peer && e->by_peer[s->peer] == s)
 		e->by_peer[s->peer] = NULL;
 	walk_leave(s);
@@ -129,9 +127,9 @@ void life_end(struct session *s, enum reason why, struct jv_time now)
 	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
 	if (!s->told)
 		trail_unattached(s, why, now);
-	if (s->jump.ordered)
-		e->io.jump_done(e->ctx, s->jump.token, why, 0);
-	s->jump.ordered = false;
+	if (session_jump(s)->ordered)
+		e->io.jump_done(e->ctx, s->jump->token, why, 0);
+	session_drop_jump(s);
 	if (e->client)
 		order_ends(s, why);
 	unlink_session(s);

@@ -73,7 +73,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	}
 	if (old == s->active)
 		old = NULL;
-	target = old && s->jump.pending && s->jump.slot == old->slot;
+	target = old && s->jump->pending && s->jump->slot == old->slot;
 	remote = p || old ? ladder_climb(s, number, now) : NULL;
 	if (old && (remote || !target))
 		session_close_path(old);

@@ -65,8 +65,8 @@ static void obey(struct session *s, uint8_t number, uint64_t token, struct jv_ti
 		refused(s, p, token, why, retry_after_ms, now);
 		return;
 	}
-	s->jump.ordered = token != 0;
-	s->jump.token = token;
+	s->jump->ordered = token != 0;
+	s->jump->token = token;
 	comfort_move(s, p, REASON_POLICY_FORCED, now);
 }
 

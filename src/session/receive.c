@@ -46,7 +46,7 @@ static bool takes_data(struct session *s, const struct path *p, struct jv_time n
 		return true;
 	if (p == s->draining && time_before(now, s->drain_until))
 		return true;
-	return s->engine->client && s->jump.pending && p->slot == s->jump.slot;
+	return s->engine->client && s->jump->pending && p->slot == s->jump->slot;
 }
 
 /* Is the address the peer's, and to a client is it for us? Of a run, most packets come from one and go to one. */

@@ -32,10 +32,22 @@
 #define OFFER_REPEAT_MAX_MS 5000
 #define EPOCH_LEAST_MS 1000 /* a peer that offers sooner is not answered: key agreements cost */
 
+static struct job *job_of(const struct session *s)
+{
+	return s->rekey.exchange ? s->rekey.exchange->job : NULL;
+}
+
+/* Nothing is under way any more, and no ACCEPT is to be repeated? */
+static void exchange_rests(struct session *s)
+{
+	if (!job_of(s) && !s->rekey.offered && !s->rekey.answered)
+		session_drop_exchange(s);
+}
+
 /* An OFFER that is out stands; the peer answers none in the first second of an epoch. */
 void rekey_order(struct session *s, struct jv_time now)
 {
-	if (s->rekey.offered || s->rekey.job)
+	if (s->rekey.offered || job_of(s))
 		return;
 	s->rekey.ordered = true;
 	s->rekey.due =
@@ -46,11 +58,13 @@ void rekey_order(struct session *s, struct jv_time now)
 static struct job *job_start(struct session *s, enum job_kind kind, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	struct job *j = calloc(1, sizeof(*j));
+	struct exchange *x = session_need_exchange(s);
+	struct job *j = x ? calloc(1, sizeof(*j)) : NULL;
 
 	if (!j) { /* it stays due, and is audited once it is overdue */
-		e->counters.n[COUNT_NO_MEMORY]++;
+		e->counters.n[COUNT_NO_MEMORY] += x != NULL;
 		trail_refused(e, s, AUDIT_SECURITY_VALIDATION_FAILED, REASON_OUT_OF_MEMORY, NULL, now);
+		exchange_rests(s);
 		return NULL;
 	}
 	j->kind = kind;
@@ -59,7 +73,7 @@ static struct job *job_start(struct session *s, enum job_kind kind, struct jv_ti
 	j->started = now;
 	list_append(&e->jobs, &j->node);
 	e->njobs++;
-	s->rekey.job = j;
+	x->job = j;
 	return j;
 }
 
@@ -82,7 +96,7 @@ static void offer_send(struct session *s, struct jv_time now)
 		return;
 	}
 	wait = path_patience_us(s->active);
-	part_send(s->active, FRAME_REKEY_OFFER, keys_newest(&s->keys) + 1, s->rekey.e_pub, now);
+	part_send(s->active, FRAME_REKEY_OFFER, keys_newest(&s->keys) + 1, s->rekey.exchange->e_pub, now);
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
@@ -117,11 +131,11 @@ static void offer(struct session *s, struct jv_time now)
 	struct engine *e = s->engine;
 	struct job *j = NULL;
 
-	if (s->rekey.offered && !s->rekey.job && due) {
+	if (s->rekey.offered && !job_of(s) && due) {
 		offer_send(s, now);
-	} else if (due && !s->rekey.offered && !s->rekey.job && !half && age_is_idle(s)) {
+	} else if (due && !s->rekey.offered && !job_of(s) && !half && age_is_idle(s)) {
 		age_begins(s, now);
-	} else if (!s->rekey.offered && !s->rekey.job && (half || due) &&
+	} else if (!s->rekey.offered && !job_of(s) && (half || due) &&
 		   keys_newest(&s->keys) == s->keys.tx_epoch) {
 		j = job_start(s, JOB_REKEY_PUBLIC, now);
 		s->rekey.due = time_add_ms(now, 1000);
@@ -139,8 +153,13 @@ void rekey_run(struct session *s, struct jv_time now)
 	struct engine *e = s->engine;
 	const uint64_t age = age_intervals(s, now);
 
-	if (keys_reap(&s->keys, &e->key_store, now) && time_before(now, age_work_due(s, now)) &&
-	    !is_half_used(s)) {
+	const bool reaped = keys_reap(&s->keys, &e->key_store, now);
+
+	if (reaped) { /* what could bring the OFFER again is gone with the keys it was sealed with */
+		s->rekey.answered = false;
+		exchange_rests(s);
+	}
+	if (reaped && time_before(now, age_work_due(s, now)) && !is_half_used(s)) {
 		age_arm(s, now);
 		return;
 	}
@@ -166,8 +185,8 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 	struct job *j;
 
 	if (r->answered && f->rekey->epoch == (uint8_t)newest &&
-	    memcmp(r->offer_pub, f->rekey->e, sizeof(r->offer_pub)) == 0) {
-		part_send(p, FRAME_REKEY_ACCEPT, newest, r->accept_pub, now);
+	    memcmp(r->exchange->offer_pub, f->rekey->e, PROTO_KEY_LEN) == 0) {
+		part_send(p, FRAME_REKEY_ACCEPT, newest, r->exchange->accept_pub, now);
 		return;
 	}
 	if (newest != s->keys.tx_epoch || f->rekey->epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
@@ -176,14 +195,9 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 		return;
 	if (r->offered && e->client)
 		return; /* ours stands */
-	if (r->job) {
-		if (e->client || r->job->kind != JOB_REKEY_PUBLIC)
-			return;
-		r->job->session = NULL; /* the server was about to offer: the client's offer stands */
-		r->job = NULL;
-	}
-	r->offered = false;
-	crypto_wipe(r->e_priv, sizeof(r->e_priv));
+	if (job_of(s) && (e->client || job_of(s)->kind != JOB_REKEY_PUBLIC))
+		return;
+	session_drop_exchange(s); /* the server was about to offer, or has: the client's offer stands */
 	j = job_start(s, JOB_REKEY_SHARED, now);
 	if (!j)
 		return;
@@ -197,12 +211,12 @@ void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now)
 	struct session *s = p->session;
 	struct job *j;
 
-	if (!s->rekey.offered || s->rekey.job || f->rekey->epoch != (uint8_t)(keys_newest(&s->keys) + 1))
+	if (!s->rekey.offered || job_of(s) || f->rekey->epoch != (uint8_t)(keys_newest(&s->keys) + 1))
 		return;
 	j = job_start(s, JOB_REKEY_SHARED, now);
 	if (!j)
 		return;
-	memcpy(j->e_priv, s->rekey.e_priv, sizeof(j->e_priv));
+	memcpy(j->e_priv, s->rekey.exchange->e_priv, sizeof(j->e_priv));
 	memcpy(j->peer_pub, f->rekey->e, sizeof(j->peer_pub));
 	s->engine->io.job(s->engine->ctx, j);
 }
@@ -219,14 +233,13 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 	struct rekey *r = &s->rekey;
 
 	if (!keys_next(&s->keys, &s->engine->key_store, j->shared)) {
-		r->offered = false; /* the same as with a low-order key; and this one is not offered again */
-		crypto_wipe(r->e_priv, sizeof(r->e_priv));
+		session_drop_exchange(
+			s); /* the same as with a low-order key; and this one is not offered again */
 		return;
 	}
 	r->made = now;
 	if (r->offered) {
-		r->offered = false;
-		crypto_wipe(r->e_priv, sizeof(r->e_priv));
+		session_drop_exchange(s);
 		r->unconfirmed = true; /* until then the answerer may seal with the old epoch for as long as
 					  it hears nothing */
 		rekeyed(s, TIME_NEVER, now);
@@ -234,8 +247,8 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 		return;
 	}
 	r->answered = true;
-	memcpy(r->accept_pub, j->e_pub, sizeof(r->accept_pub));
-	memcpy(r->offer_pub, j->peer_pub, sizeof(r->offer_pub));
+	memcpy(r->exchange->accept_pub, j->e_pub, PROTO_KEY_LEN);
+	memcpy(r->exchange->offer_pub, j->peer_pub, PROTO_KEY_LEN);
 	if (s->active)
 		part_send(s->active, FRAME_REKEY_ACCEPT, keys_newest(&s->keys), j->e_pub, now);
 }
@@ -244,17 +257,21 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
 {
 	struct rekey *r = &s->rekey;
 
-	r->job = NULL;
-	if (!j->ok)
-		return; /* a low-order key: this rekey comes to nothing, the next offer makes another */
+	r->exchange->job = NULL;
+	if (!j->ok) { /* a low-order key: this rekey comes to nothing, the next offer makes another */
+		exchange_rests(s);
+		return;
+	}
 	if (j->kind == JOB_REKEY_SHARED) {
 		shared_done(s, j, now);
 		return;
 	}
-	if (keys_newest(&s->keys) != s->keys.tx_epoch)
+	if (keys_newest(&s->keys) != s->keys.tx_epoch) {
+		exchange_rests(s);
 		return;
-	memcpy(r->e_priv, j->e_priv, sizeof(r->e_priv));
-	memcpy(r->e_pub, j->e_pub, sizeof(r->e_pub));
+	}
+	memcpy(r->exchange->e_priv, j->e_priv, PROTO_KEY_LEN);
+	memcpy(r->exchange->e_pub, j->e_pub, PROTO_KEY_LEN);
 	r->offered = true;
 	r->tries = 0;
 	offer_send(s, now);

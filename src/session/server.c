@@ -119,6 +119,13 @@ static bool is_elsewhere(const struct path *p, const struct route *from)
 	return path_tries(p, from);
 }
 
+/* Followed, or given up. */
+static void order_ends(struct session *s, enum reason why)
+{
+	s->engine->io.jump_done(s->engine->ctx, s->jump->token, why, 0);
+	session_drop_jump(s);
+}
+
 static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch,
 		   struct jv_time now)
 {
@@ -131,13 +138,9 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	state_bind(s, p, is_switch, now);
 	state_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	send_ping(p, 0, now);
-	s->jump.first = now;
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
-	if (s->jump.pending && s->jump.ordered && s->jump.number == p->number) {
-		s->engine->io.jump_done(s->engine->ctx, s->jump.token, REASON_NONE, 0);
-		s->jump.pending = s->jump.ordered = false;
-		s->jump.again = TIME_NEVER;
-	}
+	if (s->jump && s->jump->number == p->number)
+		order_ends(s, REASON_NONE);
 }
 
 /* Behind the JUMP_ACK, what the JUMP does not report. In flight on a path that is well it is not lost. */
@@ -228,19 +231,11 @@ void server_pinged(struct path *p, const struct frame *f, struct jv_time now)
 
 /* --- an operator's order --- */
 
-static void order_ends(struct session *s, enum reason why)
-{
-	if (s->jump.ordered)
-		s->engine->io.jump_done(s->engine->ctx, s->jump.token, why, 0);
-	s->jump.pending = s->jump.ordered = false;
-	s->jump.again = TIME_NEVER;
-}
-
 void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_time now)
 {
 	struct engine *e = s->engine;
 
-	if (s->state != STATE_ATTACHED || s->jump.pending) {
+	if (s->state != STATE_ATTACHED || s->jump) {
 		e->io.jump_done(e->ctx, token, REASON_INVALID_STATE_FOR_REATTACH, 0);
 		return;
 	}
@@ -248,20 +243,24 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 		e->io.jump_done(e->ctx, token, REASON_INVALID_TRANSPORT_CANDIDATE, 0);
 		return;
 	}
-	s->jump.pending = s->jump.ordered = true;
-	s->jump.token = token;
-	s->jump.number = number;
-	s->jump.id = ++s->next_jump_id;
-	s->jump.tries = 0;
-	s->jump.again = now;
+	if (!session_need_jump(s)) {
+		e->io.jump_done(e->ctx, token, REASON_OUT_OF_MEMORY, 0);
+		return;
+	}
+	s->jump->pending = s->jump->ordered = true;
+	s->jump->token = token;
+	s->jump->number = number;
+	s->jump->id = ++s->next_jump_id;
+	s->jump->again = now;
 	server_order_repeat(s, now);
 }
 
 void server_order_repeat(struct session *s, struct jv_time now)
 {
+	const struct jump *order = session_jump(s);
 	const struct frame_jump f = {
-		.id = put_be32(s->jump.id),
-		.path = s->jump.number,
+		.id = put_be32(order->id),
+		.path = order->number,
 		.reason = REASON_POLICY_FORCED,
 		.binding_version = put_be32(s->binding_version),
 		.age_us = put_be64(session_age_us(s, now)),
@@ -269,15 +268,15 @@ void server_order_repeat(struct session *s, struct jv_time now)
 		.highest = put_be48(s->rx_highest),
 	};
 
-	if (!s->jump.pending || time_before(now, s->jump.again))
+	if (!order->pending || time_before(now, order->again))
 		return;
-	if (s->jump.tries++ >= ORDER_TRIES) {
+	if (s->jump->tries++ >= ORDER_TRIES) {
 		order_ends(s, REASON_RECOVERY_WINDOW_EXPIRED);
 		return;
 	}
 	send_frame(s->active, &(struct frame){ FRAME_JUMP, { &f } }, now);
-	s->jump.again = time_add_ms(now, ORDER_MS);
-	session_due_earlier(s, DUE_HEALTH, s->jump.again);
+	s->jump->again = time_add_ms(now, ORDER_MS);
+	session_due_earlier(s, DUE_HEALTH, s->jump->again);
 }
 
 /* --- reload --- */

@@ -10,6 +10,7 @@
 
 #include "base/wire.h"
 #include "session/client_state.h"
+#include "session/job.h"
 #include "session/keys.h"
 #include "session/limit.h"
 #include "session/path.h"
@@ -36,6 +37,83 @@ static bool first_paths(struct session *s, struct jv_time now)
 	return true;
 }
 
+const struct jump jump_never = { .again = { INT64_MAX }, .failed_back = { INT64_MAX } };
+
+/* Zeroed; NULL: no memory, counted. */
+static void *get(struct engine *e, struct slab *slab)
+{
+	void *object = slab_get(slab);
+
+	e->counters.n[COUNT_NO_MEMORY] += !object;
+	return object;
+}
+
+static void put(struct slab *slab, void *object)
+{
+	if (object)
+		slab_put(slab, object);
+}
+
+struct jump *session_need_jump(struct session *s)
+{
+	if (!s->jump)
+		s->jump = get(s->engine, &s->engine->jumps);
+	if (s->jump)
+		*s->jump = jump_never;
+	return s->jump;
+}
+
+void session_drop_jump(struct session *s)
+{
+	if (s->engine->client) {
+		s->jump->ordered = false;
+		return;
+	}
+	put(&s->engine->jumps, s->jump);
+	s->jump = NULL;
+}
+
+struct exchange *session_need_exchange(struct session *s)
+{
+	if (!s->rekey.exchange)
+		s->rekey.exchange = get(s->engine, &s->engine->exchanges);
+	return s->rekey.exchange;
+}
+
+void session_drop_exchange(struct session *s)
+{
+	struct exchange *x = s->rekey.exchange;
+
+	if (x && x->job)
+		x->job->session = NULL;
+	put(&s->engine->exchanges, x);
+	s->rekey.exchange = NULL;
+	s->rekey.offered = s->rekey.answered = false;
+}
+
+struct flapping *session_need_flapping(struct session *s)
+{
+	struct engine *e = s->engine;
+
+	if (s->flapping)
+		return s->flapping;
+	s->flapping = get(e, &e->flaps);
+	if (s->flapping) {
+		s->flapping->session = s;
+		list_append(&e->flapping, &s->flapping->node);
+	}
+	return s->flapping;
+}
+
+void session_drop_flapping(struct session *s)
+{
+	if (!s->flapping)
+		return;
+	list_remove(&s->flapping->node);
+	slab_put(&s->engine->flaps, s->flapping);
+	s->flapping = NULL;
+}
+
 /* Gives back all that it has but what it is known by. */
 void session_free(struct session *s)
 {
@@ -45,6 +123,9 @@ void session_free(struct session *s)
 	switch_limit_free(&s->rebind);
 	policies_drop(&e->policies, s->policy);
 	policies_drop(&e->policies, s->next_policy);
+	session_drop_exchange(s);
+	session_drop_flapping(s);
+	put(&e->jumps, s->jump);
 	keys_clear(&s->keys, &e->key_store);
 	for (uint8_t i = 0; i < s->slots; i++)
 		session_drop_path(s, i);
@@ -61,7 +142,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->policy = policies_take(&e->policies, policy);
 	if (!s->policy || !keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client) ||
-	    !first_paths(s, now)) {
+	    (e->client && !session_need_jump(s)) || !first_paths(s, now)) {
 		session_free(s);
 		return NULL;
 	}
@@ -69,8 +150,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
-		s->failed_back = s->rekey.due = s->jump.again = s->superseded_until = s->flapping.minute =
-			TIME_NEVER;
+		s->rekey.due = s->superseded_until = s->told_minute = TIME_NEVER;
 	timer_init(&s->timer, e->session_fire);
 	for (unsigned int i = 0; i < DUES; i++)
 		s->due[i] = SESSION_NEVER;
@@ -487,7 +567,7 @@ struct path *session_fresh_slot(struct session *s)
 
 struct path *session_data_path(struct session *s)
 {
-	if (s->state == STATE_RECOVERING && s->jump.pending && s->jump.dead)
-		return s->slot[s->jump.slot].path;
+	if (s->state == STATE_RECOVERING && session_jump(s)->pending && session_jump(s)->dead)
+		return s->slot[session_jump(s)->slot].path;
 	return s->active;
 }

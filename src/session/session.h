@@ -27,7 +27,7 @@ enum due {
 	DUES
 };
 
-/* A jump under way (client), or one ordered by the operator and not followed yet (server). */
+/* A jump under way (client: a session has one always), or one ordered by the operator and not followed yet (server). */
 struct jump {
 	bool pending;
 	uint32_t id;
@@ -43,36 +43,51 @@ struct jump {
 	enum reason denied;   /* the last rejection */
 	bool ordered;         /* answer `token` */
 	uint64_t token;
+	/* client: of switches before */
+	struct jv_time failed_back; /* the last one back to a path preferred; TIME_NEVER */
+	uint8_t failback_doubt;     /* how often in a row a switch back did not last */
+	struct endpoint left_at;    /* where the active path led when the session left ATTACHED */
 };
+_Static_assert(sizeof(struct jump) <= 96, "at a server only who is ordered to jump has one");
 
-struct rekey {
-	struct job *job; /* under way */
-	bool offered;    /* our OFFER is out */
+/* None is under way. */
+extern const struct jump jump_never;
+
+/* New keys being agreed on: until they are made, and of who answers until the old ones are gone. */
+struct exchange {
+	struct job *job; /* under way, or NULL */
 	uint8_t e_priv[PROTO_KEY_LEN], e_pub[PROTO_KEY_LEN];
-	bool unconfirmed;    /* we seal with the newest epoch, and the peer has not yet */
-	uint8_t tries;       /* OFFERs sent */
-	struct jv_time made; /* when the newest epoch was made */
-	bool ordered;        /* to be done now, be the keys idle or not */
-	bool answered;       /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
 	uint8_t accept_pub[PROTO_KEY_LEN];
 	uint8_t offer_pub[PROTO_KEY_LEN]; /* the OFFER that ACCEPT answered */
-	struct jv_time due;               /* next OFFER, or its repetition */
-	struct jv_time began; /* the interval: with the keys we seal with, or when they were idle at the end of the last one */
+};
+_Static_assert(sizeof(struct exchange) <= 136, "only a session that rekeys has one, and for seconds");
+
+struct rekey {
+	struct exchange *exchange; /* or NULL */
+	bool offered;              /* our OFFER is out */
+	bool answered;             /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
+	bool unconfirmed;          /* we seal with the newest epoch, and the peer has not yet */
+	bool ordered;              /* to be done now, be the keys idle or not */
+	uint8_t tries;             /* OFFERs sent */
+	uint8_t overdue;           /* intervals of the age of `since` that were told */
+	struct jv_time made;       /* when the newest epoch was made */
+	struct jv_time due;        /* next OFFER, or its repetition */
+	struct jv_time
+		began; /* the interval: with the keys we seal with, or when they were idle at the end of the last one */
 	struct jv_time since; /* the keys we seal with are in use, less the time in which nothing carried */
-	uint8_t overdue;      /* intervals of that age that were told */
 };
 
 /* Changes of state that are not told yet: beyond AUDIT_CHANGES_PER_MIN in a minute they become one record. */
 struct flapping {
-	struct list node;             /* of engine->flapping, while there are any */
-	struct jv_time minute;        /* in which changes are counted; TIME_NEVER */
-	uint32_t told;                /* one by one */
+	struct list node; /* of engine->flapping */
+	struct session *session;
 	uint32_t n;                   /* waiting: from the state `from`, the first and last of them then */
 	uint32_t late_ms, stalled_ms; /* the worst of them */
 	enum state from;
 	struct jv_time first, last;
 	struct audit_flaps sum;
 };
+_Static_assert(sizeof(struct flapping) <= 96, "only a session that changes too often to be told of has one");
 
 struct lag {                  /* of DATA in one direction */
 	uint64_t mark;        /* the packet that is followed, as an order; 0: none */
@@ -130,9 +145,8 @@ struct session {
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
 	uint8_t slots;
-	uint8_t failback_doubt; /* client: how often in a row a switch back did not last */
-	uint8_t stall_tries;    /* moves to a path that had stalled, since one carried */
-	bool age_known;         /* age_offset_us is */
+	uint8_t stall_tries; /* moves to a path that had stalled, since one carried */
+	bool age_known;      /* age_offset_us is */
 	struct keys keys;
 	uint32_t rx_epoch;     /* of the last DATA accepted, by counter */
 	uint64_t rx_highest;   /* its counter + 1; 0: none yet */
@@ -153,7 +167,6 @@ struct session {
 	enum reason reason;
 	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
-	struct endpoint left_at;   /* client: where the active path led then */
 	struct jv_time superseded_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;  /* of switches */
@@ -162,7 +175,7 @@ struct session {
 	struct jv_time
 		unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
 	uint64_t switches, bytes_at_switch;
-	struct jump jump;
+	struct jump *jump;     /* server: NULL while none is ordered */
 	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
@@ -172,10 +185,11 @@ struct session {
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
 	struct passage passage;
-	struct flapping flapping;
+	struct flapping *flapping;  /* NULL: all changes of state are told */
+	struct jv_time told_minute; /* in which those told one by one are counted; TIME_NEVER */
+	uint8_t told_changes;
 	struct rekey rekey;
-	struct jv_time failed_back; /* client: the last switch back to a path preferred; TIME_NEVER */
-	int64_t age_offset_us;      /* our age less the peer's, as the running estimate has it */
+	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
 	uint64_t sealed[2]; /* orders: what is before had been sealed when [1] came, and AGAIN_MS earlier */
 	struct jv_time sealed_at;
 	struct jv_time age_sampled;
@@ -189,7 +203,7 @@ struct session {
 
 	struct slot slot[];
 };
-_Static_assert(sizeof(struct session) <= 1160, "and a slot for each locator");
+_Static_assert(sizeof(struct session) <= 856, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
@@ -209,6 +223,18 @@ bool session_due_next(struct session *s, unsigned int *left, struct jv_time now,
 /* The timer runs for the rest. */
 void session_due_rest(struct session *s);
 void session_stop_timers(struct session *s);
+static inline const struct jump *session_jump(const struct session *s)
+{
+	return s->jump ? s->jump : &jump_never;
+}
+/* NULL: no memory, counted. */
+struct jump *session_need_jump(struct session *s);
+void session_drop_jump(struct session *s); /* at a client nothing but its order: the session keeps it */
+struct exchange *session_need_exchange(struct session *s); /* NULL: no memory, counted */
+void session_drop_exchange(struct session *s);             /* its job, if there is one, is nobody's */
+struct flapping *
+session_need_flapping(struct session *s); /* in the engine's list; NULL: no memory, counted */
+void session_drop_flapping(struct session *s);
 /* The slot's locator is not known any more. */
 void session_withdraw(struct session *s, uint8_t slot);
 /* The path that this locator stands for, or NULL. */

@@ -68,6 +68,9 @@ bool setup_slabs(struct engine *e, size_t sessions)
 	slab_init(&e->upkeeps, sizeof(struct upkeep), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->pmtus, sizeof(struct pmtu), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->trials, sizeof(struct trial), sessions * PROTO_SLOTS_MAX);
+	slab_init(&e->jumps, sizeof(struct jump), sessions);
+	slab_init(&e->exchanges, sizeof(struct exchange), sessions);
+	slab_init(&e->flaps, sizeof(struct flapping), sessions);
 	/* The one in force and the one that waits; and one more while the latter changes. */
 	return policies_init(&e->policies, 2 * sessions + 1);
 }
@@ -83,4 +86,7 @@ void setup_slabs_free(struct engine *e)
 	slab_free(&e->upkeeps);
 	slab_free(&e->pmtus);
 	slab_free(&e->trials);
+	slab_free(&e->jumps);
+	slab_free(&e->exchanges);
+	slab_free(&e->flaps);
 }

@@ -36,7 +36,7 @@ static void ping(struct session *s, struct path *p, struct jv_time now)
 {
 	const struct health *h = path_health(p);
 	const bool gone = h->ping_out && h->unanswered >= s->policy->max_consecutive_drops;
-	const bool target = s->jump.pending && s->jump.slot == p->slot;
+	const bool target = s->jump->pending && s->jump->slot == p->slot;
 
 	/* A newer instance of the same candidate has taken its place, or it was to take that of the active path, which
 	 * lives. */

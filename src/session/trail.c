@@ -97,45 +97,42 @@ void trail_path(struct session *s, enum audit_event event, enum reason why, uint
 
 	if (!s->told)
 		return;
-	if (attempt && s->flapping.n > 0) { /* it goes with the changes that wait */
-		s->flapping.sum.attempts += event == AUDIT_REATTACH_ATTEMPT;
+	if (attempt && s->flapping) { /* it goes with the changes that wait */
+		s->flapping->sum.attempts += event == AUDIT_REATTACH_ATTEMPT;
 		return;
 	}
 	trail_flaps(s, now);
 	fill(s->engine, s, &r, event, why, now);
 	fill_path(s, &r, from, to, now);
 	if (event == AUDIT_REATTACH_RESULT)
-		r.elapsed_ms = time_since_ms(now, s->jump.first);
+		r.elapsed_ms = s->engine->client ? time_since_ms(now, s->jump->first)
+						 : 0; /* a server judges at once */
 	s->engine->io.audit(s->engine->ctx, &r);
 }
 
 /* --- state changes --- */
 
 /* More than a minute is to tell of one by one? Who disturbs a path can have a session change as often as he likes. */
-static bool flaps(struct flapping *f, struct jv_time now)
+static bool flaps(struct session *s, struct jv_time now)
 {
-	if (f->n > 0)
+	if (s->flapping)
 		return true;
-	if (time_is_never(f->minute) || time_since_ms(now, f->minute) >= FLAPS_MS) {
-		f->minute = now;
-		f->told = 0;
+	if (time_is_never(s->told_minute) || time_since_ms(now, s->told_minute) >= FLAPS_MS) {
+		s->told_minute = now;
+		s->told_changes = 0;
 	}
-	if (f->told >= AUDIT_CHANGES_PER_MIN)
-		return true;
-	f->told++;
+	if (s->told_changes >= AUDIT_CHANGES_PER_MIN)
+		return session_need_flapping(s); /* what cannot be kept is told */
+	s->told_changes++;
 	return false;
 }
 
 static void flaps_begin(struct session *s, enum state from, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	struct flapping *f = &s->flapping;
 
-	memset(&f->sum, 0, sizeof(f->sum));
-	f->late_ms = f->stalled_ms = 0;
-	f->from = from;
-	f->first = now;
-	list_append(&e->flapping, &f->node);
+	s->flapping->from = from;
+	s->flapping->first = now;
 	timer_start_earlier(&e->wheel, &e->flood_timer, time_add_ms(now, FLOOD_MS));
 }
 
@@ -160,7 +157,7 @@ static void flaps_stay(struct audit_flaps *sum, enum state state, uint32_t ms)
 
 static void flaps_add(struct session *s, enum state from, uint64_t elapsed_ms, struct jv_time now)
 {
-	struct flapping *f = &s->flapping;
+	struct flapping *f = s->flapping;
 
 	if (f->n++ == 0)
 		flaps_begin(s, from, now);
@@ -174,10 +171,10 @@ static void flaps_add(struct session *s, enum state from, uint64_t elapsed_ms, s
 
 void trail_flaps(struct session *s, struct jv_time now)
 {
-	struct flapping *f = &s->flapping;
+	const struct flapping *f = s->flapping;
 	struct audit_record r;
 
-	if (f->n == 0)
+	if (!f)
 		return;
 	fill(s->engine, s, &r, AUDIT_SESSION_STATE_CHANGE, s->reason, f->last);
 	r.from = f->from;
@@ -194,8 +191,7 @@ void trail_flaps(struct session *s, struct jv_time now)
 		r.flaps.away_ms = (uint32_t)time_since_ms(f->last, s->left_attached);
 	if (r.count == 1)
 		memset(&r.flaps, 0, sizeof(r.flaps));
-	f->n = 0;
-	list_remove(&f->node);
+	session_drop_flapping(s);
 	s->engine->io.audit(s->engine->ctx, &r);
 }
 
@@ -205,9 +201,9 @@ static void flaps_flush(struct engine *e, bool all, struct jv_time now)
 	struct list *pos, *tmp;
 
 	list_for_each_safe(pos, tmp, &e->flapping) {
-		struct session *s = container_of(pos, struct session, flapping.node);
+		struct session *s = container_of(pos, struct flapping, node)->session;
 
-		if (all || time_since_ms(now, s->flapping.minute) >= FLAPS_MS)
+		if (all || time_since_ms(now, s->told_minute) >= FLAPS_MS)
 			trail_flaps(s, now);
 	}
 	if (!list_is_empty(&e->flapping))
@@ -221,7 +217,7 @@ void trail_state(struct session *s, enum state from, enum state to, enum reason 
 
 	if (!s->told)
 		return;
-	if (from != STATE_BIRTH && to != STATE_TERMINATED && flaps(&s->flapping, now)) {
+	if (from != STATE_BIRTH && to != STATE_TERMINATED && flaps(s, now)) {
 		flaps_add(s, from, elapsed_ms, now);
 		return;
 	}

@@ -83,7 +83,7 @@ static void candidate_lost(struct session *s, uint8_t number, enum reason why, s
 		return;
 	if (p == s->active || s->active->number == number)
 		client_path_dead(s, why, now);
-	if (s->jump.pending && s->jump.number == number)
+	if (s->jump->pending && s->jump->number == number)
 		client_target_lost(s, number, now);
 	else if (p != s->active && s->active->number != number)
 		session_close_path(p);

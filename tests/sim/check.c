@@ -191,7 +191,7 @@ static void check_sealed(struct sim_engine *se, const struct sim_socket *socket,
 	if (socket)
 		check_locator(se, socket, locator);
 	if (id.kind == SEALED_DATA && p != s->active &&
-	    !(se->e->client && s->jump.pending && s->jump.dead && p->slot == s->jump.slot))
+	    !(se->e->client && s->jump->pending && s->jump->dead && p->slot == s->jump->slot))
 		sim_violate(se->sim, "path", "DATA leaves on path %u (slot %u), which is not the active one",
 			    p->number, p->slot);
 	if (id.kind == SEALED_CONTROL && !control_fits(p, len, how))
@@ -346,8 +346,8 @@ static void check_session(struct sim_engine *se, const struct session *s)
 		return;
 	}
 	/* What waits for its sum is not told yet. */
-	if (!told || t.state != (s->flapping.n > 0 ? s->flapping.from : s->state) ||
-	    t.state_version + s->flapping.n != s->state_version ||
+	if (!told || t.state != (s->flapping ? s->flapping->from : s->state) ||
+	    t.state_version + (s->flapping ? s->flapping->n : 0) != s->state_version ||
 	    t.binding_version != s->binding_version || t.active != (a ? a->number : AUDIT_NO_PATH))
 		sim_violate(se->sim, "told",
 			    "%02x%02x is %s, versions %u and %u; its records say %s, %u and %u", s->id[0],
@@ -418,7 +418,9 @@ static size_t slabs_bytes(const struct engine *e)
 {
 	const struct key_store *st = &e->key_store;
 	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->healths) +
-		       slab_bytes(&e->upkeeps) + slab_bytes(&e->pmtus) + slab_bytes(&e->trials);
+		       slab_bytes(&e->upkeeps) + slab_bytes(&e->pmtus) + slab_bytes(&e->trials) +
+		       slab_bytes(&e->jumps) + slab_bytes(&e->exchanges) + slab_bytes(&e->flaps) +
+		       slab_bytes(&e->policies.held);
 
 	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
 		bytes += slab_bytes(&e->session_slab[i]);
@@ -430,6 +432,7 @@ static size_t slabs_bytes(const struct engine *e)
 
 struct held { /* by sessions */
 	size_t sessions, paths, healths, upkeeps, pmtus, trials, epochs, rings;
+	size_t jumps, exchanges, flaps;
 };
 
 static void hold_path(struct held *h, const struct path *p)
@@ -450,6 +453,9 @@ static void hold(struct held *h, const struct list *sessions)
 		const struct keys *k = &s->keys;
 
 		h->sessions++;
+		h->jumps += s->jump != NULL;
+		h->exchanges += s->rekey.exchange != NULL;
+		h->flaps += s->flapping != NULL;
 		for (uint8_t i = 0; i < s->slots; i++)
 			hold_path(h, s->slot[i].path);
 
@@ -481,6 +487,10 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)
 		sim_violate(sim, "memory", "%zu healths, %zu sizes and %zu trials, of which paths have %zu, %zu and %zu",
 			    e->healths.used, e->pmtus.used, e->trials.used, h.healths, h.pmtus, h.trials);
+	if (h.jumps != e->jumps.used || h.exchanges != e->exchanges.used || h.flaps != e->flaps.used)
+		sim_violate(sim, "memory",
+			    "%zu jumps, %zu rekeys, %zu flapping, of which sessions have %zu, %zu and %zu",
+			    e->jumps.used, e->exchanges.used, e->flaps.used, h.jumps, h.exchanges, h.flaps);
 	if (h.epochs != e->key_store.epochs.used || h.rings != rings)
 		sim_violate(sim, "memory", "%zu epochs and %zu rings, of which sessions have %zu and %zu",
 			    e->key_store.epochs.used, rings, h.epochs, h.rings);

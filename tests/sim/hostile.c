@@ -48,6 +48,12 @@ static uint64_t path_sum(const struct path *p)
 	return sum;
 }
 
+/* Of what a session has for a while. */
+static uint64_t side_sum(const void *record, size_t len)
+{
+	return record ? hash_of(record, len) : 0;
+}
+
 /* All of a session but what other sessions' timers and list neighbours write into it. */
 static uint64_t session_sum(const struct session *s)
 {
@@ -66,6 +72,12 @@ static uint64_t session_sum(const struct session *s)
 		sum = sum * 31 + path_sum(s->slot[i].path);
 	for (int i = 0; i < 2; i++)
 		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
+	sum ^= side_sum(s->jump, sizeof(*s->jump)) * 7;
+	sum ^= side_sum(s->rekey.exchange, sizeof(*s->rekey.exchange)) * 11;
+	if (s->flapping)
+		sum ^= side_sum(&s->flapping->session,
+				sizeof(*s->flapping) - offsetof(struct flapping, session)) *
+		       13;
 	return sum ^ (s->limit.at ? hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5 : 0);
 }
 

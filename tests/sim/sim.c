@@ -694,7 +694,7 @@ bool sim_is_attached(const struct sim *sim, unsigned int client)
 
 	return c && s && c->state == STATE_ATTACHED && s->state == STATE_ATTACHED &&
 	       memcmp(c->id, s->id, sizeof(c->id)) == 0 && c->active->number == s->active->number &&
-	       c->binding_version == s->binding_version && !c->jump.pending;
+	       c->binding_version == s->binding_version && !c->jump->pending;
 }
 
 uint64_t sim_count(const struct sim *sim, unsigned int end, enum counter c)

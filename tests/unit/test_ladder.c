@@ -291,7 +291,7 @@ static void test_answers_first(void **state)
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 0);
 	w->client[0].link[2].cut_up = false;
 	engine_candidate_down(world_client_engine(w, 0), 0, REASON_TRANSPORT_DEAD, w->now);
-	world_assert(w, world_session(w, 0)->jump.number == 1); /* the first of two that are not known */
+	world_assert(w, world_session(w, 0)->jump->number == 1); /* the first of two that are not known */
 	world_run(w, 200);
 	world_assert(w, world_all_attached(w) && world_session(w, 0)->active->number == 2);
 	world_free(w);
@@ -634,7 +634,7 @@ static void test_no_ping_pong(void **state)
 	w->swallow = NULL;
 	world_run(w, 400000);
 	world_assert(w, carries_on_0(w) && world_all_attached(w));
-	assert_int_equal(world_session(w, 0)->failback_doubt, 0);
+	assert_int_equal(world_session(w, 0)->jump->failback_doubt, 0);
 	world_free(w);
 }
 
@@ -654,10 +654,10 @@ static void test_target_lost(void **state)
 		w->client[0].link[n].cut_up = true;
 	engine_candidate_down(e, 0, REASON_TRANSPORT_DEAD, w->now);
 	assert_int_equal(world_session(w, 0)->state, STATE_RECOVERING);
-	assert_int_equal(world_session(w, 0)->jump.number, 1);
+	assert_int_equal(world_session(w, 0)->jump->number, 1);
 	engine_candidate_down(e, 1, REASON_TRANSPORT_DEAD, w->now);
 	assert_int_equal(world_session(w, 0)->state, STATE_RECOVERING);
-	assert_int_equal(world_session(w, 0)->jump.number, 2);
+	assert_int_equal(world_session(w, 0)->jump->number, 2);
 	engine_candidate_down(e, 2, REASON_TRANSPORT_DEAD, w->now);
 	assert_int_equal(world_session(w, 0)->state, STATE_DEGRADED);
 	assert_int_equal(world_session(w, 0)->reason, REASON_NO_CANDIDATE_TRANSPORTS);

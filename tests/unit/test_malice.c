@@ -252,13 +252,13 @@ static void test_late_pongs(void **state)
 static void alternate(const struct session *c, struct a_frame *f)
 {
 	f->jump_reject.reason = REASON_STALE_BINDING_VERSION;
-	f->jump_reject.binding_version = put_be32(c->jump.binding == 7 ? 9 : 7);
+	f->jump_reject.binding_version = put_be32(c->jump->binding == 7 ? 9 : 7);
 }
 
 static void count_up(const struct session *c, struct a_frame *f)
 {
 	f->jump_reject.reason = REASON_STALE_BINDING_VERSION;
-	f->jump_reject.binding_version = put_be32(c->jump.binding + 1);
+	f->jump_reject.binding_version = put_be32(c->jump->binding + 1);
 }
 
 static void soon(const struct session *c, struct a_frame *f)
@@ -286,10 +286,10 @@ static unsigned int denied(void (*how)(const struct session *c, struct a_frame *
 	for (unsigned int i = 0; i < ms; i++) {
 		struct a_frame f = { .type = FRAME_JUMP_REJECT };
 
-		f.jump_reject.id = put_be32(c->jump.id);
+		f.jump_reject.id = put_be32(c->jump->id);
 		how(c, &f);
-		if (c->jump.pending)
-			send_frame(session_path_numbered(s, c->jump.number), LIES(&f), w->now);
+		if (c->jump->pending)
+			send_frame(session_path_numbered(s, c->jump->number), LIES(&f), w->now);
 		world_run(w, 1);
 	}
 	attempts = world_audits(w, true, AUDIT_REATTACH_ATTEMPT, REASON_NONE, from);

@@ -389,13 +389,35 @@ static void test_old_but_honest(void **state)
 	world_free(w);
 }
 
+/* What an exchange needs is given back when it is over: at who offered with the new keys, at who answered with the old ones. */
+static void test_exchange_is_given_back(void **state)
+{
+	struct world *w = with_traffic(1000);
+	const struct slab *offers = &world_client_engine(w, 0)->exchanges,
+			  *answers = &world_home(w, 0)->exchanges;
+
+	world_assert(w, engine_rekey(world_client_engine(w, 0), world_session(w, 0)->id, w->now));
+	world_run(w, 1000);
+	assert_int_equal(world_session(w, 0)->keys.tx_epoch, 1);
+	assert_int_equal(offers->used, 0);
+	assert_int_equal(answers->used, 1);
+	world_run(w, PROTO_EPOCH_GRACE_MS);
+	assert_int_equal(answers->used, 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),           cmocka_unit_test(test_order_rate),
-		cmocka_unit_test(test_no_such_session), cmocka_unit_test(test_rough),
-		cmocka_unit_test(test_suspend),         cmocka_unit_test(test_two_ahead),
-		cmocka_unit_test(test_used_up),         cmocka_unit_test(test_kept_from_us),
+		cmocka_unit_test(test_exchange_is_given_back),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_order_rate),
+		cmocka_unit_test(test_no_such_session),
+		cmocka_unit_test(test_rough),
+		cmocka_unit_test(test_suspend),
+		cmocka_unit_test(test_two_ahead),
+		cmocka_unit_test(test_used_up),
+		cmocka_unit_test(test_kept_from_us),
 		cmocka_unit_test(test_too_old),
 		cmocka_unit_test(test_overdue_in_time),
 		cmocka_unit_test(test_overdue_offer),         cmocka_unit_test(test_old_but_honest),

@@ -255,9 +255,9 @@ static void test_repeated_ack_repeats_its_report(void **state)
 	reported = s->acked_highest;
 	world_run(w, 20);
 	assert_true(s->rx_highest > reported); /* came behind the JUMP */
-	while (c->jump.pending)
+	while (c->jump->pending)
 		world_run(w, 1);
-	assert_true(c->jump.tries > 1);
+	assert_true(c->jump->tries > 1);
 	world_run(w, 500);
 	nothing_lost(w);
 }

@@ -263,7 +263,7 @@ static bool jumping_to_1(struct world *w)
 {
 	const struct session *s = world_session(w, 0);
 
-	return s->state == STATE_RECOVERING && s->jump.number == 1 && s->jump.tries > 0;
+	return s->state == STATE_RECOVERING && s->jump->number == 1 && s->jump->tries > 0;
 }
 
 /* The target of the jump gets another address: the JUMP goes out from there at once. */

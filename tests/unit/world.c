@@ -268,7 +268,7 @@ static bool attached(struct world *w, unsigned int client)
 
 	return c && s && c->state == STATE_ATTACHED && s->state == STATE_ATTACHED &&
 	       memcmp(c->id, s->id, sizeof(c->id)) == 0 && c->active->number == s->active->number &&
-	       c->binding_version == s->binding_version && !c->jump.pending;
+	       c->binding_version == s->binding_version && !c->jump->pending;
 }
 
 bool world_all_attached(struct world *w)
