@@ -39,11 +39,13 @@
 #define COMPLAIN_MS 60000
 #define TURNS (PROTO_PATHS_MAX * CANDIDATE_REMOTES_MAX)
 
-/* 300 ms, doubled up to 5 s, a quarter up or down by chance so that a thousand clients do not come
- * at once. */
+/*
+ * Between 200 and 400 ms, twice as long each round, up to 5 s: one round's span ends where the next one's begins, so that
+ * clients which lost their server in one moment come evenly, and not in waves with nothing to do for it in between.
+ */
 static uint32_t backoff_ms(struct engine *e, uint32_t tries)
 {
-	uint32_t ms = PROTO_HELLO_RETRY_MIN_MS;
+	uint32_t ms = PROTO_HELLO_RETRY_MIN_MS / 3 * 4;
 	uint16_t chance;
 
 	while (tries-- > 0 && ms < PROTO_HELLO_RETRY_MAX_MS)
@@ -51,7 +53,7 @@ static uint32_t backoff_ms(struct engine *e, uint32_t tries)
 	if (ms > PROTO_HELLO_RETRY_MAX_MS)
 		ms = PROTO_HELLO_RETRY_MAX_MS;
 	e->io.random(e->ctx, &chance, sizeof(chance));
-	return ms - ms / 4 + ms / 2 * chance / UINT16_MAX;
+	return ms / 2 + ms / 2 * chance / UINT16_MAX;
 }
 
 /* Not more often than once a minute, however often it begins anew. */

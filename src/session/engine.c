@@ -115,6 +115,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	wheel_init(&e->wheel, now);
 	e->session_fire = fire_session;
 	e->last_input = now;
+	e->pressed = TIME_NEVER;
 	list_init(&e->sessions);
 	list_init(&e->superseded);
 	list_init(&e->dead);
@@ -177,6 +178,11 @@ void engine_free(struct engine *e)
 void engine_count(struct engine *e, enum counter c, uint64_t n)
 {
 	e->counters.n[c] += n;
+}
+
+void engine_pressed(struct engine *e, struct jv_time now)
+{
+	e->pressed = now;
 }
 
 const struct counters *engine_counters(const struct engine *e)

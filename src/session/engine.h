@@ -126,6 +126,11 @@ bool engine_own(struct engine *e, struct session_info *out, struct jv_time now);
 size_t engine_walk(struct engine *e, struct walk *w, const char *wanted, struct session_info *out, size_t max,
 		   struct jv_time now);
 const struct counters *engine_counters(const struct engine *e);
+/*
+ * More has come than the shell could read, and some of it is lost. A server that is pressed answers, and asks nobody by
+ * itself: the answers might be lost as well.
+ */
+void engine_pressed(struct engine *e, struct jv_time now);
 /* For the shell's own drops. */
 void engine_count(struct engine *e, enum counter c, uint64_t n);
 /* engine.c: at the beginning of every input. Frees what ended in the one before; and when the clock has leapt over

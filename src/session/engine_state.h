@@ -81,6 +81,9 @@ struct answering {
 	uint32_t left; /* stray: bytes that may still go out */
 };
 
+/* For so long after the shell said that it loses what comes, answers may be among that: it is not the sessions' fault. */
+#define PRESSED_MS 200
+
 struct engine {
 	struct engine_io io;
 	void *ctx;
@@ -112,6 +115,7 @@ struct engine {
 	 * handed in before the timers run.
 	 */
 	uint32_t late_ms;
+	struct jv_time pressed; /* when what came last found a socket full; TIME_NEVER */
 	struct cookie_keys *cookie_keys;
 	/* server */
 	struct answering answering;

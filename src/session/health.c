@@ -21,6 +21,7 @@
 #include "session/pmtu.h"
 #include "session/send.h"
 #include "session/server.h"
+#include "session/spread.h"
 #include "session/stall.h"
 #include "session/standby.h"
 #include "session/state.h"
@@ -28,6 +29,7 @@
 #include "session/wheel.h"
 
 #define QUALITY_HOLD_MAX_MS 60000 /* between coming back and the next verdict of this kind */
+#define PUT_OFF_US 500000 /* what a pressed server would ask */
 #define QUALITY_FORGET_MS 180000  /* without such a verdict the hold begins anew */
 
 void health_heard(struct session *s, const struct path *p)
@@ -156,6 +158,18 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 	ping_again(s, p, now);
 }
 
+/*
+ * A server that cannot read all that comes asks nobody, and suspects nobody: what it does not hear may be lost at its own
+ * socket. But not for ever: whoever has not been heard for long is asked.
+ */
+static bool is_put_off(const struct session *s, struct jv_time now)
+{
+	const struct engine *e = s->engine;
+
+	return !e->client && !time_is_never(e->pressed) && time_since_ms(now, e->pressed) < PRESSED_MS &&
+	       time_since_ms(now, s->last_rx) < 3ull * s->policy->heartbeat_idle_ms;
+}
+
 void health_fire(struct session *s, struct jv_time now)
 {
 	struct path *p = s->active;
@@ -172,6 +186,10 @@ void health_fire(struct session *s, struct jv_time now)
 		server_order_repeat(s, now);
 	if (s->state == STATE_TERMINATED || !p)
 		return;
+	if (is_put_off(s, now)) {
+		session_due(s, DUE_HEALTH, time_add_us(now, spread_us(s->id, s->next_ping_id, PUT_OFF_US)));
+		return;
+	}
 	tell_owed(s, now);
 	if (!s->engine->client && s->state == STATE_ATTACHED)
 		learn_look(s, now);

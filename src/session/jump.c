@@ -18,6 +18,7 @@
 #include "session/rescue.h"
 #include "session/send.h"
 #include "session/session.h"
+#include "session/silence.h"
 #include "session/stall.h"
 #include "session/state.h"
 #include "session/trail.h"
@@ -75,7 +76,7 @@ void jump_send(struct session *s, struct jv_time now)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	if (wait > JUMP_REPEAT_MAX_MS * 1000)
 		wait = JUMP_REPEAT_MAX_MS * 1000;
-	s->jump->again = time_add_us(now, wait);
+	s->jump->again = time_add_us(now, silence_pace_us(s, wait, s->jump->tries, now));
 	due_restart(s, now);
 	if (s->jump->dead && s->jump->tries == 1)
 		rescue_at_once(s, silent_since(s->active, s->jump->evidence), now);

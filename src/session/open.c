@@ -40,7 +40,8 @@ void open_ask_locators(struct session *s, struct jv_time now)
 	}
 	if (s != c->session || (c->locators_ask_ms > 0 && time_before(now, c->locators_ask)))
 		return;
-	send_ping(s->active, 0, now);
+	if (!path_health(s->active)->ping_out) /* which asks for them, too */
+		send_ping(s->active, 0, now);
 	c->locators_ask_ms = c->locators_ask_ms == 0 ? LOCATORS_ASK_MS : 2 * c->locators_ask_ms;
 	if (c->locators_ask_ms > s->policy->standby_probe_ms)
 		c->locators_ask_ms = s->policy->standby_probe_ms;

@@ -7,10 +7,13 @@
 #include "session/silence.h"
 
 #include "session/client_state.h"
+#include "session/spread.h"
 #include "session/wheel.h"
 
 #define CALL_AHEAD_MS 1000 /* so that a WELCOME is there when the time has come */
 #define IDLE_MAX_MS 10000  /* between heartbeats, where there is another endpoint to go to */
+
+#define HASTE_MS 3000 /* most holes end by then */
 
 #define ASKED_MS 1000 /* for so long at least the session asks in vain */
 
@@ -28,6 +31,18 @@ uint32_t silence_idle_ms(const struct session *s)
 	if (silence_limit_ms(c) == 0 || !s->active || c->candidate[s->active->number].c.remotes < 2)
 		return idle;
 	return idle < IDLE_MAX_MS ? idle : IDLE_MAX_MS;
+}
+
+int64_t silence_pace_us(const struct session *s, int64_t us, uint32_t nth, struct jv_time now)
+{
+	const int64_t most = (int64_t)s->policy->heartbeat_volatile_ms * 1000;
+	int64_t silent, least;
+
+	if (time_is_never(s->left_attached))
+		return us;
+	silent = time_diff_us(now, time_max(s->left_attached, s->last_rx));
+	least = silent / 4 < most ? silent / 4 : most;
+	return silent < HASTE_MS * 1000 || least <= us ? us : spread_us(s->id, nth, least);
 }
 
 struct jv_time silence_over_at(const struct session *s)

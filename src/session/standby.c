@@ -16,6 +16,7 @@
 #include "session/path.h"
 #include "session/send.h"
 #include "session/session.h"
+#include "session/silence.h"
 #include "session/wheel.h"
 
 void standby_left(struct path *p)
@@ -65,14 +66,15 @@ static bool has_haste(const struct session *s, const struct path *p)
 }
 
 /* A path that has not answered yet is asked again soon; one that has, or never does, at the usual pace. */
-static struct jv_time standby_due(const struct session *s, const struct path *p)
+static struct jv_time standby_due(const struct session *s, const struct path *p, struct jv_time now)
 {
 	const struct health *h = path_health(p);
 	const uint32_t pace =
 		s->state == STATE_ATTACHED ? s->policy->standby_probe_ms : s->policy->heartbeat_volatile_ms;
 
 	if (h->ping_out && (h->unanswered < s->policy->max_consecutive_drops || has_haste(s, p)))
-		return time_add_us(h->ping_sent, jump_patience_us(s, p));
+		return time_add_us(h->ping_sent,
+				   silence_pace_us(s, jump_patience_us(s, p), h->ping_id, now));
 	return time_add_ms(h->ping_sent, pace);
 }
 
@@ -133,7 +135,7 @@ void standby_run(struct session *s, struct jv_time now)
 	comfort_fail_back(s, now); /* before the PINGs: they are not answered at once */
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, s->slot[i].path) &&
-		    (is_twin(s, s->slot[i].path) || !time_before(now, standby_due(s, s->slot[i].path))))
+		    (is_twin(s, s->slot[i].path) || !time_before(now, standby_due(s, s->slot[i].path, now))))
 			ping(s, s->slot[i].path, now);
 	standby_move_waiting(s, now);
 	open_missing(s, now);
@@ -141,7 +143,7 @@ void standby_run(struct session *s, struct jv_time now)
 	open_ask_locators(s, now);
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (is_standby(s, s->slot[i].path))
-			next = time_min(next, standby_due(s, s->slot[i].path));
+			next = time_min(next, standby_due(s, s->slot[i].path, now));
 	if (s == s->engine->client->session)
 		next = time_min(next, wanting_due(s));
 	if (s->draining)

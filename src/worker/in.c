@@ -137,17 +137,37 @@ static void socket_error(struct worker *w, uint32_t id, int error)
 	log_debug("socket %u: %s", id, strerror(-error));
 }
 
+void in_socket_count(struct worker *w, struct worker_socket *s)
+{
+	const uint32_t dropped = udp_dropped(s->fd);
+
+	engine_count(w->engine, s->hellos ? COUNT_DROP_HELLO_FULL : COUNT_DROP_RECEIVE_FULL,
+		     dropped - s->dropped);
+	s->dropped = dropped;
+}
+
+/* More has come than a turn may read. As long as the socket has room for it, it only waits. */
+static void more_waits(struct worker *w, struct worker_socket *s)
+{
+	const uint32_t before = s->dropped;
+
+	in_socket_count(w, s);
+	if (s->dropped != before)
+		engine_pressed(w->engine, clock_now());
+}
+
 static void socket_readable(uv_poll_t *poll, int status, int events)
 {
 	struct worker_socket *s = container_of(poll, struct worker_socket, poll);
 	struct worker *w = s->worker;
+	bool more = true;
 	size_t bytes = 0;
 
 	(void)events;
 	/* libuv stops polling a socket with a pending error (an ICMP message, say); reading clears it. */
 	if (status < 0 && s->open)
 		uv_poll_start(poll, UV_READABLE, socket_readable);
-	for (int turn = 0; turn < SOCKET_BATCHES && bytes < SOCKET_BYTES && s->open; turn++) {
+	for (int turn = 0; more && turn < SOCKET_BATCHES && bytes < SOCKET_BYTES && s->open; turn++) {
 		const uint32_t id = s->id;
 		const int most = w->short_ones ? UDP_BATCH : RUN_BATCH;
 		const size_t before = bytes;
@@ -166,9 +186,10 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 		outside_flush(w);
 		if (n > 0)
 			w->short_ones = bytes - before < (size_t)n * SHORT;
-		if (n < most)
-			break;
+		more = n == most;
 	}
+	if (more && s->open)
+		more_waits(w, s);
 }
 
 static void hellos_readable(uv_poll_t *poll, int status, int events)
@@ -243,15 +264,6 @@ void in_listen(struct worker *w, const struct message_listen *l)
 	}
 	replace_socket(w, &w->listeners[l->index], l->fd);
 	replace_socket(w, &w->hellos[l->index], l->hello_fd);
-}
-
-void in_socket_count(struct worker *w, struct worker_socket *s)
-{
-	const uint32_t dropped = udp_dropped(s->fd);
-
-	engine_count(w->engine, s->hellos ? COUNT_DROP_HELLO_FULL : COUNT_DROP_RECEIVE_FULL,
-		     dropped - s->dropped);
-	s->dropped = dropped;
 }
 
 /* --- the tunnel --- */

@@ -19,7 +19,7 @@
  *                                  session ends first
  *   REST_MS                        key agreements, round trips, ticks
  */
-#define HELLO_MS (PROTO_HELLO_RETRY_MAX_MS + PROTO_HELLO_RETRY_MAX_MS / 4)
+#define HELLO_MS PROTO_HELLO_RETRY_MAX_MS
 #define REST_MS 5000
 #define FALSE_MS 1000
 

@@ -10,7 +10,7 @@
 #define HELLOS_MOST 10 /* and in the one for HELLOs */
 #define SEALED_TURN 10 /* of one turn of the loop */
 #define HELLOS_TURN 1
-#define RUDE_US 20000
+#define RUDE_US 300000
 #define DATAGRAM 1600
 
 enum happening {
@@ -363,6 +363,9 @@ static bool datagram_step(struct crowd *c, struct crowd_queue *q, int64_t cost)
 
 static void next_phase(struct crowd *c)
 {
+	if (c->phase == TURN_SEALED && c->sealed.dropped != c->dropped_seen)
+		engine_pressed(c->server, c->now);
+	c->dropped_seen = c->sealed.dropped;
 	c->phase = (c->phase + 1) % 4;
 	c->left = c->phase == TURN_SEALED ? SEALED_TURN : c->phase == TURN_HELLOS ? HELLOS_TURN : 1000;
 }
@@ -654,6 +657,28 @@ void crowd_data(struct crowd *c, unsigned int client, int64_t interval_us)
 	c->client[client].data_us = interval_us;
 	push(c, time_add_us(c->now, (int64_t)prng_below(&c->rng, (uint64_t)interval_us)),
 	     (struct crowd_event){ .what = HAPPENS_DATA, .client = client });
+}
+
+void crowd_path_dies(struct crowd *c, unsigned int client, uint8_t path)
+{
+	struct crowd_client *k = &c->client[client];
+
+	k->cut[path] = true;
+	engine_candidate_down(k->e, path, REASON_TRANSPORT_DEAD, c->now);
+	timer_again(k, c);
+}
+
+void crowd_cut(struct crowd *c, unsigned int client, bool cut)
+{
+	for (unsigned int n = 0; n < CROWD_PATHS; n++)
+		c->client[client].cut[n] = cut;
+}
+
+void crowd_slower(struct crowd *c, int times)
+{
+	c->cost.receive *= times;
+	c->cost.sealed *= times;
+	c->cost.send *= times;
 }
 
 uint64_t crowd_count(const struct crowd *c, enum counter n)

@@ -76,6 +76,7 @@ struct crowd {
 	struct crowd_queue sealed, hellos;
 	enum { TURN_SEALED, TURN_DONE, TURN_HELLOS, TURN_TICK } phase;
 	unsigned int left; /* in this phase */
+	uint64_t dropped_seen;
 	struct list jobs, done;
 	/* what is seen */
 	uint64_t attached; /* clients that became attached, so far */
@@ -100,4 +101,10 @@ int64_t crowd_until_attached(struct crowd *c, unsigned int n, int64_t most);
 unsigned int crowd_attached(const struct crowd *c);
 void crowd_rude(struct crowd *c, unsigned int client);
 void crowd_data(struct crowd *c, unsigned int client, int64_t interval_us);
+/* Nothing passes there any more, and its system says so. */
+void crowd_path_dies(struct crowd *c, unsigned int client, uint8_t path);
+/* Nothing passes on any path of his. */
+void crowd_cut(struct crowd *c, unsigned int client, bool cut);
+/* Whatever the server does takes so many times as long, key agreements excepted. */
+void crowd_slower(struct crowd *c, int times);
 uint64_t crowd_count(const struct crowd *c, enum counter n);

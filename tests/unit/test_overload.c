@@ -11,6 +11,9 @@
 #define BEST_HOLD (5 * S) /* they leave after so long: some 25 come in a second, which is all it can do; */
 #define HOLD (2 * S)      /* and three times as many as it can do */
 
+#define MANY 300
+#define SLOWER 6 /* the server, where handshakes are not what keeps it busy: 470 PINGs a second */
+
 static uint64_t finished_in(struct crowd *c, int64_t us)
 {
 	const uint64_t before = c->attached;
@@ -55,11 +58,65 @@ static void test_overload_by_rude_clients(void **state)
 	overload(CLIENTS / 3);
 }
 
+/* All paths carry nothing for a while, and then again: each client asks, and the answers to all would take longer than they
+ * wait. */
+static void dark(unsigned int rude)
+{
+	struct crowd *c = crowd_new(MANY);
+
+	for (unsigned int i = 0; i < MANY; i++)
+		crowd_come(c, i, (int64_t)prng_below(&c->rng, 10 * S));
+	crowd_run(c, 20 * S);
+	assert_int_equal(crowd_attached(c), MANY);
+	crowd_slower(c, SLOWER);
+	for (unsigned int i = 0; i < rude; i++)
+		crowd_rude(c, i);
+	for (unsigned int i = 0; i < MANY; i++)
+		crowd_cut(c, i, true);
+	crowd_run(c, 3 * S);
+	for (unsigned int i = 0; i < MANY; i++)
+		crowd_cut(c, i, false);
+	assert_true(crowd_until_attached(c, MANY, 11 * S) < 11 * S);
+	/* And it lasts. */
+	crowd_run(c, 10 * S);
+	assert_in_range(crowd_attached(c), MANY - MANY / 50, MANY);
+	crowd_free(c);
+}
+
+static void test_dark(void **state)
+{
+	dark(0);
+}
+
+static void test_dark_for_rude_clients(void **state)
+{
+	dark(MANY / 3);
+}
+
+/* The server says goodbye to all in one moment, and is back after 3 s. */
+static void test_restart(void **state)
+{
+	struct crowd *c = crowd_new(MANY);
+
+	for (unsigned int i = 0; i < MANY; i++)
+		crowd_come(c, i, (int64_t)prng_below(&c->rng, 10 * S));
+	crowd_run(c, 20 * S);
+	assert_int_equal(crowd_attached(c), MANY);
+	engine_shutdown(c->server, c->now);
+	crowd_kill(c);
+	crowd_run(c, 3 * S);
+	crowd_serve(c);
+	/* 5.2 s of key agreements. */
+	assert_true(crowd_until_attached(c, MANY, 10 * S) <= 85 * S / 10);
+	crowd_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_overload),
-		cmocka_unit_test(test_overload_by_rude_clients),
+		cmocka_unit_test(test_overload), cmocka_unit_test(test_overload_by_rude_clients),
+		cmocka_unit_test(test_dark),     cmocka_unit_test(test_dark_for_rude_clients),
+		cmocka_unit_test(test_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

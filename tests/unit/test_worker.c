@@ -327,6 +327,10 @@ const struct counters *engine_counters(const struct engine *e)
 	return &e->counters;
 }
 
+void engine_pressed(struct engine *e, struct jv_time now)
+{
+}
+
 void engine_count(struct engine *e, enum counter c, uint64_t n)
 {
 	e->counters.n[c] += n;
