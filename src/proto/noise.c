@@ -106,6 +106,19 @@ static bool mix_dh(struct noise *n, const uint8_t private_key[32], const uint8_t
 	return ok;
 }
 
+bool noise_ss(uint8_t ss[32], const uint8_t s_priv[32], const uint8_t rs[32])
+{
+	return x25519(ss, s_priv, rs);
+}
+
+static bool mix_ss(struct noise *n)
+{
+	if (!n->ss)
+		return mix_dh(n, n->s_priv, n->rs);
+	mix_key(n, n->ss, 32);
+	return true;
+}
+
 static void split_keys(const struct noise *n, struct noise_split *split)
 {
 	noise_hkdf(split->i2r, split->r2i, NULL, n->ck, NULL, 0);
@@ -163,7 +176,7 @@ bool noise_create_hello(struct noise *n, const uint8_t e_priv[32], uint8_t *e_ou
 	if (!encrypt_and_hash(&t, s_out, t.s_pub, sizeof(t.s_pub)))
 		goto out;
 	/* ss */
-	if (!mix_dh(&t, t.s_priv, t.rs))
+	if (!mix_ss(&t))
 		goto out;
 	if (!encrypt_and_hash(&t, payload_out, payload, len))
 		goto out;
@@ -200,7 +213,7 @@ bool noise_read_payload(struct noise *n, const uint8_t *payload, size_t len, uin
 	bool ok = false;
 
 	/* ss */
-	if (!mix_dh(&t, t.s_priv, t.rs))
+	if (!mix_ss(&t))
 		goto out;
 	if (!decrypt_and_hash(&t, payload_out, payload, len))
 		goto out;

@@ -21,7 +21,7 @@ static void hello_write(struct load *l, struct client *c, struct packet_hello *h
 	static const uint8_t no_psk[32];
 	struct hello_sent *s = &c->call->sent[c->call->n++ % HELLOS_KEPT];
 	struct hello_payload payload = { .suites = put_be16(SUITE_BIT(SUITE_AES_256_GCM)), .paths = 1 };
-	uint8_t s_priv[32], s_pub[32], e_priv[32];
+	uint8_t s_priv[32], e_priv[32];
 
 	memset(h, 0, sizeof(*h));
 	h->type = PACKET_HELLO;
@@ -32,10 +32,11 @@ static void hello_write(struct load *l, struct client *c, struct packet_hello *h
 		memcpy(payload.cookie, c->cookie, sizeof(payload.cookie));
 	payload.number = put_be64(hello_number());
 	peer_private(l, client_index(l, c), s_priv);
-	if (!x25519_public(s_pub, s_priv))
-		die("no memory");
+	if (!c->called)
+		c->called = x25519_public(c->s_pub, s_priv) && noise_ss(c->ss, s_priv, l->server_public);
 	noise_init_initiator(&s->noise, SUITE_AES_256_GCM, PROTO_PROLOGUE, strlen(PROTO_PROLOGUE), s_priv,
-			     s_pub, l->server_public, no_psk);
+			     c->s_pub, l->server_public, no_psk);
+	s->noise.ss = c->ss;
 	if (!noise_create_hello(&s->noise, e_priv, h->e, h->s, h->payload, &payload, sizeof(payload)))
 		die("no memory, or the server's key is none");
 	cookie_sign_hello(&l->cookie_keys, h, c->has_cookie ? c->cookie : NULL);

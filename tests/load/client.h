@@ -63,19 +63,21 @@ struct client {
 	uint8_t spent;     /* a bit for each slot that the server may give another locator */
 	uint8_t left;      /* slot of the path that was left; SLOTS: none */
 	bool has_cookie, carries;
-	uint32_t epoch; /* that it seals with */
-	uint32_t next_ms, data_ms,
-		rekey_ms;            /* its own business, the next DATA, the next OFFER; WHEEL_NONE: never */
+	uint32_t epoch;   /* that it seals with */
+	uint32_t next_ms; /* its own business; WHEEL_NONE: never, as for the next DATA and OFFER: */
+	uint32_t data_ms, rekey_ms;
 	uint32_t since_ms, heard_ms; /* the first HELLO or the loss; what authentic came last */
 	uint32_t born_ms, moved_ms;  /* of the session; that it was on this path */
 	uint32_t ping_id, jump_id, binding, generation, locators_seq;
 	uint32_t sent, received; /* on this path, for reports */
 	uint32_t srtt_us, rttvar_us;
-	uint64_t tx_counter, rx_data,
-		tx_data; /* the latter two: highest counter of DATA + 1 in the epoch, or 0 */
+	uint64_t tx_counter;
+	uint64_t rx_data, tx_data; /* highest counter of DATA + 1 in its epoch, or 0 */
 	uint8_t rx_data_epoch, tx_data_epoch;
 	uint8_t cookie[PROTO_MAC_LEN];
 	uint8_t locator[SLOTS][8], token[SLOTS][PROTO_TOKEN_LEN];
+	bool called; /* these are known: */
+	uint8_t s_pub[32], ss[32];
 	struct call *call;
 	struct agreement *agreement;
 	struct client_keys keys;

@@ -3,7 +3,6 @@
 #include <poll.h>
 
 #define BATCH 64
-#define RECEIVES 4 /* batches from one socket in a turn */
 #define HELD_BYTES ((size_t)64 << 20)
 
 union source {
@@ -209,7 +208,7 @@ int net_held_ms(const struct net *n, uint64_t now_us, int most)
 	return h.due_us - now_us < (uint64_t)most * 1000 ? (int)((h.due_us - now_us + 999) / 1000) : most;
 }
 
-static bool batch_receive(struct net *n, unsigned int socket, uint64_t now_us, net_took *took, void *ctx)
+static void batch_receive(struct net *n, unsigned int socket, uint64_t now_us, net_took *took, void *ctx)
 {
 	int got;
 
@@ -228,14 +227,12 @@ static bool batch_receive(struct net *n, unsigned int socket, uint64_t now_us, n
 	}
 	if (got > 0)
 		n->count.received += (unsigned int)got;
-	return got == BATCH;
 }
 
 void net_receive(struct net *n, uint64_t now_us, net_took *took, void *ctx)
 {
 	for (unsigned int i = 0; i < NET_SOCKETS; i++)
-		for (int k = 0; k < RECEIVES && batch_receive(n, i, now_us, took, ctx); k++)
-			;
+		batch_receive(n, i, now_us, took, ctx);
 	if (n->rtt_us)
 		let_go(n, now_us, took, ctx);
 }

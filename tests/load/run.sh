@@ -3,7 +3,7 @@
 #
 #     tests/load/run.sh [-n CLIENTS] [-r RATE] [-w WORKERS] [-d RTT_MS] [-s SEED] [-R] [-o DIR] [SCENARIO...]
 #
-# SCENARIO: ramp idle carry storm rekey reload ask restart overload; all but the last without one. -R: rude clients, which
+# LOAD_POLICY in the environment: lines of `policy:`. SCENARIO: ramp idle carry storm rekey reload ask restart overload; all but the last without one. -R: rude clients, which
 # neither slow down nor wait by chance. The server has the first processor, its clients the last. Text goes to stderr as it
 # comes, one JSON document to stdout, or with -o to DIR/load.json.
 
@@ -45,7 +45,7 @@ counters() # what the server counts of HELLOs, as one line of JSON
 
 	printf '{"phase":"counters"'
 	for c in hello_received hello_busy hello_rate_limited hello_peer_limited cookie_sent welcome_sent drop_hello_full drop_receive_full \
-		audit_lost reset_sent; do
+		audit_lost reset_sent drop_amplification; do
 		printf ',"%s":%s' "$c" "$(counter server "$c")"
 	done
 	printf '}\n'
@@ -78,6 +78,8 @@ scrape()
 
 scenario_ramp()
 {
+	load_phase start 'run 100' # how large the server is without sessions
+	done_with start
 	load_phase ramp "attach $CLIENTS $RATE" "carry $CARRIERS $CARRY_RATE $CARRY_BYTES" 'wait 120000'
 	done_with ramp
 	counters >"$TMP/counters.json"
@@ -105,6 +107,7 @@ scenario_storm()
 	done_with storm
 	load_phase after-storm 'run 3000'
 	done_with after-storm
+	note "storm        drop_receive_full $(counter server drop_receive_full), audit_lost $(counter server audit_lost)"
 	note "$(printf 'storm        %s s until the last is back; of DATA of the others %s of %s came back, then %s of %s' \
 		"$(load_field storm last_attached_s)" "$(load_field storm data_back)" "$(load_field storm data_sent)" \
 		"$(load_field after-storm data_back)" "$(load_field after-storm data_sent)")"

@@ -5,22 +5,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STAT_LIST(X)                                                                                     \
-	X(hello_sent)  /* HELLOs, first ones and repetitions */                                          \
-	X(cookies)     /* COOKIEs that were taken */                                                     \
-	X(welcomes)    /* WELCOMEs that opened */                                                        \
-	X(attached)    /* sessions that came to ATTACHED, first or again */                              \
-	X(births_lost) /* WELCOMEs after which nothing came */                                           \
-	X(resets)      /* RESETs with the right token */                                                 \
-	X(closes)      /* CLOSEs */                                                                      \
-	X(given_up)    /* sessions left because the server was silent */                                 \
-	X(pings)                                                                                         \
-	X(pongs)                                                                                         \
-	X(paths_dead) X(jumps) X(jump_acks) X(jump_rejects) X(challenges) X(rekeys) X(data_sent)         \
-		X(data_back) X(unopened) /* sealed packets that did not open, or for no session */       \
-		X(stray)                 /* what came to an address or port that is nobody's any more */ \
-		X(sent) X(received)      /* datagrams */                                                 \
-		X(unsent)                /* datagrams that the kernel refused */
+#define STAT_LIST(X)                                                                                \
+	X(hello_sent)  /* HELLOs, first ones and repetitions */                                     \
+	X(cookies)     /* COOKIEs that were taken */                                                \
+	X(welcomes)    /* WELCOMEs that opened */                                                   \
+	X(attached)    /* sessions that came to ATTACHED, first or again */                         \
+	X(births_lost) /* WELCOMEs after which nothing came */                                      \
+	X(resets)      /* RESETs with the right token */                                            \
+	X(closes)      /* CLOSEs */                                                                 \
+	X(given_up)    /* sessions left because the server was silent */                            \
+	X(pings)                                                                                    \
+	X(pongs)                                                                                    \
+	X(paths_dead)                                                                               \
+	X(jumps) X(jump_acks) X(jump_rejects) X(challenges) X(rekeys) X(data_sent) X(data_back)     \
+		X(unopened)         /* sealed packets that did not open, or for no session */       \
+		X(stray)            /* what came to an address or port that is nobody's any more */ \
+		X(sent) X(received) /* datagrams */                                                 \
+		X(unsent)           /* datagrams that the kernel refused */
 
 enum stat_counter {
 #define X(name) STAT_##name,

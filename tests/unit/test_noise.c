@@ -82,11 +82,19 @@ static bool consume_welcome(struct pair *p)
 	return noise_consume_welcome(&p->i, p->welcome, p->welcome + 32, LEN2 + 16, p->opened, &p->is);
 }
 
-static void check_handshake(const struct handshake *h)
+/* `keeps`: both have the secret of their static keys from before. */
+static void check_handshake(const struct handshake *h, bool keeps)
 {
+	uint8_t i_ss[32], r_ss[32];
 	struct pair p;
 
 	pair_init(&p, h->suite);
+	if (keeps) {
+		assert_true(noise_ss(i_ss, p.si, p.sr_pub));
+		assert_true(noise_ss(r_ss, p.sr, p.si_pub));
+		p.i.ss = i_ss;
+		p.r.ss = r_ss;
+	}
 	assert_true(create_hello(&p));
 	assert_hex(p.hello, sizeof(p.hello), h->hello);
 	assert_true(consume_hello(&p));
@@ -107,7 +115,8 @@ static void check_handshake(const struct handshake *h)
 static void test_figures(void **state)
 {
 	for (size_t n = 0; n < sizeof(handshakes) / sizeof(handshakes[0]); n++)
-		check_handshake(&handshakes[n]);
+		for (int keeps = 0; keeps < 2; keeps++)
+			check_handshake(&handshakes[n], keeps);
 }
 
 /* Plaintext may be opened where the ciphertext lies. */
