@@ -21,6 +21,7 @@ struct endpoint {
 	struct ip ip;
 	uint32_t scope; /* interface index of a link-local address, else 0 */
 	uint16_t port;  /* host byte order */
+	uint16_t zero;  /* no padding: what holds one is compared by its bytes */
 };
 
 #define IP_STRLEN 46 /* with the NUL, as INET6_ADDRSTRLEN */

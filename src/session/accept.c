@@ -67,7 +67,10 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	}
 	/* The WELCOME goes there, so whoever confirms it from there has proven that address. */
 	first = s->slot[0].path;
-	first->route = j->from;
+	if (!session_lead(first, &j->from)) {
+		life_end(s, REASON_HANDSHAKE_TIMEOUT, now);
+		return NULL;
+	}
 	first->state = PATH_PROVEN;
 	first->proven_at = now;
 	return s;
@@ -130,8 +133,8 @@ static void welcome_start(struct engine *e, struct session *s, struct job *j)
 static struct session *gives_way(const struct births *b, const struct job *j, struct jv_time now)
 {
 	const struct ip *from = &j->from.remote.ip;
-	const bool first = ip_equal(&b->s[0]->slot[0].path->route.remote.ip, from);
-	const bool second = ip_equal(&b->s[1]->slot[0].path->route.remote.ip, from);
+	const bool first = ip_equal(&b->s[0]->slot[0].path->lead.remote, from);
+	const bool second = ip_equal(&b->s[1]->slot[0].path->lead.remote, from);
 	struct session *own = first ? b->s[0] : b->s[1];
 
 	if (!b->s[0]->fresh || first == second)

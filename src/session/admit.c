@@ -395,7 +395,7 @@ static bool is_served(const struct engine *e, const struct job *j, struct jv_tim
 
 	for (unsigned int i = 0; j->busy && i < BIRTHS_MAX && b->s[i]; i++)
 		if (time_since_ms(now, b->s[i]->born) < BIRTH_LEAST_MS &&
-		    ip_equal(&b->s[i]->slot[0].path->route.remote.ip, &j->from.remote.ip))
+		    ip_equal(&b->s[i]->slot[0].path->lead.remote, &j->from.remote.ip))
 			return true;
 	return false;
 }

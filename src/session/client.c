@@ -42,6 +42,7 @@
 void client_attached(struct session *s, struct path *p, struct jv_time now)
 {
 	struct client *c = s->engine->client;
+	const struct endpoint remote = session_remote(p);
 	const bool failover = c->failover.on;
 	struct session *old = c->session;
 
@@ -49,7 +50,7 @@ void client_attached(struct session *s, struct path *p, struct jv_time now)
 	if (!state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, now))
 		return;
 	trail_path(s, AUDIT_TRANSPORT_ATTACHED, REASON_ATTACHED_TO_TRANSPORT, AUDIT_NO_PATH, p, now);
-	ladder_welcomed(c, p->number, &p->route.remote);
+	ladder_welcomed(c, p->number, &remote);
 	c->session = s;
 	c->next = NULL;
 	c->complained = TIME_NEVER;
@@ -182,7 +183,9 @@ static void answered_while_jumping(struct session *s, struct path *p, struct jv_
 
 void client_path_answers(struct session *s, struct path *p, struct jv_time now)
 {
-	ladder_answered(s->engine->client, p->number, &p->route.remote);
+	const struct endpoint remote = session_remote(p);
+
+	ladder_answered(s->engine->client, p->number, &remote);
 	grant_reset(&s->engine->client->candidate[p->number]);
 	s->engine->client->candidate[p->number].srtt_us = path_health(p)->srtt_us;
 	if (!session_has_candidate(s, p->number) || !s->active)

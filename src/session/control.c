@@ -144,7 +144,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	bool window = false;
 	int64_t rtt;
 
-	if (f->pong->path != p->number || !route_equal(&p->route, from))
+	if (f->pong->path != p->number || !session_leads(p, from))
 		return;
 	if (!path_asks(p, id) || echo_us > age ||
 	    (s->void_ping_id != 0 && (int32_t)(id - s->void_ping_id) <= 0))

@@ -134,6 +134,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	}
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	source_limit_init(e->icmp_limit, &key, ICMP_PER_SECOND, ICMP_BURST);
+	nears_init(&e->nears, &key);
 	cookie_keys_derive(e->cookie_keys, client ? e->config->server_public_key : e->config->public_key);
 	return e;
 }

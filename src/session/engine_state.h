@@ -11,6 +11,7 @@
 #include "session/io.h"
 #include "session/keys.h"
 #include "session/limit.h"
+#include "session/near.h"
 #include "session/policies.h"
 #include "session/table.h"
 #include "session/wheel.h"
@@ -97,6 +98,7 @@ struct engine {
 	struct key_store key_store;
 	struct policies policies;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
+	struct nears nears;
 	struct slab paths, healths, upkeeps, pmtus, trials;
 	struct slab jumps, exchanges, flaps; /* see session.h: what a session has for a while */
 	struct list sessions, superseded, dead, jobs;

@@ -44,7 +44,7 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 		out->use = PATH_UNPROVEN;
 	if (c && !c->candidate[p->number].up)
 		out->fault = grant_fault(s, p->number);
-	out->remote = p->route.remote;
+	out->remote = session_remote(p);
 	out->srtt_us = (uint32_t)h->srtt_us;
 	out->rttvar_us = (uint32_t)h->rttvar_us;
 	out->loss_ppm = h->loss_ppm;

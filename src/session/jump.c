@@ -49,9 +49,10 @@ static struct jv_time silent_since(const struct path *p, enum reason evidence)
 int64_t jump_patience_us(const struct session *s, const struct path *p)
 {
 	const struct path *a = s->active;
+	const struct endpoint there = session_remote(p), before = session_remote(a);
 
 	if (path_health(p)->srtt_us == 0 && p->number == a->number &&
-	    endpoint_equal(&p->route.remote, &a->route.remote))
+	    endpoint_equal(&there, &before))
 		return path_patience_us(a);
 	return path_patience_us(p);
 }

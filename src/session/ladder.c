@@ -54,7 +54,7 @@ static bool is_taken(struct session *s, uint8_t number, const struct endpoint *r
 		const struct path *p = n == number ? NULL : session_path_numbered(s, n);
 
 		if (p && c->candidate[n].c.via == c->candidate[number].c.via &&
-		    endpoint_equal(&p->route.remote, remote))
+		    session_leads_to(p, remote))
 			return true;
 	}
 	return false;

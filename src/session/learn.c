@@ -75,20 +75,19 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 	s->engine->answering = (struct answering){
 		.path = p, .len = (uint16_t)wire_len, .left = (uint32_t)wire_len * PROTO_AMPLIFICATION
 	};
-	if (newest && path_is_known(p) && route_equal(&p->route, from)) {
+	if (newest && path_is_known(p) && session_leads(p, from)) {
 		at_home(p, wire_len, now);
 	} else if (newest && p == s->active && path_is_known(p)) {
 		put_on_trial(p, from, wire_len, now);
 	} else if (newest) {
-		if (!session_need_upkeep(p))
+		if (!session_need_upkeep(p) || !session_lead(p, from))
 			return false; /* nobody could count what goes there */
-		p->route = *from;
 		session_end_trial(p);
 		proof_settle(p, false, now);
 		p->upkeep->credit_rx = (uint32_t)wire_len;
 		p->upkeep->credit_tx = 0;
 	}
-	s->engine->answering.stray = !route_equal(&p->route, from);
+	s->engine->answering.stray = !session_leads(p, from);
 	return path_is_known(p);
 }
 
@@ -123,9 +122,8 @@ static void unsettled(struct session *s, struct jv_time now)
 /* The address on trial has answered: the path leads there. */
 static void take_tried(struct path *p, struct jv_time now)
 {
-	p->route = path_trial(p)->route;
+	session_take_trial(p);
 	p->session->engine->answering.stray = false;
-	session_end_trial(p);
 	proof_settle(p, true, now);
 }
 
@@ -159,7 +157,7 @@ static bool answers(const struct challenge *ch, const uint8_t nonce[8])
 
 void learn_answered(struct path *p, const struct route *from, const uint8_t nonce[8], struct jv_time now)
 {
-	if (route_equal(&p->route, from)) {
+	if (session_leads(p, from)) {
 		if (answers(&path_upkeep(p)->challenge, nonce))
 			proof_settle(p, true, now);
 		return;

@@ -63,6 +63,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	const struct endpoint *remote;
 	struct path *p = session_fresh_slot(s);
 	struct stall stall = { .at = TIME_NEVER };
+	struct route to = { 0 };
 	struct pmtu guess = pmtu_never;
 	bool target;
 
@@ -82,14 +83,14 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 		return NULL;
 	/* With no fresh locator at hand the old one is seen from another port: linked, but alive. */
 	p = p ? p : old;
-	path_reset(p, now);
+	session_reset_path(p, now);
 	pmtu_inherit(p, &guess);
 	p->health->stall = stall;
 	p->number = number;
-	p->route.socket = ++e->client->next_socket;
-	p->route.remote = *remote;
-	if (!e->io.path_open(e->ctx, p->route.socket, number, remote)) {
-		path_reset(p, now);
+	to.socket = ++e->client->next_socket;
+	to.remote = *remote;
+	if (!session_lead(p, &to) || !e->io.path_open(e->ctx, to.socket, number, remote)) {
+		session_reset_path(p, now);
 		p->state = p == old ? PATH_SPENT : PATH_UNUSED;
 		return NULL;
 	}
@@ -117,14 +118,17 @@ static void move_active(struct session *s, const struct endpoint *remote, struct
 {
 	struct engine *e = s->engine;
 	struct path *p = s->active;
-	const uint32_t socket = e->client->next_socket + 1;
+	const struct route to = { .socket = e->client->next_socket + 1, .remote = *remote };
+	const uint32_t before = session_near(p)->socket;
 
-	if (!e->io.path_open(e->ctx, socket, p->number, remote))
+	if (!e->io.path_open(e->ctx, to.socket, p->number, remote))
 		return;
-	e->io.path_close(e->ctx, p->route.socket);
-	e->client->next_socket = socket;
-	p->route.socket = socket;
-	p->route.remote = *remote;
+	e->client->next_socket = to.socket;
+	if (!session_lead(p, &to)) {
+		e->io.path_close(e->ctx, to.socket);
+		return;
+	}
+	e->io.path_close(e->ctx, before);
 	p->state = PATH_KNOWN;
 	p->health->ping_out = false;
 	p->health->unanswered = 0;
@@ -142,7 +146,7 @@ void open_ping_active(struct session *s, struct jv_time now)
 
 void open_ping_at(struct session *s, const struct endpoint *remote, struct jv_time now)
 {
-	if (!endpoint_equal(&s->active->route.remote, remote) && session_has_candidate(s, s->active->number))
+	if (!session_leads_to(s->active, remote) && session_has_candidate(s, s->active->number))
 		move_active(s, remote, now);
 	send_ping(s->active, 0, now);
 }

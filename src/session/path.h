@@ -88,13 +88,14 @@ struct challenge {
 enum path_state {
 	PATH_UNUSED, /* no path leads anywhere yet; its locator has not been used */
 	PATH_SPENT,  /* client: the locator was used, and the path is closed; until the slot has another one */
-	PATH_KNOWN,  /* `route` is set */
+	PATH_KNOWN,  /* `lead` is set */
 	PATH_PROVEN, /* and that address has answered: at the server a challenge, at the client a PING of ours */
 };
 
 /* Another address that an active path's packets come from, until it has answered, or is left for the one before. */
 struct trial {
 	struct route route;
+	uint16_t near;
 	struct challenge challenge; /* to it */
 	uint32_t rx, tx;            /* bytes from and to it: what one address has sent is no credit for another */
 };
@@ -150,7 +151,7 @@ extern const struct health health_never;
  * sizes, answers to PROBEs. A client's path has it always; a server's when it is needed, and no longer.
  */
 struct upkeep {
-	struct challenge challenge;    /* to `route` */
+	struct challenge challenge;    /* to where the path leads */
 	uint32_t credit_rx, credit_tx; /* bytes from and to the unproven address */
 	uint32_t answers_second;       /* of the clock, and what was sent in answer to PROBEs in it */
 	uint32_t answers_bytes;
@@ -158,6 +159,13 @@ struct upkeep {
 	struct pmtu *pmtu;   /* NULL, at a server: no size was ever asked for here */
 };
 _Static_assert(sizeof(struct upkeep) <= 64, "each path of a server has one for a round trip in PROTO_PROOF_MS");
+
+/* Where a path leads: the other end, and the number of this one, see near.h. */
+struct lead {
+	struct ip remote;
+	uint16_t port;
+	uint16_t near; /* owned by the session; 0: it has not led anywhere yet */
+};
 
 /* Of a path that has none of it. */
 extern const struct upkeep upkeep_never;
@@ -176,9 +184,9 @@ struct path {
 	uint32_t peer_received;  /* by the peer's last report */
 	uint64_t heard;          /* server: order of the newest CONTROL that was heard, plus 1 */
 	struct jv_time opened, last_rx, proven_at;
-	struct route route; /* where it leads */
+	struct lead lead; /* see session_route() */
 };
-_Static_assert(sizeof(struct path) <= 120, "a resting session has one for each path that was heard");
+_Static_assert(sizeof(struct path) <= 96, "a resting session has one for each path that was heard");
 
 static inline bool path_is_known(const struct path *p)
 {
@@ -215,7 +223,7 @@ static inline bool path_tries(const struct path *p, const struct route *r)
 {
 	return path_trial(p) && route_equal(&path_trial(p)->route, r);
 }
-/* Forgets everything but its slot. */
+/* Forgets everything but its slot; what it owns it keeps, but the near end of its route, which is given back before. */
 void path_reset(struct path *p, struct jv_time now);
 void path_rtt_sample(struct path *p, int64_t rtt_us);
 /* How long an answer may take: max(2 srtt + 4 rttvar, PROTO_SILENCE_MIN_MS). */

@@ -331,9 +331,11 @@ static bool may_answer(struct path *p, size_t size, struct jv_time now)
 		u->answers_bytes = 0;
 	u->answers_second = second;
 	if (u->answers_bytes + size > (uint32_t)PROTO_PROBE_ANSWERS * size_datagram(p)) {
+		const struct endpoint remote = session_remote(p);
+
 		e->counters.n[COUNT_DROP_PROBE_LIMIT]++;
 		trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED,
-			      &p->route.remote, now);
+			      &remote, now);
 		return false;
 	}
 	u->answers_bytes += (uint32_t)size;

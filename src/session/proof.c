@@ -106,18 +106,19 @@ struct jv_time proof_due(const struct path *p)
 
 /* --- where a path leads --- */
 
-void proof_moved(struct path *p, const struct route *to, struct jv_time now)
+void proof_moved(struct path *p, struct jv_time now)
 {
 	struct upkeep *u = p->upkeep;
 
-	p->route = *to;
+	const struct trial *trial = u->trial;
+
 	proof_settle(p, false, now);
-	u->challenge = u->trial->challenge; /* that went there just now, and its answer counts */
+	u->challenge = trial->challenge; /* that went there just now, and its answer counts */
 	u->challenge.counted = now;
-	u->credit_rx = u->trial->rx;
-	u->credit_tx = u->trial->tx;
+	u->credit_rx = trial->rx;
+	u->credit_tx = trial->tx;
 	p->session->engine->answering.stray = false;
-	session_end_trial(p);
+	session_take_trial(p);
 }
 
 bool proof_is_stray(const struct path *p)

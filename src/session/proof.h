@@ -15,7 +15,7 @@ void proof_ask(struct path *p, struct control_packet *c, struct jv_time now);
 /* When the active path is to be looked at, and what is done then: it is challenged, or counts as dead. */
 struct jv_time proof_due(const struct path *p);
 /* A JUMP moves the active path to the address on trial, which is unproven. */
-void proof_moved(struct path *p, const struct route *to, struct jv_time now);
+void proof_moved(struct path *p, struct jv_time now);
 /* Has what is being answered on this path not come from where it leads? */
 bool proof_is_stray(const struct path *p);
 /* The 3x rule is the server's, and holds for the address it goes to: the one on trial, or p's own while that

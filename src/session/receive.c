@@ -182,7 +182,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 			reset_send(e, r->from, datagram, len, r->now);
 		return COUNT_DROP_UNKNOWN_LOCATOR;
 	}
-	if (e->client && (!path_is_known(p) || p->route.socket != r->from->socket))
+	if (e->client && (!path_is_known(p) || session_near(p)->socket != r->from->socket))
 		return COUNT_DROP_UNEXPECTED;
 	r->slot = sl;
 	r->path = p;
@@ -190,7 +190,7 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 	keys = &r->session->keys;
 	r->mask = keycache_mask(e->cache, keys->mask_cache + 1, keys->suite, keys->rx_mask);
 	r->takes_data = p && takes_data(r->session, p, r->now);
-	r->home = p && path_is_known(p) && route_equal(&p->route, r->from);
+	r->home = p && path_is_known(p) && session_leads(p, r->from);
 	r->epoch = NULL;
 	r->owned = false;
 	return COUNTER_COUNT;

@@ -181,6 +181,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	struct engine *e = s->engine;
 	struct rescue *r = s->rescue;
 	uint8_t *datagram = datagram_of(r, k);
+	const struct route to = session_route(p);
 
 	if (k->era != 0 && k->turn == r->turn)
 		flush(r); /* under the other locator it has not left yet */
@@ -197,7 +198,7 @@ static void send(struct session *s, struct path *p, struct kept *k, struct jv_ti
 	k->turn = r->turn;
 	k->sent = now;
 	r->standing = r->cap; /* it may be the next to be overwritten */
-	e->io.send(e->ctx, &p->route, datagram, k->len,
+	e->io.send(e->ctx, &to, datagram, k->len,
 		   k->ecn | SEND_DATA | SEND_STANDS | (p->health->runs.singly ? SEND_SINGLY : 0u));
 }
 

@@ -24,7 +24,7 @@ static void reset_ignored(struct path *p, const struct route *from, struct jv_ti
 {
 	struct engine *e = p->session->engine;
 
-	if (p->route.socket != from->socket || !endpoint_equal(&p->route.remote, &from->remote))
+	if (session_near(p)->socket != from->socket || !session_leads_to(p, &from->remote))
 		return;
 	e->counters.n[COUNT_RESET_FOREIGN]++;
 	trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_FOREIGN_RESET, &from->remote,
@@ -53,7 +53,7 @@ void reset_received(struct engine *e, const struct route *from, const uint8_t *d
 	const struct packet_reset *r = (const struct packet_reset *)datagram;
 	struct path *p = len == sizeof(*r) ? session_find_path(e, r->locator) : NULL;
 
-	if (!p || !path_is_known(p) || p->route.socket != from->socket ||
+	if (!p || !path_is_known(p) || session_near(p)->socket != from->socket ||
 	    !crypto_equal(session_token(p->session, p->slot), r->token, sizeof(r->token))) {
 		e->counters.n[COUNT_RESET_IGNORED]++;
 		if (p && path_is_known(p))

@@ -95,6 +95,7 @@ bool send_control(struct control_packet *c, struct path *p, const struct route *
 {
 	struct engine *e = p->session->engine;
 	const size_t len = control_size(p, c->w.len + PROTO_OVERHEAD);
+	const struct route home = session_route(p);
 
 	if (c->w.error)
 		bug("CONTROL frames beyond %zu bytes", c->w.cap);
@@ -112,7 +113,7 @@ bool send_control(struct control_packet *c, struct path *p, const struct route *
 		return false;
 	p->sent++;
 	e->counters.n[COUNT_TX_CONTROL]++;
-	e->io.send(e->ctx, to ? to : &p->route, c->packet, len, 0);
+	e->io.send(e->ctx, to ? to : &home, c->packet, len, 0);
 	return true;
 }
 
@@ -131,6 +132,7 @@ void send_probe(struct path *p, const struct frame *f, size_t size, struct jv_ti
 	uint8_t *packet = e->room;
 	struct writer w = writer_init(packet + PROTO_HEADER_LEN, sizeof(e->room) - PROTO_OVERHEAD);
 	const size_t len = size ? size : PROTO_CONTROL_SMALL;
+	const struct route to = session_route(p);
 
 	frame_write(&w, f);
 	write_zeroes(&w, len - PROTO_OVERHEAD - w.len); /* FRAME_PAD */
@@ -138,7 +140,7 @@ void send_probe(struct path *p, const struct frame *f, size_t size, struct jv_ti
 	    seal_one(p, packet, w.len, now) == 0)
 		return;
 	e->counters.n[COUNT_TX_CONTROL]++;
-	e->io.send(e->ctx, &p->route, packet, len, size ? SEND_WHOLE : 0);
+	e->io.send(e->ctx, &to, packet, len, size ? SEND_WHOLE : 0);
 }
 
 /* A client's slots whose locators were used and will not be again. */
@@ -201,8 +203,10 @@ void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t 
 		.ecn = ecn,
 		.now = now,
 	};
-	if (p)
+	if (p) {
 		o->sealer = sealer_of(p);
+		o->to = session_route(p);
+	}
 }
 
 /* Is there a path, and may it carry `len` bytes now? Counts what may not go. */
@@ -266,7 +270,7 @@ void send_data(struct outgoing *o, const uint8_t *packet, size_t len)
 	}
 	p->sent++;
 	p->health->newest = keys_order(o->sealer.epoch->number, counter + 1);
-	e->io.send(e->ctx, &p->route, datagram, wire_len,
+	e->io.send(e->ctx, &o->to, datagram, wire_len,
 		   o->ecn | SEND_DATA | (o->kept ? SEND_STANDS : 0u) |
 			   (p->health->runs.singly ? SEND_SINGLY : 0u));
 }

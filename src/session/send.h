@@ -16,6 +16,7 @@ struct sealer { /* what packets in a row are sealed with */
 struct outgoing {
 	struct session *session;
 	struct sealer sealer;
+	struct route to;
 	bool kept;   /* for rescue */
 	uint8_t ecn; /* of the inner packets, for the outer ones */
 	struct jv_time now;

@@ -134,7 +134,7 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 
 	walk(s, f->jump->reason, now);
 	if (is_elsewhere(p, from))
-		proof_moved(p, from, now);
+		proof_moved(p, now);
 	state_bind(s, p, is_switch, now);
 	state_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	send_ping(p, 0, now);

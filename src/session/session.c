@@ -318,8 +318,14 @@ struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time n
 		session_drop_path(s, slot);
 		return NULL;
 	}
-	path_reset(p, now);
+	session_reset_path(p, now);
 	return p;
+}
+
+void session_reset_path(struct path *p, struct jv_time now)
+{
+	nears_drop(&p->session->engine->nears, p->lead.near);
+	path_reset(p, now);
 }
 
 void session_drop_path(struct session *s, uint8_t slot)
@@ -329,6 +335,7 @@ void session_drop_path(struct session *s, uint8_t slot)
 	if (!p)
 		return;
 	session_end_trial(p);
+	nears_drop(&s->engine->nears, p->lead.near);
 	if (p->health)
 		slab_put(&s->engine->healths, p->health);
 	if (p->upkeep && p->upkeep->pmtu)
@@ -402,26 +409,87 @@ struct pmtu *session_need_pmtu(struct path *p)
 	return u->pmtu;
 }
 
+struct route session_route(const struct path *p)
+{
+	const struct near *n = session_near(p);
+
+	return (struct route){
+		.socket = n->socket,
+		.remote = { .ip = p->lead.remote, .scope = n->scope, .port = p->lead.port },
+		.local = n->local,
+	};
+}
+
+bool session_leads_to(const struct path *p, const struct endpoint *remote)
+{
+	const struct endpoint there = session_remote(p);
+
+	return endpoint_equal(&there, remote);
+}
+
+/* 0: no memory, counted. */
+static uint16_t take_near(struct engine *e, const struct route *r)
+{
+	const uint16_t near = nears_take(&e->nears, r);
+
+	e->counters.n[COUNT_NO_MEMORY] += near == 0;
+	return near;
+}
+
+static void lead(struct path *p, const struct route *to, uint16_t near)
+{
+	nears_drop(&p->session->engine->nears, p->lead.near);
+	p->lead = (struct lead){ .remote = to->remote.ip, .port = to->remote.port, .near = near };
+}
+
+bool session_lead(struct path *p, const struct route *to)
+{
+	const uint16_t near = take_near(p->session->engine, to);
+
+	if (near)
+		lead(p, to, near);
+	return near;
+}
+
 bool session_begin_trial(struct path *p, const struct route *from)
 {
 	struct engine *e = p->session->engine;
 	struct upkeep *u = session_need_upkeep(p);
+	uint16_t near;
 
 	session_end_trial(p); /* a nonce is for one address alone */
-	if (!u)
+	near = u ? take_near(e, from) : 0;
+	if (!near)
 		return false;
 	u->trial = take(e, &e->trials);
-	if (u->trial)
-		u->trial->route = *from;
-	return u->trial;
+	if (!u->trial) {
+		nears_drop(&e->nears, near);
+		return false;
+	}
+	u->trial->route = *from;
+	u->trial->near = near;
+	return true;
 }
 
 void session_end_trial(struct path *p)
 {
-	if (!path_trial(p))
+	struct engine *e = p->session->engine;
+	struct trial *trial = path_trial(p);
+
+	if (!trial)
 		return;
-	slab_put(&p->session->engine->trials, p->upkeep->trial);
+	nears_drop(&e->nears, trial->near);
+	slab_put(&e->trials, trial);
 	p->upkeep->trial = NULL;
+}
+
+void session_take_trial(struct path *p)
+{
+	struct trial *trial = path_trial(p);
+
+	lead(p, &trial->route, trial->near);
+	trial->near = 0;
+	session_end_trial(p);
 }
 
 struct slot *session_find_slot(struct engine *e, const uint8_t locator[8])
@@ -551,8 +619,8 @@ void session_close_path(struct path *p)
 
 	if (p->number == PATH_NONE)
 		return;
-	s->engine->io.path_close(s->engine->ctx, p->route.socket);
-	path_reset(p, path_health(p)->stable_since);
+	s->engine->io.path_close(s->engine->ctx, session_near(p)->socket);
+	session_reset_path(p, path_health(p)->stable_since);
 	p->state = PATH_SPENT;
 }
 

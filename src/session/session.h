@@ -10,6 +10,7 @@
 #include "session/engine_state.h"
 #include "session/keys.h"
 #include "session/limit.h"
+#include "session/near.h"
 #include "session/path.h"
 #include "session/table.h"
 #include "session/wheel.h"
@@ -258,6 +259,8 @@ struct path *session_find_path(struct engine *e, const uint8_t locator[8]);
 void session_free(struct session *s);
 /* NULL: no memory. */
 struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time now);
+/* It leads nowhere, and forgets everything but its slot. */
+void session_reset_path(struct path *p, struct jv_time now);
 void session_drop_path(struct session *s, uint8_t slot);
 /* Milliseconds until one of its limits, `l`, allows one more; 0: now. Want of memory is counted. */
 uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t max, struct jv_time now);
@@ -267,6 +270,28 @@ struct health *session_need_health(struct path *p);
 struct upkeep *session_need_upkeep(struct path *p);
 /* It is given back, if there is nothing left of it. */
 void session_ease_upkeep(struct path *p, struct jv_time now);
+/* Where the path leads. */
+struct route session_route(const struct path *p);
+static inline struct endpoint session_remote(const struct path *p)
+{
+	return session_route(p).remote;
+}
+static inline const struct near *session_near(const struct path *p)
+{
+	static const struct near none;
+
+	return p->lead.near ? &p->session->engine->nears.at[p->lead.near] : &none;
+}
+static inline bool session_leads(const struct path *p, const struct route *r)
+{
+	return p->lead.port == r->remote.port && ip_equal(&p->lead.remote, &r->remote.ip) &&
+	       near_is(session_near(p), r);
+}
+bool session_leads_to(const struct path *p, const struct endpoint *remote);
+/* It leads there now. False: no memory, counted; it leads where it did. */
+bool session_lead(struct path *p, const struct route *to);
+/* It leads to the address on trial, which is none any more. */
+void session_take_trial(struct path *p);
 /* What is known of sizes here, to be written to; NULL: no memory, counted. */
 struct pmtu *session_need_pmtu(struct path *p);
 /* Another address under the same locator. False: no memory, counted; the one before stands. */

@@ -82,6 +82,7 @@ void setup_slabs_free(struct engine *e)
 	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
 		slab_free(&e->session_slab[i]);
 	slab_free(&e->paths);
+	nears_free(&e->nears);
 	slab_free(&e->healths);
 	slab_free(&e->upkeeps);
 	slab_free(&e->pmtus);

@@ -42,7 +42,7 @@ bool state_event(struct session *s, enum event event, enum reason why, struct jv
 		s->instability = why;
 		passage_ends(s, now);
 		if (s->active && s->engine->client)
-			s->jump->left_at = s->active->route.remote;
+			s->jump->left_at = session_remote(s->active);
 		if (s->active && evidence_is_dead(why))
 			s->active->health->window_open =
 				false; /* what is lost from now on is lost to a hole */

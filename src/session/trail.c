@@ -63,7 +63,7 @@ static void fill_path(struct session *s, struct audit_record *r, uint8_t from, c
 	if (!to)
 		return;
 	r->path_to = to->number;
-	r->remote = to->route.remote;
+	r->remote = session_remote(to);
 	r->srtt_us = (uint32_t)path_health(to)->srtt_us;
 	r->loss_ppm = path_health(to)->loss_ppm;
 	snprintf(r->path_name, sizeof(r->path_name), "%.31s", session_path_name(s, to->number));
@@ -262,7 +262,7 @@ void trail_unattached(struct session *s, enum reason why, struct jv_time now)
 	struct caller *c = &e->callers[s->peer];
 
 	c->why = why;
-	c->remote = s->slot[0].path->route.remote;
+	c->remote = session_remote(s->slot[0].path);
 	c->name = s->peer_name;
 	if (c->unattached++ > 0)
 		return; /* it waits in the chain */

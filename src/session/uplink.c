@@ -114,7 +114,12 @@ static void remote_gone(struct session *s, uint8_t n, struct jv_time now)
 {
 	const struct path *p = session_path_numbered(s, n);
 
-	if (!p || ladder_has(&s->engine->client->candidate[n], &p->route.remote))
+	struct endpoint remote;
+
+	if (!p)
+		return;
+	remote = session_remote(p);
+	if (ladder_has(&s->engine->client->candidate[n], &remote))
 		return;
 	if (p == s->active ? s->state != STATE_ATTACHED : !path_is_warm(p, s->policy))
 		open_again(s, n, now);

@@ -26,9 +26,9 @@
 #define CONSUMING_MAX 4 /* WELCOMEs being opened for one HELLO */
 
 /* A session from a WELCOME; NULL when it does not make sense or memory is short. */
-static struct session *session_birth(struct engine *e, const struct welcome *w,
-				     const struct noise_split *split, struct jv_time now)
+static struct session *session_birth(struct engine *e, const struct waiting *from, struct jv_time now)
 {
+	const struct welcome *w = &from->w;
 	struct session *s = session_new(e, &w->policy, w->locators, now);
 
 	if (!s)
@@ -38,10 +38,10 @@ static struct session *session_birth(struct engine *e, const struct welcome *w,
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
 	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
-	keys_start(&s->keys, &e->key_store, true, w->suite, split, w->policy.replay_window);
+	keys_start(&s->keys, &e->key_store, true, w->suite, &from->split, w->policy.replay_window);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
-	if (s->slot[0].issued)
+	if (s->slot[0].issued && session_lead(s->slot[0].path, &from->route))
 		return s;
 	/* Slot 0 is for the path of the handshake: without it there is nothing to confirm on. */
 	life_end(s, REASON_HANDSHAKE_TIMEOUT, now);
@@ -52,7 +52,7 @@ static struct session *session_birth(struct engine *e, const struct welcome *w,
 static void welcome_take(struct engine *e, struct jv_time now)
 {
 	struct waiting *w = &e->client->waiting;
-	struct session *s = session_birth(e, &w->w, &w->split, now);
+	struct session *s = session_birth(e, w, now);
 	struct path *p;
 
 	if (!s) {
@@ -62,7 +62,6 @@ static void welcome_take(struct engine *e, struct jv_time now)
 	}
 	p = s->slot[0].path;
 	p->number = w->number;
-	p->route = w->route;
 	p->state = PATH_PROVEN;
 	w->on = false;
 	connect_stop(e);

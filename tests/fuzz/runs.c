@@ -100,7 +100,7 @@ static void datagrams(struct world *w[2], struct input *in, bool up)
 
 	if (!s || !s->active)
 		return;
-	from = s->active->route;
+	from = session_route(s->active);
 	for (; n < ROW && in->left > 0; n++) {
 		draw(in, up ? world_session(w[0], 0) : world_peer(w[0], 0), rows[0], n);
 		draw(&same, up ? world_session(w[1], 0) : world_peer(w[1], 0), rows[1], n);

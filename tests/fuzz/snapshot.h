@@ -51,7 +51,7 @@ static inline struct snapshot snapshot(const struct session *s)
 		if (!p)
 			continue;
 		n.path[i].number = p->number;
-		n.path[i].route = p->route;
+		n.path[i].route = session_route(p);
 		if (path_trial(p))
 			n.path[i].trial_route = path_trial(p)->route;
 		n.path[i].known = path_is_known(p);

@@ -39,7 +39,7 @@ static struct route source(struct world *w, uint8_t choice, bool up)
 	const struct path *p = s ? s->slot[choice % s->slots].path : NULL;
 
 	if (p && choice & 0x80 && path_is_known(p))
-		return p->route;
+		return session_route(p);
 	if (!up) {
 		r.socket = choice % 8;
 		r.remote.ip = world_server_ip();

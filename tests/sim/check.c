@@ -431,7 +431,7 @@ static size_t slabs_bytes(const struct engine *e)
 }
 
 struct held { /* by sessions */
-	size_t sessions, paths, healths, upkeeps, pmtus, trials, epochs, rings;
+	size_t sessions, paths, nears, healths, upkeeps, pmtus, trials, epochs, rings;
 	size_t jumps, exchanges, flaps;
 };
 
@@ -439,6 +439,8 @@ static void hold_path(struct held *h, const struct path *p)
 {
 	h->paths += p != NULL;
 	h->healths += p && p->health;
+	h->nears += p && p->lead.near;
+	h->nears += p && path_trial(p);
 	h->upkeeps += p && p->upkeep;
 	h->pmtus += p && p->upkeep && p->upkeep->pmtu;
 	h->trials += p && path_trial(p);
@@ -470,7 +472,7 @@ static void hold(struct held *h, const struct list *sessions)
 static void check_slabs(struct sim *sim, const struct engine *e)
 {
 	struct held h = { 0 };
-	size_t rings = 0, sessions = 0;
+	size_t rings = 0, sessions = 0, nears = 0;
 
 	hold(&h, &e->sessions);
 	hold(&h, &e->superseded);
@@ -482,6 +484,10 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 	if (h.sessions != sessions || h.paths != e->paths.used)
 		sim_violate(sim, "memory", "%zu sessions and %zu paths, of which %zu and %zu are in lists",
 			    sessions, e->paths.used, h.sessions, h.paths);
+	for (size_t i = 0; i < e->nears.n; i++)
+		nears += e->nears.at[i].users;
+	if (h.nears != nears)
+		sim_violate(sim, "memory", "%zu users of near ends, of which %zu are paths or trials", nears, h.nears);
 	if (h.upkeeps != e->upkeeps.used)
 		sim_violate(sim, "memory", "%zu upkeeps, of which paths have %zu", e->upkeeps.used, h.upkeeps);
 	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)

@@ -23,7 +23,7 @@ struct endpoint server_endpoint(bool v6)
 {
 	static const struct ip six = { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
 
-	return (struct endpoint){ v6 ? six : ip_from_v4((const uint8_t[]){ 192, 0, 2, 1 }), 0, 4433 };
+	return (struct endpoint){ v6 ? six : ip_from_v4((const uint8_t[]){ 192, 0, 2, 1 }), .port = 4433 };
 }
 
 struct endpoint client_endpoint(const struct sim *sim, unsigned int client, const struct sim_socket *s)
@@ -49,8 +49,8 @@ struct route stranger_route(unsigned int number)
 	const struct endpoint server = server_endpoint(false);
 
 	return (struct route){
-		.remote = { ip_from_v4((const uint8_t[]){ 203, 0, 113, (uint8_t)(number % STRANGERS) }), 0,
-			    (uint16_t)(5000 + number % 7) },
+		.remote = { ip_from_v4((const uint8_t[]){ 203, 0, 113, (uint8_t)(number % STRANGERS) }),
+			    .port = (uint16_t)(5000 + number % 7) },
 		.local = server.ip
 	};
 }

@@ -481,7 +481,7 @@ static void client_gone(struct crowd *c, struct crowd_client *k)
 
 static void client_comes(struct crowd *c, struct crowd_client *k)
 {
-	struct candidate cand = { .remotes = 1, .remote[0] = { server_ip(), 0, 4433 } };
+	struct candidate cand = { .remotes = 1, .remote[0] = { server_ip(), .port = 4433 } };
 	struct end *end = malloc(sizeof(*end));
 	const struct engine_setup setup = {
 		.io = crowd_io,

@@ -9,6 +9,7 @@ WORLD_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 test_fsm_SRCS := src/session/fsm.c
 test_limit_SRCS := src/session/limit.c src/base/addr.c src/base/hash.c
 test_path_SRCS := src/session/path.c src/base/addr.c
+test_near_SRCS := src/session/near.c src/base/addr.c src/base/hash.c
 test_keys_SRCS := src/session/keys.c src/proto/replay.c src/base/slab.c src/base/log.c src/base/text.c $(wildcard src/crypto/*.c)
 test_keys_LIBS = $(WORLD_LIBS)
 test_handshake_SRCS := $(WORLD_SRCS)

@@ -399,7 +399,7 @@ static void test_rebinding(void **state)
 	world_assert(w, w->now.us - w->client[0].up.last_got.us < 20000);
 	assert_true(w->client[0].up.got + 5 > w->client[0].up.sent); /* its DATA was taken all the time */
 	world_run(w, 10);
-	assert_int_equal((world_peer(w, 0)->active->route.remote.port - 1000) / 10000, 1);
+	assert_int_equal((world_peer(w, 0)->active->lead.port - 1000) / 10000, 1);
 	world_free(w);
 }
 
@@ -455,7 +455,7 @@ static void test_hijack(void **state)
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
 	assert_true(w->stranger_bytes <= 3 * bytes);
 	assert_true(w->stranger_bytes < 10000); /* challenges, and never the traffic */
-	assert_false(route_equal(&world_peer(w, 0)->active->route, &thief));
+	assert_false(route_equal(world_route(world_peer(w, 0)->active), &thief));
 	world_run(w, 1000);
 	/* Nothing comes from where the path leads any more: that is no path for us. */
 	world_assert(w, world_all_attached(w) && world_peer(w, 0)->active->number != 0);

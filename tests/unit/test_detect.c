@@ -833,11 +833,11 @@ static void test_old_address(void **state)
 	cut(w, 1, false, false);
 	w->client[0].link[1].nat++;
 	world_run(w, 20000);
-	now_there = there->route;
+	now_there = session_route(there);
 	assert_false(route_equal(&now_there, &old.route));
 	assert_true(path_is_proven(there));
 	world_late(w, &old);
-	assert_true(route_equal(&there->route, &now_there) && path_is_proven(there));
+	assert_true(route_equal(world_route(there), &now_there) && path_is_proven(there));
 	world_run(w, 100);
 	/* And of the active one it starts no trial. */
 	cut(w, 0, true, false);

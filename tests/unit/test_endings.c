@@ -244,14 +244,14 @@ static void test_nothing_twice(void **state)
 	n = w->record.n;
 	for (size_t i = 0; i < n; i++) {
 		const struct datagram *d = &w->record.list[i];
-		const struct route *there = &world_session(w, 0)->active->route;
+		const struct route *there = world_route(world_session(w, 0)->active);
 
 		if (d->data[0] == PACKET_RESET)
 			reset = *d;
 		if (!(d->frames & FRAME_BIT(FRAME_CLOSE)) && d->data[0] != PACKET_RESET)
 			continue;
 		/* Both ways, from everywhere it could come from. */
-		world_inject_up(w, &world_peer(w, 0)->active->route, d->data, d->len);
+		world_inject_up(w, world_route(world_peer(w, 0)->active), d->data, d->len);
 		world_inject_down(w, 0, there, d->data, d->len);
 		world_inject_down(w, 0, &d->route, d->data, d->len);
 	}
@@ -279,9 +279,9 @@ static void test_forged_close(void **state)
 
 		bad.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		world_inject_up(w, &d.route, bad.data, bad.len);
-		world_inject_down(w, 0, &world_session(w, 0)->active->route, bad.data, bad.len);
+		world_inject_down(w, 0, world_route(world_session(w, 0)->active), bad.data, bad.len);
 	}
-	world_inject_down(w, 0, &world_session(w, 0)->active->route, d.data, d.len);
+	world_inject_down(w, 0, world_route(world_session(w, 0)->active), d.data, d.len);
 	assert_true(world_all_attached(w));
 	assert_int_equal(world_audits(w, false, AUDIT_SESSION_STATE_CHANGE, REASON_NONE, 0), 1);
 	/* The true one ends it, and again it does nothing. */

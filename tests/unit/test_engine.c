@@ -177,7 +177,7 @@ static void test_other_path(void **state)
 		if (d->up) {
 			world_inject_up(w, &r, other, d->len);
 		} else {
-			r.socket = session_path_numbered(s, 1)->route.socket;
+			r.socket = session_near(session_path_numbered(s, 1))->socket;
 			world_inject_down(w, 0, &r, other, d->len);
 		}
 		assert_int_equal(world_count(w, d->up ? 0 : CLIENT, COUNT_DROP_WRONG_PATH), 1);
@@ -206,7 +206,7 @@ static void test_other_socket(void **state)
 	world_traffic(w, &w->client[0].down, 10000, false);
 	world_run(w, 15);
 	d = w->record.list[0];
-	d.route.socket = session_path_numbered(world_session(w, 0), 1)->route.socket;
+	d.route.socket = session_near(session_path_numbered(world_session(w, 0), 1))->socket;
 	world_inject_down(w, 0, &d.route, d.data, d.len);
 	assert_int_equal(world_count(w, CLIENT, COUNT_DROP_UNEXPECTED), 1);
 	world_free(w);

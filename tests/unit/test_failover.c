@@ -69,7 +69,7 @@ static struct world *carrying_for(uint32_t failover_after_ms, uint32_t ttl_ms)
 	world_traffic(w, &w->client[0].up, 5000, true);
 	world_run(w, 2000);
 	memcpy(old_id, world_session(w, 0)->id, 16);
-	assert_int_equal(world_session(w, 0)->active->route.remote.ip.b[15], 1);
+	assert_int_equal(world_session(w, 0)->active->lead.remote.b[15], 1);
 	return w;
 }
 
@@ -109,7 +109,7 @@ static void test_dead_gateway(void **state)
 	assert_int_equal(births(w), 1);
 	world_assert(w, world_until(w, replaced, 1500));
 	assert_in_range(time_since_ms(w->now, died), 3000, 4400);
-	assert_int_equal(world_session(w, 0)->active->route.remote.ip.b[15], 2);
+	assert_int_equal(world_session(w, 0)->active->lead.remote.b[15], 2);
 	/* The old one has ended only then, and once. */
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_NONE, 0), 1);
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_SUPERSEDED, 0), 1);
@@ -285,7 +285,7 @@ static void test_bounded(void **state)
 		world_run(w, 1000);
 		world_late(w, &old);
 		memcpy(reset.locator, session_locator(world_session(w, 0)->active), 8);
-		world_inject_down(w, 0, &world_session(w, 0)->active->route, &reset, sizeof(reset));
+		world_inject_down(w, 0, world_route(world_session(w, 0)->active), &reset, sizeof(reset));
 		assert_memory_equal(world_session(w, 0)->id, old_id, 16);
 		assert_true(i < 3 || is_calling(w));
 	}

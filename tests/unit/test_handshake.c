@@ -527,7 +527,7 @@ static void test_twin_server(void **state)
 	reset_token(r.token, key, r.locator);
 	remember_id(w);
 	for (int i = 0; i < 1000; i++)
-		world_inject_down(w, 0, &p->route, &r, sizeof(r));
+		world_inject_down(w, 0, world_route(p), &r, sizeof(r));
 	world_run(w, 2000);
 	assert_true(world_all_attached(w));
 	assert_false(client_attached_to_other(w));
@@ -536,7 +536,7 @@ static void test_twin_server(void **state)
 	/* The true one's still counts. */
 	reset_key_derive(key, w->config->private_key, (const uint8_t[32]){ 0 });
 	reset_token(r.token, key, r.locator);
-	world_inject_down(w, 0, &p->route, &r, sizeof(r));
+	world_inject_down(w, 0, world_route(p), &r, sizeof(r));
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_PEER_CLOSED, 0), 1);
 	world_free(w);
 }

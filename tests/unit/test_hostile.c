@@ -256,8 +256,8 @@ static void test_old_wishes(void **state)
 static void thief_works(struct world *w, unsigned int number)
 {
 	const struct route as = world_stranger(number);
-	const struct route down = { .socket = world_session(w, 0)->active->route.socket,
-				    .remote = { world_server_ip(), 0, 4433 } };
+	const struct route down = { .socket = session_near(world_session(w, 0)->active)->socket,
+				    .remote = { world_server_ip(), .port = 4433 } };
 	static struct datagram d;
 
 	world_run(w, 1);
@@ -421,7 +421,7 @@ static void test_outrun(void **state)
 
 		/* The last two were answers to a COOKIE themselves once. */
 		cookie_of(w, &from, cookie[i]);
-		hello_make(w, &old[i], i < 2 ? NULL : &(struct route){ .remote = { from.remote.ip, 0, 77 } });
+		hello_make(w, &old[i], i < 2 ? NULL : &(struct route){ .remote = { from.remote.ip, .port = 77 } });
 	}
 	for (; !world_session(w, 0) && ms < 20000; ms++) {
 		for (unsigned int i = 0; i < 4; i++) {
@@ -683,7 +683,7 @@ static void test_forged_welcomes(void **state)
 	a = &world_client_engine(w, 0)->client->attempt[0];
 	for (unsigned int ms = 0; ms < 200 && !world_session(w, 0); ms++) {
 		uint8_t p[PROTO_WELCOME_LEN] = { PACKET_WELCOME, SUITE_AES_256_GCM };
-		const struct route from = { .socket = a->socket, .remote = { world_server_ip(), 0, 4433 } };
+		const struct route from = { .socket = a->socket, .remote = { world_server_ip(), .port = 4433 } };
 		const struct greeting *g = &a->greeting[0];
 
 		memcpy(p + offsetof(struct packet_welcome, handshake_id), g->handshake_id, 8);
@@ -799,11 +799,11 @@ static void test_bad_control(void **state)
 		if (s->slot[i].issued && s->slot[i].path->number == PATH_NONE)
 			fresh = s->slot[i].path;
 	assert_non_null(fresh);
-	fresh->route = s->active->route;
+	assert_true(session_lead(fresh, world_route(s->active)));
 	fresh->state = PATH_KNOWN;
 	other = (struct a_frame){ .type = FRAME_PATH_RESPONSE };
 	refused(w, fresh, &other, NULL);
-	path_reset(fresh, w->now);
+	session_reset_path(fresh, w->now);
 
 	move = world_a_jump(s, 900, 2, w->now); /* and with nothing wrong it is done */
 	send_frame(session_path_numbered(s, 2), LIES(&move), w->now);
@@ -826,16 +826,16 @@ static void test_response_from_elsewhere(void **state)
 	assert_non_null(session_need_upkeep(p));
 	memset(p->upkeep->challenge.nonce, 0, sizeof(nonce));
 	p->upkeep->challenge.out = false;
-	learn_answered(p, &p->route, nonce, w->now);
+	learn_answered(p, world_route(p), nonce, w->now);
 	assert_false(path_is_proven(p));
 	p->upkeep->challenge.out = true;
 	learn_answered(p, &stranger, nonce, w->now);
 	assert_false(path_is_proven(p));
 	nonce[7] = 1;
-	learn_answered(p, &p->route, nonce, w->now);
+	learn_answered(p, world_route(p), nonce, w->now);
 	assert_false(path_is_proven(p));
 	nonce[7] = 0;
-	learn_answered(p, &p->route, nonce, w->now);
+	learn_answered(p, world_route(p), nonce, w->now);
 	assert_true(path_is_proven(p) && !path_upkeep(p)->challenge.out);
 	world_free(w);
 }
@@ -859,7 +859,7 @@ static void test_response_behind_jump(void **state)
 	world_assert(w, world_peer(w, 0)->active->number == 1 && path_trial(p));
 	left = switch_limit_left(&world_peer(w, 0)->limit, 8, w->now);
 	learn_answered(p, &elsewhere, nonce, w->now);
-	assert_true(path_is_proven(p) && !path_trial(p) && route_equal(&p->route, &elsewhere));
+	assert_true(path_is_proven(p) && !path_trial(p) && route_equal(world_route(p), &elsewhere));
 	assert_int_equal(switch_limit_left(&world_peer(w, 0)->limit, 8, w->now), left);
 	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
 	world_free(w);

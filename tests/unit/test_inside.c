@@ -73,7 +73,7 @@ static void path_moves_inside(uint8_t number, uint32_t table, const char *addres
 	world_attach(w);
 	s = world_session(w, 0);
 	peer = world_peer(w, 0);
-	before = session_path_numbered(peer, number)->route;
+	before = session_route(session_path_numbered(peer, number));
 	assert_true(ip_parse(address, &from.remote.ip));
 	w->recording = RECORD_SENT;
 	world_swallow_frame(w, true, FRAME_BIT(FRAME_PING), 1);
@@ -81,7 +81,7 @@ static void path_moves_inside(uint8_t number, uint32_t table, const char *addres
 	send_frame(session_path_numbered(s, number), LIES(&f), w->now);
 	ping = world_recorded(w, true, FRAME_BIT(FRAME_PING));
 	world_inject_up(w, &from, ping.data, ping.len);
-	assert_true(route_equal(&session_path_numbered(peer, number)->route, &before));
+	assert_true(route_equal(world_route(session_path_numbered(peer, number)), &before));
 	assert_false(path_trial(session_path_numbered(peer, number)));
 	assert_int_equal(world_count(w, 0, COUNT_DROP_INSIDE), 1);
 	assert_int_equal(w->stranger_datagrams, 0);

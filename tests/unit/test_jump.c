@@ -99,12 +99,12 @@ static void test_same_path(void **state)
 
 	world_attach(w);
 	both_ways(w);
-	before = world_peer(w, 0)->active->route.remote;
+	before = session_remote(world_peer(w, 0)->active);
 	memcpy(locator, session_locator(world_session(w, 0)->active), 8);
 	jump(w, 0, REASON_NONE);
 	assert_int_equal(world_session(w, 0)->binding_version, 1);
-	assert_true(ip_equal(&world_peer(w, 0)->active->route.remote.ip, &before.ip));
-	assert_int_not_equal(world_peer(w, 0)->active->route.remote.port, before.port);
+	assert_true(ip_equal(&world_peer(w, 0)->active->lead.remote, &before.ip));
+	assert_int_not_equal(world_peer(w, 0)->active->lead.port, before.port);
 	assert_memory_not_equal(session_locator(world_session(w, 0)->active), locator, 8);
 	world_run(w, 2000);
 	assert_nothing_lost(w);

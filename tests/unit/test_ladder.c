@@ -68,12 +68,12 @@ static bool attached(struct world *w)
 
 static uint8_t active_remote(struct world *w)
 {
-	return world_session(w, 0)->active->route.remote.ip.b[15];
+	return world_session(w, 0)->active->lead.remote.b[15];
 }
 
 static bool on_another_port(struct world *w)
 {
-	return world_all_attached(w) && world_session(w, 0)->active->route.socket >= poisoned_below;
+	return world_all_attached(w) && session_near(world_session(w, 0)->active)->socket >= poisoned_below;
 }
 
 static bool on_a_living_remote(struct world *w)
@@ -318,7 +318,7 @@ static void test_one_local_end(void **state)
 	assert_int_equal(world_session(w, 0)->active->number, 1);
 	world_run(w, 60000);
 	p = session_path_numbered(world_session(w, 0), 0);
-	assert_true(p && p->route.remote.ip.b[15] == 1);
+	assert_true(p && p->lead.remote.b[15] == 1);
 	/* With nowhere else to go the first one has no path. */
 	first.remotes = 1;
 	first.remote[0] = second.remote[0];
@@ -404,11 +404,11 @@ static void idle_moves(uint8_t paths, uint8_t number)
 	remember_id(w);
 	e = world_client_engine(w, 0);
 	for (unsigned int i = 0; i < 5; i++) {
-		const uint32_t before = session_path_numbered(world_session(w, 0), number)->route.socket;
+		const uint32_t before = session_near(session_path_numbered(world_session(w, 0), number))->socket;
 
 		engine_candidate_moved(e, number, w->now);
 		world_run(w, 2500);
-		assert_int_not_equal(session_path_numbered(world_session(w, 0), number)->route.socket, before);
+		assert_int_not_equal(session_near(session_path_numbered(world_session(w, 0), number))->socket, before);
 		assert_same_session(w);
 	}
 	assert_int_equal(w->locators_reused, 0);

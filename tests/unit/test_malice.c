@@ -82,7 +82,7 @@ static void test_credit_of_another(void **state)
 	full_packets(w, 200);
 	assert_int_equal(bytes_to(w, &victim), 0);
 	world_assert(w, world_peer(w, 0)->active->number == 2);
-	world_assert(w, endpoint_equal(&world_peer(w, 0)->active->route.remote, &own.remote));
+	world_assert(w, session_leads_to(world_peer(w, 0)->active, &own.remote));
 	w->recording = RECORD_NOTHING;
 	world_free(w);
 }
@@ -164,7 +164,7 @@ static void test_challenge_of_jump(void **state)
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, 900, 0, w->now);
 	forge(w, s->active, &f, 0, counter, &own);
-	world_assert(w, route_equal(&p->route, &own) && !path_is_proven(p) && !path_trial(p));
+	world_assert(w, route_equal(world_route(p), &own) && !path_is_proven(p) && !path_trial(p));
 	world_run(w, 20);
 	assert_int_equal(challenges_to(w, &own), 1);
 	memcpy(answer.path_probe.nonce, path_upkeep(p)->challenge.nonce, sizeof(answer.path_probe.nonce));
@@ -351,14 +351,14 @@ static void test_counters_beyond(void **state)
 
 		taken = world_count(w, 0, COUNT_RX_CONTROL);
 		f = world_a_ping(s, 1000, 0, w->now);
-		forge(w, p, &f, 0, beyond[i], &peer->active->route);
+		forge(w, p, &f, 0, beyond[i], world_route(peer->active));
 		assert_int_equal(world_count(w, 0, COUNT_DROP_BAD_TAG), bad + 1);
 		assert_int_equal(world_count(w, 0, COUNT_RX_CONTROL), taken);
 	}
 	world_run(w, 20000);
 	world_assert(w, world_all_attached(w)); /* the window has not moved */
 	taken = world_count(w, 0, COUNT_RX_CONTROL);
-	forge(w, p, &f, 0, PROTO_PACKETS_PER_EPOCH - 1, &peer->active->route);
+	forge(w, p, &f, 0, PROTO_PACKETS_PER_EPOCH - 1, world_route(peer->active));
 	assert_int_equal(world_count(w, 0, COUNT_RX_CONTROL), taken + 1);
 	world_free(w);
 }
@@ -403,14 +403,14 @@ static void test_older_jump_from_elsewhere(void **state)
 	world_run(w, 1000);
 	s = world_session(w, 0);
 	peer = world_peer(w, 0);
-	leads = session_path_numbered(peer, 2)->route.remote;
+	leads = session_remote(session_path_numbered(peer, 2));
 	counter = keys_tx(&s->keys)->tx_counter++;
 	send_ping(session_path_numbered(s, 2), 0, w->now);
 	world_run(w, 10);
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, s->next_jump_id + 1, 2, w->now);
 	forge(w, session_path_numbered(s, 2), &f, 0, counter, &own);
-	world_assert(w, peer->active->number == 2 && endpoint_equal(&peer->active->route.remote, &leads));
+	world_assert(w, peer->active->number == 2 && session_leads_to(peer->active, &leads));
 	assert_int_equal(bytes_to(w, &own), 0);
 	w->recording = RECORD_NOTHING;
 	world_free(w);
@@ -430,7 +430,7 @@ static void test_same_id_again(void **state)
 	sent = world_count(w, 0, COUNT_TX_CONTROL);
 	for (uint32_t i = 0; i < 3; i++) {
 		f = world_a_ping(s, 1, 0, w->now);
-		forge(w, s->active, &f, 0, keys_tx(&s->keys)->tx_counter++, &world_peer(w, 0)->active->route);
+		forge(w, s->active, &f, 0, keys_tx(&s->keys)->tx_counter++, world_route(world_peer(w, 0)->active));
 	}
 	assert_int_equal(world_count(w, 0, COUNT_TX_CONTROL), sent + 3);
 	world_free(w);

@@ -306,7 +306,7 @@ static void test_probe_answers(void **state)
 {
 	struct world *w = with_switches(8);
 	struct path *p = session_path_numbered(world_session(w, 0), 0);
-	const struct route home = world_peer(w, 0)->active->route;
+	const struct route home = session_route(world_peer(w, 0)->active);
 	const struct a_frame f = { .type = FRAME_PROBE,
 				 .probe = { .id = put_be32(1), .size = put_be16(1400), .flags = PROBE_BACK } };
 	size_t from, n;

@@ -615,8 +615,8 @@ static void test_unproven(void **state)
 	bool waited = false;
 
 	(void)state;
-	poisoned_port = s->active->route.remote.port;
-	poisoned_socket = world_session(w, 0)->active->route.socket;
+	poisoned_port = s->active->lead.port;
+	poisoned_socket = session_near(world_session(w, 0)->active)->socket;
 	w->swallow = poisoned;
 	w->swallow_left = 3;
 	for (unsigned int i = 0; i < 2000; i++) {

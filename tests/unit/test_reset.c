@@ -40,7 +40,7 @@ static void test_in_its_name(void **state)
 	world_attach(w);
 	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
 	memcpy(locator, session_locator(world_session(w, 0)->active), sizeof(locator));
-	from = world_peer(w, 0)->active->route;
+	from = session_route(world_peer(w, 0)->active);
 	world_restart(w, 0);
 	flood(w, &from, locator, 60000);
 	assert_in_range(world_count(w, 0, COUNT_RESET_SENT), 0, 8); /* one in 65,536 is like ours by chance */
@@ -58,7 +58,7 @@ static void test_with_another_locator(void **state)
 
 	world_attach(w);
 	memcpy(old_id, world_session(w, 0)->id, sizeof(old_id));
-	from = world_peer(w, 0)->active->route;
+	from = session_route(world_peer(w, 0)->active);
 	memcpy(packet + offsetof(struct packet_header, locator), session_locator(world_session(w, 1)->active), 8);
 	world_restart(w, 0);
 	for (unsigned int i = 0; i < 1000; i++)

@@ -87,7 +87,7 @@ static void test_datagrams(void **state)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct world *w[2] = { attached(), attached() };
 		struct prng cut = { seed };
-		const struct route from = world_peer(w[0], 0)->active->route;
+		const struct route from = session_route(world_peer(w[0], 0)->active);
 
 		for (int k = 0; k < 2; k++) {
 			struct prng rng = { seed };
@@ -120,7 +120,7 @@ static void test_datagrams(void **state)
 static void test_short_tail(void **state)
 {
 	struct world *w = attached();
-	const struct route from = world_peer(w, 0)->active->route;
+	const struct route from = session_route(world_peer(w, 0)->active);
 	uint8_t row[1][LEN], *run = malloc(LEN + 5); /* nobody looks behind it */
 	struct prng rng = { 1 };
 	const struct keys *keys = &world_peer(w, 0)->keys;
@@ -150,7 +150,7 @@ static void test_reset_in_the_middle(void **state)
 	struct session *ours = world_session(w, 0), *theirs = world_peer(w, 0);
 	struct engine *e = ours->engine;
 	const struct path *p = ours->active;
-	const struct route from = { .socket = p->route.socket, .remote = p->route.remote };
+	const struct route from = { .socket = session_near(p)->socket, .remote = session_remote(p) };
 	struct packet_reset reset = { .type = PACKET_RESET };
 	uint8_t run[3][sizeof(reset)];
 

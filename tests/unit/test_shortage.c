@@ -164,7 +164,7 @@ static void test_no_room_for_challenges(void **state)
 	e->upkeeps.limit = 0;
 	p = session_path_numbered(world_peer(w, 0), 1);
 	assert_false(learn_heard(p, &elsewhere, 1, PROTO_CONTROL_SMALL, true, w->now));
-	assert_false(route_equal(&p->route, &elsewhere));
+	assert_false(route_equal(world_route(p), &elsewhere));
 	assert_int_equal(world_count(w, 0, COUNT_NO_MEMORY), 1);
 	world_traffic(w, &w->client[0].up, 50000, true);
 	world_run(w, 100000);

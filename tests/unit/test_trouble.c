@@ -406,7 +406,7 @@ static void test_first_news_after_sleep(void **state)
 
 		world_attach(w);
 		e = world_client_engine(w, 0);
-		cand.remote[0] = (struct endpoint){ world_server_ip(), 0, 4433 };
+		cand.remote[0] = (struct endpoint){ world_server_ip(), .port = 4433 };
 		for (unsigned int n = 0; n < WORLD_PATHS; n++)
 			w->client[0].link[n].cut_up = w->client[0].link[n].cut_down = true;
 		world_traffic(w, &w->client[0].up, 10000, false);

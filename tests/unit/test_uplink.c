@@ -15,7 +15,7 @@ static struct candidate candidate_of(uint8_t number)
 	struct candidate c = { .number = number, .via = number, .remotes = 1 };
 
 	snprintf(c.name, sizeof(c.name), "path%u", number);
-	c.remote[0] = (struct endpoint){ world_server_ip(), 0, 4433 };
+	c.remote[0] = (struct endpoint){ world_server_ip(), .port = 4433 };
 	return c;
 }
 

@@ -114,7 +114,7 @@ void world_restart(struct world *w, unsigned int worker)
 void world_candidate(struct world *w, unsigned int client, uint8_t path)
 {
 	struct candidate cand = {
-		.number = path, .via = path, .remotes = 1, .remote[0] = { world_server_ip(), 0, 4433 }
+		.number = path, .via = path, .remotes = 1, .remote[0] = { world_server_ip(), .port = 4433 }
 	};
 
 	snprintf(cand.name, sizeof(cand.name), "path%u", path);
@@ -253,6 +253,15 @@ struct engine *world_home(struct world *w, unsigned int client)
 
 	assert_true(peer >= 0);
 	return w->engine[w->config->peers[peer].home % w->workers].e;
+}
+
+const struct route *world_route(const struct path *p)
+{
+	static struct route routes[4];
+	static unsigned int next;
+
+	routes[next = (next + 1) % 4] = session_route(p);
+	return &routes[next];
 }
 
 struct session *world_peer(struct world *w, unsigned int client)

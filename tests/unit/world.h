@@ -210,6 +210,8 @@ bool world_all_attached(struct world *w); /* every client, on both ends, to the 
 /* world_start() and until all are attached and their paths are warm. */
 void world_attach(struct world *w);
 
+/* Where the path leads; it stands for the next few calls. */
+const struct route *world_route(const struct path *p);
 struct engine *world_client_engine(struct world *w, unsigned int client);
 struct session *world_session(struct world *w, unsigned int client); /* the client's, or NULL */
 struct session *world_peer(struct world *w, unsigned int client);    /* the server's attached one, or NULL */
