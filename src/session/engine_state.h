@@ -99,7 +99,7 @@ struct engine {
 	struct policies policies;
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
 	struct nears nears;
-	struct slab paths, healths, upkeeps, pmtus, trials;
+	struct slab paths, lags, healths, upkeeps, pmtus, trials;
 	struct slab jumps, exchanges, flaps; /* see session.h: what a session has for a while */
 	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */

@@ -16,6 +16,7 @@
 #include "session/pmtu.h"
 #include "session/rekey.h"
 #include "session/session.h"
+#include "session/stall.h"
 #include "session/standby.h"
 #include "session/state.h"
 #include "session/uplink.h"
@@ -92,8 +93,7 @@ static void ask_anew(struct session *s, uint64_t after_ms, struct jv_time now)
 	s->void_ping_id = s->next_ping_id;
 	s->unanswered_since = TIME_NEVER;
 	age_slept(s, now);
-	lag_void(&s->there);
-	lag_void(&s->back);
+	stall_void(s);
 	for (uint8_t i = 0; i < s->slots; i++)
 		if (s->slot[i].path && path_is_known(s->slot[i].path))
 			path_void(s->slot[i].path, now);

@@ -40,7 +40,7 @@ static struct jv_time silent_since(const struct path *p, enum reason evidence)
 	const struct jv_time heard = time_is_never(p->last_rx) ? p->opened : p->last_rx;
 
 	if (evidence == REASON_DATA_STALLED)
-		return p->session->there.since;
+		return session_lags(p->session)->there.since;
 	return time_add_us(h->unanswered > 0 ? time_min(heard, h->silent_since) : heard,
 			   -(2 * h->srtt_us + 4 * h->rttvar_us));
 }

@@ -71,10 +71,10 @@ struct runs {
 enum stalled { STALLED_THERE = 1, STALLED_BACK = 2 };
 
 struct stall {
-	uint8_t on;        /* enum stalled: these ways it has stalled, and nothing came in time since */
-	bool told;         /* server: the client says so */
 	struct jv_time at; /* when it did; TIME_NEVER */
 	uint32_t hold_ms;  /* not to be taken again before */
+	uint8_t on;        /* enum stalled: these ways it has stalled, and nothing came in time since */
+	bool told;         /* server: the client says so */
 };
 
 struct challenge {
@@ -142,6 +142,7 @@ struct health {
 	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
 	struct stall stall;
 };
+_Static_assert(sizeof(struct health) <= 200, "a resting session has one, of the path that carries data");
 
 /* Of a path that was never asked. */
 extern const struct health health_never;

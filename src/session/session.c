@@ -119,6 +119,7 @@ void session_free(struct session *s)
 {
 	struct engine *e = s->engine;
 
+	session_drop_lags(s);
 	switch_limit_free(&s->limit);
 	switch_limit_free(&s->rebind);
 	policies_drop(&e->policies, s->policy);
@@ -374,6 +375,22 @@ struct health *session_need_health(struct path *p)
 	if (p->health)
 		*p->health = health_never;
 	return p->health;
+}
+
+const struct lags lags_never = { .there.mark = 0 };
+
+struct lags *session_need_lags(struct session *s)
+{
+	if (!s->lags)
+		s->lags = take(s->engine, &s->engine->lags);
+	return s->lags;
+}
+
+void session_drop_lags(struct session *s)
+{
+	if (s->lags)
+		slab_put(&s->engine->lags, s->lags);
+	s->lags = NULL;
 }
 
 struct upkeep *session_need_upkeep(struct path *p)

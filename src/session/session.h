@@ -101,12 +101,11 @@ struct lag {                  /* of DATA in one direction */
 	bool struck;          /* and such that was sent much later */
 };
 
-/* The machine slept: what was late then tells nothing. */
-static inline void lag_void(struct lag *l)
-{
-	l->mark = 0;
-	l->strikes = 0;
-}
+struct lags { /* of the active path; a session has them once DATA has passed */
+	struct lag there, back;
+};
+
+extern const struct lags lags_never;
 
 /* Does the data that the session sends pass? See passage.h. */
 struct passage {
@@ -181,7 +180,7 @@ struct session {
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
 	uint32_t next_ping_id, next_jump_id, next_probe_id;
-	struct lag there, back;      /* DATA on the active path */
+	struct lags *lags;           /* NULL: lags_never */
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
 	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
@@ -266,6 +265,13 @@ void session_drop_path(struct session *s, uint8_t slot);
 uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t max, struct jv_time now);
 /* How well the path carries, to be written to; NULL: no memory, counted. The active path always has it. */
 struct health *session_need_health(struct path *p);
+static inline const struct lags *session_lags(const struct session *s)
+{
+	return s->lags ? s->lags : &lags_never;
+}
+/* How late DATA is, to be written to; NULL: no memory, counted. */
+struct lags *session_need_lags(struct session *s);
+void session_drop_lags(struct session *s);
 /* What the path has at times, to be written to; NULL: no memory, counted. */
 struct upkeep *session_need_upkeep(struct path *p);
 /* It is given back, if there is nothing left of it. */

@@ -64,6 +64,7 @@ bool setup_slabs(struct engine *e, size_t sessions)
 		slab_init(&e->session_slab[i], sizeof(struct session) + i * (sizeof(struct slot) + token),
 			  sessions);
 	slab_init(&e->paths, sizeof(struct path), sessions * PROTO_SLOTS_MAX);
+	slab_init(&e->lags, sizeof(struct lags), sessions);
 	slab_init(&e->healths, sizeof(struct health), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->upkeeps, sizeof(struct upkeep), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->pmtus, sizeof(struct pmtu), sessions * PROTO_SLOTS_MAX);
@@ -83,6 +84,7 @@ void setup_slabs_free(struct engine *e)
 		slab_free(&e->session_slab[i]);
 	slab_free(&e->paths);
 	nears_free(&e->nears);
+	slab_free(&e->lags);
 	slab_free(&e->healths);
 	slab_free(&e->upkeeps);
 	slab_free(&e->pmtus);

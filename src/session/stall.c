@@ -74,7 +74,11 @@ static bool is_dead(const struct path *p, const struct lag *l, struct jv_time no
 
 void stall_pinged(struct path *p, struct jv_time now)
 {
-	follow(&p->session->there, path_health(p)->newest, now);
+	const uint64_t newest = path_health(p)->newest;
+	struct lags *l = newest > session_lags(p->session)->there.seen ? session_need_lags(p->session) : NULL;
+
+	if (l)
+		follow(&l->there, newest, now);
 }
 
 /* What the peer says by the low byte of an epoch: of the newest two; what is older tells nothing any more. */
@@ -90,10 +94,11 @@ static uint64_t order_told(const struct session *s, uint8_t epoch, uint64_t high
 /* Answers whether DATA passes; as does the next. */
 static bool judge_there(struct path *p, const struct path_report *r, struct jv_time asked)
 {
-	const bool passes = arrived(&p->session->there, order_told(p->session, r->epoch, r->highest));
+	struct lag *l = &p->session->lags->there;
+	const bool passes = arrived(l, order_told(p->session, r->epoch, r->highest));
 
 	if (!time_is_never(asked))
-		count_strike(&p->session->there, path_health(p)->newest, asked, late_us(p));
+		count_strike(l, path_health(p)->newest, asked, late_us(p));
 	return passes;
 }
 
@@ -103,11 +108,12 @@ static bool judge_back(struct path *p, const struct path_report *r, struct jv_ti
 	const struct session *s = p->session;
 	const uint64_t newest = order_told(s, r->newest_epoch, r->newest);
 	const uint64_t here = keys_order(s->rx_epoch, s->rx_highest);
-	const bool at_once = p->session->back.mark == 0 && newest > p->session->back.seen && newest <= here;
-	const bool passes = arrived(&p->session->back, here);
+	struct lag *l = &p->session->lags->back;
+	const bool at_once = l->mark == 0 && newest > l->seen && newest <= here;
+	const bool passes = arrived(l, here);
 
-	count_strike(&p->session->back, newest, now, late_us(p));
-	follow(&p->session->back, newest, now);
+	count_strike(l, newest, now, late_us(p));
+	follow(l, newest, now);
 	return passes || at_once;
 }
 
@@ -121,6 +127,13 @@ static void carries(struct path *p, struct lag *l, enum stalled way)
 		p->session->stall_tries = 0;
 }
 
+/* Has DATA passed in either direction, or was any sent? Until then there is nothing to be late. */
+static bool has_carried(const struct session *s, const struct path_report *r)
+{
+	return s->lags || order_told(s, r->epoch, r->highest) > 0 ||
+	       order_told(s, r->newest_epoch, r->newest) > 0 || keys_order(s->rx_epoch, s->rx_highest) > 0;
+}
+
 unsigned int stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
 			    struct jv_time now)
 {
@@ -129,19 +142,22 @@ unsigned int stall_reported(struct path *p, const struct path_report *report, st
 
 	if (p != s->active || s->state == STATE_RECOVERING || s->state == STATE_BIRTH)
 		return 0;
+	if (!has_carried(s, report) || !session_need_lags(s))
+		return 0;
 	if (judge_there(p, report, asked))
-		carries(p, &p->session->there, STALLED_THERE);
+		carries(p, &s->lags->there, STALLED_THERE);
 	if (judge_back(p, report, now))
-		carries(p, &p->session->back, STALLED_BACK);
-	dead = (is_dead(p, &p->session->there, now) ? STALLED_THERE : 0u) |
-	       (is_dead(p, &p->session->back, now) ? STALLED_BACK : 0u);
+		carries(p, &s->lags->back, STALLED_BACK);
+	dead = (is_dead(p, &s->lags->there, now) ? STALLED_THERE : 0u) |
+	       (is_dead(p, &s->lags->back, now) ? STALLED_BACK : 0u);
 	return s->state == STATE_ATTACHED ? dead : 0;
 }
 
 unsigned int stall_likely(const struct path *p)
 {
-	return (p->session->there.strikes > 0 ? STALLED_THERE : 0u) |
-	       (p->session->back.strikes > 0 ? STALLED_BACK : 0u);
+	const struct lags *l = session_lags(p->session);
+
+	return (l->there.strikes > 0 ? STALLED_THERE : 0u) | (l->back.strikes > 0 ? STALLED_BACK : 0u);
 }
 
 static struct jv_time lag_due(const struct lag *l, int64_t late_us)
@@ -151,9 +167,10 @@ static struct jv_time lag_due(const struct lag *l, int64_t late_us)
 
 struct jv_time stall_due(const struct path *p)
 {
+	const struct lags *l = session_lags(p->session);
 	const int64_t late = late_us(p);
 
-	return time_min(lag_due(&p->session->there, late), lag_due(&p->session->back, late));
+	return time_min(lag_due(&l->there, late), lag_due(&l->back, late));
 }
 
 void stall_mark(struct path *p, unsigned int ways, struct jv_time now)
@@ -192,9 +209,17 @@ bool stall_may_take(const struct path *p, struct jv_time now)
 	return path_health(p)->stall.on == 0 || (!is_held(p, now) && p->session->stall_tries < TRIES_MAX);
 }
 
+void stall_void(struct session *s)
+{
+	if (!s->lags)
+		return;
+	s->lags->there.mark = s->lags->back.mark = 0;
+	s->lags->there.strikes = s->lags->back.strikes = 0;
+}
+
 void stall_bound(struct path *p)
 {
 	p->health->newest = 0;
-	p->session->there = p->session->back = (struct lag){ 0 };
+	session_drop_lags(p->session);
 	p->health->stall.told = false;
 }

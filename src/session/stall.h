@@ -46,5 +46,7 @@ void stall_mark(struct path *p, unsigned int ways, struct jv_time now);
 bool stall_is_over(const struct path *p, struct jv_time now);
 /* May the session be moved to it, or is it too soon? */
 bool stall_may_take(const struct path *p, struct jv_time now);
+/* The machine slept: what was late then tells nothing. */
+void stall_void(struct session *s);
 /* The session is bound to it: what follows is judged anew. */
 void stall_bound(struct path *p);

@@ -418,9 +418,9 @@ static size_t slabs_bytes(const struct engine *e)
 {
 	const struct key_store *st = &e->key_store;
 	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->healths) +
-		       slab_bytes(&e->upkeeps) + slab_bytes(&e->pmtus) + slab_bytes(&e->trials) +
-		       slab_bytes(&e->jumps) + slab_bytes(&e->exchanges) + slab_bytes(&e->flaps) +
-		       slab_bytes(&e->policies.held);
+		       slab_bytes(&e->upkeeps) + slab_bytes(&e->lags) + slab_bytes(&e->pmtus) +
+		       slab_bytes(&e->trials) + slab_bytes(&e->jumps) + slab_bytes(&e->exchanges) +
+		       slab_bytes(&e->flaps) + slab_bytes(&e->policies.held);
 
 	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
 		bytes += slab_bytes(&e->session_slab[i]);
@@ -432,7 +432,7 @@ static size_t slabs_bytes(const struct engine *e)
 
 struct held { /* by sessions */
 	size_t sessions, paths, nears, healths, upkeeps, pmtus, trials, epochs, rings;
-	size_t jumps, exchanges, flaps;
+	size_t jumps, exchanges, flaps, lags;
 };
 
 static void hold_path(struct held *h, const struct path *p)
@@ -458,6 +458,7 @@ static void hold(struct held *h, const struct list *sessions)
 		h->jumps += s->jump != NULL;
 		h->exchanges += s->rekey.exchange != NULL;
 		h->flaps += s->flapping != NULL;
+		h->lags += s->lags != NULL;
 		for (uint8_t i = 0; i < s->slots; i++)
 			hold_path(h, s->slot[i].path);
 
@@ -488,6 +489,8 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 		nears += e->nears.at[i].users;
 	if (h.nears != nears)
 		sim_violate(sim, "memory", "%zu users of near ends, of which %zu are paths or trials", nears, h.nears);
+	if (h.lags != e->lags.used)
+		sim_violate(sim, "memory", "%zu lags, of which sessions have %zu", e->lags.used, h.lags);
 	if (h.upkeeps != e->upkeeps.used)
 		sim_violate(sim, "memory", "%zu upkeeps, of which paths have %zu", e->upkeeps.used, h.upkeeps);
 	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)

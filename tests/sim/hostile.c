@@ -73,6 +73,7 @@ static uint64_t session_sum(const struct session *s)
 	for (int i = 0; i < 2; i++)
 		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
 	sum ^= side_sum(s->jump, sizeof(*s->jump)) * 7;
+	sum ^= side_sum(s->lags, sizeof(*s->lags)) * 17;
 	sum ^= side_sum(s->rekey.exchange, sizeof(*s->rekey.exchange)) * 11;
 	if (s->flapping)
 		sum ^= side_sum(&s->flapping->session,

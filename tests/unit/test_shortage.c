@@ -6,6 +6,7 @@
 
 #include "session/engine.h"
 #include "session/learn.h"
+#include "session/stall.h"
 #include "shortage.h"
 
 enum { PATIENCE_MS = 60000 };
@@ -138,6 +139,25 @@ static void test_no_room_for_health(void **state)
 	world_free(w);
 }
 
+/* Nobody can follow what becomes of DATA: it is carried all the same, and no path counts as one that stalls. */
+static void test_no_room_for_lags(void **state)
+{
+	struct world *w = world_new(1, 1);
+	uint32_t got;
+
+	world_attach(w);
+	w->engine[0].e->lags.limit = 0;
+	world_traffic(w, &w->client[0].up, 5000, true);
+	world_run(w, 10000);
+	world_assert(w, world_count(w, 0, COUNT_NO_MEMORY) > 0);
+	got = w->client[0].up.echoed;
+	world_run(w, 1000);
+	world_assert(w, world_all_attached(w) && w->client[0].up.echoed > got);
+	assert_null(world_peer(w, 0)->lags);
+	assert_int_equal(stall_likely(world_peer(w, 0)->active), 0);
+	world_free(w);
+}
+
 static bool all_eased(struct world *w)
 {
 	return w->engine[0].e->upkeeps.used == 0;
@@ -185,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_each_fails_once),
 		cmocka_unit_test(test_no_room_for_health),
 		cmocka_unit_test(test_no_room_for_challenges),
+		cmocka_unit_test(test_no_room_for_lags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
