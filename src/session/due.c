@@ -9,6 +9,7 @@
 #include "session/path.h"
 #include "session/proof.h"
 #include "session/silence.h"
+#include "session/spread.h"
 #include "session/stall.h"
 #include "session/wheel.h"
 
@@ -43,7 +44,7 @@ struct jv_time due_heartbeat(const struct session *s, const struct path *p, stru
 	if (time_since_ms(now, s->last_data) < pol->heartbeat_interval_ms)
 		return time_add_ms(sent, pol->heartbeat_interval_ms);
 	/* Data may begin to flow at any moment: then the silence rule takes over. */
-	return time_add_ms(sent, silence_idle_ms(s));
+	return spread_next(s->id, 0, (int64_t)silence_idle_ms(s) * 1000, sent);
 }
 
 static struct jv_time next_look(struct session *s, struct jv_time now)

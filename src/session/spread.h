@@ -10,5 +10,8 @@
 
 /* Between three quarters of `us` and all of it; each `nth` time anew. */
 int64_t spread_us(const uint8_t id[16], uint32_t nth, int64_t us);
-/* The next of the times that are `period_us` from each other, where each session's are elsewhere: up to that much later. */
+/*
+ * When what is done every `period_us` is done next: between half of that and all of it behind `after`, and from then on at the
+ * same place in each period, which is another one for each session, however many of them began at once.
+ */
 struct jv_time spread_next(const uint8_t id[16], uint32_t which, int64_t period_us, struct jv_time after);

@@ -7,6 +7,7 @@ WORLD_SRCS := tests/unit/world.c tests/unit/world_net.c tests/unit/world_check.c
 WORLD_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 
 test_fsm_SRCS := src/session/fsm.c
+test_spread_SRCS := src/session/spread.c
 test_limit_SRCS := src/session/limit.c src/base/addr.c src/base/hash.c
 test_path_SRCS := src/session/path.c src/base/addr.c
 test_near_SRCS := src/session/near.c src/base/addr.c src/base/hash.c
