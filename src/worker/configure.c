@@ -82,23 +82,28 @@ static void refuse(struct daemon *d, struct ctl_request *req, const char *why)
 		ctl_fail(req, REASON_NONE, 0, "%s", d->last_reload);
 }
 
-/* All that the workers will need for the new peers. */
-static struct gather *gather_peers(struct daemon *d, const struct config *next)
+/* All that the workers will need for the new peers; NULL for a client, or without memory. */
+static struct engine_peers **make_peers(const struct config *next, uint32_t workers)
 {
-	struct gather *g = gather_new(d, GATHER_RELOAD);
+	struct engine_peers **peers = next->role == ROLE_SERVER ? calloc(workers, sizeof(*peers)) : NULL;
 
-	if (!g || next->role == ROLE_CLIENT)
-		return g;
-	g->peers = calloc(d->nworkers, sizeof(*g->peers));
-	for (uint32_t i = 0; g->peers && i < d->nworkers; i++) {
-		g->peers[i] = engine_peers_new(next);
-		if (!g->peers[i])
-			break;
+	for (uint32_t i = 0; peers && i < workers; i++) {
+		peers[i] = engine_peers_new(next);
+		if (peers[i])
+			continue;
+		while (i > 0)
+			engine_peers_free(peers[--i]);
+		free(peers);
+		return NULL;
 	}
-	if (g->peers && g->peers[d->nworkers - 1])
-		return g;
-	gather_free(d, g);
-	return NULL;
+	return peers;
+}
+
+static void free_peers(struct engine_peers **peers, uint32_t workers)
+{
+	for (uint32_t i = 0; peers && i < workers; i++)
+		engine_peers_free(peers[i]);
+	free(peers);
 }
 
 int configure_metrics(struct daemon *d, const struct config *c, struct metrics **out)
@@ -179,12 +184,97 @@ static void reload_commit(struct daemon *d, struct config *next, struct gather *
 	gather_ask_all(d, g, &m);
 }
 
+/*
+ * The files are read and checked on the thread pool, and what grows with the peers is made there, too: signals, the control
+ * socket and the audit sinks go on meanwhile. Of the daemon that thread reads what a reload alone changes.
+ */
+struct reading {
+	uv_work_t work;
+	struct daemon *d;
+	struct ctl_request *req; /* NULL: SIGHUP, or nobody waits any more */
+	struct config *next;     /* NULL: `why` says */
+	struct engine_peers **peers;
+	char *restart;
+	char why[256];
+};
+
+static void read_run(uv_work_t *work)
+{
+	struct reading *r = container_of(work, struct reading, work);
+	struct daemon *d = r->d;
+	char *first = NULL;
+
+	r->next = configure_read(d, &first);
+	snprintf(r->why, sizeof(r->why), "%s", first ? first : "out of memory");
+	free(first);
+	if (!r->next)
+		return;
+	if (adopt(d, r->next, &r->restart, r->why)) {
+		r->peers = make_peers(r->next, d->nworkers);
+		if (r->peers || r->next->role == ROLE_CLIENT)
+			return;
+		snprintf(r->why, sizeof(r->why), "out of memory");
+	}
+	config_free(r->next);
+	r->next = NULL;
+}
+
 /* Everything that can fail comes before the first thing that changes. */
+static bool take(struct daemon *d, struct reading *r)
+{
+	struct gather *g;
+
+	if (!gather_may(d)) {
+		snprintf(r->why, sizeof(r->why), "%s", gather_may_not(d));
+		return false;
+	}
+	g = gather_new(d, GATHER_RELOAD);
+	if (!g) {
+		snprintf(r->why, sizeof(r->why), "out of memory");
+		return false;
+	}
+	if (open_anew(d, r->next, r->why) < 0) {
+		gather_free(d, g);
+		return false;
+	}
+	g->peers = r->peers;
+	g->req = r->req;
+	reload_say(d, r->restart);
+	reload_commit(d, r->next, g);
+	return true;
+}
+
+static void read_done(uv_work_t *work, int status)
+{
+	struct reading *r = container_of(work, struct reading, work);
+	struct daemon *d = r->d;
+
+	(void)status; /* nobody cancels it */
+	d->reading = NULL;
+	if (!r->next || d->quitting || !take(d, r)) {
+		d->reloading = false;
+		if (!d->quitting)
+			refuse(d, r->req, r->why);
+		free_peers(r->peers, d->nworkers);
+		config_free(r->next);
+		if (d->reload_again && !d->quitting)
+			configure_begin(d, NULL);
+	}
+	free(r->restart);
+	free(r);
+}
+
+void configure_stop(struct daemon *d)
+{
+	if (d->reading && d->reading->req)
+		ctl_fail(d->reading->req, REASON_NONE, 0, "the daemon is ending");
+	if (d->reading)
+		d->reading->req = NULL;
+}
+
 void configure_begin(struct daemon *d, struct ctl_request *req)
 {
-	char *first = NULL, *restart = NULL;
-	struct config *next = NULL;
-	struct gather *g = NULL;
+	struct reading *r;
 	char why[256];
 
 	if (d->reloading && !req) {
@@ -202,31 +292,50 @@ void configure_begin(struct daemon *d, struct ctl_request *req)
 	}
 	d->reload_again = false;
 	notify_reloading();
-	next = configure_read(d, &first);
-	snprintf(why, sizeof(why), "%s", first ? first : "out of memory");
-	if (!next || !adopt(d, next, &restart, why))
-		goto refused;
-	snprintf(why, sizeof(why), "out of memory");
-	g = gather_peers(d, next);
-	if (!g || open_anew(d, next, why) < 0)
-		goto refused;
-	g->req = req;
-	reload_say(d, restart);
-	reload_commit(d, next, g);
-	goto out;
-refused:
-	if (g)
-		gather_free(d, g);
-	config_free(next);
-	refuse(d, req, why);
-out:
-	free(first);
-	free(restart);
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		refuse(d, req, "out of memory");
+		return;
+	}
+	r->d = d;
+	r->req = req;
+	d->reading = r;
+	d->reloading = true;
+	uv_queue_work(&d->loop, &r->work, read_run, read_done);
+}
+
+/* What is made of a hundred thousand peers takes a while to take down. */
+struct burial {
+	uv_work_t work;
+	struct config *config;
+};
+
+static void bury(uv_work_t *work)
+{
+	config_free(container_of(work, struct burial, work)->config);
+}
+
+static void buried(uv_work_t *work, int status)
+{
+	(void)status;
+	free(container_of(work, struct burial, work));
+}
+
+static void free_away(struct daemon *d, struct config *c)
+{
+	struct burial *b = calloc(1, sizeof(*b));
+
+	if (!b) {
+		config_free(c);
+		return;
+	}
+	b->config = c;
+	uv_queue_work(&d->loop, &b->work, bury, buried);
 }
 
 void configure_done(struct daemon *d, struct gather *g)
 {
-	config_free(d->replaced);
+	free_away(d, d->replaced);
 	d->replaced = NULL;
 	d->reloading = false;
 	notify_send("READY=1");

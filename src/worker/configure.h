@@ -18,7 +18,10 @@ struct audit_config configure_audit(const struct config *c);
  * logged.
  */
 int configure_metrics(struct daemon *d, const struct config *c, struct metrics **out);
-/* SIGHUP (req NULL) or the reload command. */
+/* SIGHUP (req NULL) or the reload command. Answers when the last worker has the new configuration, or at once that another
+ * reload is under way. */
 void configure_begin(struct daemon *d, struct ctl_request *req);
+/* The daemon ends: whoever waits for a reload is told. */
+void configure_stop(struct daemon *d);
 /* The last worker has let go of the configuration before. Frees the question. */
 void configure_done(struct daemon *d, struct gather *g);

@@ -411,6 +411,7 @@ static void close_walked(uv_handle_t *h, void *arg)
 static void close_loop(struct daemon *d)
 {
 	questions_stop(d);
+	configure_stop(d);
 	if (d->ctl)
 		ctl_stop(d->ctl);
 	metrics_stop(d->metrics);

@@ -21,6 +21,7 @@
 #define DAEMON_RECENT 1024 /* audit records kept for `events` */
 
 struct listening;
+struct reading;
 struct steer;
 
 struct daemon {
@@ -67,4 +68,5 @@ struct daemon {
 	bool steered, quitting, failed;
 	bool misconfigured;           /* it could not start for its configuration */
 	bool reloading, reload_again; /* SIGHUP while one was under way */
+	struct reading *reading;      /* the files of it are being read; configure.c's */
 };

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,6 +47,7 @@ static void put(const char *name, const char *text)
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s", world.dir, name);
+	unlink(path);
 	f = fopen(path, "we");
 	assert_non_null(f);
 	fputs(text, f);
@@ -401,6 +403,54 @@ static void test_reload(void **state)
 	stop(0);
 }
 
+/* Has the daemon begin to read a file that does not end until what this answers is closed. */
+static int reload_slowly(void)
+{
+	char conf[128];
+	int fd, left = 1;
+
+	snprintf(conf, sizeof(conf), "%s", path_of("conf"));
+	unlink(conf);
+	assert_int_equal(mkfifo(conf, 0600), 0);
+	fd = open(conf, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(write(fd, "\n", 1), 1);
+	assert_int_equal(truncate(world.log, 0), 0);
+	kill(world.pid, SIGHUP);
+	for (int ms = 0; left > 0; ms += 10) {
+		assert_true(ms < 20000);
+		poll(NULL, 0, 10);
+		assert_int_equal(ioctl(fd, FIONREAD, &left), 0);
+	}
+	return fd;
+}
+
+/* While the files are read, which may take long, questions are answered. */
+static void test_answers_while_reading(void **state)
+{
+	int fd;
+
+	require_tun(state);
+	start("metrics: { listen: \"127.0.0.1:9551\" }");
+	fd = reload_slowly();
+	assert_true(speaks(9551));
+	assert_false(said("reload refused"));
+	close(fd);
+	until_said("reload refused");
+	reload(NULL, "reload ok");
+	stop(0);
+}
+
+static void test_ends_while_reading(void **state)
+{
+	int fd;
+
+	require_tun(state);
+	start(NULL);
+	fd = reload_slowly();
+	stop(0);
+	close(fd);
+}
+
 /* logrotate moves the audit file away and sends SIGHUP; a typo in the configuration is no reason to write on into it. */
 static void test_rotation_with_wrong_file(void **state)
 {
@@ -571,6 +621,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_permission, end_all),
 		cmocka_unit_test_teardown(test_start_and_stop, end_all),
 		cmocka_unit_test_teardown(test_reload, end_all),
+		cmocka_unit_test_teardown(test_answers_while_reading, end_all),
+		cmocka_unit_test_teardown(test_ends_while_reading, end_all),
 		cmocka_unit_test_teardown(test_rotation_with_wrong_file, end_all),
 		cmocka_unit_test_teardown(test_confined, end_all),
 		cmocka_unit_test_teardown(test_what_is_forbidden, end_all),
