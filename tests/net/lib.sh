@@ -179,6 +179,7 @@ spawn()
 {
 	local name=$1 ns=$2
 
+	: >"$TMP/$name.out" # whoever looks into it may come before the command does
 	shift 2
 	${PROCESSORS[$ns]:+taskset -c "${PROCESSORS[$ns]}"} ip netns exec "$ns" "$@" >"$TMP/$name.out" 2>>"$TMP/$name.log" &
 	RIG_PID[$name]=$!
