@@ -161,7 +161,7 @@ void info_session(struct session *s, struct session_info *out, struct jv_time no
 	refused(s, out);
 	out->active = s->active ? s->active->number : INFO_NO_PATH;
 	out->last_authentic_rx_ms = s->state == STATE_BIRTH ? UINT64_MAX : ago_ms(s->last_rx, now);
-	out->since_switch_ms = ago_ms(s->last_switch, now);
+	out->since_switch_ms = ago_ms(s->limit.last, now);
 	out->bytes_since_switch = s->rx_bytes + s->tx_bytes - s->bytes_at_switch;
 	out->switches_left = switch_limit_left(&s->limit, s->policy->max_switches_per_min, now);
 	out->switches = s->switches;

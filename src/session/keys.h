@@ -48,12 +48,13 @@ struct keys {
 	struct epoch *epoch[2];
 	uint64_t mask_cache; /* number in the key cache of our mask key; the peer's is the next */
 	uint32_t tx_epoch;   /* what we seal with */
-	uint32_t window;
+	uint32_t window : 20;
+	enum suite suite : 8;
+	bool client : 1;
 	uint8_t secret[32]; /* S of the newest epoch */
 	uint8_t tx_mask[PROTO_KEY_LEN], rx_mask[PROTO_KEY_LEN];
-	enum suite suite : 8;
-	bool client;
 };
+_Static_assert(sizeof(struct keys) <= 128, "and an epoch or two");
 
 /* The first epoch's place is taken, so that keys_start() cannot fail. False: no memory. */
 bool keys_reserve(struct keys *k, struct key_store *st);

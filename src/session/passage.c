@@ -17,7 +17,7 @@ void passage_begins(struct session *s)
 	p->mark = p->seen = (uint32_t)s->tx_packets;
 	p->stalled_ms = 0;
 	if (s->active && s->state == STATE_ATTACHED)
-		p->paths |= (uint8_t)(1u << s->active->number);
+		s->paths_used |= (uint8_t)(1u << s->active->number);
 }
 
 static void measure(struct passage *p, struct jv_time now)

@@ -150,8 +150,8 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->told = e->client;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->last_switch = s->left_attached = s->unsettled = s->quality_left =
-		s->rekey.due = s->superseded_until = s->told_minute = TIME_NEVER;
+	s->unanswered_since = s->left_attached = s->unsettled = s->quality_left = s->rekey.due =
+		s->superseded_until = s->told_minute = TIME_NEVER;
 	timer_init(&s->timer, e->session_fire);
 	for (unsigned int i = 0; i < DUES; i++)
 		s->due[i] = SESSION_NEVER;

@@ -115,7 +115,6 @@ struct passage {
 	uint32_t mark, seen; /* packets sent: when the last ones passed, at the last report */
 	uint32_t stalled_ms; /* the longest time of that kind in this stay in ATTACHED */
 	uint8_t epoch;       /* of `highest` */
-	uint8_t paths;       /* a bit for each path the session was ATTACHED on */
 };
 
 /* A locator of the session's, and what travels under it: server, once something authentic came by it; client, always. */
@@ -139,18 +138,23 @@ struct session {
 	struct jv_time last_rx;          /* authentic, on any path */
 	struct jv_time last_data;        /* either direction */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
-	enum state state;
-	bool large; /* something beyond PROTO_PROBE_LEAST went out since its size was last asked for */
+	enum state state : 8;
+	enum reason reason : 8;
+	enum reason instability : 8; /* why the session left ATTACHED */
+	uint8_t paths_used;          /* a bit for each path it was ATTACHED on */
+	bool large;       /* something beyond PROTO_PROBE_LEAST went out since its size was last asked for */
 	bool policy_owed; /* server: the policy has changed, and its client has not been told */
 	uint16_t mtu;
 	uint32_t peer; /* server: index in config->peers */
 	uint8_t slots;
-	uint8_t stall_tries; /* moves to a path that had stalled, since one carried */
-	bool age_known;      /* age_offset_us is */
+	uint8_t stall_tries;  /* moves to a path that had stalled, since one carried */
+	bool age_known;       /* age_offset_us is */
+	uint8_t told_changes; /* of state, one by one, in told_minute */
 	struct keys keys;
-	uint32_t rx_epoch;     /* of the last DATA accepted, by counter */
-	uint64_t rx_highest;   /* its counter + 1; 0: none yet */
-	struct rescue *rescue; /* owned; NULL: nothing is kept */
+	uint32_t quality_hold_ms; /* ATTACHED again, it is not left for loss or latency for these before */
+	uint32_t rx_epoch;        /* of the last DATA accepted, by counter */
+	uint64_t rx_highest;      /* its counter + 1; 0: none yet */
+	struct rescue *rescue;    /* owned; NULL: nothing is kept */
 
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
@@ -164,17 +168,15 @@ struct session {
 	bool told;    /* its records are written; on a server from its attachment on */
 
 	/* state */
-	enum reason reason;
-	enum reason instability; /* why the session left ATTACHED */
 	struct jv_time born, since, left_attached;
 	struct jv_time superseded_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
 	struct switch_limit limit;  /* of switches */
 	struct switch_limit rebind; /* server: of rebindings, with the same bounds */
-	struct jv_time last_switch;
 	struct jv_time
 		unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
-	uint64_t switches, bytes_at_switch;
+	uint64_t bytes_at_switch;
+	uint32_t switches;
 	struct jump *jump;     /* server: NULL while none is ordered */
 	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
@@ -183,11 +185,9 @@ struct session {
 	struct lags *lags;           /* NULL: lags_never */
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
-	uint32_t quality_hold_ms;    /* ATTACHED again, it is not left for these before */
 	struct passage passage;
 	struct flapping *flapping;  /* NULL: all changes of state are told */
 	struct jv_time told_minute; /* in which those told one by one are counted; TIME_NEVER */
-	uint8_t told_changes;
 	struct rekey rekey;
 	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
 	uint64_t sealed[2]; /* orders: what is before had been sealed when [1] came, and AGAIN_MS earlier */
@@ -203,7 +203,7 @@ struct session {
 
 	struct slot slot[];
 };
-_Static_assert(sizeof(struct session) <= 856, "and a slot for each locator");
+_Static_assert(sizeof(struct session) <= 728, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);

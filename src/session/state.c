@@ -98,7 +98,6 @@ void state_bind(struct session *s, struct path *to, bool is_switch, struct jv_ti
 		return;
 	s->binding_version++;
 	s->switches++;
-	s->last_switch = now;
 	s->bytes_at_switch = s->rx_bytes + s->tx_bytes;
 	switch_limit_take(&s->limit, now);
 	trail_path(s, AUDIT_TRANSPORT_SWITCH, s->instability, from_number, to, now);

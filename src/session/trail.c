@@ -49,7 +49,7 @@ static void fill_traffic(const struct session *s, struct audit_record *r)
 	r->traffic.rx_bytes = s->rx_bytes;
 	r->traffic.tx_packets = s->tx_packets;
 	r->traffic.tx_bytes = s->tx_bytes;
-	r->traffic.paths_used = (uint64_t)__builtin_popcount(s->passage.paths);
+	r->traffic.paths_used = (uint64_t)__builtin_popcount(s->paths_used);
 	if (r->event == AUDIT_SESSION_STATE_CHANGE && r->from == STATE_ATTACHED)
 		r->traffic.stalled_ms = s->passage.stalled_ms;
 }

@@ -198,7 +198,7 @@ static void test_rate(void **state)
 	for (unsigned int i = 0; i < 8; i++) {
 		jump(w, i % 2 ? 0 : 1, REASON_NONE);
 		if (i == 0)
-			first = world_session(w, 0)->last_switch;
+			first = world_session(w, 0)->limit.last;
 		world_run(w, 1600);
 	}
 	jump(w, 1, REASON_SWITCH_RATE_LIMITED);
