@@ -1,19 +1,21 @@
 #!/bin/bash
 # What many clients cost one server, and how it stands what they suffer together.
 #
-#     tests/load/run.sh [-n CLIENTS] [-r RATE] [-w WORKERS] [-d RTT_MS] [-s SEED] [-R] [-o DIR] [SCENARIO...]
+#     tests/load/run.sh [-n CLIENTS] [-r RATE] [-w WORKERS] [-b BUSY] [-d RTT_MS] [-s SEED] [-R] [-o DIR] [SCENARIO...]
 #
-# LOAD_POLICY in the environment: lines of `policy:`. SCENARIO: ramp idle carry storm rekey reload ask restart overload; all but the last without one. -R: rude clients, which
-# neither slow down nor wait by chance. The server has the first processor, its clients the last. Text goes to stderr as it
-# comes, one JSON document to stdout, or with -o to DIR/load.json.
+# SCENARIO: ramp idle carry storm rekey reload ask restart overload; all but the last without one. -R: rude clients, which
+# neither slow down nor wait by chance. -b: so many programs that do nothing but compute share the server's processor, so that
+# it can be asked for more than it can do. LOAD_POLICY in the environment: lines of `policy:`. The server has the first
+# processor, its clients the last. Text goes to stderr as it comes, one JSON document to stdout, or with -o to DIR/load.json.
 
 set -u
-CLIENTS=10000 RATE=4000 WORKERS=1 RTT=10 SEED=1 RUDE='' OUT=''
-while getopts n:r:w:d:s:Ro: option; do
+CLIENTS=10000 RATE=4000 WORKERS=1 BUSY=0 RTT=10 SEED=1 RUDE='' OUT=''
+while getopts n:r:w:b:d:s:Ro: option; do
 	case $option in
 	n) CLIENTS=$OPTARG ;;
 	r) RATE=$OPTARG ;;
 	w) WORKERS=$OPTARG ;;
+	b) BUSY=$OPTARG ;;
 	d) RTT=$OPTARG ;;
 	s) SEED=$OPTARG ;;
 	R) RUDE=--rude ;;
@@ -142,21 +144,32 @@ scenario_restart()
 	done_with restart
 }
 
-# Three times what one worker can finish, for a while: all are told to come at once, again and again.
+# A server that has little of its processor is asked for more than it can do; then it has all of it again.
 scenario_overload()
 {
-	load_phase overload "attach $CLIENTS $RATE" 'wait 60000'
+	local i
+
+	for ((i = 0; i < BUSY; i++)); do
+		spawn "busy$i" srv bash -c 'while :; do :; done'
+	done
+	load_phase overload "attach $CLIENTS $RATE" 'wait 20000'
 	done_with overload
+	for ((i = 0; i < BUSY; i++)); do
+		stop "busy$i" || :
+	done
 	load_phase after-overload 'wait 60000'
 	done_with after-overload
+	counters >"$TMP/counters.json"
+	RESULTS+=("$TMP/counters.json")
+	note "$(tr -d '"{}' <"$TMP/counters.json" | sed 's/phase:counters,/server: /; s/,/, /g; s/:\([0-9]\)/ \1/g')"
 }
 
 # --- all ---
 
 finish_run()
 {
-	printf '{"clients":%d,"rate":%d,"workers":%d,"rtt_ms":%d,"seed":%d,"rude":%s,"processor":"%s","processors":%d,"kernel":"%s",' \
-		"$CLIENTS" "$RATE" "$WORKERS" "$RTT" "$SEED" "$([ -n "$RUDE" ] && echo true || echo false)" \
+	printf '{"clients":%d,"rate":%d,"workers":%d,"busy":%d,"rtt_ms":%d,"seed":%d,"rude":%s,"processor":"%s","processors":%d,"kernel":"%s",' \
+		"$CLIENTS" "$RATE" "$WORKERS" "$BUSY" "$RTT" "$SEED" "$([ -n "$RUDE" ] && echo true || echo false)" \
 		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)"
 	printf '"date":"%s","phases":[\n' "$(date -u +%FT%TZ)"
 	cat "${RESULTS[@]}" | sed '$!s/$/,/'
