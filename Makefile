@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 all:
 # These work on a machine that has make and nothing else: they must not need what configure finds.
-BARE_GOALS := help deps load check check-distros demo bench check-asan check-tsan lint format dist clean
+BARE_GOALS := help deps load bench-scale check check-distros demo bench check-asan check-tsan lint format dist clean
 ifneq ($(filter-out $(BARE_GOALS),$(or $(MAKECMDGOALS),all)),)
 include build/config.mk
 endif

@@ -157,6 +157,7 @@ void session_datagram(struct load *l, struct client *c, uint8_t *packet, size_t 
 void session_reset(struct load *l, struct client *c, const struct packet_reset *p);
 /* Its path is gone, as a link that went down tells. */
 void session_path_dies(struct load *l, struct client *c);
+void session_ask(struct load *l, struct client *c); /* whether the server is there */
 void session_rekey(struct load *l, struct client *c);
 void session_agreed(struct load *l, struct client *c); /* on the next epoch */
 void session_carries(struct load *l, struct client *c, bool on);

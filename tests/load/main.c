@@ -13,6 +13,7 @@
  *     attach N RATE         clients up to N begin, RATE a second
  *     carry N RATE BYTES    the first N echo BYTES through the tunnel, RATE times a second each; 0: none does any more
  *     storm M               the paths of the last M that are attached die, all at once
+ *     ask                   all send a PING at once, as if each had just now something to send
  *     rekey M               the first M make new keys
  *     run MS                goes on for so long
  *     wait MS               until all that began are attached and no rekey is under way, for so long at most
@@ -190,6 +191,12 @@ static void storm(struct load *l, uint64_t m)
 	}
 }
 
+static void ask(struct load *l)
+{
+	for (uint32_t i = 0; i < l->started; i++)
+		session_ask(l, &l->client[i]);
+}
+
 static void rekey(struct load *l, uint64_t m)
 {
 	for (uint32_t i = 0; i < l->started && i < m; i++)
@@ -217,6 +224,8 @@ static void obey(struct run *r, char *line)
 		carry(l, a[0], a[1], a[2]);
 	else if (strcmp(name, "storm") == 0 && n == 2)
 		storm(l, a[0]);
+	else if (strcmp(name, "ask") == 0)
+		ask(l);
 	else if (strcmp(name, "rekey") == 0 && n == 2)
 		rekey(l, a[0]);
 	else if (strcmp(name, "run") == 0 && n == 2)

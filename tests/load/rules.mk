@@ -16,3 +16,10 @@ load: deps ## many clients of one server, N (10000) of them, to build/load/load.
 	@mkdir -p $(OUT)/load
 	@env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) tests/load/run.sh -n $(or $(N),10000) \
 		-o $(abspath $(OUT)/load) $(ARGS) $(SCENARIOS)
+
+.PHONY: bench-scale
+bench-scale: deps ## what sessions cost by their number, NUMBERS ("1000 3000 10000"), to build/bench/scale.md and scale.svg (root; three minutes)
+	@$(MAKE) --no-print-directory all tools
+	@mkdir -p $(OUT)/bench
+	@env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) tests/load/scale.sh -o $(abspath $(OUT)/bench) \
+		$(or $(NUMBERS),1000 3000 10000)

@@ -63,7 +63,7 @@ timed() # NAME COMMAND...: how long it takes, while clients measure what that do
 	bytes=$("$@" | wc -c)
 	end=${EPOCHREALTIME/[.,]/}
 	load_end "$name"
-	printf '{"phase":"%s took","seconds":%d.%06d,"bytes":%d}\n' "$name" $(((end - start) / 1000000)) $(((end - start) % 1000000)) \
+	printf '{"phase":"%s-took","seconds":%d.%06d,"bytes":%d}\n' "$name" $(((end - start) / 1000000)) $(((end - start) % 1000000)) \
 		"$bytes" >"$TMP/$name-took.json"
 	RESULTS+=("$TMP/$name-took.json" "$TMP/$name.json")
 	note "$(printf '%-12s %d.%03d s, %d bytes; pings of the others: %s ms at most' "$name" $(((end - start) / 1000000)) \
@@ -92,7 +92,7 @@ scenario_ramp()
 scenario_idle()
 {
 	order "carry 0 1 $CARRY_BYTES"
-	load_phase idle 'run 20000'
+	load_phase idle 'run 10000'
 	done_with idle
 	order "carry $CARRIERS $CARRY_RATE $CARRY_BYTES"
 }
@@ -139,6 +139,7 @@ scenario_restart()
 	load_begin restart
 	load_restart
 	order since
+	order ask # an idle client would find out with its next heartbeat: this is the herd
 	order 'renewed 120000'
 	load_end restart
 	done_with restart

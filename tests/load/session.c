@@ -306,6 +306,14 @@ void session_timer(struct load *l, struct client *c)
 	client_timer_set(l, c);
 }
 
+void session_ask(struct load *l, struct client *c)
+{
+	if (c->phase != PHASE_ATTACHED || c->round > 0)
+		return; /* it asks already */
+	c->next_ms = load_ms(l);
+	client_timer_set(l, c);
+}
+
 void session_carries(struct load *l, struct client *c, bool on)
 {
 	const uint32_t step = l->carry_us / 1000;

@@ -17,7 +17,8 @@
 	X(pings)                                                                                    \
 	X(pongs)                                                                                    \
 	X(paths_dead)                                                                               \
-	X(jumps) X(jump_acks) X(jump_rejects) X(challenges) X(rekeys) X(data_sent) X(data_back)     \
+	X(jumps)                                                                                    \
+	X(jump_acks) X(jump_rejects) X(challenges) X(rekeys) X(data_sent) X(data_back)              \
 		X(unopened)         /* sealed packets that did not open, or for no session */       \
 		X(stray)            /* what came to an address or port that is nobody's any more */ \
 		X(sent) X(received) /* datagrams */                                                 \
