@@ -17,6 +17,7 @@
 #include "session/items.h"
 #include "session/job.h"
 #include "session/keys.h"
+#include "session/lead.h"
 #include "session/life.h"
 #include "session/send.h"
 #include "session/session.h"
@@ -67,7 +68,7 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	}
 	/* The WELCOME goes there, so whoever confirms it from there has proven that address. */
 	first = s->slot[0].path;
-	if (!session_lead(first, &j->from)) {
+	if (!lead_set(first, &j->from)) {
 		life_end(s, REASON_HANDSHAKE_TIMEOUT, now);
 		return NULL;
 	}

@@ -10,6 +10,7 @@
 #include "session/ladder.h"
 
 #include "session/client_state.h"
+#include "session/lead.h"
 #include "session/session.h"
 #include "session/wheel.h"
 
@@ -53,8 +54,7 @@ static bool is_taken(struct session *s, uint8_t number, const struct endpoint *r
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX; n++) {
 		const struct path *p = n == number ? NULL : session_path_numbered(s, n);
 
-		if (p && c->candidate[n].c.via == c->candidate[number].c.via &&
-		    session_leads_to(p, remote))
+		if (p && c->candidate[n].c.via == c->candidate[number].c.via && lead_goes_to(p, remote))
 			return true;
 	}
 	return false;

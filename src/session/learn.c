@@ -7,6 +7,7 @@
 #include "session/learn.h"
 
 #include "session/items.h"
+#include "session/lead.h"
 #include "session/limit.h"
 #include "session/path.h"
 #include "session/pmtu.h"
@@ -41,7 +42,7 @@ static void put_on_trial(struct path *p, const struct route *from, size_t wire_l
 
 	struct trial *trial;
 
-	if (!path_tries(p, from) && !session_begin_trial(p, from))
+	if (!path_tries(p, from) && !lead_try(p, from))
 		return;
 	trial = path_trial(p);
 	trial->rx += (uint32_t)wire_len;
@@ -80,7 +81,7 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 	} else if (newest && p == s->active && path_is_known(p)) {
 		put_on_trial(p, from, wire_len, now);
 	} else if (newest) {
-		if (!session_need_upkeep(p) || !session_lead(p, from))
+		if (!session_need_upkeep(p) || !lead_set(p, from))
 			return false; /* nobody could count what goes there */
 		session_end_trial(p);
 		proof_settle(p, false, now);
@@ -122,7 +123,7 @@ static void unsettled(struct session *s, struct jv_time now)
 /* The address on trial has answered: the path leads there. */
 static void take_tried(struct path *p, struct jv_time now)
 {
-	session_take_trial(p);
+	lead_take_tried(p);
 	p->session->engine->answering.stray = false;
 	proof_settle(p, true, now);
 }

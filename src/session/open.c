@@ -11,6 +11,7 @@
 #include "session/grant.h"
 #include "session/jump.h"
 #include "session/ladder.h"
+#include "session/lead.h"
 #include "session/path.h"
 #include "session/pmtu.h"
 #include "session/send.h"
@@ -89,7 +90,7 @@ struct path *open_path(struct session *s, uint8_t number, struct jv_time now)
 	p->number = number;
 	to.socket = ++e->client->next_socket;
 	to.remote = *remote;
-	if (!session_lead(p, &to) || !e->io.path_open(e->ctx, to.socket, number, remote)) {
+	if (!lead_set(p, &to) || !e->io.path_open(e->ctx, to.socket, number, remote)) {
 		session_reset_path(p, now);
 		p->state = p == old ? PATH_SPENT : PATH_UNUSED;
 		return NULL;
@@ -124,7 +125,7 @@ static void move_active(struct session *s, const struct endpoint *remote, struct
 	if (!e->io.path_open(e->ctx, to.socket, p->number, remote))
 		return;
 	e->client->next_socket = to.socket;
-	if (!session_lead(p, &to)) {
+	if (!lead_set(p, &to)) {
 		e->io.path_close(e->ctx, to.socket);
 		return;
 	}
@@ -146,7 +147,7 @@ void open_ping_active(struct session *s, struct jv_time now)
 
 void open_ping_at(struct session *s, const struct endpoint *remote, struct jv_time now)
 {
-	if (!session_leads_to(s->active, remote) && session_has_candidate(s, s->active->number))
+	if (!lead_goes_to(s->active, remote) && session_has_candidate(s, s->active->number))
 		move_active(s, remote, now);
 	send_ping(s->active, 0, now);
 }

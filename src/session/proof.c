@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "session/lead.h"
 #include "session/path.h"
 
 /* Of the credit of an unproven address, what DATA leaves: two PINGs with a PATH_CHALLENGE. */
@@ -118,7 +119,7 @@ void proof_moved(struct path *p, struct jv_time now)
 	u->credit_rx = trial->rx;
 	u->credit_tx = trial->tx;
 	p->session->engine->answering.stray = false;
-	session_take_trial(p);
+	lead_take_tried(p);
 }
 
 bool proof_is_stray(const struct path *p)

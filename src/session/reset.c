@@ -12,6 +12,7 @@
 #include "proto/cookie.h"
 #include "session/client_state.h"
 #include "session/end.h"
+#include "session/lead.h"
 #include "session/limit.h"
 #include "session/session.h"
 #include "session/trail.h"
@@ -24,7 +25,7 @@ static void reset_ignored(struct path *p, const struct route *from, struct jv_ti
 {
 	struct engine *e = p->session->engine;
 
-	if (session_near(p)->socket != from->socket || !session_leads_to(p, &from->remote))
+	if (session_near(p)->socket != from->socket || !lead_goes_to(p, &from->remote))
 		return;
 	e->counters.n[COUNT_RESET_FOREIGN]++;
 	trail_refused(e, p->session, AUDIT_SECURITY_VALIDATION_FAILED, REASON_FOREIGN_RESET, &from->remote,

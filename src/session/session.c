@@ -437,57 +437,6 @@ struct route session_route(const struct path *p)
 	};
 }
 
-bool session_leads_to(const struct path *p, const struct endpoint *remote)
-{
-	const struct endpoint there = session_remote(p);
-
-	return endpoint_equal(&there, remote);
-}
-
-/* 0: no memory, counted. */
-static uint16_t take_near(struct engine *e, const struct route *r)
-{
-	const uint16_t near = nears_take(&e->nears, r);
-
-	e->counters.n[COUNT_NO_MEMORY] += near == 0;
-	return near;
-}
-
-static void lead(struct path *p, const struct route *to, uint16_t near)
-{
-	nears_drop(&p->session->engine->nears, p->lead.near);
-	p->lead = (struct lead){ .remote = to->remote.ip, .port = to->remote.port, .near = near };
-}
-
-bool session_lead(struct path *p, const struct route *to)
-{
-	const uint16_t near = take_near(p->session->engine, to);
-
-	if (near)
-		lead(p, to, near);
-	return near;
-}
-
-bool session_begin_trial(struct path *p, const struct route *from)
-{
-	struct engine *e = p->session->engine;
-	struct upkeep *u = session_need_upkeep(p);
-	uint16_t near;
-
-	session_end_trial(p); /* a nonce is for one address alone */
-	near = u ? take_near(e, from) : 0;
-	if (!near)
-		return false;
-	u->trial = take(e, &e->trials);
-	if (!u->trial) {
-		nears_drop(&e->nears, near);
-		return false;
-	}
-	u->trial->route = *from;
-	u->trial->near = near;
-	return true;
-}
-
 void session_end_trial(struct path *p)
 {
 	struct engine *e = p->session->engine;
@@ -498,15 +447,6 @@ void session_end_trial(struct path *p)
 	nears_drop(&e->nears, trial->near);
 	slab_put(&e->trials, trial);
 	p->upkeep->trial = NULL;
-}
-
-void session_take_trial(struct path *p)
-{
-	struct trial *trial = path_trial(p);
-
-	lead(p, &trial->route, trial->near);
-	trial->near = 0;
-	session_end_trial(p);
 }
 
 struct slot *session_find_slot(struct engine *e, const uint8_t locator[8])

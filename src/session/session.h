@@ -293,15 +293,8 @@ static inline bool session_leads(const struct path *p, const struct route *r)
 	return p->lead.port == r->remote.port && ip_equal(&p->lead.remote, &r->remote.ip) &&
 	       near_is(session_near(p), r);
 }
-bool session_leads_to(const struct path *p, const struct endpoint *remote);
-/* It leads there now. False: no memory, counted; it leads where it did. */
-bool session_lead(struct path *p, const struct route *to);
-/* It leads to the address on trial, which is none any more. */
-void session_take_trial(struct path *p);
 /* What is known of sizes here, to be written to; NULL: no memory, counted. */
 struct pmtu *session_need_pmtu(struct path *p);
-/* Another address under the same locator. False: no memory, counted; the one before stands. */
-bool session_begin_trial(struct path *p, const struct route *from);
 void session_end_trial(struct path *p);
 /* The slot gets this locator, in place of the one it had. False: no room in the table. */
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],

@@ -24,6 +24,7 @@
 #include "proto/packet.h"
 #include "session/engine.h"
 #include "session/keys.h"
+#include "session/lead.h"
 #include "session/session.h"
 #include "session/state.h"
 #include "session/wheel.h"
@@ -153,7 +154,7 @@ static struct session *make_session(struct bench *b, uint32_t peer)
 
 		must(p && session_need_health(p), "memory");
 		p->number = i;
-		must(session_lead(p, &b->route[i]), "memory");
+		must(lead_set(p, &b->route[i]), "memory");
 		p->state = PATH_PROVEN;
 		p->proven_at = b->now;
 		p->health->srtt_us = 1000;

@@ -3,6 +3,7 @@
 #include "session/client_state.h"
 #include "session/engine.h"
 #include "session/info.h"
+#include "session/lead.h"
 #include "session/learn.h"
 #include "session/limit.h"
 #include "session/path.h"
@@ -799,7 +800,7 @@ static void test_bad_control(void **state)
 		if (s->slot[i].issued && s->slot[i].path->number == PATH_NONE)
 			fresh = s->slot[i].path;
 	assert_non_null(fresh);
-	assert_true(session_lead(fresh, world_route(s->active)));
+	assert_true(lead_set(fresh, world_route(s->active)));
 	fresh->state = PATH_KNOWN;
 	other = (struct a_frame){ .type = FRAME_PATH_RESPONSE };
 	refused(w, fresh, &other, NULL);
@@ -851,7 +852,7 @@ static void test_response_behind_jump(void **state)
 
 	world_attach(w);
 	p = world_peer(w, 0)->active;
-	assert_true(session_begin_trial(p, &elsewhere));
+	assert_true(lead_try(p, &elsewhere));
 	path_trial(p)->challenge.out = true;
 	memcpy(path_trial(p)->challenge.nonce, nonce, sizeof(nonce));
 	world_jump(w, 0, 1, 1);

@@ -1,6 +1,7 @@
 /* What a peer that has all keys, or somebody on its network, makes of the rules' corners. */
 #include "session/engine.h"
 #include "session/keys.h"
+#include "session/lead.h"
 #include "session/send.h"
 #include "session/session.h"
 #include "world.h"
@@ -82,7 +83,7 @@ static void test_credit_of_another(void **state)
 	full_packets(w, 200);
 	assert_int_equal(bytes_to(w, &victim), 0);
 	world_assert(w, world_peer(w, 0)->active->number == 2);
-	world_assert(w, session_leads_to(world_peer(w, 0)->active, &own.remote));
+	world_assert(w, lead_goes_to(world_peer(w, 0)->active, &own.remote));
 	w->recording = RECORD_NOTHING;
 	world_free(w);
 }
@@ -410,7 +411,7 @@ static void test_older_jump_from_elsewhere(void **state)
 	w->recording = RECORD_SENT;
 	f = world_a_jump(s, s->next_jump_id + 1, 2, w->now);
 	forge(w, session_path_numbered(s, 2), &f, 0, counter, &own);
-	world_assert(w, peer->active->number == 2 && session_leads_to(peer->active, &leads));
+	world_assert(w, peer->active->number == 2 && lead_goes_to(peer->active, &leads));
 	assert_int_equal(bytes_to(w, &own), 0);
 	w->recording = RECORD_NOTHING;
 	world_free(w);
