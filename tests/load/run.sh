@@ -92,7 +92,7 @@ scenario_ramp()
 scenario_idle()
 {
 	order "carry 0 1 $CARRY_BYTES"
-	load_phase idle 'run 10000'
+	load_phase idle 'run 16000' # each has its heartbeat once
 	done_with idle
 	order "carry $CARRIERS $CARRY_RATE $CARRY_BYTES"
 }
