@@ -1,4 +1,4 @@
-/* Longest-prefix match: one hash table over (masked address, length), asked for each length present. */
+/* Longest-prefix match: a hash table of IPv4 hosts, and one over (masked address, length), asked for each length present. */
 #include "base/lpm.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 
 #define EMPTY 0xff /* as a length */
 #define SLOTS_MIN 16
+#define HOST_BITS_MIN 4
 
 struct bits128 {
 	uint64_t hi, lo;
@@ -19,13 +20,86 @@ struct entry {
 	uint8_t len;
 };
 
+struct host {
+	uint32_t ip;
+	uint32_t value; /* LPM_NONE: free */
+};
+
+struct hosts {
+	struct host *host;
+	unsigned int bits; /* there are 2^bits */
+	size_t count;
+};
+
 struct lpm {
+	struct hosts hosts; /* all of IPv4 */
 	struct entry *entry;
 	size_t slots; /* a power of two */
 	size_t count;
 	unsigned int nlengths;
-	uint8_t length[129]; /* those present, longest first */
+	uint8_t length[129]; /* those present in `entry`, longest first */
 };
+
+/* --- hosts --- */
+
+static uint32_t host_of(const struct ip *ip)
+{
+	return (uint32_t)ip->b[12] << 24 | (uint32_t)ip->b[13] << 16 | (uint32_t)ip->b[14] << 8 | ip->b[15];
+}
+
+/* The place of this host, or the free one where it belongs. Neighbours fall far from each other. */
+static struct host *host_at(const struct hosts *h, uint32_t ip)
+{
+	const size_t mask = ((size_t)1 << h->bits) - 1;
+	size_t i = (size_t)(ip * UINT64_C(0x9e3779b97f4a7c15) >> (64 - h->bits));
+
+	while (h->host[i].value != LPM_NONE && h->host[i].ip != ip)
+		i = (i + 1) & mask;
+	return &h->host[i];
+}
+
+static bool hosts_init(struct hosts *h, unsigned int bits)
+{
+	const size_t n = (size_t)1 << bits;
+
+	*h = (struct hosts){ .host = malloc(n * sizeof(*h->host)), .bits = bits };
+	for (size_t i = 0; h->host && i < n; i++)
+		h->host[i].value = LPM_NONE;
+	return h->host;
+}
+
+static bool hosts_grow(struct hosts *h)
+{
+	struct hosts bigger;
+
+	if (!hosts_init(&bigger, h->bits + 1))
+		return false;
+	for (size_t i = 0; i < (size_t)1 << h->bits; i++)
+		if (h->host[i].value != LPM_NONE)
+			*host_at(&bigger, h->host[i].ip) = h->host[i];
+	bigger.count = h->count;
+	free(h->host);
+	*h = bigger;
+	return true;
+}
+
+static int hosts_add(struct hosts *h, uint32_t ip, uint32_t value, uint32_t *other)
+{
+	const struct host *there = host_at(h, ip);
+
+	if (there->value != LPM_NONE) {
+		if (other)
+			*other = there->value;
+		return -EEXIST;
+	}
+	if (h->count + 1 > ((size_t)1 << h->bits) / 4 * 3 && !hosts_grow(h))
+		return -ENOMEM;
+	*host_at(h, ip) = (struct host){ ip, value };
+	h->count++;
+	return 0;
+}
+
+/* --- the others --- */
 
 static struct bits128 load(const struct ip *ip)
 {
@@ -86,23 +160,22 @@ static struct entry *entries_new(size_t slots)
 
 struct lpm *lpm_new(size_t expected)
 {
-	size_t slots = SLOTS_MIN;
 	struct lpm *l;
+	unsigned int bits = HOST_BITS_MIN;
 
-	if (expected > SIZE_MAX / sizeof(struct entry) / 4)
+	if (expected > SIZE_MAX / sizeof(struct host) / 4)
 		return NULL;
-	while (slots / 4 * 3 < expected)
-		slots *= 2;
+	while (((size_t)1 << bits) / 4 * 3 < expected)
+		bits++;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
-	l->slots = slots;
-	l->entry = entries_new(slots);
-	if (!l->entry) {
-		free(l);
-		return NULL;
-	}
-	return l;
+	l->slots = SLOTS_MIN;
+	l->entry = entries_new(l->slots);
+	if (l->entry && hosts_init(&l->hosts, bits))
+		return l;
+	lpm_free(l);
+	return NULL;
 }
 
 static int grow(struct lpm *l)
@@ -138,11 +211,15 @@ static void add_length(struct lpm *l, uint8_t len)
 
 int lpm_add(struct lpm *l, const struct prefix *p, uint32_t value, uint32_t *other)
 {
-	struct bits128 net = masked(load(&p->ip), p->len);
-	struct entry *e = probe(l->entry, l->slots, net, p->len);
+	struct bits128 net;
+	struct entry *e;
 
 	if (p->len > 128 || value == LPM_NONE)
 		bug("lpm_add: length %u, value %u", p->len, value);
+	if (p->len == 128 && ip_is_v4(&p->ip))
+		return hosts_add(&l->hosts, host_of(&p->ip), value, other);
+	net = masked(load(&p->ip), p->len);
+	e = probe(l->entry, l->slots, net, p->len);
 	if (e->len != EMPTY) {
 		if (other)
 			*other = e->value;
@@ -175,25 +252,31 @@ static uint32_t find(const struct lpm *l, const struct ip *ip, uint8_t shortest)
 }
 
 /* ::/0 holds no IPv4. */
-static uint8_t shortest_of(const struct ip *ip)
+static uint32_t find_any(const struct lpm *l, const struct ip *ip, uint8_t more)
 {
-	return ip_is_v4(ip) ? 96 : 0;
+	uint32_t value;
+
+	if (!ip_is_v4(ip))
+		return find(l, ip, more);
+	value = host_at(&l->hosts, host_of(ip))->value;
+	return value != LPM_NONE ? value : find(l, ip, 96 + more);
 }
 
 uint32_t lpm_find(const struct lpm *l, const struct ip *ip)
 {
-	return find(l, ip, shortest_of(ip));
+	return find_any(l, ip, 0);
 }
 
 uint32_t lpm_find_special(const struct lpm *l, const struct ip *ip)
 {
-	return find(l, ip, shortest_of(ip) + 1);
+	return find_any(l, ip, 1);
 }
 
 void lpm_free(struct lpm *l)
 {
 	if (!l)
 		return;
+	free(l->hosts.host);
 	free(l->entry);
 	free(l);
 }
