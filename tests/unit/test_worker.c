@@ -1268,6 +1268,42 @@ static void test_jobs_are_shared(void **state)
 	close(fd);
 }
 
+static void woken_for_nothing(uv_async_t *a) {}
+
+/* Of two that come in one row no thread takes both while another has nothing to do. */
+static void test_pool_shares_a_row(void **state)
+{
+	struct worker w = { 0 };
+	struct work work[2], *row, *next;
+	pthread_barrier_t two;
+	struct pool *p;
+	int back = 0;
+
+	uv_loop_init(&w.loop);
+	uv_async_init(&w.loop, &w.wake, woken_for_nothing);
+	pthread_barrier_init(&two, NULL, 2);
+	jobs_meet = &two;
+	for (int i = 0; i < 2; i++)
+		work[i] = (struct work){ .next = &work[1], .worker = &w, .job = job_make() };
+	assert_int_equal(pool_new(&p, 2), 0);
+	pool_put(p, &work[0], &work[1], 2);
+	for (int ms = 0; back < 2; ms++) {
+		assert_true(ms < 30000);
+		poll(NULL, 0, 1);
+		for (row = pool_done(&w); row; row = next, back++) {
+			next = row->next;
+			assert_true(row->job->ok);
+			job_free(row->job);
+		}
+	}
+	pool_free(p);
+	jobs_meet = NULL;
+	pthread_barrier_destroy(&two);
+	uv_close((uv_handle_t *)&w.wake, NULL);
+	uv_run(&w.loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&w.loop), 0);
+}
+
 /* A HELLO on its way to a worker that has ended is nobody's, and is freed. */
 static void test_forwarded_to_one_that_ended(void **state)
 {
@@ -1332,6 +1368,7 @@ int main(void)
 		TEST(test_timer),
 		TEST(test_jobs_run_and_come_back),
 		TEST(test_jobs_are_shared),
+		TEST(test_pool_shares_a_row),
 		TEST(test_forwarded_to_one_that_ended),
 		cmocka_unit_test(test_never_started),
 		cmocka_unit_test(test_never_made),
