@@ -43,6 +43,7 @@ static struct world {
 	size_t found;
 	struct session_info row[2];
 	uint64_t by_state[STATE_COUNT];
+	char offloads[256];
 	bool waits; /* for the next page */
 	void (*listed)(const struct session_info *s);
 } world;
@@ -157,6 +158,7 @@ void ctl_answer_status(struct ctl_request *req, const struct ctl_status *status,
 	world.answers++;
 	assert_null(own);
 	memcpy(world.by_state, by_state, sizeof(world.by_state));
+	snprintf(world.offloads, sizeof(world.offloads), "%s", status->offloads);
 }
 
 bool ctl_is_gone(const struct ctl_request *req)
@@ -309,6 +311,26 @@ static void test_numbers_cost_the_same(void **state)
 	assert_int_equal(rows_for_numbers(MANY + 1), 0);
 	ends(s);
 	assert_int_equal(rows_for_numbers(MANY), 0);
+}
+
+/* --- what the kernel refuses --- */
+
+static bool status_says(const char *text)
+{
+	questions_ops.status(&world.d, request);
+	while (work())
+		;
+	return strstr(world.offloads, text) != NULL;
+}
+
+/* One worker's device that refused a super-packet is told, whichever worker it is. */
+static void test_refusal_is_told(void **state)
+{
+	world.d.tun_offload = (struct tun_offload){ .header = true, .checksum = true, .tso = true };
+	assert_true(status_says("tunnel: TSO checksum;"));
+	assert_false(status_says("refused"));
+	world.workers[WORKERS - 1].tun_singly = true;
+	assert_true(status_says("tunnel: TSO checksum, super-packets refused;"));
 }
 
 /* --- one session --- */
@@ -527,6 +549,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_numbers_cost_the_same, set_up, take_down),
+		cmocka_unit_test_setup_teardown(test_refusal_is_told, set_up, take_down),
 		cmocka_unit_test_setup_teardown(test_find, set_up, take_down),
 		cmocka_unit_test_setup_teardown(test_step, set_up, take_down),
 		cmocka_unit_test_setup_teardown(test_orders, set_up, take_down),

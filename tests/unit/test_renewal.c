@@ -251,6 +251,22 @@ static void test_one_is_drained(void **state)
 	world_free(w);
 }
 
+/* A copy of the machine has the keys of what is drained, too: nothing comes in under them any more, at either end. */
+static void test_cloned(void **state)
+{
+	for (unsigned int client = 0; client < 2; client++) {
+		struct world *w = with_lifetime(500, 10000);
+		struct engine *e = client ? world_client_engine(w, 0) : w->engine[0].e;
+
+		world_assert(w, world_until(w, renewed, 60000));
+		assert_int_equal(e->nsuperseded, 1);
+		engine_cloned(e, w->now);
+		assert_int_equal(e->nsuperseded, 0);
+		assert_true(list_is_empty(&e->superseded));
+		world_free(w);
+	}
+}
+
 /* Under the old session a removed peer has no say either, and one that moves in the list is still himself. */
 static void test_reload(void **state)
 {
@@ -296,7 +312,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_lost),   cmocka_unit_test(test_answers_lost),
 		cmocka_unit_test(test_drain_ends),     cmocka_unit_test(test_late_control),
 		cmocka_unit_test(test_no_drain),       cmocka_unit_test(test_drain_within_lifetime),
-		cmocka_unit_test(test_one_is_drained), cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_one_is_drained), cmocka_unit_test(test_cloned),
+		cmocka_unit_test(test_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
