@@ -41,6 +41,8 @@ trouble() { told "$1" daemon.tunnel_trouble; }
 goes_inside() { on cli ip route get 198.51.100.1 | grep -q 'dev jump0'; } # before that nothing says that it should
 says_v6() { trouble "$1" | grep -q 'net.ipv6.conf.jump0.disable_ipv6'; }
 says_nothing() { ! trouble "$1"; }
+forget_clear() { on cli nft reset counters >/dev/null; }
+none_in_clear() { [ "$(on cli nft list counter inet watch clear | grep -o 'packets [0-9]*')" = 'packets 0' ]; }
 
 start()
 {
@@ -58,9 +60,11 @@ for ns in cli srv; do
 	ip -n $ns route flush dev jump0
 	ip -n $ns -6 route flush dev jump0
 	expect 2000 "$ns: routes of the device are put back" whole
+	none_in_clear || fail "$ns: in the clear while the device had no routes"
 	ip -n $ns route flush table all proto 74
 	ip -n $ns -6 route flush table all proto 74
 	expect 2000 "$ns: all routes are put back" whole
+	forget_clear # those that refuse were gone, too
 	ip -n $ns addr flush dev jump0
 	expect 2000 "$ns: addresses are put back" whole
 	ip -n $ns link set jump0 down
@@ -68,6 +72,7 @@ for ns in cli srv; do
 	ip -n $ns link set jump0 down
 	ip -n $ns link set jump0 up
 	expect 2000 "$ns: down and up" whole
+	none_in_clear || fail "$ns: in the clear while the device was down"
 	ip -n $ns link set jump0 mtu 1000
 	expect 2000 "$ns: the MTU is put back" mtu_is $ns 1420
 	expect 2000 "$ns: and IPv6 with it" whole
@@ -76,13 +81,14 @@ for ns in cli srv; do
 	for _ in $(seq "$had"); do say 'rule del protocol 74'; done | ip -n $ns -force -batch -
 	expect 2000 "$ns: rules are put back" rules_are $ns "$had"
 	expect 2000 "$ns: and do what they did" whole
+	forget_clear
 done
 # Taken by another's route, metric and all.
 ip -n cli route replace 198.51.100.0/24 via 10.1.1.1 dev a0
 expect 2000 "a route that was replaced is put back" whole
 ip -n cli route del 198.51.100.0/24 via 10.1.1.1 dev a0 || fail "the other's route was taken away"
 stop probe || [ "$(result probe sent)" -gt 100 ] || fail "hardly anything was sent meanwhile"
-on cli nft reset counters >/dev/null # what the other's route has let out
+forget_clear # what the other's route has let out
 
 for ns in cli srv; do
 	who=$([ $ns = cli ] && say alice || say server)
@@ -106,5 +112,5 @@ spawn alice cli "$JUMPVPND" run -c "$TMP/alice.yaml"
 expect 10000 "alice has a session without IPv6" client_is alice state ATTACHED
 expect 5000 "her routes are there" goes_inside
 expect 5000 "IPv4 goes on" on cli ping -nqc1 -W1 198.51.100.1
-[ "$(on cli nft list counter inet watch clear | grep -o 'packets [0-9]*')" = 'packets 0' ] || fail "in the clear"
+none_in_clear || fail "in the clear"
 say "ok"

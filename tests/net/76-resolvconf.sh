@@ -48,11 +48,14 @@ rm -f "$TMP/state"
 
 # It works.
 resolvconf "$as_openresolv"
+umask 077 # a service's
 start_client alice cli a0
+umask 022
 expect 3000 "the tunnel's name server is in use" in_force
 called '-a jump0 -x 0022' 1 || fail "resolvconf was called otherwise: $(cat "$TMP/calls")"
 
-# Somebody else writes the file.
+# Somebody else writes the file, some time after what the daemon looked at last.
+on cli ping -nqc4 -i0.3 10.8.0.1 >/dev/null || fail "nothing passes"
 say 'nameserver 192.0.2.99' >/etc/resolv.conf
 expect 10000 "it is back after another program wrote the file" in_force
 called -a 2 || fail "resolvconf was not told again: $(cat "$TMP/calls")"
@@ -83,6 +86,9 @@ cp "$TMP/own.conf" /etc/resolv.conf
 # Killed, and nobody follows: this takes it back.
 start_client alice cli a0
 expect 3000 "the tunnel's name server stands in the file" in_force
+grep -v ^nameserver /etc/resolv.conf >"$TMP/without" || fail "no other line in the file"
+cat "$TMP/without" >/etc/resolv.conf # by somebody who has not read what its first line says
+expect 10000 "it is back in a file of our own" in_force
 kill -9 "${RIG_PID[alice]}"
 wait_until 3000 rig_gone "${RIG_PID[alice]}"
 unset 'RIG_PID[alice]'
@@ -99,4 +105,11 @@ expect 10000 "resolvconf is told again" called -a 2
 stop alice
 called -d 1 || fail "resolvconf was not told at the end: $(cat "$TMP/calls")"
 as_before || fail "/etc/resolv.conf says: $(cat /etc/resolv.conf)"
+
+# What it makes of the others' name servers at the end stays.
+resolvconf '[ "$1" = -d ] && echo nameserver 192.0.2.77 >/etc/resolv.conf; exit 0'
+start_client alice cli a0
+expect 3000 "resolvconf is told" called -a 1
+stop alice
+[ "$(cat /etc/resolv.conf)" = 'nameserver 192.0.2.77' ] || fail "written over: $(cat /etc/resolv.conf)"
 say "ok"

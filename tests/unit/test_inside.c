@@ -1,4 +1,5 @@
 /* What is inside of the tunnel is nobody's outside: no session travels in a session, and no peer speaks for the server. */
+#include "session/engine.h"
 #include "session/info.h"
 #include "session/send.h"
 #include "session/session.h"
@@ -214,6 +215,49 @@ static void test_route_is_refused(void **state)
 	world_free(w);
 }
 
+static bool is_route(void *ctx, const struct net_item *item)
+{
+	(void)ctx;
+	return item->kind == NET_ITEM_ROUTE;
+}
+
+static size_t told_as_refused;
+
+static void note_refused(void *ctx, const struct net_setup *n)
+{
+	(void)ctx;
+	told_as_refused = n->nrefused;
+	for (size_t i = 0; i < n->count; i++)
+		assert_int_not_equal(n->items[i].kind, NET_ITEM_ROUTE);
+	for (size_t i = 0; i < n->nrefused; i++)
+		assert_int_equal(n->refused[i].kind, NET_ITEM_ROUTE);
+}
+
+/* Without accept: what is this machine's own is not the server's to give; where the file names it, it is. */
+static void test_taken_here(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct config *c = &w->client[0].config;
+	struct prefix all;
+	struct engine *e;
+
+	(void)state;
+	world_attach(w);
+	down(w, "10.8.0.1", "10.8.0.2", true);
+	e = world_client_engine(w, 0);
+	e->io.net_taken = is_route;
+	e->io.net_setup = note_refused;
+	engine_net_again(e);
+	assert_int_equal(told_as_refused, 1);
+	down(w, "10.8.0.1", "10.8.0.2", false);
+	e->io.net_setup = world_io.net_setup;
+	assert_true(prefix_parse("10.8.0.0/24", &all));
+	c->accept.routes = (struct config_networks){ &all, 1, true };
+	engine_net_again(e);
+	down(w, "10.8.0.1", "10.8.0.2", true);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,7 +265,7 @@ int main(void)
 		cmocka_unit_test(test_default_network),     cmocka_unit_test(test_path_inside),
 		cmocka_unit_test(test_own_address),         cmocka_unit_test(test_client_takes),
 		cmocka_unit_test(test_client_is_no_router), cmocka_unit_test(test_client_has_lists),
-		cmocka_unit_test(test_route_is_refused),
+		cmocka_unit_test(test_route_is_refused),    cmocka_unit_test(test_taken_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

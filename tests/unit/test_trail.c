@@ -50,6 +50,93 @@ static void test_summed_by_reason(void **state)
 	world_free(w);
 }
 
+/* Different events are never one record, though their reason is the same. */
+static void test_summed_by_event(void **state)
+{
+	struct world *w = world_new(1, 1);
+	struct engine *e;
+	struct endpoint from;
+
+	world_start(w);
+	world_run(w, 2000);
+	e = world_home(w, 0);
+	endpoint_parse("192.0.2.1:1000", &from);
+	for (unsigned int i = 0; i < 5; i++) {
+		trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED, &from, w->now);
+		trail_refused(e, NULL, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_POLICY_DENIED, &from, w->now);
+	}
+	world_run(w, 3000);
+	assert_int_equal(last_of(w, AUDIT_SECURITY_VALIDATION_FAILED, REASON_POLICY_DENIED)->count, 4);
+	assert_int_equal(last_of(w, AUDIT_TRANSPORT_SWITCH_DENIED, REASON_POLICY_DENIED)->count, 4);
+	world_free(w);
+}
+
+/* A daemon that ends tells before that how many had come and never attached. */
+static void test_unfinished_at_the_end(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct audit_record *r;
+	struct session *s;
+
+	world_attach(w);
+	s = world_peer(w, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		trail_unattached(s, REASON_HANDSHAKE_TIMEOUT, w->now);
+	r = last_of(w, AUDIT_HANDSHAKES_UNFINISHED, REASON_HANDSHAKE_TIMEOUT);
+	assert_int_equal(r->count, 1);
+	engine_shutdown(world_home(w, 0), w->now);
+	r = last_of(w, AUDIT_HANDSHAKES_UNFINISHED, REASON_HANDSHAKE_TIMEOUT);
+	assert_int_equal(r->count, 3);
+	assert_string_equal(r->peer, s->peer_name);
+	world_free(w);
+}
+
+static const struct audit_record *end_of(struct world *w, bool client)
+{
+	for (size_t i = w->audits; i-- > 0;)
+		if (w->audit[i].r.client == client && w->audit[i].r.event == AUDIT_SESSION_TERMINATED)
+			return &w->audit[i].r;
+	return NULL;
+}
+
+/* The last record of a session says what it has carried, each way, and over how many paths. */
+static void test_traffic_is_told(void **state)
+{
+	struct world *w = world_new(1, 1);
+	const struct audit_record *client, *server;
+	struct world_client *c = &w->client[0];
+	struct session *s;
+
+	w->paths = 2;
+	world_attach(w);
+	world_run(w, 2000);
+	world_traffic(w, &c->up, 1000, false);
+	world_traffic(w, &c->down, 3000, false);
+	world_run(w, 500);
+	s = world_session(w, 0);
+	engine_jump(world_client_engine(w, 0), s->id, !s->active->number, 1, w->now);
+	world_run(w, 500);
+	c->up.interval_us = c->down.interval_us = 0;
+	world_run(w, 500);
+	assert_true(engine_terminate(world_client_engine(w, 0), world_session(w, 0)->id, w->now));
+	world_run(w, 500);
+	client = end_of(w, true);
+	server = end_of(w, false);
+	assert_true(client && server);
+	assert_true(c->down.sent > 100 && c->up.sent > 2 * c->down.sent);
+	assert_int_equal(client->traffic.tx_packets, c->up.sent);
+	assert_int_equal(server->traffic.rx_packets, c->up.sent);
+	assert_int_equal(server->traffic.tx_packets, c->down.sent);
+	assert_int_equal(client->traffic.rx_packets, c->down.sent);
+	assert_in_range(client->traffic.tx_bytes, 20 * c->up.sent, 1500 * c->up.sent);
+	assert_int_equal(server->traffic.rx_bytes, client->traffic.tx_bytes);
+	assert_in_range(server->traffic.tx_bytes, 20 * c->down.sent, 1500 * c->down.sent);
+	assert_int_equal(client->traffic.rx_bytes, server->traffic.tx_bytes);
+	assert_int_equal(client->traffic.paths_used, 2);
+	assert_int_equal(server->traffic.paths_used, 2);
+	world_free(w);
+}
+
 static void test_many_sources(void **state)
 {
 	struct world *w = world_new(1, 1);
@@ -182,6 +269,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_summed_by_reason),
+		cmocka_unit_test(test_summed_by_event),
+		cmocka_unit_test(test_unfinished_at_the_end),
+		cmocka_unit_test(test_traffic_is_told),
 		cmocka_unit_test(test_many_sources),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_flapping),

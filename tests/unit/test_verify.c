@@ -639,6 +639,23 @@ static void test_denials_change_nothing(void **state)
 	expect(&s, "I2");
 }
 
+/* Sessions that never attached are told by their number, each for a reason that ends one. */
+static void test_unfinished(void **state)
+{
+	struct audit_record *r;
+	struct story s;
+
+	life(&s);
+	r = say(&s, 12000, AUDIT_HANDSHAKES_UNFINISHED, REASON_HANDSHAKE_TIMEOUT);
+	r->has_session = false;
+	r->count = 9;
+	expect_fine(&s);
+	r->reason = REASON_SUPERSEDED;
+	expect_fine(&s);
+	r->reason = REASON_HEARTBEAT_TIMEOUT;
+	expect(&s, "I8");
+}
+
 /* --- several nodes --- */
 
 static void test_two_owners(void **state)
@@ -899,6 +916,7 @@ int main(void)
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_beginning_missing),
 		cmocka_unit_test(test_denials_change_nothing),
+		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_two_owners),
 		cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_many),
