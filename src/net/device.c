@@ -76,53 +76,38 @@ int device_look(struct netlink *nl, int ifindex, struct device_state *out)
 
 /* --- addresses --- */
 
-struct address_list {
+struct address_sieve {
 	int ifindex;
-	bool no_memory;
-	size_t n;
-	struct prefix *list;
+	struct netlink_list *list; /* of struct prefix */
 };
 
 static void take_address(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-	struct address_list *l = ctx;
-	struct prefix *more, p;
+	const struct address_sieve *s = ctx;
+	struct prefix p;
 	uint32_t flags; /* the list is of what is there, usable or not */
 
 	if (nlh->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa) ||
-	    (int)ifa->ifa_index != l->ifindex)
+	    (int)ifa->ifa_index != s->ifindex)
 		return;
 	if ((ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6) ||
 	    !netlink_get_address(nlh, &flags, &p.ip))
 		return;
 	p.len = (uint8_t)(ifa->ifa_prefixlen + (ifa->ifa_family == AF_INET ? 96 : 0));
-	more = realloc(l->list, (l->n + 1) * sizeof(*more));
-	l->no_memory |= !more;
-	if (!more)
-		return;
-	l->list = more;
-	l->list[l->n++] = p;
+	netlink_list_add(s->list, &p);
 }
 
 int held_addresses(struct netlink *nl, int ifindex, struct prefix **out, size_t *n)
 {
-	struct address_list l = { .ifindex = ifindex };
-	int rc = -EINTR;
+	/* Sifted by the kernel where it can. */
+	const struct ifaddrmsg head = { .ifa_index = (uint32_t)ifindex };
+	struct netlink_list l = { .size = sizeof(**out) };
+	struct address_sieve s = { ifindex, &l };
+	int rc = netlink_list(nl, RTM_GETADDR, &head, sizeof(head), take_address, &s, &l);
 
-	for (int i = 0; rc == -EINTR && i < NETLINK_DUMP_TRIES; i++) {
-		struct nlmsghdr *nlh = netlink_request(nl, RTM_GETADDR, NLM_F_DUMP);
-		struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-
-		ifa->ifa_index = (uint32_t)ifindex; /* sifted by the kernel where it can */
-		l.n = 0;
-		rc = netlink_exchange(nl, nlh, take_address, &l);
-	}
-	rc = netlink_dumped(rc, l.no_memory);
-	if (rc < 0) {
-		free(l.list);
+	if (rc < 0)
 		return rc;
-	}
 	*out = l.list;
 	*n = l.n;
 	return 0;

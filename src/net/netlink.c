@@ -280,9 +280,34 @@ struct netlink *netlink_watch_new(unsigned int groups, int buffer)
 	return nl;
 }
 
-int netlink_dumped(int rc, bool no_memory)
+void netlink_list_add(struct netlink_list *l, const void *element)
 {
+	char *more = realloc(l->list, (l->n + 1) * l->size);
+
+	l->no_memory |= !more;
+	if (!more)
+		return;
+	l->list = more;
+	memcpy(more + l->n++ * l->size, element, l->size);
+}
+
+int netlink_list(struct netlink *nl, uint16_t type, const void *head, size_t len, netlink_message_fn each,
+		 void *ctx, struct netlink_list *l)
+{
+	int rc = -EINTR;
+
+	for (int i = 0; rc == -EINTR && i < NETLINK_DUMP_TRIES; i++) {
+		struct nlmsghdr *nlh = netlink_request(nl, type, NLM_F_DUMP);
+
+		memcpy(mnl_nlmsg_put_extra_header(nlh, len), head, len);
+		l->n = 0;
+		rc = netlink_exchange(nl, nlh, each, ctx);
+	}
 	if (rc == -EINTR || rc == -EAFNOSUPPORT || rc == -EOPNOTSUPP)
 		rc = 0;
-	return rc == 0 && no_memory ? -ENOMEM : rc;
+	if (rc == 0 && l->no_memory)
+		rc = -ENOMEM;
+	if (rc < 0)
+		free(l->list);
+	return rc;
 }

@@ -37,11 +37,21 @@ struct nlmsghdr *netlink_request(struct netlink *nl, uint16_t type, uint16_t fla
  * `each` may be NULL.
  */
 int netlink_exchange(struct netlink *nl, struct nlmsghdr *nlh, netlink_message_fn each, void *ctx);
+/* What a dump tells, element by element. */
+struct netlink_list {
+	size_t size; /* of an element */
+	size_t n;
+	void *list;
+	bool no_memory;
+};
+void netlink_list_add(struct netlink_list *l, const void *element);
 /*
- * How a dump that was tried NETLINK_DUMP_TRIES times ended: a list that never stands still is taken as it was seen last,
- * and one of a family that the kernel has not is empty.
+ * Asks for a dump of `type` with this family header, NETLINK_DUMP_TRIES times while the kernel's list changes: then it is
+ * taken as it was seen last. One of a family that the kernel has not is empty. `each` adds to `l` what it wants of the
+ * messages. 0, and the list is the caller's, or -errno, and there is none.
  */
-int netlink_dumped(int rc, bool no_memory);
+int netlink_list(struct netlink *nl, uint16_t type, const void *head, size_t len, netlink_message_fn each,
+		 void *ctx, struct netlink_list *l);
 /* One receive into the buffer: its length or -errno. */
 ssize_t netlink_receive(struct netlink *nl);
 /* Is there one more message in `left` bytes, and all of it? */

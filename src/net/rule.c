@@ -21,12 +21,6 @@ bool held_rule_equal(const struct held_rule *a, const struct held_rule *b)
 	       same_prefix(&a->to, &b->to) && strcmp(a->iif, b->iif) == 0 && strcmp(a->oif, b->oif) == 0;
 }
 
-struct rule_list {
-	bool no_memory;
-	size_t n;
-	struct held_rule *list;
-};
-
 static void take_name(const struct nlattr *attr, char name[16])
 {
 	if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 && mnl_attr_get_payload_len(attr) <= 16)
@@ -88,8 +82,7 @@ static void take_rule_attribute(const struct nlattr *attr, uint8_t family, struc
 static void take_rule(void *ctx, const struct nlmsghdr *nlh)
 {
 	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
-	struct rule_list *l = ctx;
-	struct held_rule r = { .suppress = -1 }, *more;
+	struct held_rule r = { .suppress = -1 };
 	struct nlattr *attr;
 
 	if (nlh->nlmsg_type != RTM_NEWRULE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*frh))
@@ -106,32 +99,17 @@ static void take_rule(void *ctx, const struct nlmsghdr *nlh)
 		r.from.len = (uint8_t)(r.from.len ? r.from.len + 96 : 0);
 		r.to.len = (uint8_t)(r.to.len ? r.to.len + 96 : 0);
 	}
-	more = realloc(l->list, (l->n + 1) * sizeof(*more));
-	l->no_memory |= !more;
-	if (!more)
-		return;
-	l->list = more;
-	l->list[l->n++] = r;
+	netlink_list_add(ctx, &r);
 }
 
 int held_rules(struct netlink *nl, bool v6, struct held_rule **out, size_t *n)
 {
-	struct rule_list l = { .n = 0 };
-	int rc = -EINTR;
+	const struct fib_rule_hdr head = { .family = v6 ? AF_INET6 : AF_INET };
+	struct netlink_list l = { .size = sizeof(**out) };
+	int rc = netlink_list(nl, RTM_GETRULE, &head, sizeof(head), take_rule, &l, &l);
 
-	for (int i = 0; rc == -EINTR && i < NETLINK_DUMP_TRIES; i++) {
-		struct nlmsghdr *nlh = netlink_request(nl, RTM_GETRULE, NLM_F_DUMP);
-		struct fib_rule_hdr *frh = mnl_nlmsg_put_extra_header(nlh, sizeof(*frh));
-
-		frh->family = v6 ? AF_INET6 : AF_INET;
-		l.n = 0;
-		rc = netlink_exchange(nl, nlh, take_rule, &l);
-	}
-	rc = netlink_dumped(rc, l.no_memory);
-	if (rc < 0) {
-		free(l.list);
+	if (rc < 0)
 		return rc;
-	}
 	*out = l.list;
 	*n = l.n;
 	return 0;
