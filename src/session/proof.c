@@ -148,9 +148,12 @@ bool proof_may_send(struct path *p, const struct route *to, size_t len)
 /* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */
 bool proof_may_carry(struct path *p, size_t len)
 {
+	const struct engine *e = p->session->engine;
 	const struct upkeep *u = path_upkeep(p);
 
-	if (!p->session->engine->client && !path_is_proven(p) &&
+	if (e->client || (path_is_proven(p) && e->answering.path != p))
+		return true;
+	if (!path_is_proven(p) &&
 	    (uint64_t)u->credit_tx + len + CONTROL_CREDIT > (uint64_t)u->credit_rx * PROTO_AMPLIFICATION)
 		return false;
 	return proof_may_send(p, NULL, len);

@@ -197,16 +197,13 @@ void send_data_begin(struct outgoing *o, struct session *s, size_t len, uint8_t 
 {
 	struct path *p = session_data_path(s);
 
-	*o = (struct outgoing){
-		.session = s,
-		.kept = rescue_ready(s, len + PROTO_OVERHEAD, now),
-		.ecn = ecn,
-		.now = now,
-	};
-	if (p) {
-		o->sealer = sealer_of(p);
-		o->to = session_route(p);
-	}
+	o->session = s;
+	o->kept = rescue_ready(s, len + PROTO_OVERHEAD, now);
+	o->ecn = ecn;
+	o->now = now;
+	o->sealer = p ? sealer_of(p) : (struct sealer){ .path = NULL };
+	if (p)
+		session_route_write(p, &o->to);
 }
 
 /* Is there a path, and may it carry `len` bytes now? Counts what may not go. */

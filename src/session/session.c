@@ -428,13 +428,10 @@ struct pmtu *session_need_pmtu(struct path *p)
 
 struct route session_route(const struct path *p)
 {
-	const struct near *n = session_near(p);
+	struct route r;
 
-	return (struct route){
-		.socket = n->socket,
-		.remote = { .ip = p->lead.remote, .scope = n->scope, .port = p->lead.port },
-		.local = n->local,
-	};
+	session_route_write(p, &r);
+	return r;
 }
 
 void session_end_trial(struct path *p)

@@ -278,15 +278,26 @@ struct upkeep *session_need_upkeep(struct path *p);
 void session_ease_upkeep(struct path *p, struct jv_time now);
 /* Where the path leads. */
 struct route session_route(const struct path *p);
-static inline struct endpoint session_remote(const struct path *p)
-{
-	return session_route(p).remote;
-}
 static inline const struct near *session_near(const struct path *p)
 {
 	static const struct near none;
 
 	return p->lead.near ? &p->session->engine->nears.at[p->lead.near] : &none;
+}
+static inline void session_route_write(const struct path *p, struct route *out)
+{
+	const struct near *n = session_near(p);
+
+	out->socket = n->socket;
+	out->remote.ip = p->lead.remote;
+	out->remote.scope = n->scope;
+	out->remote.port = p->lead.port;
+	out->remote.zero = 0;
+	out->local = n->local;
+}
+static inline struct endpoint session_remote(const struct path *p)
+{
+	return session_route(p).remote;
 }
 static inline bool session_leads(const struct path *p, const struct route *r)
 {
