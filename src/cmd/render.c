@@ -426,7 +426,11 @@ static void put_some(FILE *out, json_t *counters, const char *begin, const char 
 
 void render_status(FILE *out, const json_t *answer, bool colour)
 {
-	static const struct row sessions[] = { { "sessions", .put = put_states }, { NULL } };
+	static const struct row sessions[] = {
+		{ "sessions", .put = put_states },
+		{ "memory", "bytes_each", .text = "{bytes:bytes} for sessions, {bytes_each:n} bytes each" },
+		{ NULL },
+	};
 	static const struct row traffic[] = {
 		{ "received", .text = "{rx_bytes:bytes} in {rx_packets:n} packets" },
 		{ "sent", .text = "{tx_bytes:bytes} in {tx_packets:n} packets" },

@@ -196,11 +196,18 @@ static void write_status(FILE *f, const struct ctl_status *st)
 
 static void write_sessions(FILE *f, const struct metrics_data *d)
 {
+	uint64_t n = 0;
+
+	for (unsigned int i = 0; i < STATE_COUNT; i++)
+		n += d->sessions[i];
 	family(f, "sessions", "gauge", "sessions by state");
 	for (unsigned int i = 0; i < STATE_COUNT; i++)
 		if (i != STATE_TERMINATED)
 			fprintf(f, "jumpvpn_sessions{state=\"%s\"} %llu\n", state_name(i),
 				(unsigned long long)d->sessions[i]);
+	gauge(f, "session_memory_bytes", "memory of all sessions", d->status->session_bytes);
+	gauge(f, "session_bytes", "the same of one session, on average",
+	      n > 0 ? d->status->session_bytes / n : 0);
 	family(f, "switches_total", "counter", "sessions that moved to another path");
 	fprintf(f, "jumpvpn_switches_total %llu\n", (unsigned long long)d->events[AUDIT_TRANSPORT_SWITCH]);
 	family(f, "audit_events_total", "counter", "audit records by event");

@@ -8,6 +8,8 @@
  *     jumpvpn_config_generation                     gauge    1, then one more with each reload
  *     jumpvpn_config_last_reload_ok                 gauge    0: the last reload was refused
  *     jumpvpn_sessions{state}                       gauge    one for each state but TERMINATED
+ *     jumpvpn_session_memory_bytes                  gauge    memory of all sessions
+ *     jumpvpn_session_bytes                         gauge    the same of one session, on average
  *     jumpvpn_switches_total                        counter  sessions that moved to another path
  *     jumpvpn_audit_events_total{event}             counter  audit records, by event
  *     jumpvpn_NAME_total                            counter  NAME and meaning: session/counter.h

@@ -11,6 +11,7 @@ struct ctl_status {       /* what status says of the daemon itself */
 	uint32_t config_generation;
 	uint64_t uptime_ms;
 	uint32_t workers;
+	uint64_t session_bytes;  /* memory of all sessions */
 	const char *tunnel;      /* real name of the device */
 	const char *trouble;     /* why the device is not as it should be; NULL: it is */
 	const char *crypto;      /* crypto_describe() */

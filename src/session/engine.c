@@ -475,6 +475,11 @@ void engine_path_error(struct engine *e, uint32_t socket, int error)
 		connect_error(e, socket, error);
 }
 
+uint64_t engine_session_bytes(const struct engine *e)
+{
+	return setup_slabs_bytes(e) + table_bytes(e->locators) + e->rescue_bytes;
+}
+
 const uint32_t *engine_states(const struct engine *e)
 {
 	return e->by_state;

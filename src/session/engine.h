@@ -114,7 +114,10 @@ bool engine_terminate(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], 
 /* New keys now, not when they are due; once every second at most. False: no such session here. */
 bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], struct jv_time now);
 size_t engine_session_count(const struct engine *e); /* and one for a client that connects */
-const uint32_t *engine_states(const struct engine *e); /* how many sessions are in each state, STATE_COUNT of them */
+/* Memory of its sessions: all that stands for them in slabs and tables, in use or not, and their rescue rings. */
+uint64_t engine_session_bytes(const struct engine *e);
+const uint32_t *
+engine_states(const struct engine *e); /* how many sessions are in each state, STATE_COUNT of them */
 /* Client: its session, the one that carries if there are two; or what it does to have one. False at a server. */
 bool engine_own(struct engine *e, struct session_info *out, struct jv_time now);
 /*

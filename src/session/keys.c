@@ -19,6 +19,15 @@ void key_store_free(struct key_store *st)
 		slab_free(&st->rings[i]);
 }
 
+size_t key_store_bytes(const struct key_store *st)
+{
+	size_t bytes = slab_bytes(&st->epochs);
+
+	for (unsigned int i = 0; i < RING_SIZES; i++)
+		bytes += slab_bytes(&st->rings[i]);
+	return bytes;
+}
+
 static struct slab *rings_for(struct key_store *st, uint32_t window)
 {
 	return &st->rings[__builtin_ctz(REPLAY_WORDS(window)) - __builtin_ctz(2 * REPLAY_SMALL)];

@@ -41,6 +41,7 @@ struct key_store {
 /* For so many sessions: each has at most two epochs. */
 void key_store_init(struct key_store *st, struct keycache *cache, size_t sessions);
 void key_store_free(struct key_store *st);
+size_t key_store_bytes(const struct key_store *st);
 
 /* Epoch n is epoch[n & 1]: the current one, and beside it the one before or, while a rekey is under way, the next; or
  * NULL. */

@@ -93,3 +93,18 @@ void setup_slabs_free(struct engine *e)
 	slab_free(&e->exchanges);
 	slab_free(&e->flaps);
 }
+
+size_t setup_slabs_bytes(const struct engine *e)
+{
+	const struct slab *const slabs[] = {
+		&e->paths,  &e->lags,  &e->healths,   &e->upkeeps, &e->pmtus,
+		&e->trials, &e->jumps, &e->exchanges, &e->flaps,   &e->policies.held,
+	};
+	size_t bytes = key_store_bytes(&e->key_store);
+
+	for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++)
+		bytes += slab_bytes(slabs[i]);
+	for (size_t i = 0; i <= PROTO_SLOTS_MAX; i++)
+		bytes += slab_bytes(&e->session_slab[i]);
+	return bytes;
+}

@@ -10,3 +10,5 @@ void setup_client_free(struct engine *e); /* of a server, nothing */
  * False without memory. */
 bool setup_slabs(struct engine *e, size_t sessions);
 void setup_slabs_free(struct engine *e);
+/* What they hold, in use or kept for the next. */
+size_t setup_slabs_bytes(const struct engine *e);

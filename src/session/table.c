@@ -67,6 +67,11 @@ size_t table_count(const struct table *t)
 	return t->count;
 }
 
+size_t table_bytes(const struct table *t)
+{
+	return (t->mask + 1) * sizeof(t->entry[0]);
+}
+
 /* The slot that holds `key`, or the empty one where it belongs. */
 static size_t probe(const struct entry *entry, size_t mask, uint64_t key)
 {

@@ -17,6 +17,7 @@ struct table;
 struct table *table_new(size_t limit);
 void table_free(struct table *t);
 size_t table_count(const struct table *t);
+size_t table_bytes(const struct table *t); /* of its entries, used or not */
 /* 0, -EEXIST (and nothing changed), -ENOSPC at the limit, -ENOMEM. `value` is not NULL; key 0 is allowed. */
 int table_insert(struct table *t, uint64_t key, void *value);
 /* The value, or NULL. */

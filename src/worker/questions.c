@@ -122,6 +122,8 @@ static void counted(struct daemon *d, struct gather *g)
 	struct counters sum;
 
 	st.names = first->names;
+	for (uint32_t i = 0; i < d->nworkers; i++)
+		st.session_bytes += g->reports[i].session_bytes;
 	add_up(d, g, &sum, data.sessions);
 	if (g->kind == GATHER_METRICS) {
 		data.status = &st;

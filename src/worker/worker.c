@@ -46,6 +46,7 @@ static void count(struct worker *w, struct worker_report *r)
 	r->has_own = engine_own(w->engine, &r->own, clock_now());
 	for (unsigned int i = 0; i < STATE_COUNT; i++)
 		r->by_state[i] = states[i];
+	r->session_bytes = engine_session_bytes(w->engine);
 	r->counters = *engine_counters(w->engine);
 }
 

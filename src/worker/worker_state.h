@@ -44,6 +44,7 @@ enum message_kind {
 
 struct worker_report { /* what costs the same with any number of sessions */
 	uint32_t by_state[STATE_COUNT];
+	uint64_t session_bytes;
 	bool has_own;            /* a client: */
 	struct session_info own; /* its session, or what it does to have one */
 	char trouble[256]; /* a client's, with its tunnel device; "": none */

@@ -136,11 +136,12 @@ static void test_status_server(void **state)
 {
 	expect(render_status,
 	       "{" DAEMON "," COUNTERS
-	       ",'sessions':{'total':12,'by_state':{'BIRTH':0,'ATTACHED':10,'DEGRADED':2}}}",
+	       ",'sessions':{'total':12,'by_state':{'BIRTH':0,'ATTACHED':10,'DEGRADED':2},'bytes':20172,'bytes_each':1681}}",
 	       false,
 	       "client laptop on jump0, up 2 h 03 min\n"
 	       "\n"
 	       "  sessions      12: 10 ATTACHED, 2 DEGRADED\n"
+	       "  memory        19.7 KiB for sessions, 1681 bytes each\n"
 	       "  received      120.6 KiB in 1234 packets\n"
 	       "  sent          9.8 KiB in 99 packets\n"
 	       "  configuration 3, /etc/jumpvpn/client.yaml\n"

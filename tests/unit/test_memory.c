@@ -359,6 +359,17 @@ static size_t sessions(void)
 	return n ? strtoul(n, NULL, 10) : SESSIONS;
 }
 
+/* What an operator is told is what the heap holds, to a twentieth. */
+static void assert_told(const struct many *m, size_t before)
+{
+	const uint64_t told = engine_session_bytes(m->engine) / m->n;
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_in_range(told, each(m, before) * 19 / 20, each(m, before) + 1);
+#endif
+	(void)told;
+}
+
 static void assert_within(const char *what, size_t bytes, size_t budget)
 {
 	printf("%zu sessions, %s: %zu bytes each, of %zu\n", sessions(), what, bytes, budget);
@@ -384,8 +395,10 @@ static void test_carrying(void **state)
 
 	attach_all(m);
 	assert_within("resting", each(m, before), BUDGET_RESTING);
+	assert_told(m, before);
 	carry(m);
 	assert_within("carrying", each(m, before), BUDGET_CARRYING);
+	assert_told(m, before);
 	many_free(m);
 }
 

@@ -42,7 +42,7 @@ static struct world {
 	unsigned int answers, pages;
 	size_t found;
 	struct session_info row[2];
-	uint64_t by_state[STATE_COUNT];
+	uint64_t by_state[STATE_COUNT], session_bytes;
 	char offloads[256];
 	bool waits; /* for the next page */
 	void (*listed)(const struct session_info *s);
@@ -77,6 +77,7 @@ static void carry_out(struct engine *e, struct message *m)
 		m->report->has_own = engine_own(e, &m->report->own, world.now);
 		for (unsigned int i = 0; i < STATE_COUNT; i++)
 			m->report->by_state[i] = engine_states(e)[i];
+		m->report->session_bytes = engine_session_bytes(e);
 		break;
 	case MESSAGE_WALK:
 		m->walk->n = m->walk->last ? 0 : engine_walk(e, &m->walk->at, m->walk->wanted, m->walk->rows, m->walk->max,
@@ -159,6 +160,7 @@ void ctl_answer_status(struct ctl_request *req, const struct ctl_status *status,
 	assert_null(own);
 	memcpy(world.by_state, by_state, sizeof(world.by_state));
 	snprintf(world.offloads, sizeof(world.offloads), "%s", status->offloads);
+	world.session_bytes = status->session_bytes;
 }
 
 bool ctl_is_gone(const struct ctl_request *req)
@@ -294,6 +296,7 @@ static size_t rows_for_numbers(uint64_t sessions)
 	while (work())
 		;
 	assert_int_equal(world.by_state[STATE_ATTACHED], sessions);
+	assert_true(world.session_bytes > 1000 * sessions);
 	questions_scraped(&world.d, NULL);
 	while (work())
 		;

@@ -294,6 +294,11 @@ size_t engine_session_count(const struct engine *e)
 	return 3;
 }
 
+uint64_t engine_session_bytes(const struct engine *e)
+{
+	return 0;
+}
+
 const uint32_t *engine_states(const struct engine *e)
 {
 	static const uint32_t states[STATE_COUNT] = { [STATE_ATTACHED] = 3 };
