@@ -17,7 +17,6 @@
 #include "session/send.h"
 #include "session/session.h"
 #include "session/silence.h"
-#include "session/spread.h"
 #include "session/wheel.h"
 
 void standby_left(struct path *p)
@@ -76,8 +75,6 @@ static struct jv_time standby_due(const struct session *s, const struct path *p,
 	if (h->ping_out && (h->unanswered < s->policy->max_consecutive_drops || has_haste(s, p)))
 		return time_add_us(h->ping_sent,
 				   silence_pace_us(s, jump_patience_us(s, p), h->ping_id, now));
-	if (s->state == STATE_ATTACHED)
-		return spread_next(s->id, p->number + 1u, (int64_t)pace * 1000, h->ping_sent);
 	return time_add_ms(h->ping_sent, pace);
 }
 
