@@ -84,12 +84,12 @@ static void dark(unsigned int rude, int slower, int64_t most)
 
 static void test_dark(void **state)
 {
-	dark(0, 11, 6 * S);
+	dark(0, 11, 10 * S);
 }
 
 static void test_dark_for_rude_clients(void **state)
 {
-	dark(MANY / 3, 13, 10 * S);
+	dark(MANY / 3, 11, 10 * S);
 }
 
 /* The server says goodbye to all in one moment, and is back after 3 s. */
