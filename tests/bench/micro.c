@@ -445,10 +445,12 @@ static void jumps(struct bench *b, bool many)
 
 static void timers(struct bench *b)
 {
+	struct wheel *w = &b->engine->wheel;
+
 	measured(
 		"timer", 1000, for (uint32_t i = 0; i < TIMES; i++) {
-			session_due(b->s, DUE_STANDBY, time_add_ms(b->now, 1 + i * 37));
-			session_due(b->s, DUE_STANDBY, TIME_NEVER);
+			timer_start(w, &b->s->timer, time_add_ms(b->now, 1 + i * 37));
+			timer_stop(w, &b->s->timer);
 		});
 }
 
