@@ -272,7 +272,7 @@ static bool end_is_right(const struct sim_engine *se, const struct session *s, e
 	case REASON_SUPERSEDED:
 		return !s->active || has_younger(se, s) || (is_client(se) && !lives_elsewhere(se, s->id));
 	case REASON_REKEY_OVERDUE: /* the network lost each OFFER, or each ACCEPT */
-		return time_since_ms(se->sim->now, s->rekey.made) >= 3ull * s->policy->rekey_after_ms;
+		return time_since_ms(engine_clock(se), s->rekey.made) >= 3ull * s->policy->rekey_after_ms;
 	case REASON_PEER_CLOSED:
 		return !lives_elsewhere(se, s->id);
 	default:
