@@ -21,7 +21,7 @@ void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
 bool admit_answer(struct engine *e, struct job *j, enum hello_end end, struct jv_time now);
 /* Key agreements under way or waiting for their turn. */
 size_t admit_jobs(const struct engine *e);
-/* To the thread pool. */
+/* To the threads for key agreements. */
 void admit_hand_out(struct engine *e, struct job *j);
 /* Those whose turn it is, and who have not waited for too long. */
 void admit_serve(struct engine *e, struct jv_time now);

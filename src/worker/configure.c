@@ -185,7 +185,7 @@ static void reload_commit(struct daemon *d, struct config *next, struct gather *
 }
 
 /*
- * The files are read and checked on the thread pool, and what grows with the peers is made there, too: signals, the control
+ * The files are read and checked on a thread of libuv, and what grows with the peers is made there, too: signals, the control
  * socket and the audit sinks go on meanwhile. Of the daemon that thread reads what a reload alone changes.
  */
 struct reading {

@@ -104,10 +104,18 @@ int crew_create(struct daemon *d)
 	return rc;
 }
 
+static void nothing(uv_work_t *req)
+{
+	(void)req;
+}
+
 int crew_start(struct daemon *d)
 {
 	int rc = make_pool(d);
 
+	/* libuv makes its threads with the first piece of work, and ends the program when it cannot: now, not in a reload. */
+	if (rc == 0)
+		rc = uv_queue_work(&d->loop, &d->first, nothing, NULL);
 	for (uint32_t i = 0; rc == 0 && i < d->nworkers; i++)
 		worker_start(&d->workers[i]);
 	return rc;

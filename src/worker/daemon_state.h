@@ -30,6 +30,7 @@ struct daemon {
 	uv_poll_t held;       /* of descriptors_reserve() */
 	uint64_t descriptors; /* that may come to be needed */
 	struct pool *pool; /* for key agreements */
+	uv_work_t first;   /* of libuv's threads, which read what a reload needs */
 	uv_poll_t machine; /* what the kernel tells of it */
 	int machine_fd;    /* -1: it does not */
 	uv_timer_t drain, watchdog, goodbye, listen_timer;

@@ -451,6 +451,35 @@ static void test_ends_while_reading(void **state)
 	close(fd);
 }
 
+static unsigned int threads(void)
+{
+	unsigned int n = 0;
+	struct dirent *entry;
+	char path[64];
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)world.pid);
+	tasks = opendir(path);
+	assert_non_null(tasks);
+	while ((entry = readdir(tasks)))
+		n += atoi(entry->d_name) > 0;
+	closedir(tasks);
+	return n;
+}
+
+/* Of the threads that it reads files with none is made by a reload: libuv ends a program that cannot have them. */
+static void test_reload_needs_no_thread(void **state)
+{
+	unsigned int before;
+
+	require_tun(state);
+	start(NULL);
+	before = threads();
+	reload(NULL, "reload ok");
+	assert_int_equal(threads(), before);
+	stop(0);
+}
+
 /* logrotate moves the audit file away and sends SIGHUP; a typo in the configuration is no reason to write on into it. */
 static void test_rotation_with_wrong_file(void **state)
 {
@@ -640,6 +669,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_permission, end_all),
 		cmocka_unit_test_teardown(test_start_and_stop, end_all),
 		cmocka_unit_test_teardown(test_reload, end_all),
+		cmocka_unit_test_teardown(test_reload_needs_no_thread, end_all),
 		cmocka_unit_test_teardown(test_answers_while_reading, end_all),
 		cmocka_unit_test_teardown(test_ends_while_reading, end_all),
 		cmocka_unit_test_teardown(test_rotation_with_wrong_file, end_all),
