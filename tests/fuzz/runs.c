@@ -8,7 +8,9 @@
 #include "unit/world.h"
 
 #include "base/ip.h"
+#include "proto/cookie.h"
 #include "proto/packet.h"
+#include "session/engine_state.h"
 
 #define ROW 24
 #define INNER 100 /* bytes of an inner packet in a datagram */
@@ -71,7 +73,10 @@ static size_t draw(struct input *in, struct session *s, uint8_t row[][LEN], size
 		struct packet_reset reset = { .type = PACKET_RESET };
 
 		memcpy(reset.locator, session_locator(s->active), sizeof(reset.locator));
-		memcpy(reset.token, session_token(s, s->active->slot), sizeof(reset.token));
+		if (s->engine->client)
+			memcpy(reset.token, session_token(s, s->active->slot), sizeof(reset.token));
+		else
+			reset_token(reset.token, s->engine->reset_key, reset.locator);
 		reset.token[0] ^= input_byte(in);
 		memcpy(p, &reset, sizeof(reset));
 		break;
