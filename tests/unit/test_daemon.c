@@ -451,7 +451,8 @@ static void test_ends_while_reading(void **state)
 	close(fd);
 }
 
-static unsigned int threads(void)
+/* Of its threads, those of which that is so. */
+static unsigned int threads(bool (*question)(pid_t thread))
 {
 	unsigned int n = 0;
 	struct dirent *entry;
@@ -462,9 +463,14 @@ static unsigned int threads(void)
 	tasks = opendir(path);
 	assert_non_null(tasks);
 	while ((entry = readdir(tasks)))
-		n += atoi(entry->d_name) > 0;
+		n += atoi(entry->d_name) > 0 && question((pid_t)atoi(entry->d_name));
 	closedir(tasks);
 	return n;
+}
+
+static bool is_one(pid_t thread)
+{
+	return thread > 0;
 }
 
 /* Of the threads that it reads files with none is made by a reload: libuv ends a program that cannot have them. */
@@ -474,9 +480,9 @@ static void test_reload_needs_no_thread(void **state)
 
 	require_tun(state);
 	start(NULL);
-	before = threads();
+	before = threads(is_one);
 	reload(NULL, "reload ok");
-	assert_int_equal(threads(), before);
+	assert_int_equal(threads(is_one), before);
 	stop(0);
 }
 
@@ -511,32 +517,15 @@ static char *status_of(pid_t pid, pid_t thread, const char *key)
 	return line + strlen(key);
 }
 
-/* How many of its threads have no capability. What holds of all of them holds from their first moment on. */
-static unsigned int threads_without_capability(void)
+/* A worker; threads for key agreements have none either. What holds of all of them holds from their first moment on. */
+static bool is_worker_without(pid_t thread)
 {
-	unsigned int n = 0;
-	struct dirent *entry;
-	char path[64];
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)world.pid);
-	tasks = opendir(path);
-	assert_non_null(tasks);
-	while ((entry = readdir(tasks))) {
-		const pid_t thread = (pid_t)atoi(entry->d_name);
-
-		if (thread <= 0)
-			continue;
-		assert_int_equal(atoi(status_of(world.pid, thread, "NoNewPrivs:")), 1);
-		assert_int_equal(atoi(status_of(world.pid, thread, "Seccomp:")), 2);
-		if (strtoull(status_of(world.pid, thread, "CapEff:"), NULL, 16) == 0)
-			n++;
-		else
-			assert_int_equal(strtoull(status_of(world.pid, thread, "CapEff:"), NULL, 16),
-					 1 << CAP_NET_ADMIN);
-	}
-	closedir(tasks);
-	return n;
+	assert_int_equal(atoi(status_of(world.pid, thread, "NoNewPrivs:")), 1);
+	assert_int_equal(atoi(status_of(world.pid, thread, "Seccomp:")), 2);
+	if (strtoull(status_of(world.pid, thread, "CapEff:"), NULL, 16) == 0)
+		return !strstr(status_of(world.pid, thread, "Name:"), "agreement");
+	assert_int_equal(strtoull(status_of(world.pid, thread, "CapEff:"), NULL, 16), 1 << CAP_NET_ADMIN);
+	return false;
 }
 
 /* Whoever takes over a worker has no capability; whoever takes over any thread cannot start a program or look into another. */
@@ -548,7 +537,7 @@ static void test_confined(void **state)
 #endif
 	start("workers: 2");
 	/* The daemon serves before its workers have had the processor for the first time. */
-	for (int i = 0; threads_without_capability() < 2; i++) {
+	for (int i = 0; threads(is_worker_without) < 2; i++) {
 		assert_true(i < 1000);
 		poll(NULL, 0, 10);
 	}
