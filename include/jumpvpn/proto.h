@@ -60,7 +60,7 @@ enum proto_times { /* milliseconds; everything not named here is policy */
 	PROTO_SILENCE_MIN_MS = 30,       /* least silence after data before a PING */
 	PROTO_REPROBE_MIN_MS = 10,       /* least time between two PINGs on a suspected path */
 	PROTO_FIRST_PROBE_MS = 20,       /* least time for the first PING of a row */
-	PROTO_HELLO_RETRY_MIN_MS = 300,  /* first wait for a WELCOME; doubles */
+	PROTO_HELLO_RETRY_MIN_MS = 300,  /* first wait for a WELCOME, in the mean; doubles */
 	PROTO_HELLO_RETRY_MAX_MS = 5000,
 	PROTO_RESOLVE_MS = 5000,         /* between two look-ups of the server's names */
 	PROTO_RESERVE_LOSS_PPM = 500000, /* a path that loses more may be left with the last switch of a minute */

@@ -10,7 +10,7 @@
  *     ATTACHED                 <---- PONG --
  *
  * A round goes through the first remote of each candidate, then the second of each, and so on: lists have both
- * address families in turn, so a dead one costs little. HELLOs of a round are PROTO_HELLO_RETRY_MIN_MS apart,
+ * address families in turn, so a dead one costs little. HELLOs of a round are some PROTO_HELLO_RETRY_MIN_MS apart,
  * and twice as much in each round that follows. Each remote has a socket of its own, so one HELLO does not end
  * the wait for the answer to another's.
  *
@@ -45,7 +45,7 @@
  */
 static uint32_t backoff_ms(struct engine *e, uint32_t tries)
 {
-	uint32_t ms = PROTO_HELLO_RETRY_MIN_MS / 3 * 4;
+	uint32_t ms = 4 * PROTO_HELLO_RETRY_MIN_MS / 3; /* at most; the mean is the constant */
 	uint16_t chance;
 
 	while (tries-- > 0 && ms < PROTO_HELLO_RETRY_MAX_MS)

@@ -44,7 +44,7 @@ struct jv_time due_heartbeat(const struct session *s, const struct path *p, stru
 	if (time_since_ms(now, s->last_data) < pol->heartbeat_interval_ms)
 		return time_add_ms(sent, pol->heartbeat_interval_ms);
 	/* Data may begin to flow at any moment: then the silence rule takes over. */
-	return spread_next(s->id, 0, (int64_t)silence_idle_ms(s) * 1000, sent);
+	return spread_next(s->id, (int64_t)silence_idle_ms(s) * 1000, sent);
 }
 
 static struct jv_time next_look(struct session *s, struct jv_time now)

@@ -116,8 +116,8 @@ bool engine_rekey(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN], stru
 size_t engine_session_count(const struct engine *e); /* and one for a client that connects */
 /* Memory of its sessions: all that stands for them in slabs and tables, in use or not, and their rescue rings. */
 uint64_t engine_session_bytes(const struct engine *e);
-const uint32_t *
-engine_states(const struct engine *e); /* how many sessions are in each state, STATE_COUNT of them */
+/* How many sessions are in each state, STATE_COUNT of them. */
+const uint32_t *engine_states(const struct engine *e);
 /* Client: its session, the one that carries if there are two; or what it does to have one. False at a server. */
 bool engine_own(struct engine *e, struct session_info *out, struct jv_time now);
 /*

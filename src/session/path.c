@@ -23,10 +23,9 @@
 #define LATENCY_ABOVE 4 /* of 32 samples: then their 90th percentile is above */
 #define LATENCY_WELL 4  /* samples in a row */
 
-#define NEVER             \
-	{                 \
-		INT64_MAX \
-	} /* TIME_NEVER, where a constant must stand */
+/* clang-format off */
+#define NEVER { INT64_MAX } /* TIME_NEVER, where a constant must stand */
+/* clang-format on */
 const struct pmtu pmtu_never = {
 	.due = NEVER,
 	.doubt_due = NEVER,

@@ -1,8 +1,8 @@
 /*
- * One path of a session: a locator and what travels under it.
+ * One path of a session: what travels under the locator of its slot.
  *
- * The server has one for each locator it issued; the client one for each that it uses, on a socket of its
- * own. Health is learned from CONTROL packets alone (RTT as RFC 6298 has it, loss from the counts in PING and
+ * The server has one for each locator by which something authentic came; the client one for each slot, on a socket of its
+ * own. What a path has only at times stands in records of its own, read through a constant where it has none. Health is learned from CONTROL packets alone (RTT as RFC 6298 has it, loss from the counts in PING and
  * PONG).
  */
 #pragma once

@@ -1,5 +1,6 @@
 /*
- * The record of a session: made, found by a locator, its slots and its ages. Nothing here sends, tells or changes a state.
+ * The record of a session: made, found by a locator, its slots, its ages, what is due and the records it has at times. Nothing
+ * here sends, tells or changes a state.
  *
  * On the thread of the engine.
  */

@@ -73,8 +73,8 @@ struct rekey {
 	uint8_t overdue;           /* intervals of the age of `since` that were told */
 	struct jv_time made;       /* when the newest epoch was made */
 	struct jv_time due;        /* next OFFER, or its repetition */
-	struct jv_time
-		began; /* the interval: with the keys we seal with, or when they were idle at the end of the last one */
+	/* The interval began with the keys we seal with, or when they were idle at the end of the last one. */
+	struct jv_time began;
 	struct jv_time since; /* the keys we seal with are in use, less the time in which nothing carried */
 };
 
@@ -232,8 +232,8 @@ struct jump *session_need_jump(struct session *s);
 void session_drop_jump(struct session *s); /* at a client nothing but its order: the session keeps it */
 struct exchange *session_need_exchange(struct session *s); /* NULL: no memory, counted */
 void session_drop_exchange(struct session *s);             /* its job, if there is one, is nobody's */
-struct flapping *
-session_need_flapping(struct session *s); /* in the engine's list; NULL: no memory, counted */
+/* In the engine's list; NULL: no memory, counted. */
+struct flapping *session_need_flapping(struct session *s);
 void session_drop_flapping(struct session *s);
 /* The slot's locator is not known any more. */
 void session_withdraw(struct session *s, uint8_t slot);

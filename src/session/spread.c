@@ -18,9 +18,9 @@ int64_t spread_us(const uint8_t id[16], uint32_t nth, int64_t us)
 	return us - us / 4 * lot(id, nth) / 65536;
 }
 
-struct jv_time spread_next(const uint8_t id[16], uint32_t which, int64_t period_us, struct jv_time after)
+struct jv_time spread_next(const uint8_t id[16], int64_t period_us, struct jv_time after)
 {
-	const int64_t phase = period_us / 64 * lot(id, which) / 1024;
+	const int64_t phase = period_us / 64 * lot(id, 0) / 1024;
 	const int64_t us = period_us - (after.us + phase) % period_us;
 
 	return time_add_us(after, us > period_us / 2 ? us : us + period_us / 2);

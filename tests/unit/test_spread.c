@@ -29,7 +29,7 @@ static void test_heartbeats_of_many(void **state)
 
 		prng_fill(&rng, id, sizeof(id));
 		while (time_since_ms(at, began) < MINUTE_MS) {
-			const struct jv_time next = spread_next(id, 0, IDLE_US, at);
+			const struct jv_time next = spread_next(id, IDLE_US, at);
 
 			assert_in_range(time_diff_us(next, at), IDLE_US / 2, IDLE_US);
 			at = next;
