@@ -251,7 +251,7 @@ static void read_done(uv_work_t *work, int status)
 
 	(void)status; /* nobody cancels it */
 	d->reading = NULL;
-	if (!r->next || d->quitting || !take(d, r)) {
+	if (!r->next || !take(d, r)) {
 		d->reloading = false;
 		if (!d->quitting)
 			refuse(d, r->req, r->why);
