@@ -169,6 +169,7 @@ struct scn_outcome {
 	size_t records, cap;
 	uint64_t sent, came_back;
 	int64_t gap_us;
+	int64_t first_lost_us, last_lost_us; /* when the first and the last probe that did not come back were sent (net) */
 	/* When the events of a moment really happened (net): pairs, sorted; without, as planned. */
 	struct {
 		int64_t planned_us, done_us;
@@ -188,7 +189,8 @@ struct scn_verdict {
 void scn_record_add(struct scn_outcome *o, struct scn_record r);
 /*
  * One verdict for each check. `slack` multiplies the times (1: exact; 0: however long it took, so that order, states,
- * reasons, counts and losses are judged alone). Answers how many are not ok.
+ * reasons, counts and losses are judged alone; then what was sent while nobody had noticed yet that the path is silent
+ * is not a loss, since it grows with that time). Answers how many are not ok.
  */
 size_t scn_judge(const struct scn *s, const struct scn_outcome *o, double slack, struct scn_verdict *out);
 /* Has come what the plan expects up to then, however long it took? */

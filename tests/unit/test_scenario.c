@@ -267,6 +267,29 @@ static void test_order(void **state)
 	assert_false(met("expect client VOLATILE within 39ms of 2s", 1));
 }
 
+/*
+ * Of a death that only silence tells of, what was sent until it was known is lost by the time that took: not judged where
+ * times are not. What was sent before or behind it is, and so is every loss where the kernel told of the death.
+ */
+static void test_losses_without_times(void **state)
+{
+	a_jump();
+	outcome.moment[0].planned_us = outcome.moment[0].done_us = 1000000;
+	outcome.moments = 1;
+	outcome.first_lost_us = 1000000, outcome.last_lost_us = 1049000;
+	assert_false(met("bound lost 0", 0));
+	outcome.record[1].reason = REASON_CONSECUTIVE_DROP_EXCEEDED;
+	assert_true(met("bound lost 0", 0));
+	assert_false(met("bound lost 0", 1));
+	outcome.last_lost_us = 1051000;
+	assert_false(met("bound lost 0", 0));
+	outcome.first_lost_us = 700000, outcome.last_lost_us = 1049000;
+	assert_false(met("bound lost 0", 0));
+	outcome.first_lost_us = outcome.last_lost_us = 1000000;
+	outcome.moment[0].done_us = 1045000; /* nothing had been done to the path */
+	assert_false(met("bound lost 0", 0));
+}
+
 static void test_other_checks(void **state)
 {
 	a_jump();
@@ -371,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_lines_of_one_runner),
 		cmocka_unit_test(test_expectations),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_losses_without_times),
 		cmocka_unit_test(test_other_checks),
 		cmocka_unit_test(test_without_times),
 		cmocka_unit_test(test_reached),

@@ -263,14 +263,6 @@ static void release_due(struct impair *m)
 
 /* --- control --- */
 
-static int64_t boot_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static int64_t late_quantile(const struct way *w, uint64_t per_mille)
 {
 	uint64_t left = w->arrived * per_mille / 1000;

@@ -12,6 +12,7 @@
  * gap is the time between two echoes that came one after the other; the first begins with the first probe and
  * the last ends with the last probe, so a path that never came back shows as a gap too. sender_stall_ms is
  * the most this process itself was late: a gap no longer than that says nothing about the network.
+ * start_boot_us is when it began, by the clock of audit records.
  * `ping` does the same with ICMP echo requests that must not be fragmented, and exits 1 unless all came back.
  */
 #include <getopt.h>
@@ -44,6 +45,7 @@ struct run {
 	bool icmp;
 	uint64_t id, start, last_sent, last_echo;
 	uint64_t longest, longest_from, stall;
+	int64_t start_boot_us;
 	uint32_t sent, received, duplicates, errors;
 	uint32_t *sent_us, *rtt_us; /* per probe; sent_us since start */
 	size_t cap;
@@ -178,6 +180,7 @@ static void run_probes(struct run *r)
 	const struct options *o = r->o;
 
 	r->start = r->last_echo = now_ns();
+	r->start_boot_us = boot_us();
 	for (uint64_t next = r->start; !should_stop(r);) {
 		if (o->length_ns && next - r->start >= o->length_ns)
 			break;
@@ -235,10 +238,10 @@ static void report(struct run *r)
 	printf("{\"sent\":%u,\"received\":%u,\"lost\":%u,\"duplicates\":%u,\"send_errors\":%u,"
 	       "\"longest_gap_ms\":%.1f,\"gap_start_ms\":%.1f,\"first_lost_ms\":%.1f,\"last_lost_ms\":%.1f,"
 	       "\"rtt_us_median\":%u,\"rtt_us_p99\":%u,\"sender_stall_ms\":%.1f,\"seconds\":%.3f,"
-	       "\"alive_at_end\":%s}\n",
+	       "\"start_boot_us\":%lld,\"alive_at_end\":%s}\n",
 	       r->sent, r->received, r->sent - r->received, r->duplicates, r->errors, ms(r->longest),
 	       ms(r->longest_from - r->start), first, last, median, p99, ms(r->stall),
-	       ms(r->last_sent - r->start) / 1e3, alive ? "true" : "false");
+	       ms(r->last_sent - r->start) / 1e3, (long long)r->start_boot_us, alive ? "true" : "false");
 }
 
 static int client(const struct options *o, bool icmp)

@@ -216,7 +216,14 @@ static void read_log(struct scn_outcome *o, enum scn_end end, const struct files
 	fclose(f);
 }
 
-static void read_probe(struct scn_outcome *o, const char *file)
+/* Since time 0. */
+static int64_t probe_us(const json_t *probe, const char *key, int64_t start_us)
+{
+	return json_integer_value(json_object_get(probe, "start_boot_us")) - start_us +
+	       (int64_t)(json_number_value(json_object_get(probe, key)) * 1e3);
+}
+
+static void read_probe(struct scn_outcome *o, const char *file, int64_t start_us)
 {
 	json_t *v = json_load_file(file, 0, NULL);
 
@@ -225,6 +232,8 @@ static void read_probe(struct scn_outcome *o, const char *file)
 	o->sent = (uint64_t)json_integer_value(json_object_get(v, "sent"));
 	o->came_back = (uint64_t)json_integer_value(json_object_get(v, "received"));
 	o->gap_us = (int64_t)(json_number_value(json_object_get(v, "longest_gap_ms")) * 1e3);
+	o->first_lost_us = probe_us(v, "first_lost_ms", start_us);
+	o->last_lost_us = probe_us(v, "last_lost_ms", start_us);
 	json_decref(v);
 }
 
@@ -271,7 +280,7 @@ static int judge(const struct files *f)
 
 	read_outcome(&o, f);
 	if (scn.probe_every_us)
-		read_probe(&o, f->probe);
+		read_probe(&o, f->probe, f->start_us);
 	bad = scn_judge(&scn, &o, f->slack, verdict);
 	scn_print(stdout, verdict, scn.checks, true);
 	json = f->json ? fopen(f->json, "w") : NULL;
