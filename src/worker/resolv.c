@@ -32,6 +32,7 @@ struct resolv {
 	bool seen;               /* it was in force at some time */
 	bool nudged;             /* something has happened that may have undone what cannot be seen */
 	bool running, freed, started, complained;
+	bool killed; /* the program's last run: by a signal, perhaps half way */
 	enum run run;
 	uv_process_t process;
 	uv_timer_t timer;
@@ -79,6 +80,7 @@ static void process_closed(uv_handle_t *h)
 
 static void exited(uv_process_t *p, int64_t status, int signal)
 {
+	container_of(p, struct resolv, process)->killed = signal != 0;
 	p->data = status == 0 && signal == 0 ? NULL : p;
 	uv_close((uv_handle_t *)p, process_closed);
 }
@@ -95,11 +97,15 @@ static int run(struct resolv *r, enum run what)
 	uv_stdio_container_t io[3] = { { .flags = UV_INHERIT_FD },
 				       { .flags = UV_IGNORE },
 				       { .flags = UV_IGNORE } };
-	const uv_process_options_t o = {
-		.file = sh, .args = args, .exit_cb = exited, .stdio = io, .stdio_count = 3
-	};
+	const uv_process_options_t o = { .file = sh,
+					 .args = args,
+					 .exit_cb = exited,
+					 .flags = UV_PROCESS_DETACHED, /* a group, which can be ended as one */
+					 .stdio = io,
+					 .stdio_count = 3 };
 	int rc;
 
+	r->killed = false;
 	args[5] = what == RUN_ADD ? add : what == RUN_DELETE ? del : update;
 	if (what != RUN_UPDATE) {
 		args[6] = r->record;
@@ -199,14 +205,18 @@ static void put(struct resolv *r)
 
 static void taken_back(struct resolv *r)
 {
-	const int rc = r->place == IN_VAIN ? 0 : resolvfile_restore(r->note.before);
+	const int rc = r->place == IN_VAIN ? 0 : resolvfile_restore(&r->note, r->killed);
 
 	if (rc < 0)
 		log_warn("cannot put back /etc/resolv.conf: %s", strerror(-rc));
+	if (r->killed)
+		log_warn("resolvconf did not take back the tunnel's name servers and was ended: /etc/resolv.conf is "
+			 "put back by hand, and the next start tells resolvconf again");
+	else
+		unlink(r->note_path);
 	free(r->note.before);
 	r->note = (struct resolv_note){ .n = 0 };
 	r->place = NOWHERE;
-	unlink(r->note_path);
 }
 
 static void take_back(struct resolv *r)

@@ -116,8 +116,9 @@ int resolvfile_put(const char *device, const struct ip *dns, size_t n, const cha
 	return rc;
 }
 
-int resolvfile_restore(const char *before)
+int resolvfile_restore(const struct resolv_note *note, bool cut_short)
 {
+	const char *before = note->before ? note->before : "";
 	struct nameservers then = { .n = 0 }, now = { .n = 0 };
 	char *text = resolvfile_read();
 	bool ours = text && resolvfile_is_ours(text);
@@ -125,10 +126,12 @@ int resolvfile_restore(const char *before)
 	if (text)
 		nameservers_parse(&now, text);
 	free(text);
-	nameservers_parse(&then, before ? before : "");
+	nameservers_parse(&then, before);
+	for (size_t i = 0; cut_short && i < note->n; i++)
+		ours |= nameservers_have(&now, &note->dns[i]);
 	if (!is_plain() || (!ours && (now.n > 0 || then.n == 0)))
 		return 0;
-	return write_text(RESOLV_CONF, before ? before : "");
+	return write_text(RESOLV_CONF, before);
 }
 
 /* A line of what was done and with which servers, and behind it the text that was there, if there was one. */

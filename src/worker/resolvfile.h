@@ -24,8 +24,11 @@ bool resolvfile_lists(const struct ip *server);
 bool resolvfile_is_ours(const char *text);
 /* These name servers, and the other lines of `before`. Only where /etc/resolv.conf is a plain file, or leads to one. 0 or -errno. */
 int resolvfile_put(const char *device, const struct ip *dns, size_t n, const char *before);
-/* What was there, if now ours is, or no name server at all, as after resolvconf(8) where it was not in use before. 0 or -errno. */
-int resolvfile_restore(const char *before);
+/*
+ * What was there, if now ours is, or no name server at all, as after resolvconf(8) where it was not in use before. And where
+ * resolvconf was `cut_short`, also if one of the tunnel's name servers stands there. 0 or -errno.
+ */
+int resolvfile_restore(const struct resolv_note *note, bool cut_short);
 
 /* The note. 0 or -errno. */
 int resolvfile_note_write(const char *path, const struct resolv_note *note);

@@ -106,6 +106,23 @@ stop alice
 called -d 1 || fail "resolvconf was not told at the end: $(cat "$TMP/calls")"
 as_before || fail "/etc/resolv.conf says: $(cat /etc/resolv.conf)"
 
+# It hangs when it is to take them back: it is ended, with what it has started, and the file is put back all the same. What the
+# machine's resolvconf still has of them, the next start takes from it.
+resolvconf "if [ \$1 = -d ] && [ ! -e $TMP/mended ]; then sleep 1000 & echo \$! >$TMP/sleeper; wait; fi
+$as_openresolv"
+start_client alice cli a0
+expect 3000 "the tunnel's name server is in use" in_force
+stop alice
+as_before || fail "resolvconf hung, and /etc/resolv.conf says: $(cat /etc/resolv.conf)"
+expect 3000 "what the hanging resolvconf has started is ended" rig_gone "$(cat "$TMP/sleeper")"
+[ -e "$TMP/state" ] || fail "resolvconf did what it was killed for"
+touch "$TMP/mended"
+start_client alice cli a0
+expect 3000 "the tunnel's name server is in use" in_force
+called -d 2 || fail "resolvconf was not told what it still had to take back: $(cat "$TMP/calls")"
+stop alice
+as_before || fail "/etc/resolv.conf says: $(cat /etc/resolv.conf)"
+
 # What it makes of the others' name servers at the end stays.
 resolvconf '[ "$1" = -d ] && echo nameserver 192.0.2.77 >/etc/resolv.conf; exit 0'
 start_client alice cli a0
