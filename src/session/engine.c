@@ -123,7 +123,8 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->walks);
 	timer_init(&e->flood_timer, trail_flush);
 	list_init(&e->flapping);
-	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX);
+	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX, offsetof(struct session, slot),
+				sizeof(struct slot));
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));

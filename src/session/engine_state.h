@@ -93,7 +93,7 @@ struct engine {
 	bool hardware_aes;
 	struct wheel wheel;
 	void (*session_fire)(struct timer *t, struct jv_time now); /* of each session's timer */
-	struct table *locators;                                    /* -> struct slot */
+	struct table *locators; /* of the sessions; a key is a slot's */
 	struct keycache *cache;
 	struct key_store key_store;
 	struct policies policies;

@@ -9,12 +9,13 @@
 
 #include "base/hash.h"
 #include "base/list.h"
+#include "base/wire.h"
 #include "session/table.h"
 
 struct held {
 	struct policy policy;
 	uint32_t holders;
-	uint64_t hash;
+	be64 hash;
 	struct held *next; /* with the same hash */
 };
 _Static_assert(sizeof(struct policy) == POLICY_KEYS * sizeof(uint32_t), "policies are compared as bytes");
@@ -22,7 +23,7 @@ _Static_assert(sizeof(struct policy) == POLICY_KEYS * sizeof(uint32_t), "policie
 bool policies_init(struct policies *p, size_t most)
 {
 	slab_init(&p->held, sizeof(struct held), most);
-	p->by_hash = table_new(most);
+	p->by_hash = table_new(most, offsetof(struct held, hash), 0);
 	return p->by_hash;
 }
 
@@ -49,17 +50,17 @@ static struct held *find(struct held *h, const struct policy *policy)
 
 static struct held *add(struct policies *p, const struct policy *policy, uint64_t hash)
 {
-	struct held *first = table_find(p->by_hash, hash);
+	struct held *first = table_find(p->by_hash, hash, NULL);
 	struct held *h = slab_get(&p->held);
 
 	if (!h)
 		return NULL;
 	h->policy = *policy;
-	h->hash = hash;
+	h->hash = put_be64(hash);
 	if (first) {
 		h->next = first->next;
 		first->next = h;
-	} else if (table_insert(p->by_hash, hash, h) != 0) {
+	} else if (table_insert(p->by_hash, hash, h, 0) != 0) {
 		slab_put(&p->held, h);
 		return NULL;
 	}
@@ -69,7 +70,7 @@ static struct held *add(struct policies *p, const struct policy *policy, uint64_
 const struct policy *policies_take(struct policies *p, const struct policy *policy)
 {
 	const uint64_t hash = hash_of(policy);
-	struct held *h = find(table_find(p->by_hash, hash), policy);
+	struct held *h = find(table_find(p->by_hash, hash, NULL), policy);
 
 	if (!h)
 		h = add(p, policy, hash);
@@ -81,12 +82,13 @@ const struct policy *policies_take(struct policies *p, const struct policy *poli
 
 static void forget(struct policies *p, struct held *h)
 {
-	struct held *before = table_find(p->by_hash, h->hash);
+	const uint64_t hash = get_be64(h->hash);
+	struct held *before = table_find(p->by_hash, hash, NULL);
 
 	if (before == h) {
-		table_remove(p->by_hash, h->hash);
+		table_remove(p->by_hash, hash);
 		if (h->next) /* into the place that has just become free */
-			table_insert(p->by_hash, h->hash, h->next);
+			table_insert(p->by_hash, hash, h->next, 0);
 	} else {
 		while (before->next != h)
 			before = before->next;

@@ -171,7 +171,8 @@ static enum counter not_new(struct reception *r, const struct packet_id *id)
 /* The path that the locator names, and what its packets are unmasked with. */
 static enum counter find_path(struct engine *e, struct reception *r, uint8_t *datagram, size_t len)
 {
-	struct slot *sl = session_find_slot(e, datagram + offsetof(struct packet_header, locator));
+	struct session *s;
+	struct slot *sl = session_find_slot(e, datagram + offsetof(struct packet_header, locator), &s);
 	struct path *p = sl ? sl->path : NULL;
 	struct keys *keys;
 
@@ -186,10 +187,10 @@ static enum counter find_path(struct engine *e, struct reception *r, uint8_t *da
 		return COUNT_DROP_UNEXPECTED;
 	r->slot = sl;
 	r->path = p;
-	r->session = slot_session(sl);
-	keys = &r->session->keys;
+	r->session = s;
+	keys = &s->keys;
 	r->mask = keycache_mask(e->cache, keys->mask_cache + 1, keys->suite, keys->rx_mask);
-	r->takes_data = p && takes_data(r->session, p, r->now);
+	r->takes_data = p && takes_data(s, p, r->now);
 	r->home = p && path_is_known(p) && session_leads(p, r->from);
 	r->epoch = NULL;
 	r->owned = false;
@@ -304,7 +305,7 @@ void receive_sealed(struct engine *e, struct reception *r, uint8_t *datagram, si
 	}
 	why = COUNT_DROP_NO_MEMORY;
 	if (!r->path)
-		r->path = session_make_path(s, r->slot->index, r->now);
+		r->path = session_make_path(s, (uint8_t)(r->slot - s->slot), r->now);
 	if (!r->path || (!keys_mark(&e->key_store, r->epoch, id.counter, &no_memory) && no_memory))
 		goto drop;
 	if (s->state == STATE_TERMINATED)

@@ -29,12 +29,11 @@ static bool limits_resize(struct session *s, const struct policy *policy, bool c
 /* A client opens paths by the slot; a server learns of one when something authentic comes on it. */
 static bool first_paths(struct session *s, struct jv_time now)
 {
-	for (uint8_t i = 0; i < s->slots; i++) {
-		s->slot[i].index = i;
-		if ((s->engine->client || i == 0) &&
-		    (!session_make_path(s, i, now) || !session_need_health(s->slot[i].path)))
+	const uint8_t n = s->engine->client ? s->slots : 1;
+
+	for (uint8_t i = 0; i < n; i++)
+		if (!session_make_path(s, i, now) || !session_need_health(s->slot[i].path))
 			return false;
-	}
 	return true;
 }
 
@@ -299,11 +298,9 @@ static uint64_t locator_key(const uint8_t locator[8])
 
 void session_withdraw(struct session *s, uint8_t slot)
 {
-	struct slot *sl = &s->slot[slot];
-
-	if (sl->issued)
-		table_remove(s->engine->locators, locator_key(sl->locator));
-	sl->issued = false;
+	if (session_issued(s, slot))
+		table_remove(s->engine->locators, locator_key(s->slot[slot].locator));
+	s->issued &= (uint16_t)~(1u << slot);
 }
 
 struct path *session_make_path(struct session *s, uint8_t slot, struct jv_time now)
@@ -447,14 +444,18 @@ void session_end_trial(struct path *p)
 	p->upkeep->trial = NULL;
 }
 
-struct slot *session_find_slot(struct engine *e, const uint8_t locator[8])
+struct slot *session_find_slot(struct engine *e, const uint8_t locator[8], struct session **owner)
 {
-	return table_find(e->locators, locator_key(locator));
+	unsigned int slot;
+
+	*owner = table_find(e->locators, locator_key(locator), &slot);
+	return *owner ? &(*owner)->slot[slot] : NULL;
 }
 
 struct path *session_find_path(struct engine *e, const uint8_t locator[8])
 {
-	const struct slot *sl = session_find_slot(e, locator);
+	struct session *s;
+	const struct slot *sl = session_find_slot(e, locator, &s);
 
 	return sl ? sl->path : NULL;
 }
@@ -465,10 +466,10 @@ bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 	struct slot *sl = &s->slot[slot];
 
 	session_withdraw(s, slot);
-	if (table_insert(s->engine->locators, locator_key(locator), sl) != 0)
+	if (table_insert(s->engine->locators, locator_key(locator), s, slot) != 0)
 		return false;
 	memcpy(sl->locator, locator, sizeof(sl->locator));
-	sl->issued = true;
+	s->issued |= (uint16_t)(1u << slot);
 	if (s->engine->client && token)
 		memcpy(session_token(s, slot), token, PROTO_TOKEN_LEN);
 	if (sl->path && sl->path->state == PATH_SPENT)
@@ -582,7 +583,7 @@ void session_close_path(struct path *p)
 struct path *session_fresh_slot(struct session *s)
 {
 	for (uint8_t i = 0; i < s->slots; i++)
-		if (s->slot[i].issued && s->slot[i].path->state != PATH_SPENT &&
+		if (session_issued(s, i) && s->slot[i].path->state != PATH_SPENT &&
 		    s->slot[i].path->number == PATH_NONE)
 			return s->slot[i].path;
 	return NULL;

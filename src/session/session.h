@@ -121,10 +121,9 @@ struct passage {
 struct slot {
 	uint8_t locator[8];
 	struct path *path;
-	uint8_t index; /* its place in the session */
-	bool issued;   /* it has a locator */
 };
-_Static_assert(sizeof(struct slot) == 24, "most slots of a session are no more than that");
+_Static_assert(sizeof(struct slot) == 16, "most slots of a session are no more than that");
+_Static_assert(PROTO_SLOTS_MAX <= TABLE_KEYS, "each slot of a session may have a locator");
 
 #define SESSION_NEVER UINT32_MAX
 
@@ -177,6 +176,7 @@ struct session {
 		unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
 	uint64_t bytes_at_switch;
 	uint32_t switches;
+	uint16_t issued; /* a bit for each slot that has a locator */
 	struct jump *jump;     /* server: NULL while none is ordered */
 	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
@@ -237,11 +237,11 @@ struct flapping *session_need_flapping(struct session *s);
 void session_drop_flapping(struct session *s);
 /* The slot's locator is not known any more. */
 void session_withdraw(struct session *s, uint8_t slot);
-/* The path that this locator stands for, or NULL. */
-struct slot *session_find_slot(struct engine *e, const uint8_t locator[8]);
-static inline struct session *slot_session(struct slot *sl)
+/* The slot that has this locator, and its session; or NULL. */
+struct slot *session_find_slot(struct engine *e, const uint8_t locator[8], struct session **owner);
+static inline bool session_issued(const struct session *s, uint8_t slot)
 {
-	return container_of(sl - sl->index, struct session, slot);
+	return s->issued >> slot & 1;
 }
 static inline const uint8_t *session_locator(const struct path *p)
 {

@@ -1,5 +1,7 @@
 /*
- * Open addressing with linear probing; an entry without a value is empty.
+ * Open addressing with linear probing; an entry of 0 is empty.
+ *
+ *     bits 0..47: the object's address    48..51: which of its keys    52..63: bits of the key that do not tell its place
  *
  * On the thread of its owner.
  */
@@ -10,25 +12,29 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/wire.h"
 
 #define CACHE_LINE 64
 #define SLOTS_MIN 64
+#define AHEAD 16 /* entries: so far before an object's key is needed it is asked for, when all are */
 
-struct entry {
-	uint64_t key;
-	void *value;
-};
+#define NUMBER_SHIFT 48
+#define TAG_SHIFT 52
+#define TAG_MASK (UINT64_MAX << TAG_SHIFT)
+#define KEY_SHIFT 8 /* the tag's bits in the key end so far from its top */
+_Static_assert(TABLE_KEYS <= 1 << (TAG_SHIFT - NUMBER_SHIFT), "its number has place beside the address");
 
 struct table {
-	struct entry *entry;
+	uint64_t *entry;
 	size_t mask; /* slots - 1 */
 	size_t count;
 	size_t limit;
+	size_t key_at, key_step;
 };
 
-static struct entry *entries_new(size_t slots)
+static uint64_t *entries_new(size_t slots)
 {
-	struct entry *e;
+	uint64_t *e;
 
 	if (slots > SIZE_MAX / 2 / sizeof(*e))
 		return NULL;
@@ -38,13 +44,15 @@ static struct entry *entries_new(size_t slots)
 	return e;
 }
 
-struct table *table_new(size_t limit)
+struct table *table_new(size_t limit, size_t key_at, size_t key_step)
 {
 	struct table *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	t->limit = limit;
+	t->key_at = key_at;
+	t->key_step = key_step;
 	t->mask = SLOTS_MIN - 1;
 	t->entry = entries_new(SLOTS_MIN);
 	if (!t->entry) {
@@ -72,12 +80,55 @@ size_t table_bytes(const struct table *t)
 	return (t->mask + 1) * sizeof(t->entry[0]);
 }
 
+static char *object_of(uint64_t entry)
+{
+	return (char *)(uintptr_t)(entry & ((UINT64_C(1) << NUMBER_SHIFT) - 1));
+}
+
+static unsigned int number_of(uint64_t entry)
+{
+	return entry >> NUMBER_SHIFT & (TABLE_KEYS - 1);
+}
+
+static const char *key_place(const struct table *t, uint64_t entry)
+{
+	return object_of(entry) + t->key_at + number_of(entry) * t->key_step;
+}
+
+static uint64_t key_of(const struct table *t, uint64_t entry)
+{
+	be64 key;
+
+	memcpy(key.b, key_place(t, entry), sizeof(key.b));
+	return get_be64(key);
+}
+
+static uint64_t tag_of(uint64_t key)
+{
+	return key << KEY_SHIFT & TAG_MASK;
+}
+
+static bool holds(const struct table *t, uint64_t entry, uint64_t key)
+{
+	return ((entry ^ key << KEY_SHIFT) & TAG_MASK) == 0 && key_of(t, entry) == key;
+}
+
 /* The slot that holds `key`, or the empty one where it belongs. */
-static size_t probe(const struct entry *entry, size_t mask, uint64_t key)
+static size_t probe(const struct table *t, uint64_t key)
+{
+	size_t i = (size_t)key & t->mask;
+
+	while (t->entry[i] && !holds(t, t->entry[i], key))
+		i = (i + 1) & t->mask;
+	return i;
+}
+
+/* Among entries that do not hold this key. */
+static size_t place(const uint64_t *entry, size_t mask, uint64_t key)
 {
 	size_t i = (size_t)key & mask;
 
-	while (entry[i].value && entry[i].key != key)
+	while (entry[i])
 		i = (i + 1) & mask;
 	return i;
 }
@@ -85,13 +136,17 @@ static size_t probe(const struct entry *entry, size_t mask, uint64_t key)
 static int grow(struct table *t)
 {
 	size_t mask = t->mask * 2 + 1;
-	struct entry *bigger = entries_new(mask + 1);
+	uint64_t *bigger = entries_new(mask + 1);
 
 	if (!bigger)
 		return -ENOMEM;
 	for (size_t i = 0; i <= t->mask; i++) {
-		if (t->entry[i].value)
-			bigger[probe(bigger, mask, t->entry[i].key)] = t->entry[i];
+		const uint64_t soon = t->entry[(i + AHEAD) & t->mask];
+
+		if (soon)
+			__builtin_prefetch(key_place(t, soon));
+		if (t->entry[i])
+			bigger[place(bigger, mask, key_of(t, t->entry[i]))] = t->entry[i];
 	}
 	free(t->entry);
 	t->entry = bigger;
@@ -99,13 +154,14 @@ static int grow(struct table *t)
 	return 0;
 }
 
-int table_insert(struct table *t, uint64_t key, void *value)
+int table_insert(struct table *t, uint64_t key, void *object, unsigned int n)
 {
-	size_t i = probe(t->entry, t->mask, key);
+	const uint64_t entry = tag_of(key) | (uint64_t)n << NUMBER_SHIFT | (uintptr_t)object;
+	size_t i = probe(t, key);
 
-	if (!value)
-		bug("table_insert: no value");
-	if (t->entry[i].value)
+	if (!object || n >= TABLE_KEYS || object_of(entry) != object)
+		bug("table_insert: key %u of %p", n, object);
+	if (t->entry[i])
 		return -EEXIST;
 	if (t->count >= t->limit)
 		return -ENOSPC;
@@ -114,16 +170,20 @@ int table_insert(struct table *t, uint64_t key, void *value)
 
 		if (err < 0)
 			return err;
-		i = probe(t->entry, t->mask, key);
+		i = place(t->entry, t->mask, key);
 	}
-	t->entry[i] = (struct entry){ key, value };
+	t->entry[i] = entry;
 	t->count++;
 	return 0;
 }
 
-void *table_find(const struct table *t, uint64_t key)
+void *table_find(const struct table *t, uint64_t key, unsigned int *n)
 {
-	return t->entry[probe(t->entry, t->mask, key)].value;
+	const uint64_t entry = t->entry[probe(t, key)];
+
+	if (n)
+		*n = number_of(entry);
+	return object_of(entry);
 }
 
 /*
@@ -132,8 +192,8 @@ void *table_find(const struct table *t, uint64_t key)
  */
 static void close_hole(struct table *t, size_t hole)
 {
-	for (size_t i = (hole + 1) & t->mask; t->entry[i].value; i = (i + 1) & t->mask) {
-		size_t from_home = (i - (size_t)t->entry[i].key) & t->mask;
+	for (size_t i = (hole + 1) & t->mask; t->entry[i]; i = (i + 1) & t->mask) {
+		size_t from_home = (i - (size_t)key_of(t, t->entry[i])) & t->mask;
 		size_t from_hole = (i - hole) & t->mask;
 
 		if (from_home < from_hole)
@@ -141,19 +201,19 @@ static void close_hole(struct table *t, size_t hole)
 		t->entry[hole] = t->entry[i];
 		hole = i;
 	}
-	t->entry[hole] = (struct entry){ 0, NULL };
+	t->entry[hole] = 0;
 }
 
 void *table_remove(struct table *t, uint64_t key)
 {
-	size_t i = probe(t->entry, t->mask, key);
-	void *value = t->entry[i].value;
+	size_t i = probe(t, key);
+	void *object = object_of(t->entry[i]);
 
-	if (!value)
+	if (!object)
 		return NULL;
 	close_hole(t, i);
 	t->count--;
-	return value;
+	return object;
 }
 
 void table_prefetch(const struct table *t, uint64_t key)
@@ -164,10 +224,10 @@ void table_prefetch(const struct table *t, uint64_t key)
 void *table_next(const struct table *t, size_t *cursor)
 {
 	while (*cursor <= t->mask) {
-		void *value = t->entry[(*cursor)++].value;
+		void *object = object_of(t->entry[(*cursor)++]);
 
-		if (value)
-			return value;
+		if (object)
+			return object;
 	}
 	return NULL;
 }

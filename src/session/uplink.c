@@ -30,7 +30,7 @@ void uplink_locators(struct session *s, const struct frame *f, struct jv_time no
 		struct path *p = l->slot < s->slots ? s->slot[l->slot].path : NULL;
 
 		if (!p || p->number != PATH_NONE ||
-		    (s->slot[l->slot].issued && memcmp(s->slot[l->slot].locator, l->locator, sizeof(l->locator)) == 0))
+		    (session_issued(s, l->slot) && memcmp(s->slot[l->slot].locator, l->locator, sizeof(l->locator)) == 0))
 			continue;
 		session_issue(s, l->slot, l->locator, l->token);
 	}

@@ -42,7 +42,7 @@ static struct session *session_birth(struct engine *e, const struct waiting *fro
 	keys_start(&s->keys, &e->key_store, true, w->suite, &from->split, w->policy.replay_window);
 	for (uint8_t i = 0; i < w->locators; i++)
 		session_issue(s, w->locator[i].slot, w->locator[i].locator, w->locator[i].token);
-	if (s->slot[0].issued && lead_set(s->slot[0].path, &from->route))
+	if (session_issued(s, 0) && lead_set(s->slot[0].path, &from->route))
 		return s;
 	/* Slot 0 is for the path of the handshake: without it there is nothing to confirm on. */
 	life_end(s, REASON_HANDSHAKE_TIMEOUT, now);

@@ -186,7 +186,7 @@ static void act_mad(struct life *l, struct input *in)
 	if (!s || s->state == STATE_TERMINATED || s->state == STATE_BIRTH || !s->active)
 		return;
 	p = s->slot[slot % s->slots].path;
-	if (!p || !path_is_known(p) || !s->slot[p->slot].issued)
+	if (!p || !path_is_known(p) || !session_issued(s, p->slot))
 		p = s->active;
 	l->mad = true;
 	send_begin(&c);

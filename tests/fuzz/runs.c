@@ -53,7 +53,7 @@ static size_t draw(struct input *in, struct session *s, uint8_t row[][LEN], size
 	const uint8_t *data = NULL;
 	size_t len = INNER;
 
-	memcpy(locator, s->slot[(kind & 0x40) && s->slot[1].issued ? 1 : s->active->slot].locator, 8);
+	memcpy(locator, s->slot[(kind & 0x40) && session_issued(s, 1) ? 1 : s->active->slot].locator, 8);
 	memset(p, 0, LEN);
 	switch (kind % 8) {
 	case 0: /* frames, or what should be some */

@@ -83,7 +83,7 @@ static void act_frames(struct world *w, struct input *in, bool up)
 	if (!s || s->state == STATE_TERMINATED || s->state == STATE_BIRTH)
 		return;
 	p = s->slot[slot % s->slots].path;
-	if (!p || !path_is_known(p) || !s->slot[p->slot].issued)
+	if (!p || !path_is_known(p) || !session_issued(s, p->slot))
 		p = s->active;
 	send_begin(&c);
 	write_bytes(&c.w, data, len);
@@ -104,7 +104,7 @@ static void act_frame(struct world *w, struct input *in, bool up)
 	if (!s || !to || s->state == STATE_TERMINATED || !s->active)
 		return;
 	p = s->slot[slot % s->slots].path;
-	if (!p || !path_is_known(p) || !s->slot[p->slot].issued)
+	if (!p || !path_is_known(p) || !session_issued(s, p->slot))
 		p = s->active;
 	switch (kind % 6) {
 	case 0:

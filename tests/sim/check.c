@@ -30,12 +30,14 @@
 
 struct seal {
 	struct seal *next;
+	be64 key;
 	uint32_t cap;
 	uint32_t *sum; /* by counter; 0: not seen */
 };
 
 struct seen_locator {
 	struct seen_locator *next;
+	be64 key;
 	uint64_t uid; /* of the socket */
 };
 
@@ -47,8 +49,8 @@ static void found(void *ctx, const struct verify_finding *f)
 void check_new(struct sim *sim)
 {
 	sim->verify = must(verify_new(found, sim));
-	sim->seals = must(table_new(1 << 20));
-	sim->locators = must(table_new(1 << 20));
+	sim->seals = must(table_new(1 << 20, offsetof(struct seal, key), 0));
+	sim->locators = must(table_new(1 << 20, offsetof(struct seen_locator, key), 0));
 }
 
 void check_free(struct sim *sim)
@@ -91,13 +93,14 @@ static const struct epoch *epoch_of(const struct keys *k, uint8_t wire)
 static struct seal *seal_of(struct sim *sim, const struct epoch *ep, uint64_t counter)
 {
 	const uint64_t key = number_of(ep->tx_key);
-	struct seal *s = table_find(sim->seals, key);
+	struct seal *s = table_find(sim->seals, key, NULL);
 
 	if (!s) {
 		s = must(calloc(1, sizeof(*s)));
 		s->next = sim->seal_list;
 		sim->seal_list = s;
-		if (table_insert(sim->seals, key, s) != 0)
+		s->key = put_be64(key);
+		if (table_insert(sim->seals, key, s, 0) != 0)
 			abort();
 	}
 	if (counter >= s->cap) {
@@ -144,14 +147,16 @@ static void check_nonce(struct sim_engine *se, const struct session *s, const ui
 static void check_locator(struct sim_engine *se, const struct sim_socket *socket, const uint8_t *locator)
 {
 	struct sim *sim = se->sim;
-	struct seen_locator *l = table_find(sim->locators, number_of(locator));
+	const uint64_t key = number_of(locator);
+	struct seen_locator *l = table_find(sim->locators, key, NULL);
 
 	if (!l) {
 		l = must(calloc(1, sizeof(*l)));
 		l->next = sim->locator_list;
 		l->uid = socket->uid;
 		sim->locator_list = l;
-		if (table_insert(sim->locators, number_of(locator), l) != 0)
+		l->key = put_be64(key);
+		if (table_insert(sim->locators, key, l, 0) != 0)
 			abort();
 		return;
 	}

@@ -505,7 +505,7 @@ static bool has_fresh_locator(const struct engine *e)
 	const struct session *s = e->client->session;
 
 	for (uint8_t i = 0; s && i < s->slots; i++)
-		if (s->slot[i].issued && s->slot[i].path->state != PATH_SPENT && s->slot[i].path->number == PATH_NONE)
+		if (session_issued(s, i) && s->slot[i].path->state != PATH_SPENT && s->slot[i].path->number == PATH_NONE)
 			return true;
 	return false;
 }

@@ -316,7 +316,7 @@ static void test_cloned_is_silent(void **state)
 		s = world_session(w, 0);
 		memcpy(ended_id, s->id, 16);
 		for (uint8_t i = 0; i < s->slots; i++)
-			if (s->slot[i].issued)
+			if (session_issued(s, i))
 				memcpy(old[n++], s->slot[i].locator, 8);
 		world_traffic(w, &w->client[0].up, 1000, true);
 		world_traffic(w, &w->client[0].down, 1000, true);

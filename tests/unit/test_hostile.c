@@ -797,7 +797,7 @@ static void test_bad_control(void **state)
 
 	/* a locator that nothing told a number of */
 	for (uint8_t i = 0; i < s->slots && !fresh; i++)
-		if (s->slot[i].issued && s->slot[i].path->number == PATH_NONE)
+		if (session_issued(s, i) && s->slot[i].path->number == PATH_NONE)
 			fresh = s->slot[i].path;
 	assert_non_null(fresh);
 	assert_true(lead_set(fresh, world_route(s->active)));

@@ -193,7 +193,7 @@ static void test_jump_to_nowhere(void **state)
 	world_run(w, 1000);
 	s = world_session(w, 0);
 	for (uint8_t i = 0; i < s->slots && !fresh; i++)
-		if (s->slot[i].issued && s->slot[i].path->number == PATH_NONE)
+		if (session_issued(s, i) && s->slot[i].path->number == PATH_NONE)
 			fresh = s->slot[i].path;
 	assert_non_null(fresh);
 	counter = keys_tx(&s->keys)->tx_counter + 100;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "aborts.h"
+#include "base/wire.h"
 #include "prng.h"
 #include "session/table.h"
 
@@ -16,7 +17,16 @@
 #define STEPS 200000
 
 static uint64_t keys[KEYS];
-static char values[KEYS]; /* their addresses are the values */
+
+struct object { /* two keys stand in each */
+	char head[3];
+	struct {
+		be64 key;
+		char tail[5];
+	} of[2];
+};
+
+static struct object objects[KEYS / 2];
 static bool present[KEYS];
 
 /* A third each: random, the same low bits, and a run that wraps over the end of the small table. */
@@ -32,20 +42,32 @@ static void make_keys(struct prng *rng)
 	}
 	keys[0] = 0;
 	keys[3] = UINT64_MAX;
+	for (size_t i = 0; i < KEYS; i++)
+		objects[i / 2].of[i % 2].key = put_be64(keys[i]);
+}
+
+static void assert_found(const struct table *t, size_t i)
+{
+	unsigned int n = TABLE_KEYS;
+
+	assert_ptr_equal(table_find(t, keys[i], &n), present[i] ? &objects[i / 2] : NULL);
+	if (present[i])
+		assert_int_equal(n, i % 2);
 }
 
 static void check_all(const struct table *t, size_t count)
 {
 	bool seen[KEYS] = { false };
 	size_t cursor = 0, n = 0;
-	char *value;
+	struct object *object;
 
 	assert_int_equal(table_count(t), count);
 	for (size_t i = 0; i < KEYS; i++)
-		assert_ptr_equal(table_find(t, keys[i]), present[i] ? &values[i] : NULL);
-	while ((value = table_next(t, &cursor))) {
-		size_t i = (size_t)(value - values);
+		assert_found(t, i);
+	while ((object = table_next(t, &cursor))) {
+		size_t i = (size_t)(object - objects) * 2;
 
+		i += !present[i] || seen[i]; /* each comes once for each of its keys */
 		assert_true(i < KEYS && present[i] && !seen[i]);
 		seen[i] = true;
 		n++;
@@ -57,7 +79,7 @@ static void check_all(const struct table *t, size_t count)
 static void test_against_model(void **state)
 {
 	struct prng rng = { 4 };
-	struct table *t = table_new(KEYS);
+	struct table *t = table_new(KEYS, offsetof(struct object, of), sizeof(objects[0].of[0]));
 	size_t count = 0;
 
 	(void)state;
@@ -70,16 +92,17 @@ static void test_against_model(void **state)
 
 		table_prefetch(t, keys[i]);
 		if (insert) {
-			assert_int_equal(table_insert(t, keys[i], &values[i]), present[i] ? -EEXIST : 0);
+			assert_int_equal(table_insert(t, keys[i], &objects[i / 2], i % 2),
+					 present[i] ? -EEXIST : 0);
 			count += !present[i];
 			present[i] = true;
 		} else {
-			assert_ptr_equal(table_remove(t, keys[i]), present[i] ? &values[i] : NULL);
+			assert_ptr_equal(table_remove(t, keys[i]), present[i] ? &objects[i / 2] : NULL);
 			count -= present[i];
 			present[i] = false;
 		}
 		i = prng_below(&rng, KEYS);
-		assert_ptr_equal(table_find(t, keys[i]), present[i] ? &values[i] : NULL);
+		assert_found(t, i);
 		if (step % 500 == 0)
 			check_all(t, count);
 	}
@@ -89,20 +112,23 @@ static void test_against_model(void **state)
 
 static void test_limit(void **state)
 {
-	struct table *t = table_new(100);
-	struct table *none = table_new(0);
+	be64 bears[101];
+	struct table *t = table_new(100, 0, 0);
+	struct table *none = table_new(0, 0, 0);
 
 	(void)state;
+	for (uint64_t k = 0; k <= 100; k++)
+		bears[k] = put_be64(k << 20);
 	for (uint64_t k = 0; k < 100; k++)
-		assert_int_equal(table_insert(t, k << 20, &values[k]), 0);
-	assert_int_equal(table_insert(t, 100 << 20, &values[100]), -ENOSPC);
-	assert_int_equal(table_insert(t, 5 << 20, &values[100]), -EEXIST);
-	assert_ptr_equal(table_find(t, 5 << 20), &values[5]);
-	assert_null(table_find(t, 100 << 20));
+		assert_int_equal(table_insert(t, k << 20, &bears[k], 0), 0);
+	assert_int_equal(table_insert(t, 100 << 20, &bears[100], 0), -ENOSPC);
+	assert_int_equal(table_insert(t, 5 << 20, &bears[100], 0), -EEXIST);
+	assert_ptr_equal(table_find(t, 5 << 20, NULL), &bears[5]);
+	assert_null(table_find(t, 100 << 20, NULL));
 	assert_int_equal(table_count(t), 100);
-	assert_ptr_equal(table_remove(t, 5 << 20), &values[5]);
-	assert_int_equal(table_insert(t, 100 << 20, &values[100]), 0);
-	assert_int_equal(table_insert(none, 1, &values[0]), -ENOSPC);
+	assert_ptr_equal(table_remove(t, 5 << 20), &bears[5]);
+	assert_int_equal(table_insert(t, 100 << 20, &bears[100], 0), 0);
+	assert_int_equal(table_insert(none, 1, &bears[0], 0), -ENOSPC);
 	table_free(t);
 	table_free(none);
 	table_free(NULL);
@@ -110,15 +136,30 @@ static void test_limit(void **state)
 
 static void insert_nothing(void *arg)
 {
-	table_insert(arg, 1, NULL);
+	table_insert(arg, 1, NULL, 0);
 }
 
-static void test_no_value_aborts(void **state)
+static void insert_one_too_many(void *arg)
 {
-	struct table *t = table_new(1);
+	static be64 key;
+
+	table_insert(arg, 0, &key, TABLE_KEYS);
+}
+
+/* An address of more bits would be taken for another one. */
+static void insert_from_afar(void *arg)
+{
+	table_insert(arg, 1, (void *)(UINTPTR_MAX / 2), 0); /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static void test_what_fits_no_entry_aborts(void **state)
+{
+	struct table *t = table_new(1, 0, 0);
 
 	(void)state;
 	assert_true(aborts(insert_nothing, t));
+	assert_true(aborts(insert_one_too_many, t));
+	assert_true(aborts(insert_from_afar, t));
 	table_free(t);
 }
 
@@ -127,7 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_model),
 		cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_no_value_aborts),
+		cmocka_unit_test(test_what_fits_no_entry_aborts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,10 +81,7 @@ static struct datagram *datagram_add(struct datagrams *l)
 /* What an authentic CONTROL packet holds, read with the receiver's keys; nothing is changed. */
 static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len, struct jv_time now)
 {
-	struct slot *sl = len >= PROTO_OVERHEAD && data[0] == PACKET_SEALED
-				  ? session_find_slot(e, data + offsetof(struct packet_header, locator))
-				  : NULL;
-	struct session *s = sl ? slot_session(sl) : NULL;
+	struct session *s;
 	uint8_t copy[WORLD_DATAGRAM_MAX];
 	unsigned int types = 0;
 	struct packet_id id;
@@ -92,7 +89,8 @@ static unsigned int frames_of(struct engine *e, const uint8_t *data, size_t len,
 	struct reader r;
 	struct frame f;
 
-	if (!s)
+	if (len < PROTO_OVERHEAD || data[0] != PACKET_SEALED ||
+	    !session_find_slot(e, data + offsetof(struct packet_header, locator), &s))
 		return 0;
 	id = packet_unmask(data, keycache_mask(e->cache, s->keys.mask_cache + 1,
 					       s->keys.suite, s->keys.rx_mask));
