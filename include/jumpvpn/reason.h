@@ -61,7 +61,8 @@
 	X(54, REKEY_OVERDUE, rekey_overdue, "the keys are much older than they may be") \
 	X(55, FOREIGN_RESET, foreign_reset, "a RESET that the session's server did not make") \
 	X(56, RESET_AGAIN, reset_again, "RESETs of the server end one session after the other") \
-	X(57, OUT_OF_MEMORY, out_of_memory, "there is no memory for it")
+	X(57, OUT_OF_MEMORY, out_of_memory, "there is no memory for it") \
+	X(58, SESSION_LIMIT_REACHED, session_limit_reached, "there are as many sessions as max_sessions allows")
 
 enum reason {
 #define X(num, NAME, name, text) REASON_##NAME = (num),
@@ -69,7 +70,7 @@ enum reason {
 #undef X
 };
 
-#define REASON_MAX 57 /* highest number above */
+#define REASON_MAX 58 /* highest number above */
 
 /* The lower-case name, or NULL for a number that is not a reason. */
 const char *reason_name(unsigned int reason);

@@ -386,6 +386,8 @@ static void put_states(FILE *out, const json_t *sessions)
 		fill_safely(out, state);
 		sep = ", ";
 	}
+	if (fill_has(sessions, "max") && fill_number(sessions, "total") >= fill_number(sessions, "max"))
+		fill(out, "; max_sessions is {max:n}: peers that have none are refused", sessions);
 }
 
 /* Names that are not resolved, a line each. */

@@ -17,6 +17,7 @@
 
 #define OWNER_SELF (LPM_NONE - 1) /* tunnel.addresses: no peer's, however wide its networks */
 #define CONFIG_DEFAULT_USER "jumpvpn" /* of a server whose key file is this user's; the systemd unit's, too */
+#define CONFIG_SESSIONS_MAX 16777216 /* that max_sessions may be */
 #define CONFIG_NAME_MAX 64   /* of nodes, peers, transports; with the NUL */
 #define CONFIG_IFNAME_MAX 16 /* IFNAMSIZ */
 
@@ -67,6 +68,7 @@ struct config {
 	uint8_t private_key[32];
 	uint8_t public_key[32]; /* left zero by config_load(); the daemon derives it */
 	uint32_t workers;       /* 0: one per CPU; a client has one */
+	uint32_t max_sessions;  /* server: of all workers together; see engine_peers_new() */
 	bool cpu_affinity;      /* server: with workers 0, each stays on its CPU */
 	bool udp_offload;       /* runs of datagrams may be sent and received at once */
 	bool cpu_priority;      /* workers run ahead of other programs */

@@ -212,6 +212,13 @@ static void check_server(struct parse *p, const struct node *root)
 	if (peers_push_default(c) < 0)
 		p->no_memory = true;
 	peers_read(p, root);
+	if (c->max_sessions < c->npeers && !p->errors->count) {
+		parse_path_push(p, "max_sessions");
+		parse_note(p, node_get(root, "max_sessions") ? node_get(root, "max_sessions")->at : root->at,
+			   "%u: not all of the %zu peers can have a session at a time", c->max_sessions,
+			   c->npeers);
+		parse_path_reset(p);
+	}
 	if (!c->tunnel.naddresses && !p->errors->count) {
 		parse_path_push(p, "tunnel.addresses");
 		parse_note(p, root->at, "none: this server has no address of its own inside the tunnel");

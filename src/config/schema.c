@@ -32,6 +32,8 @@ static const struct key config_keys[] = {
 	  COUNT(nlisten), .least = 1, .most = 64 },
 	{ "workers", KEY_WORKERS, FOR_BOTH, .restart = FOR_BOTH, AT(workers), .least = 1,
 	  .most = PROTO_WORKERS_MAX },
+	{ "max_sessions", KEY_NUMBER, FOR_SERVER, AT(max_sessions), .least = 1, .most = CONFIG_SESSIONS_MAX,
+	  .def = 1048576, .unit = "sessions" },
 	{ "cpu_affinity", KEY_BOOL, FOR_SERVER, .restart = FOR_SERVER, AT(cpu_affinity), .def = true },
 	{ "cpu_priority", KEY_BOOL, FOR_BOTH, .restart = FOR_BOTH, AT(cpu_priority), .def = true },
 	{ "user", KEY_USER, FOR_BOTH, .restart = FOR_BOTH, AT(user) },

@@ -235,8 +235,9 @@ json_t *json_status(const struct ctl_status *status, const struct counters *sum,
 
 	for (unsigned int i = 0; i < STATE_COUNT; i++)
 		total += (json_int_t)by_state[i];
-	return json_pack("{s:b, s:o, s:o, s:{s:I, s:o, s:I, s:o}, s:o}", "ok", 1, "daemon",
+	return json_pack("{s:b, s:o, s:o, s:{s:I, s:o, s:o, s:I, s:o}, s:o}", "ok", 1, "daemon",
 			 json_daemon(status), "counters", json_counters(sum), "sessions", "total", total,
+			 "max", status->max_sessions ? json_integer(status->max_sessions) : json_null(),
 			 "by_state", json_by_state(by_state), "bytes", (json_int_t)status->session_bytes,
 			 "bytes_each",
 			 total > 0 ? json_integer((json_int_t)status->session_bytes / total) : json_null(),

@@ -205,6 +205,8 @@ static void write_sessions(FILE *f, const struct metrics_data *d)
 		if (i != STATE_TERMINATED)
 			fprintf(f, "jumpvpn_sessions{state=\"%s\"} %llu\n", state_name(i),
 				(unsigned long long)d->sessions[i]);
+	if (d->status->max_sessions)
+		gauge(f, "max_sessions", "sessions that a server may have", d->status->max_sessions);
 	gauge(f, "session_memory_bytes", "memory of all sessions", d->status->session_bytes);
 	gauge(f, "session_bytes", "the same of one session, on average",
 	      n > 0 ? d->status->session_bytes / n : 0);

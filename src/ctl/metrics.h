@@ -8,6 +8,7 @@
  *     jumpvpn_config_generation                     gauge    1, then one more with each reload
  *     jumpvpn_config_last_reload_ok                 gauge    0: the last reload was refused
  *     jumpvpn_sessions{state}                       gauge    one for each state but TERMINATED
+ *     jumpvpn_max_sessions                          gauge    sessions that a server may have; not of a client
  *     jumpvpn_session_memory_bytes                  gauge    memory of all sessions
  *     jumpvpn_session_bytes                         gauge    the same of one session, on average
  *     jumpvpn_switches_total                        counter  sessions that moved to another path

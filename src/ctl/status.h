@@ -12,6 +12,7 @@ struct ctl_status {       /* what status says of the daemon itself */
 	uint64_t uptime_ms;
 	uint32_t workers;
 	uint64_t session_bytes;  /* memory of all sessions */
+	uint32_t max_sessions;   /* a server's; 0: of a client */
 	const char *tunnel;      /* real name of the device */
 	const char *trouble;     /* why the device is not as it should be; NULL: it is */
 	const char *crypto;      /* crypto_describe() */

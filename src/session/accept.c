@@ -46,10 +46,8 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 		paths = 1;
 	if (paths > peer->policy.max_candidates)
 		paths = (uint8_t)peer->policy.max_candidates;
-	if (e->nsessions + e->nsuperseded >= e->max_sessions && e->nsuperseded > 0)
+	if (e->nsessions + e->nsuperseded >= ADMIT_MOST(e->max_sessions) && e->nsuperseded > 0)
 		life_forget(container_of(e->superseded.next, struct session, node));
-	if (e->nsessions >= e->max_sessions)
-		return NULL;
 	s = session_new(e, &peer->policy, paths + PROTO_SPARE_LOCATORS, now);
 	if (!s)
 		return NULL;
@@ -170,6 +168,10 @@ bool accept_birth(struct engine *e, struct job *j, struct jv_time now)
 {
 	struct session *s;
 
+	if (!admit_has_room(e, j->peer)) { /* any more */
+		admit_no_room(e, &j->from.remote, now);
+		return false;
+	}
 	if (!make_room(e, j, now))
 		return false;
 	s = session_birth(e, j, now);

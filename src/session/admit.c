@@ -11,7 +11,8 @@
  *  4. It waits for its turn among the networks (turns.h). If too many wait, the last of the longest queue is dropped; and
  *     whoever has waited for longer than a client does.
  *  5. The first Diffie-Hellman tells whose key it is. Of nobody: COOKIE.
- *  6. The peer has had as many sessions in BIRTH as a peer may; or under load has one under way by this network: COOKIE.
+ *  6. The peer has had as many sessions in BIRTH as a peer may; or under load has one under way by this network; or the server
+ *     has as many sessions as it may (admit_has_room(), which is asked again in step 9): COOKIE.
  *  7. The second Diffie-Hellman proves the key and opens the payload. If it does not open: COOKIE.
  *  8. Live? With a cookie in the payload: if that is the one of this address, and mac2 was made with it. Without: if its
  *     number is higher than all before. Else COOKIE.
@@ -380,6 +381,13 @@ static bool may_call(struct caller *c, struct jv_time now)
 	return bucket_has(&c->births, &births_rate, now) && bucket_has(&c->logins, &logins_rate, now);
 }
 
+bool admit_has_room(const struct engine *e, uint32_t peer)
+{
+	const bool has_one = e->by_peer[peer] || e->births[peer].s[0];
+
+	return e->nsessions < (has_one ? ADMIT_MOST(e->max_sessions) : e->max_sessions);
+}
+
 bool admit_attached(struct session *s, struct jv_time now)
 {
 	return bucket_take(&s->engine->callers[s->peer].logins, &logins_rate, now);
@@ -418,6 +426,10 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
 	if (is_served(e, j, now))
 		return refuse(e, j, COUNT_HELLO_BUSY, HELLO_REFUSED, now);
+	if (!admit_has_room(e, j->peer)) {
+		admit_no_room(e, &j->from.remote, now);
+		return admit_answer(e, j, HELLO_REFUSED, now);
+	}
 	j->kind = JOB_HELLO_PAYLOAD;
 	admit_hand_out(e, j);
 	return true;
@@ -481,6 +493,12 @@ bool admit_job_done(struct engine *e, struct job *j, bool *admitted, struct jv_t
 	default: /* JOB_HELLO_ANSWER: we took it */
 		return admit_answer(e, j, j->end, now);
 	}
+}
+
+void admit_no_room(struct engine *e, const struct endpoint *from, struct jv_time now)
+{
+	e->counters.n[COUNT_HELLO_SESSION_LIMIT]++;
+	trail_refused(e, NULL, AUDIT_SECURITY_VALIDATION_FAILED, REASON_SESSION_LIMIT_REACHED, from, now);
 }
 
 void admit_no_memory(struct engine *e, const struct endpoint *from, struct jv_time now)

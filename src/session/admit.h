@@ -4,6 +4,15 @@
 #include "session/job.h"
 #include "session/session.h"
 
+/*
+ * Of a worker's sessions: when there are `max` of them, a peer that has none gets none; one that has gets the next, which takes
+ * the place of the one it has, as long as there are not so many in all.
+ */
+#define ADMIT_MOST(max) ((max) + (max) / 8 + 1)
+
+/* May there be one more session, for this peer? */
+bool admit_has_room(const struct engine *e, uint32_t peer);
+
 /* These answer true where the job lives on. */
 
 /* What a server needs to judge HELLOs. False without memory: admit_free() frees what there is. */
@@ -32,5 +41,7 @@ void admit_hello(struct engine *e, const struct route *from, const uint8_t *data
 bool admit_attached(struct session *s, struct jv_time now);
 /* *admitted is set where the HELLO shall become a session: the rest is accept.c's. */
 bool admit_job_done(struct engine *e, struct job *j, bool *admitted, struct jv_time now);
+/* A HELLO is refused, for there are as many sessions as there may be. */
+void admit_no_room(struct engine *e, const struct endpoint *from, struct jv_time now);
 /* A HELLO is refused for want of memory. */
 void admit_no_memory(struct engine *e, const struct endpoint *from, struct jv_time now);

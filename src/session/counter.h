@@ -64,6 +64,7 @@
 	X(HELLO_PEER_LIMITED, hello_peer_limited, "HELLOs beyond the rate of their peer")          \
 	X(HELLO_WANTS_COOKIE, hello_wants_cookie, "HELLOs without a cookie whose peer had a session in BIRTH") \
 	X(HELLO_TOO_MANY_BIRTHS, hello_too_many_births, "HELLOs of a peer that had two sessions in BIRTH") \
+	X(HELLO_SESSION_LIMIT, hello_session_limit, "HELLOs refused because there are as many sessions as max_sessions allows") \
 	X(HELLO_NO_MEMORY, hello_no_memory, "HELLOs refused for want of memory or table space")    \
 	X(NO_MEMORY, no_memory, "key agreements, policies and sessions of a client put off for want of memory") \
 	X(COOKIE_SENT, cookie_sent, "COOKIEs sent")                                                \

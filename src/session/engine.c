@@ -46,15 +46,18 @@
 #define RESET_BURST 5
 #define ICMP_PER_SECOND 10
 #define ICMP_BURST 20
+#define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
+#define SERVER_SESSIONS ADMIT_MOST((size_t)CONFIG_SESSIONS_MAX)
 #define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
 
-struct engine_peers *engine_peers_new(const struct config *config)
+struct engine_peers *engine_peers_new(const struct config *config, uint32_t worker, uint32_t workers)
 {
 	const size_t n = config->npeers + 1;
 	struct engine_peers *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
+	p->max_sessions = setup_part(config, worker, workers);
 	p->by_peer = calloc(n, sizeof(p->by_peer[0]));
 	p->births = calloc(n, sizeof(p->births[0]));
 	p->callers = calloc(n, sizeof(p->callers[0]));
@@ -76,13 +79,14 @@ void engine_peers_free(struct engine_peers *p)
 
 static bool server_new(struct engine *e, const struct engine_setup *setup)
 {
-	struct engine_peers *peers = engine_peers_new(e->config);
+	struct engine_peers *peers = engine_peers_new(e->config, e->worker, e->workers);
 	struct hash_key key;
 
 	e->items = calloc((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX, sizeof(e->items[0]));
 	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
 	if (!peers)
 		return false;
+	e->max_sessions = peers->max_sessions;
 	e->by_peer = peers->by_peer;
 	e->births = peers->births;
 	e->callers = peers->callers;
@@ -100,6 +104,7 @@ static bool server_new(struct engine *e, const struct engine_setup *setup)
 struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 {
 	const bool client = setup->config->role == ROLE_CLIENT;
+	const size_t sessions = client ? CLIENT_SESSIONS : SERVER_SESSIONS;
 	struct engine *e = calloc(1, sizeof(*e));
 	struct hash_key key;
 
@@ -111,7 +116,6 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->worker = setup->worker;
 	e->workers = setup->workers;
 	e->hardware_aes = setup->hardware_aes;
-	e->max_sessions = setup->max_sessions;
 	wheel_init(&e->wheel, now);
 	e->session_fire = fire_session;
 	e->last_input = now;
@@ -123,12 +127,12 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	list_init(&e->walks);
 	timer_init(&e->flood_timer, trail_flush);
 	list_init(&e->flapping);
-	e->locators = table_new(setup->max_sessions * PROTO_SLOTS_MAX, offsetof(struct session, slot),
+	e->locators = table_new(sessions * PROTO_SLOTS_MAX, offsetof(struct session, slot),
 				sizeof(struct slot));
 	e->cache = keycache_new(setup->key_cache);
 	e->cookie_keys = calloc(1, sizeof(*e->cookie_keys));
 	e->icmp_limit = calloc(1, sizeof(*e->icmp_limit));
-	if (!setup_slabs(e, setup->max_sessions + 1) || !e->locators || !e->cache || !e->cookie_keys ||
+	if (!setup_slabs(e, sessions + 1) || !e->locators || !e->cache || !e->cookie_keys ||
 	    !e->icmp_limit || !(client ? setup_client(e, now) : server_new(e, setup))) {
 		engine_free(e);
 		return NULL;

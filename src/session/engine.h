@@ -25,7 +25,6 @@ struct engine_setup {
 	void *ctx;
 	const struct config *config; /* must outlive the engine or the next engine_configure() */
 	uint32_t worker, workers;
-	size_t max_sessions;
 	size_t key_cache;  /* expanded keys */
 	bool hardware_aes; /* which suite to prefer */
 	uint8_t machine[32]; /* server: which machine this is, see reset_key_derive() */
@@ -59,11 +58,11 @@ void engine_tick(struct engine *e, struct jv_time now);
 struct jv_time engine_next(const struct engine *e);
 
 /*
- * The memory that a server's engine wants for the peers of a configuration. Whoever makes it before he changes anything,
- * on any thread, has nothing left to fail. NULL without memory.
+ * The memory that the engine of a server's worker wants for the peers of a configuration, and how many sessions it may have.
+ * Whoever makes it before he changes anything, on any thread, has nothing left to fail. NULL without memory.
  */
 struct engine_peers;
-struct engine_peers *engine_peers_new(const struct config *config);
+struct engine_peers *engine_peers_new(const struct config *config, uint32_t worker, uint32_t workers);
 void engine_peers_free(struct engine_peers *p);
 /* A new snapshot is in force; the old one may be freed when this returns. Takes `peers`, made for `config`; NULL for a
  * client. */

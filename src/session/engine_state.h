@@ -56,6 +56,7 @@ struct caller {
 
 /* What an engine has for each peer, by index in config->peers: see there. */
 struct engine_peers {
+	size_t max_sessions; /* the worker's part of the configuration's */
 	struct session **by_peer;
 	struct births *births;
 	struct caller *callers;
@@ -105,7 +106,8 @@ struct engine {
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */
 	struct session *met;                 /* the last one that a walk has shown; NULL: it has gone */
-	size_t max_sessions, nsessions, nsuperseded, njobs;
+	size_t max_sessions; /* server: see admit_has_room() */
+	size_t nsessions, nsuperseded, njobs;
 	struct counters counters;
 	uint64_t rescue_bytes; /* of all sessions' rings */
 	struct flood flood[FLOOD_KINDS];

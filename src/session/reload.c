@@ -76,6 +76,7 @@ void reload_server(struct engine *e, const struct config *old, const struct conf
 	admit_configure(e, old, config, next->callers);
 	free(e->by_peer);
 	free(e->births);
+	e->max_sessions = next->max_sessions;
 	e->by_peer = next->by_peer;
 	e->births = next->births;
 	free(next);

@@ -88,7 +88,7 @@ static struct engine_peers **make_peers(const struct config *next, uint32_t work
 	struct engine_peers **peers = next->role == ROLE_SERVER ? calloc(workers, sizeof(*peers)) : NULL;
 
 	for (uint32_t i = 0; peers && i < workers; i++) {
-		peers[i] = engine_peers_new(next);
+		peers[i] = engine_peers_new(next, i, workers);
 		if (peers[i])
 			continue;
 		while (i > 0)

@@ -34,7 +34,7 @@
 
 #define DRAIN_MS 50
 #define GOODBYE_MS 2000
-#define TWIN_MS 60000
+#define WARN_MS 60000
 #define MACHINE_ID "/etc/machine-id"
 
 /* --- workers --- */
@@ -46,17 +46,33 @@ static void wake(void *control)
 	uv_async_send(&d->wake);
 }
 
-/* Once a minute: whoever sits on the way can have as many of them as he likes. */
+/* Once a minute: an attacker on the way can cause as many of the records as it likes. */
+static bool may_warn(struct jv_time *told)
+{
+	const struct jv_time now = clock_now();
+
+	if (told->us != 0 && time_since_ms(now, *told) < WARN_MS)
+		return false;
+	*told = now;
+	return true;
+}
+
+static void warn_of_limit(struct daemon *d, const struct audit_record *r)
+{
+	if (r->reason == REASON_SESSION_LIMIT_REACHED && may_warn(&d->full_told))
+		log_warn(
+			"worker %u has as many sessions as its part of max_sessions (%u) allows: peers that have none are "
+			"refused until one ends",
+			r->worker, d->config->max_sessions);
+}
+
 static void warn_of_twin(struct daemon *d, const struct audit_record *r)
 {
 	const bool again = r->reason == REASON_RESET_AGAIN;
-	const struct jv_time now = clock_now();
 	char text[ENDPOINT_STRLEN];
 
-	if ((!again && r->reason != REASON_FOREIGN_RESET) ||
-	    (d->twin_told.us != 0 && time_since_ms(now, d->twin_told) < TWIN_MS))
+	if ((!again && r->reason != REASON_FOREIGN_RESET) || !may_warn(&d->twin_told))
 		return;
-	d->twin_told = now;
 	log_warn(
 		"%s %s; give a copied gateway a key%s of its own",
 		r->remote.port ? endpoint_format(&r->remote, text) : "the server's address",
@@ -74,6 +90,7 @@ static void event_tap(void *ctx, const struct audit_record *r)
 	d->recent[d->nrecent++ % DAEMON_RECENT] = *r;
 	standing_note(&d->standing, r);
 	warn_of_twin(d, r);
+	warn_of_limit(d, r);
 	d->events[r->event] += r->count > 0 && r->event != AUDIT_AUDIT_GAP ? r->count : 1;
 	ctl_event(d->ctl, r);
 }

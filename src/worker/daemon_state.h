@@ -50,6 +50,7 @@ struct daemon {
 	char tunnel_name[CONFIG_IFNAME_MAX];
 	uint8_t machine_id[32];  /* machine.h */
 	struct jv_time twin_told; /* when a second server was warned of last */
+	struct jv_time full_told; /* and when max_sessions was */
 	uint8_t cookie_seed[32]; /* of the cookies of all workers */
 	struct tunnel *tunnel;
 	struct steer *steer; /* NULL: one worker, or the kernel cannot */

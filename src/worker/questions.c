@@ -91,6 +91,7 @@ static struct ctl_status status_of(struct daemon *d, const struct gather *g)
 		.config_generation = d->config->generation,
 		.uptime_ms = time_since_ms(clock_now(), d->started),
 		.workers = d->nworkers,
+		.max_sessions = server ? d->config->max_sessions : 0,
 		.tunnel = d->tunnel_name,
 		.trouble = trouble[0] ? trouble : NULL,
 		.crypto = crypto_describe(),

@@ -19,9 +19,7 @@
 #include "worker/paths.h"
 #include "worker/privileges.h"
 
-#define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
 #define CLIENT_KEY_CACHE 16
-#define SERVER_SESSIONS 131072 /* of one worker, in BIRTH or later */
 #define SERVER_KEY_CACHE 4096  /* expanded keys */
 #define PROGRAM_MS 10000 /* resolvconf has, by which services may be restarted; half of the unit's TimeoutStopSec= */
 #define PATIENCE_MS 2000 /* with what still does not end */
@@ -293,7 +291,6 @@ static int engine_init(struct worker *w)
 		.config = w->config,
 		.worker = w->index,
 		.workers = w->workers,
-		.max_sessions = client ? CLIENT_SESSIONS : SERVER_SESSIONS,
 		.key_cache = client ? CLIENT_KEY_CACHE : SERVER_KEY_CACHE,
 		.hardware_aes = crypto_has_aes(),
 	};

@@ -118,6 +118,7 @@ static void make_peers(struct config *c, size_t n)
 	c->node_id = 1;
 	c->tunnel.mtu = 1420;
 	c->npeers = n;
+	c->max_sessions = (uint32_t)n;
 	c->peers = calloc(n, sizeof(*c->peers));
 	c->owners = lpm_new(n);
 	must(c->peers && c->owners, "memory");
@@ -180,7 +181,6 @@ static void bench_start(struct bench *b, size_t sessions)
 				      .ctx = b,
 				      .config = &b->config,
 				      .workers = 1,
-				      .max_sessions = sessions,
 				      .key_cache = 1024,
 				      .hardware_aes = true };
 	b->engine = engine_new(&setup, b->now);

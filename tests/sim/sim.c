@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define STANDSTILL_MAX 20000 /* events at one moment: more is a loop that does not end */
-#define MAX_SESSIONS 64
 
 void *must(void *p)
 {
@@ -63,7 +62,6 @@ static void engine_begins(struct sim *sim, struct sim_engine *se)
 		.config = client ? &sim->client[client_index(se)].config : sim->config,
 		.worker = client ? 0 : se->index,
 		.workers = client ? 1 : sim->setup.workers,
-		.max_sessions = MAX_SESSIONS,
 		.key_cache = 64,
 		.hardware_aes = sim->setup.hardware_aes[se->end],
 	};
@@ -599,7 +597,7 @@ static void reload(struct sim *sim, struct config *next)
 	sim->doing = DOING_CONFIGURE;
 	for (unsigned int i = 0; i < sim->setup.workers; i++)
 		WITH_ENGINE(&sim->engine[i],
-			    engine_configure(sim->engine[i].e, next, engine_peers_new(next),
+			    engine_configure(sim->engine[i].e, next, engine_peers_new(next, i, sim->setup.workers),
 					     engine_clock(&sim->engine[i])));
 	sim->doing = DOING_INPUT;
 	make_config_free(sim->config);

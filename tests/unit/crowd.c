@@ -488,7 +488,6 @@ static void client_comes(struct crowd *c, struct crowd_client *k)
 		.ctx = end,
 		.config = k->config,
 		.workers = 1,
-		.max_sessions = 8,
 		.key_cache = 8,
 		.hardware_aes = true,
 	};
@@ -720,7 +719,6 @@ void crowd_serve(struct crowd *c)
 		.ctx = end,
 		.config = c->config,
 		.workers = 1,
-		.max_sessions = 4 * c->clients,
 		.key_cache = 512,
 		.hardware_aes = true,
 	};

@@ -119,6 +119,7 @@ struct config *make_config(struct prng *rng, unsigned int workers, unsigned int 
 	c->tunnel.addresses = calloc(1, sizeof(struct prefix));
 	c->tunnel.naddresses = 1;
 	c->npeers = clients;
+	c->max_sessions = 64 * (clients + 1);
 	c->peers = calloc(clients + 1, sizeof(*c->peers));
 	must(c->tunnel.addresses && c->peers);
 	prefix_of(&c->tunnel.addresses[0], "10.8.0.1/24");

@@ -156,6 +156,20 @@ static struct world *of_limited(struct packet_hello *h)
 	return w;
 }
 
+/* It is as good as any, and the server has as many sessions as it may. */
+static struct world *of_no_room(struct packet_hello *h)
+{
+	struct world *w = world_new(1, 2);
+
+	w->config->max_sessions = 1;
+	silence(w);
+	world_start(w);
+	hello_make(w, h, NULL);
+	world_run(w, 1000);
+	assert_non_null(world_peer(w, 1));
+	return w;
+}
+
 /*
  * What he sends, from addresses of his own: the HELLO as it is, twice; the same with mac2, for he knows the server's
  * public key; damaged inside; and as fast as he can. Nothing is born of it, and this is what he gets.
@@ -193,7 +207,7 @@ static void observed(struct world *w, const struct packet_hello *recorded, char 
 static void test_same_answer(void **state)
 {
 	static struct world *(*const recorded[])(struct packet_hello * h) = {
-		of_attached, of_long_ago, of_never_heard, of_birth, of_nobody, of_removed, of_limited,
+		of_attached, of_long_ago, of_never_heard, of_birth, of_nobody, of_removed, of_limited, of_no_room,
 	};
 	char first[64], got[64];
 

@@ -136,7 +136,7 @@ static void test_status_server(void **state)
 {
 	expect(render_status,
 	       "{" DAEMON "," COUNTERS
-	       ",'sessions':{'total':12,'by_state':{'BIRTH':0,'ATTACHED':10,'DEGRADED':2},'bytes':20172,'bytes_each':1681}}",
+	       ",'sessions':{'total':12,'max':13,'by_state':{'BIRTH':0,'ATTACHED':10,'DEGRADED':2},'bytes':20172,'bytes_each':1681}}",
 	       false,
 	       "client laptop on jump0, up 2 h 03 min\n"
 	       "\n"
@@ -152,6 +152,23 @@ static void test_status_server(void **state)
 	       "  offloads      none\n"
 	       "  dropped       3 replay\n"
 	       "                17 no_path\n");
+	expect(render_status,
+	       "{" DAEMON ",'counters':{'hello_session_limit':7}"
+	       ",'sessions':{'total':12,'max':12,'by_state':{'ATTACHED':12},'bytes':20172,'bytes_each':1681}}",
+	       false,
+	       "client laptop on jump0, up 2 h 03 min\n"
+	       "\n"
+	       "  sessions      12: 12 ATTACHED; max_sessions is 12: peers that have none are refused\n"
+	       "  memory        19.7 KiB for sessions, 1681 bytes each\n"
+	       "  received      0 B in 0 packets\n"
+	       "  sent          0 B in 0 packets\n"
+	       "  configuration 3, /etc/jumpvpn/client.yaml\n"
+	       "  unresolved    a.test: no answer\n"
+	       "  unresolved    b.test: no such name\n"
+	       "  last reload   ok\n"
+	       "  crypto        AES-256-GCM by ipsec-mb\n"
+	       "  offloads      none\n"
+	       "  HELLOs        7 session_limit\n");
 }
 
 static void test_show(void **state)

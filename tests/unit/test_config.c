@@ -372,6 +372,30 @@ static void test_check_own_address(void **state)
 	config_errors_free(&notes);
 }
 
+/* Fewer sessions than peers is allowed, and to be noticed. */
+static void test_check_max_sessions(void **state)
+{
+	struct config_errors e, notes;
+	struct config *c;
+	char buf[1024];
+
+	put_file("few.yaml",
+		 SERVER "tunnel: { addresses: [ 10.8.0.1/24 ] }\n"
+			"max_sessions: 1\n"
+			"peers:\n  - { name: a, public_key: " KEY_A ", addresses: [ 10.8.0.2 ] }\n"
+			"  - { name: b, public_key: " KEY_B ", addresses: [ 10.8.0.3 ] }\n",
+		 0644);
+	c = config_check("few.yaml", &e, &notes);
+	assert_non_null(c);
+	assert_int_equal(c->max_sessions, 1);
+	assert_string_equal(
+		messages(&notes, buf, sizeof(buf)),
+		"few.yaml:6:15: max_sessions: 1: not all of the 2 peers can have a session at a time\n");
+	config_free(c);
+	config_errors_free(&e);
+	config_errors_free(&notes);
+}
+
 static char source_dir[512];
 
 /* The examples, as they are shipped; their key files may be there or not. */
@@ -472,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_client_minimal),    cmocka_unit_test(test_server_full),
 		cmocka_unit_test(test_client_full),       cmocka_unit_test(test_policy_bounds),
 		cmocka_unit_test(test_peers_dir),         cmocka_unit_test(test_check_notes),
+		cmocka_unit_test(test_check_max_sessions),
 		cmocka_unit_test(test_check_own_address), cmocka_unit_test(test_effective),
 		cmocka_unit_test(test_many_peers),        cmocka_unit_test(test_examples),
 	};

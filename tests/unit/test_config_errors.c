@@ -33,7 +33,7 @@ static const struct bad syntax[] = {
 	  "t:5:10: workers: tags are not allowed; write the value alone\n" },
 	{ SERVER "<<: { user: x }\n",
 	  "t:5:1: <<: unknown key; allowed: version, role, node, private_key_file, "
-	  "listen, workers, cpu_affinity, cpu_priority, user, tunnel, udp, peers, peers_dir, policy, push, audit, "
+	  "listen, workers, max_sessions, cpu_affinity, cpu_priority, user, tunnel, udp, peers, peers_dir, policy, push, audit, "
 	  "control, metrics\n" },
 	{ SERVER "? [ a ]\n"
 	  ": 1\n",
@@ -69,7 +69,7 @@ static const struct bad keys[] = {
 	  "t:5:1: mtu: unknown key; did you mean \"tunnel.mtu\"?\n" },
 	{ SERVER "wibble: 1\n",
 	  "t:5:1: wibble: unknown key; allowed: version, role, node, private_key_file, "
-	  "listen, workers, cpu_affinity, cpu_priority, user, tunnel, udp, peers, peers_dir, policy, push, audit, "
+	  "listen, workers, max_sessions, cpu_affinity, cpu_priority, user, tunnel, udp, peers, peers_dir, policy, push, audit, "
 	  "control, metrics\n" },
 	{ SERVER "audit: { wibble: 1 }\n",
 	  "t:5:10: audit.wibble: unknown key; allowed: syslog, jsonl, backlog\n" },

@@ -387,6 +387,7 @@ static void test_status(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "counters"), "drop_replay")),
 			 5);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "sessions"), "total")), 3);
+	assert_true(json_is_null(json_object_get(json_object_get(o, "sessions"), "max"))); /* of a client */
 	assert_string_equal(json_string_value(json_object_get(own, "doing")), "carrying");
 	assert_true(json_is_null(json_object_get(own, "deadline_ms")));
 	assert_int_equal(json_integer_value(json_object_get(own, "next_ms")), 700);

@@ -310,7 +310,7 @@ static void test_bounds(void **state)
 		{ 0, 6, 0, true }, { 0, 6, 2, false }, { 0, 6, 0x81, false },      /* flags */
 		{ 1, 5, 7, true }, { 1, 5, 8, false }, { 1, 6, 1, false },         /* PONG path, zero */
 		{ 2, 5, 8, false }, { 2, 6, 31, true }, { 2, 6, 32, false },       /* JUMP path, reason */
-		{ 2, 6, 57, true }, { 2, 6, 58, false }, { 2, 6, 0, true },
+		{ 2, 6, 58, true }, { 2, 6, 59, false }, { 2, 6, 0, true },
 		{ 4, 5, 51, true }, { 4, 5, 39, false }, { 4, 5, 255, false },     /* JUMP_REJECT reason */
 		{ 7, 5, 0, false }, { 7, 5, 11, false }, { 7, 5, 1, false },       /* LOCATORS count */
 		{ 7, 6, 1, false }, { 7, 31, 0, false }, { 7, 31, 2, false },      /* slots: each once, in order */
@@ -333,7 +333,7 @@ static void test_bounds(void **state)
 		{ 10, P + 128, 1, false }, { 10, P + 113, 0x80, false }, { 10, P + 110, 7, true }, /* host bits: no route's */
 		{ 10, P + 130, 127, false },                                       /* DNS length */
 		{ 12, 7, 1, true }, { 12, 7, 2, false },                           /* PROBE flags */
-		{ 11, 1, 57, true }, { 11, 1, 58, false },                         /* CLOSE reason */
+		{ 11, 1, 58, true }, { 11, 1, 59, false },                         /* CLOSE reason */
 	};
 	uint8_t buf[BUF];
 	struct frame f;

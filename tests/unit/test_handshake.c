@@ -615,7 +615,6 @@ static void test_supersede(void **state)
 	struct engine_setup setup = { .ctx = we,
 				      .config = &w->client[0].config,
 				      .workers = 1,
-				      .max_sessions = 64,
 				      .key_cache = 64,
 				      .hardware_aes = true };
 	struct candidate cand = { .number = 0, .name = "path0", .remotes = 1 };

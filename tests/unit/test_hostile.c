@@ -627,7 +627,6 @@ static void restart_client(struct world *w)
 				      .ctx = we,
 				      .config = &w->client[0].config,
 				      .workers = 1,
-				      .max_sessions = 64,
 				      .key_cache = 64,
 				      .hardware_aes = true };
 	const struct candidate cand = we->e->client->candidate[0].c;

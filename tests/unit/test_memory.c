@@ -227,6 +227,7 @@ static void make_config(struct many *m)
 	c->generation = 1;
 	c->tunnel.mtu = 1420;
 	c->npeers = m->n;
+	c->max_sessions = (uint32_t)m->n;
 	c->peers = calloc(m->n, sizeof(*c->peers));
 	c->owners = lpm_new(m->n);
 	assert_true(c->peers && c->owners);
@@ -250,7 +251,7 @@ static struct many *many_new(size_t n)
 {
 	struct many *m = calloc(1, sizeof(*m));
 	struct engine_setup setup = {
-		.io = io, .ctx = m, .workers = 1, .max_sessions = n, .key_cache = 64, .hardware_aes = true
+		.io = io, .ctx = m, .workers = 1, .key_cache = 64, .hardware_aes = true
 	};
 
 	assert_non_null(m);
@@ -428,7 +429,7 @@ static void test_policy_is_paced(void **state)
 	for (size_t i = 0; i < m->n; i++)
 		next.peers[i].generation = next.generation;
 	m->sent = 0;
-	engine_configure(m->engine, &next, engine_peers_new(&next), m->now);
+	engine_configure(m->engine, &next, engine_peers_new(&next, 0, 1), m->now);
 	assert_int_equal(m->sent, 0);
 	for (size_t before = 0; m->sent < m->n; before = m->sent, ms++) {
 		engine_tick(m->engine, m->now);

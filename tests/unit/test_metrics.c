@@ -31,6 +31,7 @@ static const struct ctl_status status = { .role = "server",
 					  .uptime_ms = 61234,
 					  .config_generation = 3,
 					  .workers = 2,
+					  .max_sessions = 10000,
 					  .session_bytes = 8003 };
 
 static void answer(struct metrics_request *req)
@@ -142,6 +143,7 @@ static void test_scrape(void **state)
 	assert_non_null(strstr(body, "\njumpvpn_config_generation 3\n"));
 	assert_non_null(strstr(body, "\njumpvpn_config_last_reload_ok 1\n"));
 	assert_non_null(strstr(body, "\njumpvpn_sessions{state=\"ATTACHED\"} 4\n"));
+	assert_non_null(strstr(body, "\njumpvpn_max_sessions 10000\n"));
 	assert_non_null(strstr(body, "\njumpvpn_session_memory_bytes 8003\n"));
 	assert_non_null(strstr(body, "\njumpvpn_session_bytes 2000\n"));
 	assert_non_null(strstr(body, "\njumpvpn_switches_total 7\n"));

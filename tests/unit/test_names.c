@@ -64,6 +64,7 @@ static const char *const reasons[] = {
 	[55] = "foreign_reset",
 	[56] = "reset_again",
 	[57] = "out_of_memory",
+	[58] = "session_limit_reached",
 };
 
 static void test_reasons(void **state)

@@ -221,7 +221,6 @@ static int set_up(void **state)
 	struct engine_setup setup = {
 		.io = { .audit = io_audit, .random = io_random, .send = io_send },
 		.workers = WORKERS,
-		.max_sessions = 2 * MANY,
 		.key_cache = 16,
 	};
 

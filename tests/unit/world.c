@@ -40,7 +40,7 @@ void world_reload(struct world *w, struct config *next)
 {
 	make_owners(next);
 	for (unsigned int i = 0; i < w->workers; i++)
-		engine_configure(w->engine[i].e, next, engine_peers_new(next), w->now);
+		engine_configure(w->engine[i].e, next, engine_peers_new(next, i, w->workers), w->now);
 	make_config_free(w->config);
 	w->config = next;
 }
@@ -92,7 +92,6 @@ static void engine_start(struct world *w, unsigned int i)
 		.config = client ? &w->client[i - WORLD_WORKERS].config : w->config,
 		.worker = client ? 0 : i,
 		.workers = client ? 1 : w->workers,
-		.max_sessions = 64,
 		.key_cache = 64,
 		.hardware_aes = w->aes[client ? 0 : 1],
 		.machine = { w->machine },
