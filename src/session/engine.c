@@ -48,6 +48,7 @@
 #define ICMP_BURST 20
 #define CLIENT_SESSIONS 16 /* one, the next one, and those just ended */
 #define SERVER_SESSIONS ADMIT_MOST((size_t)CONFIG_SESSIONS_MAX)
+#define AHEAD_SESSIONS 512 /* fewer stay in the caches: see tests/bench/ahead.c */
 #define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
 
 struct engine_peers *engine_peers_new(const struct config *config, uint32_t worker, uint32_t workers)
@@ -283,6 +284,12 @@ void engine_datagrams(struct engine *e, const struct route *from, uint8_t ecn, u
 	}
 	r.next = NULL;
 	datagram_received(e, &r, run, len);
+}
+
+void engine_ahead(const struct engine *e, const uint8_t *const datagram[], size_t n)
+{
+	if (e->nsessions >= AHEAD_SESSIONS)
+		receive_ahead(e, datagram, n);
 }
 
 uint32_t engine_datagram_home(const struct engine *e, const uint8_t *datagram, size_t len)

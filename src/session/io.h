@@ -24,6 +24,8 @@ struct net_setup {
 	size_t nrefused;
 };
 
+#define ENGINE_AHEAD 32 /* datagrams that are told of at once: see engine_ahead() */
+
 enum send_how {
 	SEND_ECN = 0x03,   /* these two bits */
 	SEND_WHOLE = 0x04, /* a path MTU probe: nobody may fragment it */

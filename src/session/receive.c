@@ -28,6 +28,7 @@
 /* A copy of what the peer has sealed may come so much later: it sends what is RESCUE_AGE_MS old, and as long again it may
  * be on the way. */
 #define AGAIN_MS (UINT64_C(2) * RESCUE_AGE_MS)
+#define CACHE_LINE 64
 
 /*
  * On which of a session's paths DATA is taken:
@@ -258,6 +259,38 @@ static void heard(struct reception *r, const struct packet_id *id, uint8_t *body
 		r->slot = NULL; /* whatever it says, everything may be different behind it */
 		note_age(s, order, r->now);
 		control_received(p, r->from, body, len, len + PROTO_OVERHEAD, is_newest(p, order), r->now);
+	}
+}
+
+static void prefetch(const void *begin, const void *end)
+{
+	for (const char *at = begin; at < (const char *)end; at += CACHE_LINE)
+		__builtin_prefetch(at);
+}
+
+void receive_ahead(const struct engine *e, const uint8_t *const datagram[], size_t n)
+{
+	const size_t at = offsetof(struct packet_header, locator);
+	const struct session *s[ENGINE_AHEAD];
+	unsigned int slot[ENGINE_AHEAD];
+
+	for (size_t i = 0; i < n; i++)
+		table_prefetch(e->locators, session_key(datagram[i] + at));
+	for (size_t i = 0; i < n; i++) {
+		s[i] = table_guess(e->locators, session_key(datagram[i] + at), &slot[i]);
+		if (!s[i])
+			continue;
+		prefetch(s[i], &s[i]->rescue);
+		__builtin_prefetch(&s[i]->slot[slot[i]]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct path *p = s[i] ? s[i]->slot[slot[i]].path : NULL;
+		const struct epoch *ep = s[i] ? keys_tx(&s[i]->keys) : NULL;
+
+		if (p)
+			prefetch(p, p + 1);
+		if (ep)
+			prefetch(ep, ep + 1);
 	}
 }
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/wire.h"
 #include "session/client_state.h"
 #include "session/job.h"
 #include "session/keys.h"
@@ -288,18 +287,10 @@ void session_stop_timers(struct session *s)
 	timer_stop(&s->engine->wheel, &s->timer);
 }
 
-static uint64_t locator_key(const uint8_t locator[8])
-{
-	be64 v;
-
-	memcpy(v.b, locator, sizeof(v.b));
-	return get_be64(v);
-}
-
 void session_withdraw(struct session *s, uint8_t slot)
 {
 	if (session_issued(s, slot))
-		table_remove(s->engine->locators, locator_key(s->slot[slot].locator));
+		table_remove(s->engine->locators, session_key(s->slot[slot].locator));
 	s->issued &= (uint16_t)~(1u << slot);
 }
 
@@ -448,7 +439,7 @@ struct slot *session_find_slot(struct engine *e, const uint8_t locator[8], struc
 {
 	unsigned int slot;
 
-	*owner = table_find(e->locators, locator_key(locator), &slot);
+	*owner = table_find(e->locators, session_key(locator), &slot);
 	return *owner ? &(*owner)->slot[slot] : NULL;
 }
 
@@ -466,7 +457,7 @@ bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 	struct slot *sl = &s->slot[slot];
 
 	session_withdraw(s, slot);
-	if (table_insert(s->engine->locators, locator_key(locator), s, slot) != 0)
+	if (table_insert(s->engine->locators, session_key(locator), s, slot) != 0)
 		return false;
 	memcpy(sl->locator, locator, sizeof(sl->locator));
 	s->issued |= (uint16_t)(1u << slot);

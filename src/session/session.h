@@ -5,7 +5,10 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "base/list.h"
+#include "base/wire.h"
 #include "proto/packet.h"
 #include "session/engine_state.h"
 #include "session/keys.h"
@@ -237,6 +240,14 @@ struct flapping *session_need_flapping(struct session *s);
 void session_drop_flapping(struct session *s);
 /* The slot's locator is not known any more. */
 void session_withdraw(struct session *s, uint8_t slot);
+/* Under which its session stands in engine->locators. */
+static inline uint64_t session_key(const uint8_t locator[8])
+{
+	be64 v;
+
+	memcpy(v.b, locator, sizeof(v.b));
+	return get_be64(v);
+}
 /* The slot that has this locator, and its session; or NULL. */
 struct slot *session_find_slot(struct engine *e, const uint8_t locator[8], struct session **owner);
 static inline bool session_issued(const struct session *s, uint8_t slot)

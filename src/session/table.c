@@ -221,6 +221,16 @@ void table_prefetch(const struct table *t, uint64_t key)
 	__builtin_prefetch(&t->entry[(size_t)key & t->mask]);
 }
 
+void *table_guess(const struct table *t, uint64_t key, unsigned int *n)
+{
+	size_t i = (size_t)key & t->mask;
+
+	while (t->entry[i] && ((t->entry[i] ^ tag_of(key)) & TAG_MASK) != 0)
+		i = (i + 1) & t->mask;
+	*n = number_of(t->entry[i]);
+	return object_of(t->entry[i]);
+}
+
 void *table_next(const struct table *t, size_t *cursor)
 {
 	while (*cursor <= t->mask) {

@@ -32,6 +32,7 @@ struct handover { /* an element of worker->packets */
 	uint8_t data[TUN_PACKET];
 };
 static_assert(UDP_BUFFER <= TUN_PACKET, "whatever comes in fits");
+static_assert(UDP_BATCH <= ENGINE_AHEAD, "what is received at once is looked up at once");
 static_assert(UDP_BUFFER <= MERGE_PACKET_MAX, "and has room to be opened");
 
 /* --- from one worker to another --- */
@@ -129,6 +130,18 @@ static void run_received(struct worker *w, uint32_t socket, const struct udp_dat
 	}
 }
 
+/* All datagrams of a batch, or of runs the first ones, before the first is handed in. */
+static void look_ahead(const struct worker *w, int n)
+{
+	const uint8_t *first[UDP_BATCH];
+	size_t count = 0;
+
+	for (int i = 0; i < n; i++)
+		if (w->rx[i].len >= PROTO_OVERHEAD)
+			first[count++] = w->rx[i].data;
+	engine_ahead(w->engine, first, count);
+}
+
 /* An ICMP error proves nothing by itself (anybody can send one): probes find out. */
 static void socket_error(struct worker *w, uint32_t id, int error)
 {
@@ -179,6 +192,7 @@ static void socket_readable(uv_poll_t *poll, int status, int events)
 			continue;
 		}
 		now = clock_now();
+		look_ahead(w, n);
 		for (int i = 0; i < n; i++) {
 			run_received(w, id, &w->rx[i], now);
 			bytes += w->rx[i].len;

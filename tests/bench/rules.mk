@@ -19,10 +19,17 @@ $(OUT)/tests/bench/micro: $(call obj,$(MICRO_SRCS)) $(OUT)/obj/tests/bench/check
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(WORLD_LIBS)
 
+AHEAD_SRCS := tests/bench/ahead.c $(filter-out tests/%,$(WORLD_SRCS))
+$(OUT)/tests/bench/ahead: private LINK_LTO = $(MODE_CFLAGS) $(MODE_LTO)
+$(OUT)/tests/bench/ahead: $(call obj,$(AHEAD_SRCS))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(WORLD_LIBS)
+
 # A sanitizer has its own allocator, and its own instructions.
 ifndef SANITIZE
 tools: $(OUT)/tests/bench/copier $(OUT)/tests/net/alloc.so $(OUT)/tests/net/noipv6.so
-tests: $(OUT)/tests/bench/micro
+tests: $(OUT)/tests/bench/micro $(OUT)/tests/bench/ahead
 endif
 
 $(OUT)/tests/net/%.so: tests/net/preload/%.c $(OUT)/flags build/config.h
@@ -32,7 +39,7 @@ $(OUT)/tests/net/%.so: tests/net/preload/%.c $(OUT)/flags build/config.h
 
 run_micro = tests/bench/micro.sh $(OUT)/tests/bench/micro
 
-.PHONY: bench bench-micro
+.PHONY: bench bench-micro bench-ahead
 bench: deps ## jumpvpnd beside other tunnels, to build/bench/report.md (20 min; QUICK=1: 3; ARGS=-R: into README.md)
 	@$(MAKE) --no-print-directory all tools $(OUT)/tests/bench/micro
 	@env JUMPVPND=$(abspath $(OUT)/jumpvpnd) TOOLS=$(abspath $(OUT)/tests/net) BENCH_TOOLS=$(abspath $(OUT)/tests/bench) \
@@ -40,3 +47,6 @@ bench: deps ## jumpvpnd beside other tunnels, to build/bench/report.md (20 min; 
 
 bench-micro: $(OUT)/tests/bench/micro ## instructions per packet, jump and timer against the baseline; UPDATE=1 writes it anew
 	@$(run_micro) $(if $(filter 1,$(UPDATE)),--update)
+
+bench-ahead: $(OUT)/tests/bench/ahead ## what prefetching the sessions of a batch saves, at 100 to 100,000 sessions
+	@for n in 100 1000 10000 100000; do $< $$n || exit; done

@@ -5,6 +5,7 @@
 #include "session/client_state.h"
 #include "session/engine.h"
 #include "session/keys.h"
+#include "session/receive.h"
 #include "world.h"
 
 #include "base/ip.h"
@@ -99,7 +100,13 @@ static void test_datagrams(void **state)
 		for (size_t i = 0; i < ROW; i++)
 			engine_datagram(w[0]->engine[0].e, &from, 0, row[0][i], LEN, w[0]->now);
 		for (size_t i = 0, n; i < ROW; i += n) {
+			const uint8_t *ahead[ENGINE_AHEAD];
+			size_t k = 0;
+
 			n = 1 + prng_below(&cut, ROW - i);
+			for (; k < n && k < ENGINE_AHEAD; k++)
+				ahead[k] = row[1][i + k];
+			receive_ahead(w[1]->engine[0].e, ahead, k); /* changes nothing */
 			engine_datagrams(w[1]->engine[0].e, &from, 0, row[1][i], n * LEN, LEN, w[1]->now);
 		}
 		world_alike(w[0], w[1]);

@@ -86,6 +86,8 @@ struct engine {
 	bool job_ok;
 	uint64_t orders[8];
 	size_t norders;
+	size_t announced, handed_in; /* datagrams that engine_ahead() takes: there, and afterwards */
+	_Atomic bool unannounced;
 };
 
 static _Atomic unsigned int jobs_alive, jobs_ran;
@@ -175,6 +177,8 @@ void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, ui
 {
 	uint8_t copy[256];
 
+	if (len >= PROTO_OVERHEAD && ++e->handed_in > e->announced)
+		e->unannounced = true;
 	see(e, false, p, len);
 	if (p[0] == DO_ECHO)
 		e->setup.io.send(e->setup.ctx, from, p, len, ecn);
@@ -193,6 +197,12 @@ void engine_datagram(struct engine *e, const struct route *from, uint8_t ecn, ui
 		memset(copy, 0xee, sizeof(copy));
 		memset(p, 0xdd, len);
 	}
+}
+
+void engine_ahead(const struct engine *e, const uint8_t *const datagram[], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((struct engine *)(uintptr_t)e)->announced += datagram[i] != NULL;
 }
 
 void engine_datagrams(struct engine *e, const struct route *from, uint8_t ecn, uint8_t *run, size_t len,
@@ -599,6 +609,28 @@ static void send_to(int fd, const struct endpoint *to, uint8_t *data, size_t len
 	int error;
 
 	assert_int_equal(udp_send(fd, &d, 1, &error), 1);
+}
+
+/* Each that is long enough, and the whole batch before the first of it is handed in. */
+static void test_announced(void **state)
+{
+	struct daemon *d = *state;
+	struct endpoint to;
+	uint8_t packet[PROTO_OVERHEAD];
+	const int fd = dial(d, &to);
+
+	for (unsigned int i = 0; i < 40; i++) {
+		const size_t len = i % 4 == 3 ? PROTO_OVERHEAD - 1 : PROTO_OVERHEAD;
+
+		fill(packet, len, 0, 0);
+		send_to(fd, &to, packet, len);
+	}
+	for (unsigned int i = 0; i < 40; i++)
+		seen_by(d, 0);
+	halt(d);
+	assert_int_equal(d->e[0]->announced, 30);
+	assert_false(d->e[0]->unannounced);
+	close(fd);
 }
 
 static void test_datagram_at_the_wrong_worker(void **state)
@@ -1364,6 +1396,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_inner_packet_at_the_wrong_worker),
+		TEST(test_announced),
 		TEST(test_datagram_at_the_wrong_worker),
 		TEST(test_run_for_both_workers),
 		TEST(test_datagram_too_long),
