@@ -120,7 +120,7 @@ static void welcome_start(struct engine *e, struct session *s, struct job *j)
 	e->io.random(e->ctx, j->e_priv, sizeof(j->e_priv));
 	j->kind = JOB_WELCOME_CREATE;
 	j->session = s;
-	s->job = j;
+	s->rare->job = j; /* there is one since session_new() */
 	admit_hand_out(e, j);
 }
 
@@ -188,7 +188,7 @@ static void welcome_created(struct engine *e, struct job *j)
 {
 	struct session *s = j->session;
 
-	s->job = NULL;
+	session_drop_job(s);
 	keys_start(&s->keys, &e->key_store, false, s->keys.suite, &j->split, s->policy->replay_window);
 	e->counters.n[COUNT_WELCOME_SENT]++;
 	e->io.send(e->ctx, &j->from, (const uint8_t *)&j->welcome, sizeof(j->welcome), 0);
@@ -206,7 +206,7 @@ void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
 		welcome_created(e, j);
 		lives = admit_answer(e, j, HELLO_WELCOMED, now);
 	} else if (j->session) {
-		j->session->job = NULL;
+		session_drop_job(j->session);
 		life_end(j->session, REASON_HANDSHAKE_TIMEOUT, now);
 	}
 	if (!lives)

@@ -25,6 +25,7 @@
 #include "session/send.h"
 #include "session/server.h"
 #include "session/session.h"
+#include "session/skew.h"
 #include "session/stall.h"
 #include "session/trail.h"
 #include "session/uplink.h"
@@ -64,7 +65,7 @@ static bool all_valid(const uint8_t *frames, size_t len, bool of_client, uint8_t
 /* When this was sent, did we sleep? Then it tells of nothing but our silence. */
 static bool was_asleep(const struct session *s, uint64_t peer_age_us, struct jv_time now)
 {
-	return session_request_age_us(s, peer_age_us, now) > time_diff_us(now, s->engine->woke);
+	return skew_request_age_us(s, peer_age_us, now) > time_diff_us(now, s->engine->woke);
 }
 
 /* The active path carries nothing, as the peer sees it. If it answers us and DATA is late here too, it is that. */
@@ -101,7 +102,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	};
 	struct control_packet c;
 
-	session_age_sample(s, get_be64(f->ping->age_us), -1, now);
+	skew_sample(s, get_be64(f->ping->age_us), -1, now);
 	path_reported(p, &report, now);
 	rescue_reported(s, report.epoch, report.highest);
 	if (p == s->active)
@@ -118,7 +119,7 @@ static void ping_received(struct path *p, const struct frame *f, struct jv_time 
 	if (!s->engine->client)
 		server_pinged(p, f, now);
 	else if (f->ping->flags & PING_PEER_DEAD && p != s->active && s->state == STATE_ATTACHED &&
-		 !session_is_stale(s, get_be64(f->ping->age_us), now) &&
+		 !skew_is_stale(s, get_be64(f->ping->age_us), now) &&
 		 !was_asleep(s, get_be64(f->ping->age_us), now))
 		peer_reported(s, now);
 	judge_stall(p, &report, TIME_NEVER, now);
@@ -161,7 +162,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	rtt = (int64_t)(age - echo_us);
 	path_rtt_sample(p, rtt);
 	path_latency_sample(p, rtt, s->policy, now);
-	session_age_sample(s, get_be64(f->pong->age_us), rtt, now);
+	skew_sample(s, get_be64(f->pong->age_us), rtt, now);
 	path_reported(p, &report, now);
 	judge_stall(p, &report, time_add_us(s->born, (int64_t)echo_us), now);
 	if (p == s->active && !session_jump(s)->pending &&

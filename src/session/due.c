@@ -1,5 +1,5 @@
 /*
- * When the active path is looked at next: the earliest of the jump that is to be repeated, the PING that is out, the DATA that
+ * When a state must have ended, and when the active path is looked at next: the earliest of the jump that is to be repeated, the PING that is out, the DATA that
  * should have been answered, and the heartbeat. What is done then is decided in health.c.
  *
  * On the thread of the engine.
@@ -12,6 +12,29 @@
 #include "session/spread.h"
 #include "session/stall.h"
 #include "session/wheel.h"
+
+/* When the present state must have ended: by its own bound, and by the time without a transport. */
+struct jv_time due_deadline(const struct session *s)
+{
+	const struct jv_time ttl = time_is_never(s->left_attached)
+					   ? TIME_NEVER
+					   : time_add_ms(s->left_attached, s->policy->transport_lost_ttl_ms);
+
+	switch (s->state) {
+	case STATE_BIRTH:
+		return time_add_ms(s->born, s->policy->handshake_timeout_ms);
+	case STATE_VOLATILE:
+		return time_min(ttl, time_add_ms(s->since, s->policy->volatile_to_degraded_ms));
+	case STATE_RECOVERING:
+		return time_min(ttl, time_add_ms(s->since, s->policy->recovery_window_ms));
+	case STATE_DEGRADED:
+		return ttl;
+	case STATE_TERMINATED:
+		return s->superseded_until;
+	default:
+		return TIME_NEVER;
+	}
+}
 
 int64_t due_slow_us(const struct session *s)
 {

@@ -1,8 +1,10 @@
-/* When the active path is looked at next. */
+/* When a state must have ended, and when the active path is looked at next. */
 #pragma once
 
 #include "session/session.h"
 
+/* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
+struct jv_time due_deadline(const struct session *s);
 /* Between two PINGs on a path that is known to be bad. */
 int64_t due_slow_us(const struct session *s);
 /*

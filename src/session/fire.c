@@ -9,6 +9,7 @@
 #include "session/age.h"
 #include "session/client.h"
 #include "session/end.h"
+#include "session/due.h"
 #include "session/health.h"
 #include "session/life.h"
 #include "session/passage.h"
@@ -57,7 +58,7 @@ static void catch_up(struct session *s, struct jv_time now)
 {
 	while (s->state != STATE_TERMINATED) {
 		const struct jv_time end = time_add_ms(s->born, s->policy->max_lifetime_ms);
-		const struct jv_time due = time_min(end, session_deadline(s));
+		const struct jv_time due = time_min(end, due_deadline(s));
 		/* The policy taken with the last transition may have made it due before that. */
 		const struct jv_time at = time_max(due, s->since);
 

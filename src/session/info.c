@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "session/client_state.h"
+#include "session/due.h"
 #include "session/grant.h"
 #include "session/limit.h"
 #include "session/path.h"
@@ -138,7 +139,7 @@ void info_session(struct session *s, struct session_info *out, struct jv_time no
 {
 	const uint64_t age = time_since_ms(now, s->born);
 	const uint64_t left = s->policy->max_lifetime_ms;
-	const struct jv_time deadline = session_deadline(s);
+	const struct jv_time deadline = due_deadline(s);
 
 	memset(out, 0, sizeof(*out));
 	memcpy(out->id, s->id, sizeof(out->id));

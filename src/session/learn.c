@@ -98,12 +98,16 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
  */
 static uint32_t forbidden_ms(struct session *s, enum reason *why, struct jv_time now)
 {
-	uint32_t ms = session_limit_ms(s, &s->rebind, s->policy->max_switches_per_min, now);
+	struct rebindings *r = session_need_rebindings(s);
+	uint32_t ms;
 
 	*why = REASON_SWITCH_RATE_LIMITED;
+	if (!r)
+		return LIMIT_NO_MEMORY_MS;
+	ms = session_limit_ms(s, &r->limit, s->policy->max_switches_per_min, now);
 	if (ms == 0) {
 		*why = REASON_COOLDOWN_ACTIVE;
-		ms = switch_limit_cooldown_ms(&s->rebind, s->policy->switch_cooldown_ms, now);
+		ms = switch_limit_cooldown_ms(&r->limit, s->policy->switch_cooldown_ms, now);
 	}
 	return ms;
 }
@@ -114,9 +118,11 @@ static uint32_t forbidden_ms(struct session *s, enum reason *why, struct jv_time
  */
 static void unsettled(struct session *s, struct jv_time now)
 {
-	if (!time_is_never(s->unsettled) && time_since_ms(now, s->unsettled) < LIMIT_WINDOW_MS)
+	struct rebindings *r = session_rare(s)->rebindings;
+
+	if (!r || (!time_is_never(r->unsettled) && time_since_ms(now, r->unsettled) < LIMIT_WINDOW_MS))
 		return;
-	s->unsettled = now;
+	r->unsettled = now;
 	server_path_dead(s, REASON_ADDRESS_CHANGED, now);
 }
 
@@ -141,7 +147,7 @@ static void rebound(struct path *p, struct jv_time now)
 			unsettled(s, now);
 		return;
 	}
-	switch_limit_take(&s->rebind, now);
+	switch_limit_take(&s->rare->rebindings->limit, now);
 	take_tried(p, now);
 	size_moved(p);
 	p->health->unanswered = 0;

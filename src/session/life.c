@@ -76,8 +76,9 @@ static void unlink_session(struct session *s)
 
 	session_stop_timers(s);
 	rescue_free(s);
-	if (s->job)
-		s->job->session = NULL;
+	if (session_rare(s)->job)
+		s->rare->job->session = NULL;
+	session_drop_job(s);
 	session_drop_exchange(s);
 	if (e->by_peer && e->by_peer[s->peer] == s)
 		e->by_peer[s->peer] = NULL;

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#define NO_MEMORY_MS 1000 /* what cannot be counted is not allowed; another time it may be */
-
 bool switch_limit_resize(struct switch_limit *l, uint32_t max)
 {
 	struct jv_time *at;
@@ -65,7 +63,7 @@ uint32_t switch_limit_wait_ms(struct switch_limit *l, uint32_t max, struct jv_ti
 	struct jv_time frees;
 
 	if (switch_limit_left(l, max, now) > 0)
-		return has_ring(l) ? 0 : NO_MEMORY_MS;
+		return has_ring(l) ? 0 : LIMIT_NO_MEMORY_MS;
 	if (max == 0)
 		return LIMIT_WINDOW_MS;
 	/* With the bound lowered below the count, the one to wait for is not the oldest. */

@@ -11,6 +11,7 @@
 #include "base/time.h"
 
 #define LIMIT_WINDOW_MS 60000
+#define LIMIT_NO_MEMORY_MS 1000 /* what cannot be counted is not allowed; another time it may be */
 
 /* The times of the switches of the last minute, oldest first in a ring: exact, O(1), no timer. While there are none, there
  * is no ring; it is made by whoever asks whether one is allowed, and without memory for it none is. */

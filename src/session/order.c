@@ -12,6 +12,7 @@
 #include "session/jump.h"
 #include "session/open.h"
 #include "session/session.h"
+#include "session/skew.h"
 #include "session/trail.h"
 
 #define ORDER_WAIT_MS 2000 /* an order waits for a fresh locator */
@@ -96,7 +97,7 @@ void order_asked(struct path *p, const struct frame *f, struct jv_time now)
 	struct session *s = p->session;
 
 	if (s->state != STATE_ATTACHED || get_be32(f->jump->binding_version) != s->binding_version ||
-	    session_is_stale(s, get_be64(f->jump->age_us), now))
+	    skew_is_stale(s, get_be64(f->jump->age_us), now))
 		return;
 	order_jump(s, f->jump->path, 0, now);
 }

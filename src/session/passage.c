@@ -11,11 +11,13 @@
 
 void passage_begins(struct session *s)
 {
-	struct passage *p = &s->passage;
+	struct passage *p = s->tx_packets > 0 ? session_need_passage(s) : NULL;
 
-	p->since = TIME_NEVER;
-	p->mark = p->seen = (uint32_t)s->tx_packets;
-	p->stalled_ms = 0;
+	if (p) {
+		p->since = TIME_NEVER;
+		p->mark = p->seen = (uint32_t)s->tx_packets;
+		p->stalled_ms = 0;
+	}
 	if (s->active && s->state == STATE_ATTACHED)
 		s->paths_used |= (uint8_t)(1u << s->active->number);
 }
@@ -36,11 +38,17 @@ static bool has_passed(const struct passage *p, const struct path_report *r)
 
 void passage_reported(struct session *s, const struct path_report *report, struct jv_time now)
 {
-	struct passage *p = &s->passage;
+	const bool first = !session_rare(s)->passage;
 	const uint32_t sent = (uint32_t)s->tx_packets;
+	struct passage *p;
 
-	if (s->state != STATE_ATTACHED)
+	if (s->state != STATE_ATTACHED || (first && s->tx_packets == 0))
 		return;
+	p = session_need_passage(s);
+	if (!p)
+		return;
+	if (first)
+		p->epoch = report->epoch;
 	if (has_passed(p, report)) {
 		p->epoch = report->epoch;
 		p->highest = report->highest;
@@ -63,6 +71,10 @@ void passage_reported(struct session *s, const struct path_report *report, struc
 
 void passage_ends(struct session *s, struct jv_time now)
 {
-	s->passage.seen = (uint32_t)s->tx_packets;
-	measure(&s->passage, now);
+	struct passage *p = session_rare(s)->passage;
+
+	if (!p)
+		return;
+	p->seen = (uint32_t)s->tx_packets;
+	measure(p, now);
 }

@@ -34,7 +34,9 @@
 
 static struct job *job_of(const struct session *s)
 {
-	return s->rekey.exchange ? s->rekey.exchange->job : NULL;
+	const struct exchange *x = session_rare(s)->exchange;
+
+	return x ? x->job : NULL;
 }
 
 /* Nothing is under way any more, and no ACCEPT is to be repeated? */
@@ -96,7 +98,7 @@ static void offer_send(struct session *s, struct jv_time now)
 		return;
 	}
 	wait = path_patience_us(s->active);
-	part_send(s->active, FRAME_REKEY_OFFER, keys_newest(&s->keys) + 1, s->rekey.exchange->e_pub, now);
+	part_send(s->active, FRAME_REKEY_OFFER, keys_newest(&s->keys) + 1, s->rare->exchange->e_pub, now);
 	if (wait < PROTO_RETRY_MIN_MS * 1000)
 		wait = PROTO_RETRY_MIN_MS * 1000;
 	wait <<= s->rekey.tries < 7 ? ++s->rekey.tries : 7;
@@ -185,8 +187,8 @@ void rekey_offered(struct path *p, const struct frame *f, struct jv_time now)
 	struct job *j;
 
 	if (r->answered && f->rekey->epoch == (uint8_t)newest &&
-	    memcmp(r->exchange->offer_pub, f->rekey->e, PROTO_KEY_LEN) == 0) {
-		part_send(p, FRAME_REKEY_ACCEPT, newest, r->exchange->accept_pub, now);
+	    memcmp(s->rare->exchange->offer_pub, f->rekey->e, PROTO_KEY_LEN) == 0) {
+		part_send(p, FRAME_REKEY_ACCEPT, newest, s->rare->exchange->accept_pub, now);
 		return;
 	}
 	if (newest != s->keys.tx_epoch || f->rekey->epoch != (uint8_t)(newest + 1) || s->state == STATE_BIRTH)
@@ -216,7 +218,7 @@ void rekey_accepted(struct path *p, const struct frame *f, struct jv_time now)
 	j = job_start(s, JOB_REKEY_SHARED, now);
 	if (!j)
 		return;
-	memcpy(j->e_priv, s->rekey.exchange->e_priv, sizeof(j->e_priv));
+	memcpy(j->e_priv, s->rare->exchange->e_priv, sizeof(j->e_priv));
 	memcpy(j->peer_pub, f->rekey->e, sizeof(j->peer_pub));
 	s->engine->io.job(s->engine->ctx, j);
 }
@@ -247,8 +249,8 @@ static void shared_done(struct session *s, struct job *j, struct jv_time now)
 		return;
 	}
 	r->answered = true;
-	memcpy(r->exchange->accept_pub, j->e_pub, PROTO_KEY_LEN);
-	memcpy(r->exchange->offer_pub, j->peer_pub, PROTO_KEY_LEN);
+	memcpy(s->rare->exchange->accept_pub, j->e_pub, PROTO_KEY_LEN);
+	memcpy(s->rare->exchange->offer_pub, j->peer_pub, PROTO_KEY_LEN);
 	if (s->active)
 		part_send(s->active, FRAME_REKEY_ACCEPT, keys_newest(&s->keys), j->e_pub, now);
 }
@@ -257,7 +259,7 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
 {
 	struct rekey *r = &s->rekey;
 
-	r->exchange->job = NULL;
+	s->rare->exchange->job = NULL;
 	if (!j->ok) { /* a low-order key: this rekey comes to nothing, the next offer makes another */
 		exchange_rests(s);
 		return;
@@ -270,8 +272,8 @@ void rekey_job_done(struct session *s, struct job *j, struct jv_time now)
 		exchange_rests(s);
 		return;
 	}
-	memcpy(r->exchange->e_priv, j->e_priv, PROTO_KEY_LEN);
-	memcpy(r->exchange->e_pub, j->e_pub, PROTO_KEY_LEN);
+	memcpy(s->rare->exchange->e_priv, j->e_priv, PROTO_KEY_LEN);
+	memcpy(s->rare->exchange->e_pub, j->e_pub, PROTO_KEY_LEN);
 	r->offered = true;
 	r->tries = 0;
 	offer_send(s, now);

@@ -13,6 +13,7 @@
 #include "session/rescue.h"
 #include "session/send.h"
 #include "session/session.h"
+#include "session/skew.h"
 #include "session/state.h"
 #include "session/tell.h"
 #include "session/trail.h"
@@ -71,7 +72,7 @@ static enum reason judge(struct path *p, const struct frame *f, bool is_switch, 
 	 * the last wish. */
 	if ((int32_t)(get_be32(f->jump->id) - s->last_jump_id) < 0)
 		return REASON_STALE_REQUEST;
-	if (session_is_stale(s, get_be64(f->jump->age_us), now)) {
+	if (skew_is_stale(s, get_be64(f->jump->age_us), now)) {
 		*retry_after_ms = PROTO_RETRY_MIN_MS;
 		return REASON_STALE_REQUEST;
 	}

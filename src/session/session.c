@@ -17,12 +17,13 @@
 #include "session/table.h"
 #include "session/wheel.h"
 
-/* False without memory: what was allowed before is. (A client never counts rebindings.) */
-static bool limits_resize(struct session *s, const struct policy *policy, bool client)
+/* False without memory: what was allowed before is. */
+static bool limits_resize(struct session *s, const struct policy *policy)
 {
 	const uint32_t max = policy->max_switches_per_min;
+	struct rebindings *r = session_rare(s)->rebindings;
 
-	return switch_limit_resize(&s->limit, max) && (client || switch_limit_resize(&s->rebind, max));
+	return switch_limit_resize(&s->limit, max) && (!r || switch_limit_resize(&r->limit, max));
 }
 
 /* A client opens paths by the slot; a server learns of one when something authentic comes on it. */
@@ -72,45 +73,102 @@ void session_drop_jump(struct session *s)
 	s->jump = NULL;
 }
 
+const struct rare rare_never = { .exchange = NULL };
+
+static struct rare *need_rare(struct session *s)
+{
+	if (!s->rare)
+		s->rare = get(s->engine, &s->engine->rares);
+	return s->rare;
+}
+
+/* It is given back, if there is nothing left in it. */
+static void ease_rare(struct session *s)
+{
+	if (!s->rare || memcmp(s->rare, &rare_never, sizeof(rare_never)) != 0)
+		return;
+	slab_put(&s->engine->rares, s->rare);
+	s->rare = NULL;
+}
+
+/* The record that was wanted; without memory for it there may be nothing in `rare`. */
+static void *had(struct session *s, void *object)
+{
+	if (!object)
+		ease_rare(s);
+	return object;
+}
+
 struct exchange *session_need_exchange(struct session *s)
 {
-	if (!s->rekey.exchange)
-		s->rekey.exchange = get(s->engine, &s->engine->exchanges);
-	return s->rekey.exchange;
+	struct rare *r = need_rare(s);
+
+	if (r && !r->exchange)
+		r->exchange = get(s->engine, &s->engine->exchanges);
+	return had(s, r ? r->exchange : NULL);
 }
 
 void session_drop_exchange(struct session *s)
 {
-	struct exchange *x = s->rekey.exchange;
+	struct exchange *x = session_rare(s)->exchange;
 
-	if (x && x->job)
-		x->job->session = NULL;
-	put(&s->engine->exchanges, x);
-	s->rekey.exchange = NULL;
 	s->rekey.offered = s->rekey.answered = false;
+	if (!x)
+		return;
+	if (x->job)
+		x->job->session = NULL;
+	slab_put(&s->engine->exchanges, x);
+	s->rare->exchange = NULL;
+	ease_rare(s);
 }
 
 struct flapping *session_need_flapping(struct session *s)
 {
 	struct engine *e = s->engine;
+	struct rare *r = need_rare(s);
 
-	if (s->flapping)
-		return s->flapping;
-	s->flapping = get(e, &e->flaps);
-	if (s->flapping) {
-		s->flapping->session = s;
-		list_append(&e->flapping, &s->flapping->node);
+	if (r && !r->flapping) {
+		r->flapping = get(e, &e->flaps);
+		if (r->flapping) {
+			r->flapping->session = s;
+			list_append(&e->flapping, &r->flapping->node);
+		}
 	}
-	return s->flapping;
+	return had(s, r ? r->flapping : NULL);
 }
 
 void session_drop_flapping(struct session *s)
 {
-	if (!s->flapping)
+	struct flapping *f = session_rare(s)->flapping;
+
+	if (!f)
 		return;
-	list_remove(&s->flapping->node);
-	slab_put(&s->engine->flaps, s->flapping);
-	s->flapping = NULL;
+	list_remove(&f->node);
+	slab_put(&s->engine->flaps, f);
+	s->rare->flapping = NULL;
+	ease_rare(s);
+}
+
+struct rebindings *session_need_rebindings(struct session *s)
+{
+	struct rare *r = need_rare(s);
+
+	if (r && !r->rebindings) {
+		r->rebindings = get(s->engine, &s->engine->rebindings);
+		if (r->rebindings) {
+			switch_limit_resize(&r->rebindings->limit, s->policy->max_switches_per_min);
+			r->rebindings->unsettled = TIME_NEVER;
+		}
+	}
+	return had(s, r ? r->rebindings : NULL);
+}
+
+void session_drop_job(struct session *s)
+{
+	if (!s->rare)
+		return;
+	s->rare->job = NULL;
+	ease_rare(s);
 }
 
 /* Gives back all that it has but what it is known by. */
@@ -120,11 +178,15 @@ void session_free(struct session *s)
 
 	session_drop_lags(s);
 	switch_limit_free(&s->limit);
-	switch_limit_free(&s->rebind);
+	if (session_rare(s)->rebindings)
+		switch_limit_free(&s->rare->rebindings->limit);
+	put(&e->rebindings, session_rare(s)->rebindings);
 	policies_drop(&e->policies, s->policy);
-	policies_drop(&e->policies, s->next_policy);
+	policies_drop(&e->policies, session_rare(s)->next_policy);
 	session_drop_exchange(s);
 	session_drop_flapping(s);
+	put(&e->passages, session_rare(s)->passage);
+	put(&e->rares, s->rare);
 	put(&e->jumps, s->jump);
 	keys_clear(&s->keys, &e->key_store);
 	for (uint8_t i = 0; i < s->slots; i++)
@@ -141,7 +203,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->engine = e;
 	s->slots = slots;
 	s->policy = policies_take(&e->policies, policy);
-	if (!s->policy || !keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy, e->client) ||
+	if (!s->policy || !need_rare(s) || !keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy) ||
 	    (e->client && !session_need_jump(s)) || !first_paths(s, now)) {
 		session_free(s);
 		return NULL;
@@ -149,7 +211,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->told = e->client;
 	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
-	s->unanswered_since = s->left_attached = s->unsettled = s->quality_left = s->rekey.due =
+	s->unanswered_since = s->left_attached = s->quality_left = s->rekey.due =
 		s->superseded_until = s->told_minute = TIME_NEVER;
 	timer_init(&s->timer, e->session_fire);
 	for (unsigned int i = 0; i < DUES; i++)
@@ -161,40 +223,20 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	return s;
 }
 
-/* When the present state must have ended: by its own bound, and by the time without a transport. */
-struct jv_time session_deadline(const struct session *s)
-{
-	const struct jv_time ttl = time_is_never(s->left_attached)
-					   ? TIME_NEVER
-					   : time_add_ms(s->left_attached, s->policy->transport_lost_ttl_ms);
-
-	switch (s->state) {
-	case STATE_BIRTH:
-		return time_add_ms(s->born, s->policy->handshake_timeout_ms);
-	case STATE_VOLATILE:
-		return time_min(ttl, time_add_ms(s->since, s->policy->volatile_to_degraded_ms));
-	case STATE_RECOVERING:
-		return time_min(ttl, time_add_ms(s->since, s->policy->recovery_window_ms));
-	case STATE_DEGRADED:
-		return ttl;
-	case STATE_TERMINATED:
-		return s->superseded_until;
-	default:
-		return TIME_NEVER;
-	}
-}
-
 bool session_take_policy(struct session *s)
 {
-	if (!s->next_policy)
+	const struct policy *next = session_rare(s)->next_policy;
+
+	if (!next)
 		return false;
-	if (!limits_resize(s, s->next_policy, s->engine->client)) {
+	if (!limits_resize(s, next)) {
 		s->engine->counters.n[COUNT_NO_MEMORY]++;
 		return false;
 	}
 	policies_drop(&s->engine->policies, s->policy);
-	s->policy = s->next_policy;
-	s->next_policy = NULL;
+	s->policy = next;
+	s->rare->next_policy = NULL;
+	ease_rare(s);
 	return true;
 }
 
@@ -345,22 +387,13 @@ uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t ma
 	return ms;
 }
 
-/* NULL: no memory, counted. */
-static void *take(struct engine *e, struct slab *from)
-{
-	void *object = slab_get(from);
-
-	e->counters.n[COUNT_NO_MEMORY] += !object;
-	return object;
-}
-
 struct health *session_need_health(struct path *p)
 {
 	struct engine *e = p->session->engine;
 
 	if (p->health)
 		return p->health;
-	p->health = take(e, &e->healths);
+	p->health = get(e, &e->healths);
 	if (p->health)
 		*p->health = health_never;
 	return p->health;
@@ -370,16 +403,34 @@ const struct lags lags_never = { .there.mark = 0 };
 
 struct lags *session_need_lags(struct session *s)
 {
-	if (!s->lags)
-		s->lags = take(s->engine, &s->engine->lags);
-	return s->lags;
+	struct rare *r = need_rare(s);
+
+	if (r && !r->lags)
+		r->lags = get(s->engine, &s->engine->lags);
+	return had(s, r ? r->lags : NULL);
 }
 
 void session_drop_lags(struct session *s)
 {
-	if (s->lags)
-		slab_put(&s->engine->lags, s->lags);
-	s->lags = NULL;
+	if (!session_rare(s)->lags)
+		return;
+	slab_put(&s->engine->lags, s->rare->lags);
+	s->rare->lags = NULL;
+	ease_rare(s);
+}
+
+const struct passage passage_never = { .since = { INT64_MAX } };
+
+struct passage *session_need_passage(struct session *s)
+{
+	struct rare *r = need_rare(s);
+
+	if (r && !r->passage) {
+		r->passage = get(s->engine, &s->engine->passages);
+		if (r->passage)
+			*r->passage = passage_never;
+	}
+	return had(s, r ? r->passage : NULL);
 }
 
 struct upkeep *session_need_upkeep(struct path *p)
@@ -387,7 +438,7 @@ struct upkeep *session_need_upkeep(struct path *p)
 	struct engine *e = p->session->engine;
 
 	if (!p->upkeep)
-		p->upkeep = take(e, &e->upkeeps);
+		p->upkeep = get(e, &e->upkeeps);
 	return p->upkeep;
 }
 
@@ -409,18 +460,10 @@ struct pmtu *session_need_pmtu(struct path *p)
 
 	if (!u || u->pmtu)
 		return u ? u->pmtu : NULL;
-	u->pmtu = take(e, &e->pmtus);
+	u->pmtu = get(e, &e->pmtus);
 	if (u->pmtu)
 		pmtu_init(u->pmtu);
 	return u->pmtu;
-}
-
-struct route session_route(const struct path *p)
-{
-	struct route r;
-
-	session_route_write(p, &r);
-	return r;
 }
 
 void session_end_trial(struct path *p)
@@ -441,14 +484,6 @@ struct slot *session_find_slot(struct engine *e, const uint8_t locator[8], struc
 
 	*owner = table_find(e->locators, session_key(locator), &slot);
 	return *owner ? &(*owner)->slot[slot] : NULL;
-}
-
-struct path *session_find_path(struct engine *e, const uint8_t locator[8])
-{
-	struct session *s;
-	const struct slot *sl = session_find_slot(e, locator, &s);
-
-	return sl ? sl->path : NULL;
 }
 
 bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
@@ -484,48 +519,6 @@ struct path *session_path_numbered(struct session *s, uint8_t number)
 	return found;
 }
 
-uint64_t session_age_us(const struct session *s, struct jv_time now)
-{
-	return (uint64_t)time_diff_us(now, s->born);
-}
-
-/* Our age less the one that the peer tells, which can be any number. */
-static int64_t age_difference(const struct session *s, uint64_t peer_age_us, struct jv_time now)
-{
-	const int64_t most = INT64_C(1) << 60;
-	int64_t age = (int64_t)peer_age_us;
-
-	age = age > most ? most : age < -most ? -most : age;
-	return (int64_t)session_age_us(s, now) - age;
-}
-
-void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now)
-{
-	const int64_t sample = age_difference(s, peer_age_us, now);
-	const int64_t drift = time_diff_us(now, s->age_sampled) / 2000;
-
-	if (!s->age_known || rtt_us >= 0)
-		s->age_offset_us = rtt_us >= 0 ? sample - rtt_us / 2 : sample;
-	else if (sample < s->age_offset_us + drift)
-		s->age_offset_us = sample;
-	else
-		s->age_offset_us += drift;
-	s->age_known = true;
-	s->age_sampled = now;
-}
-
-int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now)
-{
-	const int64_t sample = age_difference(s, peer_age_us, now);
-
-	return s->age_known ? sample - s->age_offset_us : 0;
-}
-
-bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now)
-{
-	return session_request_age_us(s, peer_age_us, now) > (int64_t)s->policy->proof_max_age_ms * 1000;
-}
-
 bool session_policy(struct session *s, const struct policy *policy, uint32_t generation)
 {
 	struct engine *e = s->engine;
@@ -533,13 +526,16 @@ bool session_policy(struct session *s, const struct policy *policy, uint32_t gen
 	const struct policy *taken;
 
 	next.replay_window = s->policy->replay_window; /* sized when the session was born */
+	if (!need_rare(s))
+		return false;
 	taken = policies_take(&e->policies, &next);
 	if (!taken) {
 		e->counters.n[COUNT_NO_MEMORY]++;
+		ease_rare(s);
 		return false;
 	}
-	policies_drop(&e->policies, s->next_policy);
-	s->next_policy = taken;
+	policies_drop(&e->policies, s->rare->next_policy);
+	s->rare->next_policy = taken;
 	s->policy_generation = generation;
 	return true;
 }

@@ -67,15 +67,14 @@ struct exchange {
 _Static_assert(sizeof(struct exchange) <= 136, "only a session that rekeys has one, and for seconds");
 
 struct rekey {
-	struct exchange *exchange; /* or NULL */
-	bool offered;              /* our OFFER is out */
-	bool answered;             /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
-	bool unconfirmed;          /* we seal with the newest epoch, and the peer has not yet */
-	bool ordered;              /* to be done now, be the keys idle or not */
-	uint8_t tries;             /* OFFERs sent */
-	uint8_t overdue;           /* intervals of the age of `since` that were told */
-	struct jv_time made;       /* when the newest epoch was made */
-	struct jv_time due;        /* next OFFER, or its repetition */
+	bool offered;     /* our OFFER is out */
+	bool answered;    /* we sent an ACCEPT for the newest epoch: repeat it when asked again */
+	bool unconfirmed; /* we seal with the newest epoch, and the peer has not yet */
+	bool ordered;     /* to be done now, be the keys idle or not */
+	uint8_t tries;    /* OFFERs sent */
+	uint8_t overdue;  /* intervals of the age of `since` that were told */
+	struct jv_time made; /* when the newest epoch was made */
+	struct jv_time due;  /* next OFFER, or its repetition */
 	/* The interval began with the keys we seal with, or when they were idle at the end of the last one. */
 	struct jv_time began;
 	struct jv_time since; /* the keys we seal with are in use, less the time in which nothing carried */
@@ -110,7 +109,7 @@ struct lags { /* of the active path; a session has them once DATA has passed */
 
 extern const struct lags lags_never;
 
-/* Does the data that the session sends pass? See passage.h. */
+/* Does the data that the session sends pass? See passage.h. A session has it once it has sent some. */
 struct passage {
 	uint64_t highest;     /* of our DATA, as the peer's last report had it */
 	struct jv_time since; /* data was sent, and no report since has told of any; TIME_NEVER */
@@ -119,6 +118,27 @@ struct passage {
 	uint32_t stalled_ms; /* the longest time of that kind in this stay in ATTACHED */
 	uint8_t epoch;       /* of `highest` */
 };
+
+extern const struct passage passage_never;
+
+/* Server: another address under the locator of the active path, and what it has cost. */
+struct rebindings {
+	struct switch_limit limit; /* with the bounds of switches */
+	struct jv_time unsettled;  /* one too many last made the path count as dead; TIME_NEVER */
+};
+
+/* What most sessions have none of; one that has nothing in it has no such record. Each member is NULL, or the session's. */
+struct rare {
+	struct exchange *exchange;
+	struct flapping *flapping; /* NULL: all changes of state are told */
+	struct job *job;           /* WELCOME under way; the engine's */
+	const struct policy *next_policy; /* of engine->policies; taken at the next transition */
+	struct lags *lags;                /* NULL: lags_never */
+	struct passage *passage;          /* NULL: passage_never */
+	struct rebindings *rebindings;    /* NULL: there was none */
+};
+
+extern const struct rare rare_never;
 
 /* A locator of the session's, and what travels under it: server, once something authentic came by it; client, always. */
 struct slot {
@@ -144,14 +164,18 @@ struct session {
 	enum reason reason : 8;
 	enum reason instability : 8; /* why the session left ATTACHED */
 	uint8_t paths_used;          /* a bit for each path it was ATTACHED on */
-	bool large;       /* something beyond PROTO_PROBE_LEAST went out since its size was last asked for */
-	bool policy_owed; /* server: the policy has changed, and its client has not been told */
-	uint16_t mtu;
-	uint32_t peer; /* server: index in config->peers */
-	uint8_t slots;
+	bool large : 1;       /* something beyond PROTO_PROBE_LEAST went out since its size was last asked for */
+	bool policy_owed : 1; /* server: the policy has changed, and its client has not been told */
+	bool age_known : 1;   /* age_offset_us is */
+	bool closing : 1;     /* no CLOSE is to be sent */
+	bool fresh : 1;       /* server: the HELLO it came from bears a cookie of ours */
+	bool told : 1;        /* its records are written; on a server from its attachment on */
 	uint8_t stall_tries;  /* moves to a path that had stalled, since one carried */
-	bool age_known;       /* age_offset_us is */
+	uint8_t slots;
 	uint8_t told_changes; /* of state, one by one, in told_minute */
+	uint16_t mtu;
+	uint16_t issued; /* a bit for each slot that has a locator */
+	uint32_t peer;   /* server: index in config->peers */
 	struct keys keys;
 	uint32_t quality_hold_ms; /* ATTACHED again, it is not left for loss or latency for these before */
 	uint32_t rx_epoch;        /* of the last DATA accepted, by counter */
@@ -162,34 +186,24 @@ struct session {
 	uint8_t id[PROTO_SESSION_ID_LEN];
 	struct list node;                 /* of engine->sessions, ->superseded or ->dead */
 	const char *peer_name;            /* in the configuration in force */
-	const struct policy *policy;      /* of engine->policies, as the next one is */
-	const struct policy *next_policy; /* taken at the next transition; NULL: none waits */
-	uint32_t policy_generation;
-	bool closing; /* no CLOSE is to be sent */
-	bool fresh;   /* server: the HELLO it came from bears a cookie of ours */
-	bool told;    /* its records are written; on a server from its attachment on */
+	const struct policy *policy;      /* of engine->policies */
 
 	/* state */
 	struct jv_time born, since, left_attached;
 	struct jv_time superseded_until; /* superseded: DATA in flight is delivered until then */
 	uint32_t state_version, binding_version;
-	struct switch_limit limit;  /* of switches */
-	struct switch_limit rebind; /* server: of rebindings, with the same bounds */
-	struct jv_time
-		unsettled; /* server: a rebinding too many last made the path count as dead; TIME_NEVER */
+	struct switch_limit limit; /* of switches */
 	uint64_t bytes_at_switch;
 	uint32_t switches;
-	uint16_t issued; /* a bit for each slot that has a locator */
+	uint32_t policy_generation;
 	struct jump *jump;     /* server: NULL while none is ordered */
 	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
+	struct rare *rare; /* NULL: session_rare() */
 	uint32_t next_ping_id, next_jump_id, next_probe_id;
-	struct lags *lags;           /* NULL: lags_never */
 	uint32_t void_ping_id;       /* PONGs to this and older ones are not heeded: the machine slept */
 	struct jv_time quality_left; /* when it last left ATTACHED for loss or latency; TIME_NEVER */
-	struct passage passage;
-	struct flapping *flapping;  /* NULL: all changes of state are told */
 	struct jv_time told_minute; /* in which those told one by one are counted; TIME_NEVER */
 	struct rekey rekey;
 	int64_t age_offset_us; /* our age less the peer's, as the running estimate has it */
@@ -199,19 +213,16 @@ struct session {
 	uint32_t locators_seq, locators_told; /* server: told last, then */
 	struct jv_time locators_sent;
 	struct jv_time policy_sent;
-	struct job *job; /* WELCOME under way */
 
 	struct timer timer; /* runs for the earliest of those below */
 	uint32_t due[DUES]; /* milliseconds since it was born, rounded up as the wheel does; SESSION_NEVER */
 
 	struct slot slot[];
 };
-_Static_assert(sizeof(struct session) <= 728, "and a slot for each locator");
+_Static_assert(sizeof(struct session) <= 608, "and a slot for each locator");
 
 /* In BIRTH, with its deadline running. NULL without memory or room. */
 struct session *session_new(struct engine *e, const struct policy *policy, uint8_t slots, struct jv_time now);
-/* When the present state must have ended; TIME_NEVER: no bound but the lifetime. */
-struct jv_time session_deadline(const struct session *s);
 /* The policy that waits is in force now. False: none waits, or there is no memory for its limits. */
 bool session_take_policy(struct session *s);
 /* This is due then, and not when it was to be before; TIME_NEVER: not at all. */
@@ -226,6 +237,10 @@ bool session_due_next(struct session *s, unsigned int *left, struct jv_time now,
 /* The timer runs for the rest. */
 void session_due_rest(struct session *s);
 void session_stop_timers(struct session *s);
+static inline const struct rare *session_rare(const struct session *s)
+{
+	return s->rare ? s->rare : &rare_never;
+}
 static inline const struct jump *session_jump(const struct session *s)
 {
 	return s->jump ? s->jump : &jump_never;
@@ -264,7 +279,13 @@ static inline uint8_t *session_token(struct session *s, uint8_t slot)
 	return (uint8_t *)(s->slot + s->slots) + slot * (size_t)PROTO_TOKEN_LEN;
 }
 /* The path that this locator stands for, or NULL. */
-struct path *session_find_path(struct engine *e, const uint8_t locator[8]);
+static inline struct path *session_find_path(struct engine *e, const uint8_t locator[8])
+{
+	struct session *s;
+	const struct slot *sl = session_find_slot(e, locator, &s);
+
+	return sl ? sl->path : NULL;
+}
 /* What it owns goes back to the engine, and itself. */
 void session_free(struct session *s);
 /* NULL: no memory. */
@@ -278,17 +299,25 @@ uint32_t session_limit_ms(struct session *s, struct switch_limit *l, uint32_t ma
 struct health *session_need_health(struct path *p);
 static inline const struct lags *session_lags(const struct session *s)
 {
-	return s->lags ? s->lags : &lags_never;
+	return session_rare(s)->lags ? s->rare->lags : &lags_never;
 }
 /* How late DATA is, to be written to; NULL: no memory, counted. */
 struct lags *session_need_lags(struct session *s);
 void session_drop_lags(struct session *s);
+static inline const struct passage *session_passage(const struct session *s)
+{
+	return session_rare(s)->passage ? s->rare->passage : &passage_never;
+}
+/* To be written to; NULL: no memory, counted. */
+struct passage *session_need_passage(struct session *s);
+/* NULL: no memory, counted. */
+struct rebindings *session_need_rebindings(struct session *s);
+/* There is none any more. */
+void session_drop_job(struct session *s);
 /* What the path has at times, to be written to; NULL: no memory, counted. */
 struct upkeep *session_need_upkeep(struct path *p);
 /* It is given back, if there is nothing left of it. */
 void session_ease_upkeep(struct path *p, struct jv_time now);
-/* Where the path leads. */
-struct route session_route(const struct path *p);
 static inline const struct near *session_near(const struct path *p)
 {
 	static const struct near none;
@@ -305,6 +334,14 @@ static inline void session_route_write(const struct path *p, struct route *out)
 	out->remote.port = p->lead.port;
 	out->remote.zero = 0;
 	out->local = n->local;
+}
+/* Where the path leads. */
+static inline struct route session_route(const struct path *p)
+{
+	struct route r;
+
+	session_route_write(p, &r);
+	return r;
 }
 static inline struct endpoint session_remote(const struct path *p)
 {
@@ -324,16 +361,10 @@ bool session_issue(struct session *s, uint8_t slot, const uint8_t locator[8],
 /* The newest one in use, the one being left included only if there is no other; or NULL. */
 struct path *session_path_numbered(struct session *s, uint8_t number);
 /* Since it was born, by our clock. */
-uint64_t session_age_us(const struct session *s, struct jv_time now);
-/*
- * Our age less the peer's. A round trip tells it exactly (give or take the RTT); a packet that only came can
- * be late, so it may lower the estimate at once but raise it no faster than clocks drift.
- */
-void session_age_sample(struct session *s, uint64_t peer_age_us, int64_t rtt_us, struct jv_time now);
-/* How old a request of this peer age is. */
-int64_t session_request_age_us(const struct session *s, uint64_t peer_age_us, struct jv_time now);
-/* Is a request of this peer age older than proof_max_age_ms? */
-bool session_is_stale(const struct session *s, uint64_t peer_age_us, struct jv_time now);
+static inline uint64_t session_age_us(const struct session *s, struct jv_time now)
+{
+	return (uint64_t)time_diff_us(now, s->born);
+}
 /* Another policy, in force from the next transition on. False: no memory, counted; the one before stands. */
 bool session_policy(struct session *s, const struct policy *policy, uint32_t generation);
 /* The name of the transport in the configuration; "" at a server. */

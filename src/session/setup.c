@@ -81,6 +81,9 @@ bool setup_slabs(struct engine *e, size_t sessions)
 	slab_init(&e->jumps, sizeof(struct jump), sessions);
 	slab_init(&e->exchanges, sizeof(struct exchange), sessions);
 	slab_init(&e->flaps, sizeof(struct flapping), sessions);
+	slab_init(&e->passages, sizeof(struct passage), sessions);
+	slab_init(&e->rebindings, sizeof(struct rebindings), sessions);
+	slab_init(&e->rares, sizeof(struct rare), sessions);
 	/* The one in force and the one that waits; and one more while the latter changes. */
 	return policies_init(&e->policies, 2 * sessions + 1);
 }
@@ -101,13 +104,16 @@ void setup_slabs_free(struct engine *e)
 	slab_free(&e->jumps);
 	slab_free(&e->exchanges);
 	slab_free(&e->flaps);
+	slab_free(&e->passages);
+	slab_free(&e->rebindings);
+	slab_free(&e->rares);
 }
 
 size_t setup_slabs_bytes(const struct engine *e)
 {
 	const struct slab *const slabs[] = {
-		&e->paths,  &e->lags,  &e->healths,   &e->upkeeps, &e->pmtus,
-		&e->trials, &e->jumps, &e->exchanges, &e->flaps,   &e->policies.held,
+		&e->paths,     &e->lags,  &e->healths,  &e->upkeeps, &e->pmtus,         &e->trials, &e->jumps,
+		&e->exchanges, &e->flaps, &e->passages, &e->rebindings, &e->rares, &e->policies.held,
 	};
 	size_t bytes = key_store_bytes(&e->key_store);
 

@@ -94,7 +94,7 @@ static uint64_t order_told(const struct session *s, uint8_t epoch, uint64_t high
 /* Answers whether DATA passes; as does the next. */
 static bool judge_there(struct path *p, const struct path_report *r, struct jv_time asked)
 {
-	struct lag *l = &p->session->lags->there;
+	struct lag *l = &p->session->rare->lags->there;
 	const bool passes = arrived(l, order_told(p->session, r->epoch, r->highest));
 
 	if (!time_is_never(asked))
@@ -108,7 +108,7 @@ static bool judge_back(struct path *p, const struct path_report *r, struct jv_ti
 	const struct session *s = p->session;
 	const uint64_t newest = order_told(s, r->newest_epoch, r->newest);
 	const uint64_t here = keys_order(s->rx_epoch, s->rx_highest);
-	struct lag *l = &p->session->lags->back;
+	struct lag *l = &p->session->rare->lags->back;
 	const bool at_once = l->mark == 0 && newest > l->seen && newest <= here;
 	const bool passes = arrived(l, here);
 
@@ -130,7 +130,7 @@ static void carries(struct path *p, struct lag *l, enum stalled way)
 /* Has DATA passed in either direction, or was any sent? Until then there is nothing to be late. */
 static bool has_carried(const struct session *s, const struct path_report *r)
 {
-	return s->lags || order_told(s, r->epoch, r->highest) > 0 ||
+	return session_rare(s)->lags || order_told(s, r->epoch, r->highest) > 0 ||
 	       order_told(s, r->newest_epoch, r->newest) > 0 || keys_order(s->rx_epoch, s->rx_highest) > 0;
 }
 
@@ -145,11 +145,11 @@ unsigned int stall_reported(struct path *p, const struct path_report *report, st
 	if (!has_carried(s, report) || !session_need_lags(s))
 		return 0;
 	if (judge_there(p, report, asked))
-		carries(p, &s->lags->there, STALLED_THERE);
+		carries(p, &s->rare->lags->there, STALLED_THERE);
 	if (judge_back(p, report, now))
-		carries(p, &s->lags->back, STALLED_BACK);
-	dead = (is_dead(p, &s->lags->there, now) ? STALLED_THERE : 0u) |
-	       (is_dead(p, &s->lags->back, now) ? STALLED_BACK : 0u);
+		carries(p, &s->rare->lags->back, STALLED_BACK);
+	dead = (is_dead(p, &s->rare->lags->there, now) ? STALLED_THERE : 0u) |
+	       (is_dead(p, &s->rare->lags->back, now) ? STALLED_BACK : 0u);
 	return s->state == STATE_ATTACHED ? dead : 0;
 }
 
@@ -211,10 +211,12 @@ bool stall_may_take(const struct path *p, struct jv_time now)
 
 void stall_void(struct session *s)
 {
-	if (!s->lags)
+	struct lags *l = session_rare(s)->lags;
+
+	if (!l)
 		return;
-	s->lags->there.mark = s->lags->back.mark = 0;
-	s->lags->there.strikes = s->lags->back.strikes = 0;
+	l->there.mark = l->back.mark = 0;
+	l->there.strikes = l->back.strikes = 0;
 }
 
 void stall_bound(struct path *p)

@@ -66,7 +66,7 @@ bool state_event(struct session *s, enum event event, enum reason why, struct jv
 		trail_session(s, AUDIT_POLICY_RELOADED, REASON_NONE, now);
 		age_configured(s, now);
 	}
-	session_due(s, DUE_DEADLINE, session_deadline(s));
+	session_due(s, DUE_DEADLINE, due_deadline(s));
 	due_restart(s, now);
 	if (s->engine->client)
 		silence_watch(s, now);

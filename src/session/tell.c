@@ -51,7 +51,7 @@ void tell_policy(struct session *s, struct jv_time now)
 	if (n > most)
 		n = most;
 	f.head.parts = (uint8_t)(n == 0 ? 1 : (n + POLICY_ITEMS_MAX - 1) / POLICY_ITEMS_MAX);
-	frame_put_policy(&f.head.policy, s->next_policy ? s->next_policy : s->policy);
+	frame_put_policy(&f.head.policy, session_rare(s)->next_policy ? s->rare->next_policy : s->policy);
 	for (uint8_t part = 0; part < f.head.parts; part++) {
 		const size_t at = (size_t)part * POLICY_ITEMS_MAX;
 

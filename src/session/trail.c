@@ -51,14 +51,14 @@ static void fill_traffic(const struct session *s, struct audit_record *r)
 	r->traffic.tx_bytes = s->tx_bytes;
 	r->traffic.paths_used = (uint64_t)__builtin_popcount(s->paths_used);
 	if (r->event == AUDIT_SESSION_STATE_CHANGE && r->from == STATE_ATTACHED)
-		r->traffic.stalled_ms = s->passage.stalled_ms;
+		r->traffic.stalled_ms = session_passage(s)->stalled_ms;
 }
 
 static void fill_path(struct session *s, struct audit_record *r, uint8_t from, const struct path *to,
 		      struct jv_time now)
 {
 	r->path_from = from;
-	r->budget_left = switch_limit_left(r->event == AUDIT_TRANSPORT_REBOUND ? &s->rebind : &s->limit,
+	r->budget_left = switch_limit_left(r->event == AUDIT_TRANSPORT_REBOUND ? &s->rare->rebindings->limit : &s->limit,
 					   s->policy->max_switches_per_min, now);
 	if (!to)
 		return;
@@ -97,8 +97,8 @@ void trail_path(struct session *s, enum audit_event event, enum reason why, uint
 
 	if (!s->told)
 		return;
-	if (attempt && s->flapping) { /* it goes with the changes that wait */
-		s->flapping->sum.attempts += event == AUDIT_REATTACH_ATTEMPT;
+	if (attempt && session_rare(s)->flapping) { /* it goes with the changes that wait */
+		s->rare->flapping->sum.attempts += event == AUDIT_REATTACH_ATTEMPT;
 		return;
 	}
 	trail_flaps(s, now);
@@ -115,7 +115,7 @@ void trail_path(struct session *s, enum audit_event event, enum reason why, uint
 /* More than a minute is to tell of one by one? Who disturbs a path can have a session change as often as he likes. */
 static bool flaps(struct session *s, struct jv_time now)
 {
-	if (s->flapping)
+	if (session_rare(s)->flapping)
 		return true;
 	if (time_is_never(s->told_minute) || time_since_ms(now, s->told_minute) >= FLAPS_MS) {
 		s->told_minute = now;
@@ -131,8 +131,8 @@ static void flaps_begin(struct session *s, enum state from, struct jv_time now)
 {
 	struct engine *e = s->engine;
 
-	s->flapping->from = from;
-	s->flapping->first = now;
+	s->rare->flapping->from = from;
+	s->rare->flapping->first = now;
 	timer_start_earlier(&e->wheel, &e->flood_timer, time_add_ms(now, FLOOD_MS));
 }
 
@@ -157,21 +157,21 @@ static void flaps_stay(struct audit_flaps *sum, enum state state, uint32_t ms)
 
 static void flaps_add(struct session *s, enum state from, uint64_t elapsed_ms, struct jv_time now)
 {
-	struct flapping *f = s->flapping;
+	struct flapping *f = s->rare->flapping;
 
 	if (f->n++ == 0)
 		flaps_begin(s, from, now);
 	f->last = now;
 	if (s->engine->late_ms > f->late_ms)
 		f->late_ms = s->engine->late_ms;
-	if (from == STATE_ATTACHED && s->passage.stalled_ms > f->stalled_ms)
-		f->stalled_ms = s->passage.stalled_ms;
+	if (from == STATE_ATTACHED && session_passage(s)->stalled_ms > f->stalled_ms)
+		f->stalled_ms = session_passage(s)->stalled_ms;
 	flaps_stay(&f->sum, from, (uint32_t)elapsed_ms);
 }
 
 void trail_flaps(struct session *s, struct jv_time now)
 {
-	const struct flapping *f = s->flapping;
+	const struct flapping *f = session_rare(s)->flapping;
 	struct audit_record r;
 
 	if (!f)

@@ -343,6 +343,7 @@ static void check_session(struct sim_engine *se, const struct session *s)
 {
 	struct verify_session t = { 0 };
 	const bool told = verify_session(se->sim->verify, se->origin, s->id, &t);
+	const struct flapping *flapping = session_rare(s)->flapping;
 	const struct path *a = s->active;
 
 	if (!is_client(se) && s->state == STATE_BIRTH) { /* told of when it attaches */
@@ -351,8 +352,8 @@ static void check_session(struct sim_engine *se, const struct session *s)
 		return;
 	}
 	/* What waits for its sum is not told yet. */
-	if (!told || t.state != (s->flapping ? s->flapping->from : s->state) ||
-	    t.state_version + (s->flapping ? s->flapping->n : 0) != s->state_version ||
+	if (!told || t.state != (flapping ? flapping->from : s->state) ||
+	    t.state_version + (flapping ? flapping->n : 0) != s->state_version ||
 	    t.binding_version != s->binding_version || t.active != (a ? a->number : AUDIT_NO_PATH))
 		sim_violate(se->sim, "told",
 			    "%02x%02x is %s, versions %u and %u; its records say %s, %u and %u", s->id[0],
@@ -425,7 +426,8 @@ static size_t slabs_bytes(const struct engine *e)
 	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->healths) +
 		       slab_bytes(&e->upkeeps) + slab_bytes(&e->lags) + slab_bytes(&e->pmtus) +
 		       slab_bytes(&e->trials) + slab_bytes(&e->jumps) + slab_bytes(&e->exchanges) +
-		       slab_bytes(&e->flaps) + slab_bytes(&e->policies.held);
+		       slab_bytes(&e->flaps) + slab_bytes(&e->passages) + slab_bytes(&e->rebindings) +
+		       slab_bytes(&e->rares) + slab_bytes(&e->policies.held);
 
 	for (unsigned int i = 0; i <= PROTO_SLOTS_MAX; i++)
 		bytes += slab_bytes(&e->session_slab[i]);
@@ -437,7 +439,7 @@ static size_t slabs_bytes(const struct engine *e)
 
 struct held { /* by sessions */
 	size_t sessions, paths, nears, healths, upkeeps, pmtus, trials, epochs, rings;
-	size_t jumps, exchanges, flaps, lags;
+	size_t jumps, exchanges, flaps, lags, passages, rebindings, rares;
 };
 
 static void hold_path(struct held *h, const struct path *p)
@@ -461,9 +463,12 @@ static void hold(struct held *h, const struct list *sessions)
 
 		h->sessions++;
 		h->jumps += s->jump != NULL;
-		h->exchanges += s->rekey.exchange != NULL;
-		h->flaps += s->flapping != NULL;
-		h->lags += s->lags != NULL;
+		h->exchanges += session_rare(s)->exchange != NULL;
+		h->flaps += session_rare(s)->flapping != NULL;
+		h->lags += session_rare(s)->lags != NULL;
+		h->passages += session_rare(s)->passage != NULL;
+		h->rebindings += session_rare(s)->rebindings != NULL;
+		h->rares += s->rare != NULL;
 		for (uint8_t i = 0; i < s->slots; i++)
 			hold_path(h, s->slot[i].path);
 
@@ -496,6 +501,10 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 		sim_violate(sim, "memory", "%zu users of near ends, of which %zu are paths or trials", nears, h.nears);
 	if (h.lags != e->lags.used)
 		sim_violate(sim, "memory", "%zu lags, of which sessions have %zu", e->lags.used, h.lags);
+	if (h.passages != e->passages.used || h.rebindings != e->rebindings.used || h.rares != e->rares.used)
+		sim_violate(sim, "memory", "%zu passages, %zu rebindings and %zu rare records, of which sessions have %zu, %zu and %zu",
+			    e->passages.used, e->rebindings.used, e->rares.used, h.passages, h.rebindings,
+			    h.rares);
 	if (h.upkeeps != e->upkeeps.used)
 		sim_violate(sim, "memory", "%zu upkeeps, of which paths have %zu", e->upkeeps.used, h.upkeeps);
 	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)

@@ -73,11 +73,14 @@ static uint64_t session_sum(const struct session *s)
 	for (int i = 0; i < 2; i++)
 		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
 	sum ^= side_sum(s->jump, sizeof(*s->jump)) * 7;
-	sum ^= side_sum(s->lags, sizeof(*s->lags)) * 17;
-	sum ^= side_sum(s->rekey.exchange, sizeof(*s->rekey.exchange)) * 11;
-	if (s->flapping)
-		sum ^= side_sum(&s->flapping->session,
-				sizeof(*s->flapping) - offsetof(struct flapping, session)) *
+	sum ^= side_sum(session_rare(s)->lags, sizeof(struct lags)) * 17;
+	sum ^= side_sum(session_rare(s)->exchange, sizeof(struct exchange)) * 11;
+	sum ^= side_sum(session_rare(s)->passage, sizeof(struct passage)) * 19;
+	sum ^= side_sum(session_rare(s)->rebindings, sizeof(struct rebindings)) * 29;
+	sum ^= side_sum(s->rare, sizeof(*s->rare)) * 23;
+	if (session_rare(s)->flapping)
+		sum ^= side_sum(&s->rare->flapping->session,
+				sizeof(struct flapping) - offsetof(struct flapping, session)) *
 		       13;
 	return sum ^ (s->limit.at ? hash_of(s->limit.at, s->limit.cap * sizeof(s->limit.at[0])) * 5 : 0);
 }

@@ -6,6 +6,8 @@ WORLD_SRCS := tests/unit/world.c tests/unit/world_net.c tests/unit/world_check.c
 	src/base/text.c src/base/slab.c
 WORLD_LIBS = $(MBEDTLS_LIBS) $(SODIUM_LIBS) $(IPSECMB_LIBS)
 
+test_passage_SRCS := $(WORLD_SRCS)
+test_passage_LIBS = $(WORLD_LIBS)
 test_fsm_SRCS := src/session/fsm.c
 test_spread_SRCS := src/session/spread.c
 test_limit_SRCS := src/session/limit.c src/base/addr.c src/base/hash.c

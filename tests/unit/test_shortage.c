@@ -153,7 +153,7 @@ static void test_no_room_for_lags(void **state)
 	got = w->client[0].up.echoed;
 	world_run(w, 1000);
 	world_assert(w, world_all_attached(w) && w->client[0].up.echoed > got);
-	assert_null(world_peer(w, 0)->lags);
+	assert_null(session_rare(world_peer(w, 0))->lags);
 	assert_int_equal(stall_likely(world_peer(w, 0)->active), 0);
 	world_free(w);
 }
@@ -199,6 +199,30 @@ static void test_no_room_for_challenges(void **state)
 	world_free(w);
 }
 
+/* A new address can be challenged, but nobody could count that the session follows it: it is not followed, and the client moves. */
+static void test_no_room_for_rebindings(void **state)
+{
+	struct world *w = world_new(1, 1);
+	uint32_t before, got;
+
+	world_attach(w);
+	world_run(w, 3000);
+	w->engine[0].e->rebindings.limit = 0;
+	before = world_session(w, 0)->binding_version;
+	world_traffic(w, &w->client[0].up, 20000, true);
+	world_run(w, 2000);
+	w->client[0].link[0].nat++;
+	world_run(w, 20000);
+	world_assert(w, world_count(w, 0, COUNT_NO_MEMORY) > 0);
+	assert_int_equal(world_audits(w, false, AUDIT_TRANSPORT_REBOUND, REASON_NONE, 0), 0);
+	assert_null(session_rare(world_peer(w, 0))->rebindings);
+	assert_true(world_session(w, 0)->binding_version > before);
+	got = w->client[0].up.echoed;
+	world_run(w, 1000);
+	world_assert(w, world_all_attached(w) && w->client[0].up.echoed > got);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_no_room_for_health),
 		cmocka_unit_test(test_no_room_for_challenges),
 		cmocka_unit_test(test_no_room_for_lags),
+		cmocka_unit_test(test_no_room_for_rebindings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

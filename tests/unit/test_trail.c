@@ -256,7 +256,7 @@ static void test_flapping_ends(void **state)
 	world_traffic(w, &w->client[0].up, 5000, false);
 	world_run(w, 1000);
 	flap(w, 30);
-	assert_non_null(world_session(w, 0)->flapping);
+	assert_non_null(session_rare(world_session(w, 0))->flapping);
 	assert_true(engine_terminate(world_client_engine(w, 0), world_session(w, 0)->id, w->now));
 	assert_int_equal(world_audits(w, true, AUDIT_SESSION_TERMINATED, REASON_NONE, 0), 1);
 	for (size_t i = w->audits; i-- > 0;)

@@ -42,7 +42,7 @@ static const struct flapping *untold(struct engine *e, const uint8_t id[PROTO_SE
 		const struct session *s = container_of(pos, struct session, node);
 
 		if (memcmp(s->id, id, sizeof(s->id)) == 0)
-			return s->flapping;
+			return session_rare(s)->flapping;
 	}
 	fail_msg("no such session");
 	return NULL;
