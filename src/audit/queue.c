@@ -17,8 +17,8 @@ struct queue {
 	unsigned int taken; /* of head */
 	atomic_size_t popped;
 	_Atomic(struct chunk *)
-		spare; /* empty, and nobody's: so that a queue that is emptied in time needs no memory */
-	atomic_uint_fast64_t untold; /* lost, and no gap says so yet: whoever takes it writes the gap */
+		spare; /* an empty one, kept: a queue that is emptied in time allocates nothing */
+	atomic_uint_fast64_t untold; /* lost, and no AuditGap says so yet; the thread that takes the number writes one */
 	atomic_uint_fast64_t lost;
 	struct audit_record last; /* consumer: where and when a gap without a successor stands */
 };

@@ -18,8 +18,8 @@ void log_set_level(enum log_level level);
 void log_set_journal(bool on);
 
 /*
- * Who writes a line instead of this room, which waits for whoever reads stderr; NULL: nobody any more. Before the threads.
- * What it answers false for is lost, counted, and said with the first line that finds room.
+ * Writes each line from now on, instead of a blocking write to stderr; NULL: that again. To be called before there are
+ * threads. A line that it answers false for is lost and counted, and their number is logged with the next one that it takes.
  */
 typedef bool (*log_put_fn)(const char *line, size_t len);
 void log_set_put(log_put_fn fn);

@@ -1,4 +1,4 @@
-/* A configuration written out along the schema: what is in force, whoever said so. */
+/* A configuration written out along the schema: every value in force, the defaults too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

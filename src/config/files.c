@@ -11,7 +11,7 @@
 
 #include "config/yaml.h"
 
-/* A pipe may be somebody's who has nothing to say; a reload must not hang the daemon on it. */
+/* The file may be a pipe to which nothing is written: a reload must not hang on it. */
 #define PIPE_PATIENCE_MS 2000
 
 /* As read(2), of a file opened with O_NONBLOCK; -1 and ETIMEDOUT when nothing comes. */

@@ -116,7 +116,7 @@ static void check_outside(struct parse *p, const struct node *root)
 	}
 }
 
-/* An interface may well come later: no error, but a name to look at. */
+/* An interface may come later: not an error, but noted, since the name may be mistyped. */
 static void note_interfaces(struct parse *p, const struct node *list)
 {
 	size_t index = 0;
@@ -139,7 +139,7 @@ static void note_interfaces(struct parse *p, const struct node *list)
 	parse_path_reset(p);
 }
 
-/* Nor is an address that nobody has yet an error. */
+/* An address that no interface has yet is not an error either. */
 static void note_listen(struct parse *p, const struct node *list)
 {
 	const struct config *c = p->config;
@@ -190,7 +190,7 @@ static void check_client(struct parse *p, const struct node *root)
 	c->ntransports = 1;
 }
 
-/* Whoever gave the service's user the key file wants the server to be it. */
+/* A server whose key file belongs to the service's user becomes that user. */
 static void default_user(struct config *c, const struct node *root)
 {
 	const struct node *key = node_get(root, "private_key_file");

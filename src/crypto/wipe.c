@@ -1,4 +1,4 @@
-/* The two things done to secrets by everybody: forgetting them and comparing them. */
+/* Secrets are wiped, and compared in constant time. */
 #include "crypto/crypto.h"
 
 #include <string.h>

@@ -318,7 +318,7 @@ static void has_read(struct conn *c, size_t n)
 		refuse(s, "431 Request Header Fields Too Large", "");
 }
 
-/* Who has asked may shut his side down and still read. */
+/* A client may shut down its sending side behind the request, and still read the answer. */
 static void ended(struct conn *c, bool whole)
 {
 	struct scraper *s = scraper_of(c);

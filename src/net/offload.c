@@ -376,7 +376,7 @@ static void begin(struct merge *m, size_t len, const struct segment *s)
 	go_on(m, s, is_pushed(m->packet, s));
 }
 
-/* Nobody has looked at the checksum of the first segment before there was a second. */
+/* The checksum of the first segment is looked at only once there is a second. */
 static bool uncover_first(struct merge *m)
 {
 	const struct segment first = { .transport = m->transport, .tcp = m->tcp };

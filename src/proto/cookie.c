@@ -1,4 +1,4 @@
-/* What a server can judge without knowing anybody: see cookie.h for the formulas. */
+/* What a server judges without any state of the sender's: see cookie.h for the formulas. */
 #include "proto/cookie.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /*
- * mac1, mac2, COOKIE and RESET tokens: what a server can judge without knowing anybody.
+ * mac1, mac2, COOKIE and RESET tokens: what a server judges without any state of the sender's.
  *
  *     mac1 key   = SHA-256("JumpVPN/1 mac1"   || server public key), first 16 bytes
  *     cookie key = SHA-256("JumpVPN/1 cookie" || server public key)

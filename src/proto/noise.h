@@ -45,7 +45,7 @@ void noise_init_initiator(struct noise *n, enum suite suite, const void *prologu
 void noise_init_responder(struct noise *n, enum suite suite, const void *prologue, size_t plen,
 			  const uint8_t s_priv[32], const uint8_t s_pub[32]);
 
-/* The secret that the two static keys have, in each handshake the same: who begins many keeps it. False: low-order key. */
+/* The secret that the two static keys have, the same in each handshake: an initiator may keep it. False: low-order key. */
 bool noise_ss(uint8_t ss[32], const uint8_t s_priv[32], const uint8_t rs[32]);
 /* Message 1. e_out: 32 bytes; s_out: 48; payload_out: len + 16. False: low-order key. */
 bool noise_create_hello(struct noise *n, const uint8_t e_priv[32], uint8_t *e_out, uint8_t *s_out,

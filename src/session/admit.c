@@ -49,7 +49,7 @@
 #define JOBS_BUSY 32    /* under way or waiting: from here on a HELLO must prove its address first */
 #define HELLOS_BUSY 200 /* in one second: the same */
 #define WAIT_BUSY_MS 50 /* for its turn: the same */
-/* Who has waited for so long is not begun with any more: before its WELCOME came the client would have asked again. */
+/* A HELLO that has waited for so long is dropped: its client sends the next one before a WELCOME could reach it. */
 #define WAIT_MS 100
 
 /* A client that hears nothing sends one each 300 ms at most. */
@@ -157,7 +157,7 @@ static uint64_t mark_print(const struct engine *e, enum hello_end kind, const st
 	return seen_print(e->seen, &m, sizeof(m));
 }
 
-/* Nobody but who made it gets a HELLO with this `e` to where it is remembered: so its own is not kept out by a copy. */
+/* A copy with anything changed does not open, and is not remembered: so it cannot keep out the HELLO it was made of. */
 static void remember(struct engine *e, const struct job *j, enum hello_end end, struct jv_time now)
 {
 	if (end == HELLO_OLD || end == HELLO_WELCOMED)
@@ -300,7 +300,7 @@ static bool is_let_in(struct engine *e, const struct packet_hello *h, const stru
 		      bool busy, struct jv_time now)
 {
 	if (proven) {
-		/* Buckets of their own: whoever spoofs a source empties only the others. */
+		/* Buckets of their own, which datagrams with a forged source do not empty. */
 		if (net_limit_take(e->proven_limit, &from->remote.ip, now))
 			return true;
 		e->counters.n[COUNT_HELLO_RATE_LIMITED]++;
@@ -421,7 +421,7 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 		e->io.forward(e->ctx, home, j);
 		return true;
 	}
-	/* Only who has the key takes of these tokens (payload_read): nobody else can use them up. */
+	/* The tokens are taken in payload_read(), once the key is proven: a stranger cannot use up a peer's. */
 	if (!may_call(&e->callers[j->peer], now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
 	if (is_served(e, j, now))

@@ -20,7 +20,7 @@ void age_attached(struct session *s, int64_t away_us, struct jv_time now);
 void age_begins(struct session *s, struct jv_time now);
 /* No DATA since then, and few packets at all: such keys protect nothing that would be worth another agreement. */
 bool age_is_idle(const struct session *s);
-/* The machine slept: that made the keys old, and nobody else. */
+/* The machine slept: that time does not count as an overdue rekey. */
 void age_slept(struct session *s, struct jv_time now);
 /* The interval may be another, and counts from now. */
 void age_configured(struct session *s, struct jv_time now);

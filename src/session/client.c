@@ -102,7 +102,8 @@ static void recover(struct session *s, struct jv_time now)
 		/* Nothing is known to be better than the same path from a new port. */
 		struct path *again = may_renew(s) ? open_path(s, s->active->number, now) : NULL;
 
-		/* Perhaps a hole that ends: whoever answers first has the session. */
+		/* The path may come back by itself: the old port and the new one are both probed, and the first to answer is
+		 * taken. */
 		if (is_silence(evidence) && again)
 			trail_path(s, AUDIT_REATTACH_ATTEMPT, evidence, s->active->number, again, now);
 		if (is_silence(evidence))

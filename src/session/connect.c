@@ -452,7 +452,7 @@ void connect_cookie(struct engine *e, const struct route *from, const uint8_t *d
 		memcpy(&c, datagram, sizeof(c));
 		g = connect_find(e->client, from, c.handshake_id, &a);
 	}
-	/* One HELLO per cookie: whoever sends more of them gets no more out of us. */
+	/* One HELLO for the first COOKIE, however many come: else they would make the client flood the server. */
 	if (!g || a->has_cookie || !cookie_consume(e->cookie_keys, &c, g->mac1, a->cookie)) {
 		connect_strange(e, from->socket);
 		return;

@@ -413,7 +413,7 @@ void engine_shutdown(struct engine *e, struct jv_time now)
 		trail_unattached_all(e, now);
 }
 
-/* Whoever gives an order has looked at the session before. */
+/* The session of an operator's order: mostly the one that a walk has shown last, for it was looked up by name before. */
 static struct session *find_session(struct engine *e, const uint8_t id[PROTO_SESSION_ID_LEN])
 {
 	struct list *pos;

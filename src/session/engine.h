@@ -132,8 +132,8 @@ size_t engine_walk(struct engine *e, struct walk *w, const char *wanted, struct 
 		   struct jv_time now);
 const struct counters *engine_counters(const struct engine *e);
 /*
- * More has come than the shell could read, and some of it is lost. A server that is pressed answers, and asks nobody by
- * itself: the answers might be lost as well.
+ * More has come than the shell could read, and some of it is lost. For PRESSED_MS a server still answers, but sends no
+ * PINGs of its own: their answers might be lost as well.
  */
 void engine_pressed(struct engine *e, struct jv_time now);
 /* For the shell's own drops. */

@@ -6,8 +6,9 @@
  * it is a one-way path, or PONGs drown in a queue. What the data path does here is one comparison and one
  * store.
  *
- * A path that answers can still be bad: by loss, or by latency. Who leaves ATTACHED for that and comes back
- * without a better path is not asked again at once, or a path at the edge would flap with each window.
+ * A path that answers can still be bad: by loss, or by latency. A session that left ATTACHED for
+ * that and came back without a better path does not leave again at once, or a path at the threshold would make it flap with
+ * each window.
  *
  * On the thread of the engine.
  */
@@ -159,8 +160,8 @@ static void unanswered(struct session *s, struct path *p, struct jv_time now)
 }
 
 /*
- * A server that cannot read all that comes asks nobody, and suspects nobody: what it does not hear may be lost at its own
- * socket. But not for ever: whoever has not been heard for long is asked.
+ * A server that cannot read all that comes (engine_pressed()) neither probes nor suspects a path: what it did not hear may
+ * have been lost at its own socket. A session that was not heard for three heartbeats is probed all the same.
  */
 static bool is_put_off(const struct session *s, struct jv_time now)
 {

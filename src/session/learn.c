@@ -93,8 +93,8 @@ bool learn_heard(struct path *p, const struct route *from, uint8_t number, size_
 }
 
 /*
- * How long there may be no rebinding yet, and why. Whoever sits on one path can make us rebind as he likes, but it costs
- * none of the switches that a jump away from him needs.
+ * How long there may be no rebinding yet, and why. An attacker on a path can cause rebindings at will: they are limited by
+ * themselves, and take none of the switches that a jump away from that path needs.
  */
 static uint32_t forbidden_ms(struct session *s, enum reason *why, struct jv_time now)
 {

@@ -72,8 +72,9 @@ static void transmit_one(struct session *s, const uint8_t *packet, size_t len, c
 }
 
 /*
- * Within the tunnel's MTU, but not the path's. Who may be told is told; what may be fragmented is; an IPv6 packet that
- * every link must take goes as it is, for the network to fragment the outer packet if it can.
+ * Within the tunnel's MTU, but not the path's. IPv4 without DF is fragmented. An IPv6 packet of at
+ * most 1280 bytes, which every link must take, goes as it is, for the network to fragment the outer packet if it can. The
+ * sender of any other gets an ICMP error.
  */
 static void too_large(struct engine *e, struct session *s, uint8_t *packet, size_t len,
 		      const struct inner *in, struct jv_time now)

@@ -33,7 +33,7 @@ void policies_free(struct policies *p)
 	slab_free(&p->held);
 }
 
-/* Who writes policies configures this host, or the server that a client trusts: the key is nobody's secret. */
+/* Policies come from this host's configuration, or from the server that a client trusts: the key need not be secret. */
 static uint64_t hash_of(const struct policy *policy)
 {
 	static const struct hash_key key = { { 0 } };

@@ -145,7 +145,7 @@ bool proof_may_send(struct path *p, const struct route *to, size_t len)
 	return true;
 }
 
-/* DATA must not use up what proves the address: with one answer lost, nobody could ask again. */
+/* DATA leaves CONTROL_CREDIT of an unproven address's credit: a challenge whose answer was lost must be sent again. */
 bool proof_may_carry(struct path *p, size_t len)
 {
 	const struct engine *e = p->session->engine;

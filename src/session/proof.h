@@ -4,7 +4,7 @@
 #include "session/control_packet.h"
 #include "session/session.h"
 
-/* Nobody is there to answer for this address, or not any more. */
+/* The path's address is not proven, or not any more. */
 void proof_unprove(struct path *p);
 /* The path leads elsewhere now, or its address has answered. */
 void proof_settle(struct path *p, bool proven, struct jv_time now);

@@ -94,9 +94,9 @@ static void data_received(struct reception *r, uint8_t *packet, size_t len)
 }
 
 /*
- * RFC 6040. Congestion marked on what cannot answer to it is a loss of the path, and for whoever sits there as good as
- * one: such a packet has not arrived. No report counts it, it is no sign of life, and the replay window takes it when
- * it is sent again, from here or another path.
+ * RFC 6040: an outer CE mark on an inner packet without ECN means that it is dropped, so an attacker on the path can drop
+ * packets by marking them. Such a packet counts as lost: no report counts it, it is no sign of life, and the replay window
+ * takes it when it is sent again, on this path or another.
  */
 static bool bears_mark(const struct reception *r, uint8_t *packet, size_t len)
 {
@@ -155,8 +155,8 @@ static bool is_peers_address(const struct reception *r)
 }
 
 /*
- * A replay is worth a record. What comes again from the peer's own address within seconds is none: the peer sends again
- * what it cannot know to be here, networks duplicate, and what many have overtaken is behind the window.
+ * A replay is audited. A packet that comes again from the peer's own address within seconds is only counted: rescue sends
+ * packets again that may have arrived, networks duplicate, and a packet that many have overtaken is behind the window.
  */
 static enum counter not_new(struct reception *r, const struct packet_id *id)
 {

@@ -1,6 +1,6 @@
 /*
- * RESETs. The server answers with one to a locator that it does not know: whoever does not know a session says so, and
- * proves by the token that it is the server that made it, or has all that this one has. The client's session ends with it.
+ * RESETs. The server answers with one to a locator that it has issued and does not know any more, after a restart, say. The
+ * token in it is derived from the server's key, so the client knows that its server sent it, and ends the session.
  *
  * On the thread of the engine.
  */
@@ -68,14 +68,14 @@ void reset_received(struct engine *e, const struct route *from, const uint8_t *d
 	end_session(p->session, REASON_PEER_CLOSED, now);
 }
 
-/* Who asks for RESETs: a locator, and where from (IPv4 address, IPv6 /64). */
+/* By what RESETs are limited: the locator, and where it came from (IPv4 address, IPv6 /64). */
 struct asker {
 	uint8_t locator[8];
 	struct ip source;
 };
 
-/* Whoever sends in others' names has no locator that we issued, or what he gets goes to whose it is; and who asks from
- * elsewhere for one that he has seen takes nothing from those who ask for theirs. */
+/* Only for a locator that this server has issued, which cannot be guessed. And each source has tokens of its own for each
+ * locator: an attacker who has seen a locator does not use up those of the client it belongs to. */
 static bool may_reset(struct engine *e, const struct endpoint *from, const uint8_t locator[8],
 		      struct jv_time now)
 {

@@ -112,7 +112,8 @@ void trail_path(struct session *s, enum audit_event event, enum reason why, uint
 
 /* --- state changes --- */
 
-/* More than a minute is to tell of one by one? Who disturbs a path can have a session change as often as he likes. */
+/* Has the session changed its state more often in this minute than is told one by one? An attacker on a path can make it
+ * change at will. */
 static bool flaps(struct session *s, struct jv_time now)
 {
 	if (session_rare(s)->flapping)

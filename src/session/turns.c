@@ -58,7 +58,8 @@ static struct job *earlier(const struct turn *q, const struct job *j)
 	return NULL;
 }
 
-/* Whoever asks again gives up what he asked before; but one that only bears his address is not he. */
+/* The later HELLO of one address and port replaces the one that waits; but not one of a proven address, if its own is not
+ * proven, for that may be forged. Answers the one that does not wait. */
 static struct job *replace(struct job *old, struct job *j)
 {
 	if (old->address_proven && !j->address_proven)

@@ -1,6 +1,6 @@
 /*
- * HELLOs that wait for their key agreement, served by turn of the network they come from (IPv4 /24, IPv6 /48): whoever
- * has addresses by the thousand in one network waits behind himself. Networks are told apart by a keyed hash, in a
+ * HELLOs that wait for their key agreement, served by turn of the network they come from (IPv4 /24, IPv6 /48): a flood
+ * from thousands of addresses in one network delays that network alone. Networks are told apart by a keyed hash, in a
  * fixed number of queues; of all queues together the longest gives way when there is no more room. Of one address and port
  * one waits: the last that came, in the place of the first.
  */

@@ -15,5 +15,5 @@ void welcome_received(struct engine *e, const struct route *from, const uint8_t 
 void welcome_waited(struct timer *t, struct jv_time now);
 /* A key agreement of a HELLO or a WELCOME has come back; the job is freed here. */
 void welcome_job_done(struct engine *e, struct job *j, struct jv_time now);
-/* A session has ended: who is to be called now? */
+/* A session has ended: the next one is begun, unless there is another. */
 void welcome_ended(struct session *s, struct jv_time now);

@@ -60,7 +60,7 @@ static void policy_reloaded(struct daemon *d)
 	audit_push(audit_ring(d->audit, d->nworkers), &r);
 }
 
-/* Whoever has moved the audit file away (logrotate) needs a new one, whatever became of the configuration. */
+/* The audit file may have been moved away (logrotate): it is opened anew even where the configuration is refused. */
 static void rotate(struct daemon *d)
 {
 	const struct audit_config audit = configure_audit(d->config);

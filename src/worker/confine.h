@@ -1,6 +1,6 @@
 /*
- * What whoever takes over this process cannot do: a filter of system calls that no part of the daemon makes once it has
- * started. Not instead of the unit's SystemCallFilter=, which says what may be done, but wherever there is no unit.
+ * A seccomp filter of system calls that the daemon never makes once it has started: less for an attacker who has taken the
+ * process over. The unit's SystemCallFilter= is stricter; this one is there where the daemon runs without the unit, too.
  */
 #pragma once
 

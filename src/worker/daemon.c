@@ -320,7 +320,7 @@ static void announce(struct daemon *d)
 
 /*
  * A worker that waits for its turn while other programs compute delays every packet, and takes a path for dead that
- * is none. Those who may not go ahead carry packets all the same.
+ * is none. Without the privilege the daemon goes on at the usual priority.
  */
 static void go_ahead(const struct config *c)
 {

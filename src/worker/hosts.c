@@ -183,7 +183,7 @@ static bool ask_system(struct name *n)
 	return n->asks_system;
 }
 
-/* What the system would say comes from the machine's own name servers, or there is nobody else to ask. */
+/* The system's resolver is asked where it would ask the machine's own name servers, or where none is known here. */
 static bool system_may_know(const struct name *n, const struct lookup_answer *a)
 {
 	return n->asked.n == 0 || (!a->silent && !resolv_in_force(n->all->io.resolv));

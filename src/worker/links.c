@@ -137,7 +137,7 @@ static void address_removed(struct link *k, const struct ip *ip)
 	free(a);
 }
 
-/* A name is one link's: whoever bore it before has another name now, or is gone. */
+/* Two links cannot have one name: a link that had it before has been renamed, or is gone. */
 static void link_name(struct links *l, struct link *k, const char *name)
 {
 	struct link *former = by_name(l, name);

@@ -110,7 +110,7 @@ static void mend_addresses(const struct mending *g, const struct prefix *former,
 
 /* --- routes --- */
 
-/* A kernel that knows no routes by source refuses those alone: one way is better than none. */
+/* A kernel without routes by source refuses such a route: then it is set without the source. */
 static int set_route(const struct mending *g, const struct held_route *r)
 {
 	struct held_route plain = *r;
@@ -138,7 +138,7 @@ static void add_route(void *ctx, const struct held_route *r)
 		g->m->routes++;
 	else if (r->table != tunnel_escape_table(g->w->mark) || g->w->server)
 		cannot(g, r->v6, rc, "route", prefix_format(&r->dst, text));
-	/* else the uplink has just gone: whoever told of that way will tell of others */
+	/* else the uplink has just gone, and its successor will be told of */
 }
 
 static void remove_route(void *ctx, const struct held_route *r)

@@ -332,13 +332,13 @@ static void io_random(void *ctx, void *out, size_t len)
 		n = len < w->random_left ? len : w->random_left;
 		w->random_left -= n;
 		memcpy(p, w->random + w->random_left, n);
-		explicit_bzero(w->random + w->random_left, n); /* handed out once, kept by nobody */
+		explicit_bzero(w->random + w->random_left, n); /* never handed out twice */
 		p += n;
 		len -= n;
 	}
 }
 
-/* A machine that was never told the time says that it is some day long past. */
+/* 0: the machine's clock was never set, and shows a date long past. */
 static uint64_t io_wall_us(void *ctx)
 {
 	struct timespec ts;

@@ -214,7 +214,7 @@ static void op_find(void *ctx, struct ctl_request *req, const char *wanted)
 	walk_on(ctx, g);
 }
 
-/* Two are as good as many, and nobody wants to know where the client has gone. */
+/* It ends early once two sessions are found, which is one too many, or when the client that asked has gone. */
 static void looked(struct daemon *d, struct gather *g)
 {
 	struct worker_walk *k = &g->walk;

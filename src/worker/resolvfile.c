@@ -85,7 +85,7 @@ static size_t add_others(char *out, size_t room, const char *before)
 	return len;
 }
 
-/* Or a link to one, as resolvconf's own is; one that leads nowhere is somebody's who will come. */
+/* A file, or a link to one, as resolvconf's own is. One that leads nowhere belongs to a program that has not started yet. */
 static bool is_plain(void)
 {
 	struct stat st;

@@ -1,5 +1,5 @@
 /*
- * Who has sent how much of late, for the one question of a full socket: whose datagrams to drop.
+ * How much was sent lately to each receiver, to decide whose datagrams are dropped when a socket is full.
  *
  * Receivers stand for sessions, a bucket for those whose hash is the same. The past is counted in bytes, not in
  * time: what was offered counts half after each SHARE_WINDOW bytes of everybody's.

@@ -11,10 +11,10 @@
 
 static const int handled[SIGNALS_HANDLED] = { SIGHUP, SIGTERM, SIGINT, SIGQUIT };
 
-/* Whose doing it is: the kernel's for a defect of ours, the terminal's (SIGTSTP and on), a debugger's, a child's end. */
+/* For the kernel on a defect of ours, for the terminal, a debugger, the end of a child. */
 static const int left_alone[] = { SIGKILL, SIGSTOP, SIGTSTP, SIGCONT, SIGCHLD, SIGABRT, SIGBUS,
 				  SIGFPE,  SIGILL,  SIGSEGV, SIGSYS,  SIGTRAP, SIGURG,  SIGWINCH };
-/* A write to nobody, a file as large as it may be: the call says so. */
+/* A broken pipe, a file too large: ignored, since the failing call says so. */
 static const int failures[] = { SIGPIPE, SIGXFSZ };
 
 static void remove_all(sigset_t *set, const int *numbers, size_t n)

@@ -140,7 +140,7 @@ static struct mend look(struct tunnel *t, const struct prefix *former, size_t nf
 
 /* --- looking after it --- */
 
-/* Somebody else may want the device otherwise, and be as stubborn. */
+/* Another program may change the device back each time: mending slows down, and the log says so. */
 static void count_mending(struct tunnel *t, const struct mend *m)
 {
 	const uint64_t now = uv_now(t->loop);
