@@ -165,7 +165,7 @@ static void pong_received(struct path *p, const struct route *from, const struct
 	skew_sample(s, get_be64(f->pong->age_us), rtt, now);
 	path_reported(p, &report, now);
 	judge_stall(p, &report, time_add_us(s->born, (int64_t)echo_us), now);
-	if (p == s->active && !session_jump(s)->pending &&
+	if (p == s->active && !session_jumps(s) &&
 	    rescue_holds(s)) { /* nothing went out since: no gaps */
 		rescue_arrived(s, report.epoch, report.highest);
 		rescue_unreported(s, now);

@@ -70,10 +70,17 @@ struct jv_time due_heartbeat(const struct session *s, const struct path *p, stru
 	return spread_next(s->id, (int64_t)silence_idle_ms(s) * 1000, sent);
 }
 
+static struct jv_time next_jump(const struct session *s)
+{
+	if (s->engine->client)
+		return s->jump->again;
+	return s->order ? s->order->again : TIME_NEVER;
+}
+
 static struct jv_time next_look(struct session *s, struct jv_time now)
 {
 	struct path *p = s->active;
-	struct jv_time at = session_jump(s)->again;
+	struct jv_time at = next_jump(s);
 
 	if (!p)
 		return at;

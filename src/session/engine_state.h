@@ -101,7 +101,7 @@ struct engine {
 	struct slab session_slab[PROTO_SLOTS_MAX + 1]; /* by their number of slots */
 	struct nears nears;
 	struct slab paths, lags, healths, upkeeps, pmtus, trials;
-	struct slab jumps, exchanges, flaps, passages, rebindings, rares; /* see session.h: what a session has for a while */
+	struct slab jumps, orders, exchanges, flaps, passages, rebindings, rares; /* see session.h: what a session has for a while */
 	struct list sessions, superseded, dead, jobs;
 	struct list walks;                   /* through `sessions`, see walk.h */
 	uint32_t by_state[STATE_COUNT];      /* of `sessions` */

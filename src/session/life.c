@@ -102,15 +102,35 @@ void life_reap(struct engine *e)
 	}
 }
 
-static void order_ends(struct session *s, enum reason why)
+static void answer(struct session *s, uint64_t token, enum reason why)
+{
+	s->engine->io.jump_done(s->engine->ctx, token, why, 0);
+}
+
+/* A client's: of the jump under way, and one that waits for a locator. */
+static void own_orders_end(struct session *s, enum reason why)
 {
 	struct order *waiting = &s->engine->client->order;
 
+	if (s->jump->ordered)
+		answer(s, s->jump->token, why);
+	s->jump->ordered = false;
 	if (waiting->session != s)
 		return;
 	waiting->session = NULL;
 	if (waiting->token)
-		s->engine->io.jump_done(s->engine->ctx, waiting->token, why, 0);
+		answer(s, waiting->token, why);
+}
+
+static void orders_end(struct session *s, enum reason why)
+{
+	if (s->engine->client) {
+		own_orders_end(s, why);
+		return;
+	}
+	if (s->order)
+		answer(s, s->order->token, why);
+	session_drop_order(s);
 }
 
 void life_end(struct session *s, enum reason why, struct jv_time now)
@@ -128,11 +148,7 @@ void life_end(struct session *s, enum reason why, struct jv_time now)
 	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);
 	if (!s->told)
 		trail_unattached(s, why, now);
-	if (session_jump(s)->ordered)
-		e->io.jump_done(e->ctx, s->jump->token, why, 0);
-	session_drop_jump(s);
-	if (e->client)
-		order_ends(s, why);
+	orders_end(s, why);
 	unlink_session(s);
 	if (!birth && *superseded_of(e, s->peer))
 		life_forget(*superseded_of(e, s->peer));

@@ -317,8 +317,7 @@ bool rescue_holds(const struct session *s)
 	/* Where a path answers, only DATA that goes out can show whether DATA passes again. */
 	if (s->state == STATE_VOLATILE || s->state == STATE_DEGRADED)
 		return evidence_is_dead(s->instability) && s->instability != REASON_DATA_STALLED;
-	return s->state == STATE_RECOVERING && session_jump(s)->pending && session_jump(s)->dead &&
-	       session_jump(s)->tries != 1;
+	return s->state == STATE_RECOVERING && session_flees(s) && s->jump->tries != 1;
 }
 
 bool rescue_queues(const struct session *s)
@@ -394,7 +393,7 @@ static void forget_told(struct rescue *r)
 void rescue_reported(struct session *s, uint8_t epoch, uint64_t highest)
 {
 	/* What went out with the JUMP may have left older ones behind: JUMP_ACK will tell. */
-	if (!session_jump(s)->pending || !session_jump(s)->dead)
+	if (!session_flees(s))
 		forget(s, epoch, highest, false);
 }
 

@@ -123,8 +123,8 @@ static bool is_elsewhere(const struct path *p, const struct route *from)
 /* Followed, or given up. */
 static void order_ends(struct session *s, enum reason why)
 {
-	s->engine->io.jump_done(s->engine->ctx, s->jump->token, why, 0);
-	session_drop_jump(s);
+	s->engine->io.jump_done(s->engine->ctx, s->order->token, why, 0);
+	session_drop_order(s);
 }
 
 static void commit(struct path *p, const struct route *from, const struct frame *f, bool is_switch,
@@ -140,7 +140,7 @@ static void commit(struct path *p, const struct route *from, const struct frame 
 	state_event(s, EVENT_REATTACH_OK, REASON_REATTACH_SUCCESS, now);
 	send_ping(p, 0, now);
 	trail_path(s, AUDIT_REATTACH_RESULT, REASON_REATTACH_SUCCESS, left, p, now);
-	if (s->jump && s->jump->number == p->number)
+	if (s->order && s->order->number == p->number)
 		order_ends(s, REASON_NONE);
 }
 
@@ -236,7 +236,7 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 {
 	struct engine *e = s->engine;
 
-	if (s->state != STATE_ATTACHED || s->jump) {
+	if (s->state != STATE_ATTACHED || s->order) {
 		e->io.jump_done(e->ctx, token, REASON_INVALID_STATE_FOR_REATTACH, 0);
 		return;
 	}
@@ -244,24 +244,21 @@ void server_order(struct session *s, uint8_t number, uint64_t token, struct jv_t
 		e->io.jump_done(e->ctx, token, REASON_INVALID_TRANSPORT_CANDIDATE, 0);
 		return;
 	}
-	if (!session_need_jump(s)) {
+	if (!session_make_order(s)) {
 		e->io.jump_done(e->ctx, token, REASON_OUT_OF_MEMORY, 0);
 		return;
 	}
-	s->jump->pending = s->jump->ordered = true;
-	s->jump->token = token;
-	s->jump->number = number;
-	s->jump->id = ++s->next_jump_id;
-	s->jump->again = now;
+	s->order->token = token;
+	s->order->number = number;
+	s->order->id = ++s->next_jump_id;
+	s->order->again = now;
 	server_order_repeat(s, now);
 }
 
 void server_order_repeat(struct session *s, struct jv_time now)
 {
-	const struct jump *order = session_jump(s);
-	const struct frame_jump f = {
-		.id = put_be32(order->id),
-		.path = order->number,
+	struct jump_order *order = s->order;
+	struct frame_jump f = {
 		.reason = REASON_POLICY_FORCED,
 		.binding_version = put_be32(s->binding_version),
 		.age_us = put_be64(session_age_us(s, now)),
@@ -269,15 +266,17 @@ void server_order_repeat(struct session *s, struct jv_time now)
 		.highest = put_be48(s->rx_highest),
 	};
 
-	if (!order->pending || time_before(now, order->again))
+	if (!order || time_before(now, order->again))
 		return;
-	if (s->jump->tries++ >= ORDER_TRIES) {
+	if (order->tries++ >= ORDER_TRIES) {
 		order_ends(s, REASON_RECOVERY_WINDOW_EXPIRED);
 		return;
 	}
+	f.id = put_be32(order->id);
+	f.path = order->number;
 	send_frame(s->active, &(struct frame){ FRAME_JUMP, { &f } }, now);
-	s->jump->again = time_add_ms(now, ORDER_MS);
-	session_due_earlier(s, DUE_HEALTH, s->jump->again);
+	order->again = time_add_ms(now, ORDER_MS);
+	session_due_earlier(s, DUE_HEALTH, order->again);
 }
 
 /* --- reload --- */

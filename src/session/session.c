@@ -37,8 +37,6 @@ static bool first_paths(struct session *s, struct jv_time now)
 	return true;
 }
 
-const struct jump jump_never = { .again = { INT64_MAX }, .failed_back = { INT64_MAX } };
-
 /* Zeroed; NULL: no memory, counted. */
 static void *get(struct engine *e, struct slab *slab)
 {
@@ -54,23 +52,26 @@ static void put(struct slab *slab, void *object)
 		slab_put(slab, object);
 }
 
-struct jump *session_need_jump(struct session *s)
+/* A client's session has one always. */
+static bool make_jump(struct session *s)
 {
+	s->jump = get(s->engine, &s->engine->jumps);
 	if (!s->jump)
-		s->jump = get(s->engine, &s->engine->jumps);
-	if (s->jump)
-		*s->jump = jump_never;
-	return s->jump;
+		return false;
+	s->jump->again = s->jump->failed_back = TIME_NEVER;
+	return true;
 }
 
-void session_drop_jump(struct session *s)
+struct jump_order *session_make_order(struct session *s)
 {
-	if (s->engine->client) {
-		s->jump->ordered = false;
-		return;
-	}
-	put(&s->engine->jumps, s->jump);
-	s->jump = NULL;
+	s->order = get(s->engine, &s->engine->orders);
+	return s->order;
+}
+
+void session_drop_order(struct session *s)
+{
+	put(&s->engine->orders, s->order);
+	s->order = NULL;
 }
 
 const struct rare rare_never = { .exchange = NULL };
@@ -187,7 +188,10 @@ void session_free(struct session *s)
 	session_drop_flapping(s);
 	put(&e->passages, session_rare(s)->passage);
 	put(&e->rares, s->rare);
-	put(&e->jumps, s->jump);
+	if (e->client)
+		put(&e->jumps, s->jump);
+	else
+		session_drop_order(s);
 	keys_clear(&s->keys, &e->key_store);
 	for (uint8_t i = 0; i < s->slots; i++)
 		session_drop_path(s, i);
@@ -204,7 +208,7 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 	s->slots = slots;
 	s->policy = policies_take(&e->policies, policy);
 	if (!s->policy || !need_rare(s) || !keys_reserve(&s->keys, &e->key_store) || !limits_resize(s, policy) ||
-	    (e->client && !session_need_jump(s)) || !first_paths(s, now)) {
+	    (e->client && !make_jump(s)) || !first_paths(s, now)) {
 		session_free(s);
 		return NULL;
 	}
@@ -578,7 +582,7 @@ struct path *session_fresh_slot(struct session *s)
 
 struct path *session_data_path(struct session *s)
 {
-	if (s->state == STATE_RECOVERING && session_jump(s)->pending && session_jump(s)->dead)
-		return s->slot[session_jump(s)->slot].path;
+	if (s->state == STATE_RECOVERING && session_flees(s))
+		return s->slot[s->jump->slot].path;
 	return s->active;
 }

@@ -31,13 +31,13 @@ enum due {
 	DUES
 };
 
-/* A jump under way (client: a session has one always), or one ordered by the operator and not followed yet (server). */
+/* Client: its session's jump under way, and what is remembered of those before. */
 struct jump {
 	bool pending;
 	uint32_t id;
-	uint8_t slot; /* target path; server: unused */
+	uint8_t slot; /* target path */
 	uint8_t number;
-	uint32_t binding; /* client: the one to name; later than ours when the peer said so */
+	uint32_t binding; /* the one to name; later than ours when the peer said so */
 	enum reason evidence;
 	bool dead;            /* data moves at once: the old path carries nothing */
 	uint8_t tries;        /* JUMPs sent to this target */
@@ -47,15 +47,21 @@ struct jump {
 	enum reason denied;   /* the last rejection */
 	bool ordered;         /* answer `token` */
 	uint64_t token;
-	/* client: of switches before */
+	/* of switches before */
 	struct jv_time failed_back; /* the last one back to a path preferred; TIME_NEVER */
 	uint8_t failback_doubt;     /* how often in a row a switch back did not last */
 	struct endpoint left_at;    /* where the active path led when the session left ATTACHED */
 };
-_Static_assert(sizeof(struct jump) <= 96, "at a server only who is ordered to jump has one");
 
-/* None is under way. */
-extern const struct jump jump_never;
+/* Server: the operator's order to jump, which the client has not followed yet. */
+struct jump_order {
+	uint32_t id;
+	uint8_t number; /* of the path to jump to */
+	uint8_t tries;  /* JUMPs sent */
+	struct jv_time again; /* when to send the next */
+	uint64_t token; /* to answer */
+};
+_Static_assert(sizeof(struct jump_order) <= 24, "only a session that is ordered to jump has one");
 
 /* New keys being agreed on: until they are made, and of who answers until the old ones are gone. */
 struct exchange {
@@ -196,7 +202,10 @@ struct session {
 	uint64_t bytes_at_switch;
 	uint32_t switches;
 	uint32_t policy_generation;
-	struct jump *jump;     /* server: NULL while none is ordered */
+	union {
+		struct jump *jump;        /* client */
+		struct jump_order *order; /* server: NULL: none */
+	};
 	uint32_t last_jump_id; /* server: the last one committed */
 	uint32_t acked_epoch;  /* server: what its JUMP_ACK reported, and will when it is repeated */
 	uint64_t acked_highest;
@@ -241,13 +250,18 @@ static inline const struct rare *session_rare(const struct session *s)
 {
 	return s->rare ? s->rare : &rare_never;
 }
-static inline const struct jump *session_jump(const struct session *s)
+/* Client: with a jump under way; server: with an order to jump that is not followed yet. */
+static inline bool session_jumps(const struct session *s)
 {
-	return s->jump ? s->jump : &jump_never;
+	return s->engine->client ? s->jump->pending : s->order != NULL;
 }
-/* NULL: no memory, counted. */
-struct jump *session_need_jump(struct session *s);
-void session_drop_jump(struct session *s); /* at a client nothing but its order: the session keeps it */
+/* Client: the jump under way leaves a dead path. */
+static inline bool session_flees(const struct session *s)
+{
+	return s->engine->client && s->jump->pending && s->jump->dead;
+}
+struct jump_order *session_make_order(struct session *s); /* NULL: no memory, counted */
+void session_drop_order(struct session *s);
 struct exchange *session_need_exchange(struct session *s); /* NULL: no memory, counted */
 void session_drop_exchange(struct session *s);             /* its job, if there is one, is nobody's */
 /* In the engine's list; NULL: no memory, counted. */

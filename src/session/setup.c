@@ -79,6 +79,7 @@ bool setup_slabs(struct engine *e, size_t sessions)
 	slab_init(&e->pmtus, sizeof(struct pmtu), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->trials, sizeof(struct trial), sessions * PROTO_SLOTS_MAX);
 	slab_init(&e->jumps, sizeof(struct jump), sessions);
+	slab_init(&e->orders, sizeof(struct jump_order), sessions);
 	slab_init(&e->exchanges, sizeof(struct exchange), sessions);
 	slab_init(&e->flaps, sizeof(struct flapping), sessions);
 	slab_init(&e->passages, sizeof(struct passage), sessions);
@@ -102,6 +103,7 @@ void setup_slabs_free(struct engine *e)
 	slab_free(&e->pmtus);
 	slab_free(&e->trials);
 	slab_free(&e->jumps);
+	slab_free(&e->orders);
 	slab_free(&e->exchanges);
 	slab_free(&e->flaps);
 	slab_free(&e->passages);
@@ -113,6 +115,7 @@ size_t setup_slabs_bytes(const struct engine *e)
 {
 	const struct slab *const slabs[] = {
 		&e->paths,     &e->lags,  &e->healths,  &e->upkeeps, &e->pmtus,         &e->trials, &e->jumps,
+		&e->orders,
 		&e->exchanges, &e->flaps, &e->passages, &e->rebindings, &e->rares, &e->policies.held,
 	};
 	size_t bytes = key_store_bytes(&e->key_store);

@@ -42,7 +42,7 @@ static inline struct snapshot snapshot(const struct session *s)
 	n.policy_generation = s->policy_generation;
 	n.rx_highest = s->rx_highest;
 	n.rx_packets = s->rx_packets;
-	n.pending = session_jump(s)->pending;
+	n.pending = session_jumps(s);
 	for (uint8_t i = 0; i < s->slots; i++) {
 		const struct path *p = s->slot[i].path;
 

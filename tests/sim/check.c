@@ -425,7 +425,8 @@ static size_t slabs_bytes(const struct engine *e)
 	const struct key_store *st = &e->key_store;
 	size_t bytes = slab_bytes(&st->epochs) + slab_bytes(&e->paths) + slab_bytes(&e->healths) +
 		       slab_bytes(&e->upkeeps) + slab_bytes(&e->lags) + slab_bytes(&e->pmtus) +
-		       slab_bytes(&e->trials) + slab_bytes(&e->jumps) + slab_bytes(&e->exchanges) +
+		       slab_bytes(&e->trials) + slab_bytes(&e->jumps) + slab_bytes(&e->orders) +
+		       slab_bytes(&e->exchanges) +
 		       slab_bytes(&e->flaps) + slab_bytes(&e->passages) + slab_bytes(&e->rebindings) +
 		       slab_bytes(&e->rares) + slab_bytes(&e->policies.held);
 
@@ -439,7 +440,7 @@ static size_t slabs_bytes(const struct engine *e)
 
 struct held { /* by sessions */
 	size_t sessions, paths, nears, healths, upkeeps, pmtus, trials, epochs, rings;
-	size_t jumps, exchanges, flaps, lags, passages, rebindings, rares;
+	size_t jumps, orders, exchanges, flaps, lags, passages, rebindings, rares;
 };
 
 static void hold_path(struct held *h, const struct path *p)
@@ -462,7 +463,8 @@ static void hold(struct held *h, const struct list *sessions)
 		const struct keys *k = &s->keys;
 
 		h->sessions++;
-		h->jumps += s->jump != NULL;
+		h->jumps += s->engine->client && s->jump;
+		h->orders += !s->engine->client && s->order;
 		h->exchanges += session_rare(s)->exchange != NULL;
 		h->flaps += session_rare(s)->flapping != NULL;
 		h->lags += session_rare(s)->lags != NULL;
@@ -510,6 +512,8 @@ static void check_slabs(struct sim *sim, const struct engine *e)
 	if (h.healths != e->healths.used || h.pmtus != e->pmtus.used || h.trials != e->trials.used)
 		sim_violate(sim, "memory", "%zu healths, %zu sizes and %zu trials, of which paths have %zu, %zu and %zu",
 			    e->healths.used, e->pmtus.used, e->trials.used, h.healths, h.pmtus, h.trials);
+	if (h.orders != e->orders.used)
+		sim_violate(sim, "memory", "%zu orders to jump, of which sessions have %zu", e->orders.used, h.orders);
 	if (h.jumps != e->jumps.used || h.exchanges != e->exchanges.used || h.flaps != e->flaps.used)
 		sim_violate(sim, "memory",
 			    "%zu jumps, %zu rekeys, %zu flapping, of which sessions have %zu, %zu and %zu",

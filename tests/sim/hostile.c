@@ -72,7 +72,7 @@ static uint64_t session_sum(const struct session *s)
 		sum = sum * 31 + path_sum(s->slot[i].path);
 	for (int i = 0; i < 2; i++)
 		sum ^= epoch_sum(s->keys.epoch[i]) * (3 + 4 * (uint64_t)i);
-	sum ^= side_sum(s->jump, sizeof(*s->jump)) * 7;
+	sum ^= (s->engine->client ? side_sum(s->jump, sizeof(*s->jump)) : side_sum(s->order, sizeof(*s->order))) * 7;
 	sum ^= side_sum(session_rare(s)->lags, sizeof(struct lags)) * 17;
 	sum ^= side_sum(session_rare(s)->exchange, sizeof(struct exchange)) * 11;
 	sum ^= side_sum(session_rare(s)->passage, sizeof(struct passage)) * 19;
