@@ -73,7 +73,7 @@ bool age_is_idle(const struct session *s)
 {
 	const struct epoch *ep = keys_tx(&s->keys);
 
-	return !s->rekey.ordered && !time_before(s->rekey.began, s->last_data) &&
+	return !s->rekey.ordered && session_is_idle(s) &&
 	       ep->tx_counter < PROTO_IDLE_PACKETS && ep->replay.highest < PROTO_IDLE_PACKETS;
 }
 

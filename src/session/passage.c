@@ -11,8 +11,12 @@
 
 void passage_begins(struct session *s)
 {
-	struct passage *p = s->tx_packets > 0 ? session_need_passage(s) : NULL;
+	struct passage *p = session_rare(s)->passage;
 
+	if (!p && s->tx_packets > 0 && !session_is_idle(s))
+		p = session_need_passage(s);
+	if (!p)
+		s->tx_rested = (uint32_t)s->tx_packets;
 	if (p) {
 		p->since = TIME_NEVER;
 		p->mark = p->seen = (uint32_t)s->tx_packets;
@@ -42,13 +46,15 @@ void passage_reported(struct session *s, const struct path_report *report, struc
 	const uint32_t sent = (uint32_t)s->tx_packets;
 	struct passage *p;
 
-	if (s->state != STATE_ATTACHED || (first && s->tx_packets == 0))
+	if (s->state != STATE_ATTACHED || (first && sent == s->tx_rested))
 		return;
 	p = session_need_passage(s);
 	if (!p)
 		return;
-	if (first)
+	if (first) {
 		p->epoch = report->epoch;
+		p->mark = p->seen = s->tx_rested;
+	}
 	if (has_passed(p, report)) {
 		p->epoch = report->epoch;
 		p->highest = report->highest;
@@ -67,6 +73,16 @@ void passage_reported(struct session *s, const struct path_report *report, struc
 	} else {
 		measure(p, now);
 	}
+}
+
+void passage_rests(struct session *s)
+{
+	const struct passage *p = session_rare(s)->passage;
+
+	if (!p || !time_is_never(p->since) || p->mark != (uint32_t)s->tx_packets || p->stalled_ms > 0)
+		return;
+	s->tx_rested = p->mark;
+	session_drop_passage(s);
 }
 
 void passage_ends(struct session *s, struct jv_time now)

@@ -15,5 +15,7 @@ struct path_report;
 void passage_begins(struct session *s);
 /* A report of the peer's, on the path that carries data. */
 void passage_reported(struct session *s, const struct path_report *report, struct jv_time now);
+/* Nothing was sent for a whole interval of its keys: what is known of what had been is given back, if all of it has passed. */
+void passage_rests(struct session *s);
 /* It leaves ATTACHED. */
 void passage_ends(struct session *s, struct jv_time now);

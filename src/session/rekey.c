@@ -24,8 +24,10 @@
 #include "session/end.h"
 #include "session/job.h"
 #include "session/keys.h"
+#include "session/passage.h"
 #include "session/path.h"
 #include "session/send.h"
+#include "session/stall.h"
 #include "session/trail.h"
 #include "session/wheel.h"
 
@@ -136,6 +138,8 @@ static void offer(struct session *s, struct jv_time now)
 	if (s->rekey.offered && !job_of(s) && due) {
 		offer_send(s, now);
 	} else if (due && !s->rekey.offered && !job_of(s) && !half && age_is_idle(s)) {
+		stall_rests(s);
+		passage_rests(s);
 		age_begins(s, now);
 	} else if (!s->rekey.offered && !job_of(s) && (half || due) &&
 		   keys_newest(&s->keys) == s->keys.tx_epoch) {

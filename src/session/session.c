@@ -186,7 +186,7 @@ void session_free(struct session *s)
 	policies_drop(&e->policies, session_rare(s)->next_policy);
 	session_drop_exchange(s);
 	session_drop_flapping(s);
-	put(&e->passages, session_rare(s)->passage);
+	session_drop_passage(s);
 	put(&e->rares, s->rare);
 	if (e->client)
 		put(&e->jumps, s->jump);
@@ -435,6 +435,15 @@ struct passage *session_need_passage(struct session *s)
 			*r->passage = passage_never;
 	}
 	return had(s, r ? r->passage : NULL);
+}
+
+void session_drop_passage(struct session *s)
+{
+	if (!session_rare(s)->passage)
+		return;
+	slab_put(&s->engine->passages, s->rare->passage);
+	s->rare->passage = NULL;
+	ease_rare(s);
 }
 
 struct upkeep *session_need_upkeep(struct path *p)

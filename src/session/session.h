@@ -224,6 +224,7 @@ struct session {
 	struct jv_time policy_sent;
 
 	struct timer timer; /* runs for the earliest of those below */
+	uint32_t tx_rested; /* `tx_packets`, the lower half, when its passage was given back */
 	uint32_t due[DUES]; /* milliseconds since it was born, rounded up as the wheel does; SESSION_NEVER */
 
 	struct slot slot[];
@@ -324,6 +325,7 @@ static inline const struct passage *session_passage(const struct session *s)
 }
 /* To be written to; NULL: no memory, counted. */
 struct passage *session_need_passage(struct session *s);
+void session_drop_passage(struct session *s);
 /* NULL: no memory, counted. */
 struct rebindings *session_need_rebindings(struct session *s);
 /* There is none any more. */
@@ -365,6 +367,11 @@ static inline bool session_leads(const struct path *p, const struct route *r)
 {
 	return p->lead.port == r->remote.port && ip_equal(&p->lead.remote, &r->remote.ip) &&
 	       near_is(session_near(p), r);
+}
+/* Has there been no DATA since the interval of its keys began? */
+static inline bool session_is_idle(const struct session *s)
+{
+	return !time_before(s->rekey.began, s->last_data);
 }
 /* What is known of sizes here, to be written to; NULL: no memory, counted. */
 struct pmtu *session_need_pmtu(struct path *p);

@@ -75,7 +75,8 @@ static bool is_dead(const struct path *p, const struct lag *l, struct jv_time no
 void stall_pinged(struct path *p, struct jv_time now)
 {
 	const uint64_t newest = path_health(p)->newest;
-	struct lags *l = newest > session_lags(p->session)->there.seen ? session_need_lags(p->session) : NULL;
+	const bool rests = !session_rare(p->session)->lags && session_is_idle(p->session);
+	struct lags *l = !rests && newest > session_lags(p->session)->there.seen ? session_need_lags(p->session) : NULL;
 
 	if (l)
 		follow(&l->there, newest, now);
@@ -127,11 +128,22 @@ static void carries(struct path *p, struct lag *l, enum stalled way)
 		p->session->stall_tries = 0;
 }
 
-/* Has DATA passed in either direction, or was any sent? Until then there is nothing to be late. */
-static bool has_carried(const struct session *s, const struct path_report *r)
+/*
+ * Has DATA passed in either direction, or was any sent? Until then there is nothing to be late; nor is there when a session
+ * rests, and all has arrived.
+ */
+static bool carries_data(const struct path *p, const struct path_report *r)
 {
-	return session_rare(s)->lags || order_told(s, r->epoch, r->highest) > 0 ||
-	       order_told(s, r->newest_epoch, r->newest) > 0 || keys_order(s->rx_epoch, s->rx_highest) > 0;
+	const struct session *s = p->session;
+	const uint64_t there = order_told(s, r->epoch, r->highest);
+	const uint64_t back = order_told(s, r->newest_epoch, r->newest);
+	const uint64_t here = keys_order(s->rx_epoch, s->rx_highest);
+
+	if (session_rare(s)->lags)
+		return true;
+	if (session_is_idle(s) && path_health(p)->stall.on == 0 && s->stall_tries == 0)
+		return back > here || path_health(p)->newest > there;
+	return there > 0 || back > 0 || here > 0;
 }
 
 unsigned int stall_reported(struct path *p, const struct path_report *report, struct jv_time asked,
@@ -142,7 +154,7 @@ unsigned int stall_reported(struct path *p, const struct path_report *report, st
 
 	if (p != s->active || s->state == STATE_RECOVERING || s->state == STATE_BIRTH)
 		return 0;
-	if (!has_carried(s, report) || !session_need_lags(s))
+	if (!carries_data(p, report) || !session_need_lags(s))
 		return 0;
 	if (judge_there(p, report, asked))
 		carries(p, &s->rare->lags->there, STALLED_THERE);
@@ -217,6 +229,21 @@ void stall_void(struct session *s)
 		return;
 	l->there.mark = l->back.mark = 0;
 	l->there.strikes = l->back.strikes = 0;
+}
+
+static bool is_settled(const struct lag *l)
+{
+	return l->mark == 0 && l->strikes == 0;
+}
+
+void stall_rests(struct session *s)
+{
+	const struct lags *l = session_lags(s);
+	const struct health *h = s->active ? path_health(s->active) : &health_never;
+
+	if (is_settled(&l->there) && is_settled(&l->back) && l->there.seen >= h->newest && h->stall.on == 0 &&
+	    s->stall_tries == 0)
+		session_drop_lags(s);
 }
 
 void stall_bound(struct path *p)

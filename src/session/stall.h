@@ -46,6 +46,8 @@ void stall_mark(struct path *p, unsigned int ways, struct jv_time now);
 bool stall_is_over(const struct path *p, struct jv_time now);
 /* May the session be moved to it, or is it too soon? */
 bool stall_may_take(const struct path *p, struct jv_time now);
+/* There was no DATA for a whole interval of its keys: what is known of its lateness is given back, if all of it has arrived. */
+void stall_rests(struct session *s);
 /* The machine slept: what was late then tells nothing. */
 void stall_void(struct session *s);
 /* The session is bound to it: what follows is judged anew. */

@@ -36,6 +36,8 @@ static void report(uint64_t sent, uint8_t epoch, uint64_t highest)
 
 	now = time_add_ms(now, 500);
 	s.tx_packets += sent;
+	if (sent > 0)
+		s.last_data = now;
 	passage_reported(&s, &r, now);
 }
 
