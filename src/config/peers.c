@@ -78,7 +78,8 @@ static uint32_t index_add(const struct config *c, struct peer_index *x, field_of
 	return NO_PEER;
 }
 
-int peers_index(struct config *c)
+/* Index in peers by key; see config_find_peer(). 0 or -ENOMEM. */
+static int index_keys(struct config *c)
 {
 	free(c->by_key);
 	c->by_key = index_new(c->npeers);
@@ -490,7 +491,7 @@ void peers_read(struct parse *p, const struct node *root)
 		check_unique(p, "name", name_of);
 		check_unique(p, "public_key", key_of);
 		check_addresses(p);
-		p->no_memory |= peers_index(p->config) < 0;
+		p->no_memory |= index_keys(p->config) < 0;
 		p->file = p->sources[0].file;
 		parse_path_reset(p);
 	}

@@ -8,5 +8,3 @@ void peers_read(struct parse *p, const struct node *root);
 void peers_inherit(struct config *c);
 /* 0 or -ENOMEM. When push.routes is not set, it becomes the networks of tunnel.addresses. */
 int peers_push_default(struct config *c);
-/* Index in peers by key; see config_find_peer(). 0 or -ENOMEM. */
-int peers_index(struct config *c);

@@ -17,7 +17,8 @@
 
 #define MORE 1
 
-struct netlink *netlink_new(int flags, unsigned int groups)
+/* `flags` of the socket; `groups`: RTMGRP_* bits. NULL and errno. */
+static struct netlink *open_socket(int flags, unsigned int groups)
 {
 	struct netlink *nl = calloc(1, sizeof(*nl));
 	int one = 1;
@@ -43,7 +44,7 @@ fail:
 
 struct netlink *netlink_open(void)
 {
-	return netlink_new(0, 0);
+	return open_socket(0, 0);
 }
 
 void netlink_close(struct netlink *nl)
@@ -270,7 +271,7 @@ bool netlink_get_address(const struct nlmsghdr *nlh, uint32_t *flags, struct ip 
 
 struct netlink *netlink_watch_new(unsigned int groups, int buffer)
 {
-	struct netlink *nl = netlink_new(SOCK_NONBLOCK, groups);
+	struct netlink *nl = open_socket(SOCK_NONBLOCK, groups);
 
 	if (!nl)
 		return NULL;

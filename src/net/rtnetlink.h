@@ -26,8 +26,6 @@ struct netlink {
 
 typedef void (*netlink_message_fn)(void *ctx, const struct nlmsghdr *nlh);
 
-/* `flags` of the socket; `groups`: RTMGRP_* bits. NULL and errno. */
-struct netlink *netlink_new(int flags, unsigned int groups);
 /* Non-blocking, subscribed to groups (NETLINK_GROUP(); those that this kernel does not know are never heard of). */
 struct netlink *netlink_watch_new(unsigned int groups, int buffer);
 /* A request at the start of the buffer, to be filled and handed to netlink_exchange(). */

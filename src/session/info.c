@@ -56,7 +56,8 @@ static void path_info(struct session *s, const struct path *p, struct path_info 
 	out->received = p->received;
 }
 
-bool info_candidate(const struct known_candidate *k, enum path_fault fault, struct path_info *out)
+/* A candidate that has no path. False: it is not to be shown. */
+static bool candidate_info(const struct known_candidate *k, enum path_fault fault, struct path_info *out)
 {
 	if (!k->exists || fault == FAULT_NO_FAMILY)
 		return false;
@@ -77,7 +78,7 @@ static void others_info(struct session *s, struct session_info *out)
 {
 	for (uint8_t n = 0; n < PROTO_PATHS_MAX && out->npaths < PROTO_SLOTS_MAX; n++)
 		if (!session_path_numbered(s, n))
-			out->npaths += info_candidate(&s->engine->client->candidate[n], grant_fault(s, n),
+			out->npaths += candidate_info(&s->engine->client->candidate[n], grant_fault(s, n),
 						      &out->path[out->npaths]);
 }
 
@@ -202,7 +203,7 @@ void info_connecting(const struct client *c, struct session_info *out, struct jv
 	for (uint8_t i = 0; i < PROTO_PATHS_MAX; i++) {
 		struct path_info *p = &out->path[out->npaths];
 
-		if (!info_candidate(&c->candidate[i], c->candidate[i].fault, p))
+		if (!candidate_info(&c->candidate[i], c->candidate[i].fault, p))
 			continue;
 		if (c->candidate[i].up)
 			p->use = PATH_UNPROVEN;

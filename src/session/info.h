@@ -83,8 +83,6 @@ struct session_info {
 	uint8_t npaths;
 	struct path_info path[PROTO_SLOTS_MAX];
 };
-/* A candidate that has no path. False: it is not to be shown. */
-bool info_candidate(const struct known_candidate *k, enum path_fault fault, struct path_info *out);
 /* All that is shown of a session. */
 void info_session(struct session *s, struct session_info *out, struct jv_time now);
 /* What is shown of a client without a session. */

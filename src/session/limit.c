@@ -81,7 +81,7 @@ uint32_t switch_limit_cooldown_ms(const struct switch_limit *l, uint32_t cooldow
 	return time_before(now, over) ? (uint32_t)time_since_ms(over, now) + 1 : 0;
 }
 
-void switch_limit_count(struct switch_limit *l, struct jv_time now)
+static void take_slot(struct switch_limit *l, struct jv_time now)
 {
 	if (!has_ring(l))
 		return;
@@ -95,7 +95,7 @@ void switch_limit_count(struct switch_limit *l, struct jv_time now)
 
 void switch_limit_take(struct switch_limit *l, struct jv_time now)
 {
-	switch_limit_count(l, now);
+	take_slot(l, now);
 	l->last = now;
 }
 

@@ -33,8 +33,6 @@ uint32_t switch_limit_left(struct switch_limit *l, uint32_t max, struct jv_time 
 uint32_t switch_limit_wait_ms(struct switch_limit *l, uint32_t max, struct jv_time now);
 /* Milliseconds of cooldown still to run; 0: none. */
 uint32_t switch_limit_cooldown_ms(const struct switch_limit *l, uint32_t cooldown_ms, struct jv_time now);
-/* Takes a slot without starting a cooldown. */
-void switch_limit_count(struct switch_limit *l, struct jv_time now);
 /* Records a switch; the caller has asked switch_limit_left(). */
 void switch_limit_take(struct switch_limit *l, struct jv_time now);
 

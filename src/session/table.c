@@ -230,14 +230,3 @@ void *table_guess(const struct table *t, uint64_t key, unsigned int *n)
 	*n = number_of(t->entry[i]);
 	return object_of(t->entry[i]);
 }
-
-void *table_next(const struct table *t, size_t *cursor)
-{
-	while (*cursor <= t->mask) {
-		void *object = object_of(t->entry[(*cursor)++]);
-
-		if (object)
-			return object;
-	}
-	return NULL;
-}

@@ -36,6 +36,3 @@ void *table_remove(struct table *t, uint64_t key);
 void table_prefetch(const struct table *t, uint64_t key);
 /* What table_find() will answer, most likely: the object is not looked at, so that it can be loaded meanwhile. */
 void *table_guess(const struct table *t, uint64_t key, unsigned int *n);
-/* The next entry's object, at or behind *cursor (start with 0), or NULL at the end. The table must not change
- * meanwhile. */
-void *table_next(const struct table *t, size_t *cursor);
