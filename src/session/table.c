@@ -20,7 +20,6 @@
 
 #define NUMBER_SHIFT 48
 #define TAG_SHIFT 52
-#define TAG_MASK (UINT64_MAX << TAG_SHIFT)
 #define KEY_SHIFT 8 /* the tag's bits in the key end so far from its top */
 _Static_assert(TABLE_KEYS <= 1 << (TAG_SHIFT - NUMBER_SHIFT), "its number has place beside the address");
 
@@ -105,21 +104,19 @@ static uint64_t key_of(const struct table *t, uint64_t entry)
 
 static uint64_t tag_of(uint64_t key)
 {
-	return key << KEY_SHIFT & TAG_MASK;
+	return key << KEY_SHIFT >> TAG_SHIFT;
 }
 
-static bool holds(const struct table *t, uint64_t entry, uint64_t key)
+/* The slot that holds `key`, or the empty one where it belongs; and what is in it. */
+static inline size_t probe(const struct table *t, uint64_t key, uint64_t *entry)
 {
-	return ((entry ^ key << KEY_SHIFT) & TAG_MASK) == 0 && key_of(t, entry) == key;
-}
-
-/* The slot that holds `key`, or the empty one where it belongs. */
-static size_t probe(const struct table *t, uint64_t key)
-{
+	const uint64_t tag = tag_of(key);
+	const be64 bytes = put_be64(key);
 	size_t i = (size_t)key & t->mask;
 
-	while (t->entry[i] && !holds(t, t->entry[i], key))
-		i = (i + 1) & t->mask;
+	for (; (*entry = t->entry[i]) != 0; i = (i + 1) & t->mask)
+		if (*entry >> TAG_SHIFT == tag && memcmp(key_place(t, *entry), bytes.b, sizeof(bytes.b)) == 0)
+			break;
 	return i;
 }
 
@@ -156,12 +153,13 @@ static int grow(struct table *t)
 
 int table_insert(struct table *t, uint64_t key, void *object, unsigned int n)
 {
-	const uint64_t entry = tag_of(key) | (uint64_t)n << NUMBER_SHIFT | (uintptr_t)object;
-	size_t i = probe(t, key);
+	const uint64_t entry = tag_of(key) << TAG_SHIFT | (uint64_t)n << NUMBER_SHIFT | (uintptr_t)object;
+	uint64_t there;
+	size_t i = probe(t, key, &there);
 
 	if (!object || n >= TABLE_KEYS || object_of(entry) != object)
 		bug("table_insert: key %u of %p", n, object);
-	if (t->entry[i])
+	if (there)
 		return -EEXIST;
 	if (t->count >= t->limit)
 		return -ENOSPC;
@@ -179,8 +177,9 @@ int table_insert(struct table *t, uint64_t key, void *object, unsigned int n)
 
 void *table_find(const struct table *t, uint64_t key, unsigned int *n)
 {
-	const uint64_t entry = t->entry[probe(t, key)];
+	uint64_t entry;
 
+	probe(t, key, &entry);
 	if (n)
 		*n = number_of(entry);
 	return object_of(entry);
@@ -206,8 +205,9 @@ static void close_hole(struct table *t, size_t hole)
 
 void *table_remove(struct table *t, uint64_t key)
 {
-	size_t i = probe(t, key);
-	void *object = object_of(t->entry[i]);
+	uint64_t entry;
+	size_t i = probe(t, key, &entry);
+	void *object = object_of(entry);
 
 	if (!object)
 		return NULL;
@@ -225,7 +225,7 @@ void *table_guess(const struct table *t, uint64_t key, unsigned int *n)
 {
 	size_t i = (size_t)key & t->mask;
 
-	while (t->entry[i] && ((t->entry[i] ^ tag_of(key)) & TAG_MASK) != 0)
+	while (t->entry[i] && t->entry[i] >> TAG_SHIFT != tag_of(key))
 		i = (i + 1) & t->mask;
 	*n = number_of(t->entry[i]);
 	return object_of(t->entry[i]);
