@@ -228,12 +228,13 @@ static bool is_proven(const struct loss *l, uint32_t threshold)
 
 void path_reported(struct path *p, const struct path_report *report, struct jv_time now)
 {
-	const bool progress = report->received != p->peer_received;
 	struct health *h = p->health;
+	bool progress;
 
-	p->peer_received = report->received;
 	if (!h)
 		return;
+	progress = report->received != h->peer_received;
+	h->peer_received = report->received;
 	if (progress)
 		h->deaf = false;
 	/* A few packets may stand in a queue. */

@@ -108,18 +108,19 @@ _Static_assert(sizeof(struct trial) <= 88, "only a path that moves has one");
 struct health {
 	uint32_t ping_id;       /* of the last PING; 0: none was sent */
 	uint32_t asking;        /* PINGs not answered yet: bit n for the one whose id is n less than ping_id */
-	bool ping_out;          /* the last PING is not answered */
+	bool ping_out : 1;      /* the last PING is not answered */
+	bool deaf : 1;          /* the peer sends, but says that it hears nothing from us */
+	bool quiet : 1;         /* nothing at all has come for a while: no matter of loss */
+	bool window_open : 1;   /* of loss, see below */
+	bool loss_bad : 1;      /* loss was proven to be beyond the threshold, and has not been well below it since */
+	bool lost_there : 1;    /* in the last whole window, of what we sent */
+	bool latency_bad : 1;   /* as loss_bad, of the round trip */
+	bool lossy : 1;         /* packets are missing since the size in use was last confirmed */
 	uint8_t unanswered;     /* PINGs in a row */
 	uint8_t unheard;        /* those of them since which nothing has come */
-	bool deaf;              /* the peer sends, but says that it hears nothing from us */
-	bool quiet;             /* nothing at all has come for a while: no matter of loss */
-	bool window_open;       /* of loss, see below */
-	bool loss_bad;          /* loss was proven to be beyond the threshold, and has not been well below it since */
-	bool lost_there;        /* in the last whole window, of what we sent */
-	bool latency_bad;       /* as loss_bad, of the round trip */
-	bool lossy;             /* packets are missing since the size in use was last confirmed */
 	uint32_t silent_sent;   /* `sent` at silent_since */
 	uint32_t missing;       /* packets sent until the last PING, less those received, less a constant */
+	uint32_t peer_received; /* packets, by the peer's last report */
 	uint64_t answered_us;   /* our age in the latest PING that was answered */
 	struct jv_time ping_sent, silent_since; /* of the first PING in that row */
 	struct jv_time last_pong, stable_since;
@@ -142,7 +143,7 @@ struct health {
 	uint64_t newest; /* DATA sent since the session moved here, as an order; 0: none */
 	struct stall stall;
 };
-_Static_assert(sizeof(struct health) <= 200, "a resting session has one, of the path that carries data");
+_Static_assert(sizeof(struct health) <= 192, "a resting session has one, of the path that carries data");
 
 /* Of a path that was never asked. */
 extern const struct health health_never;
@@ -182,12 +183,11 @@ struct path {
 	 * none. */
 	uint8_t ignored;
 	uint32_t sent, received; /* packets, as reported in PING and PONG */
-	uint32_t peer_received;  /* by the peer's last report */
+	struct lead lead;        /* see session_route() */
 	uint64_t heard;          /* server: order of the newest CONTROL that was heard, plus 1 */
 	struct jv_time opened, last_rx, proven_at;
-	struct lead lead; /* see session_route() */
 };
-_Static_assert(sizeof(struct path) <= 96, "a resting session has one for each path that was heard");
+_Static_assert(sizeof(struct path) <= 88, "a resting session has one for each path that was heard");
 
 static inline bool path_is_known(const struct path *p)
 {
