@@ -272,6 +272,16 @@ uint32_t lpm_find_special(const struct lpm *l, const struct ip *ip)
 	return find_any(l, ip, 1);
 }
 
+void lpm_renumber(struct lpm *l, const uint32_t *to, uint32_t n)
+{
+	for (size_t i = 0; i < (size_t)1 << l->hosts.bits; i++)
+		if (l->hosts.host[i].value < n)
+			l->hosts.host[i].value = to[l->hosts.host[i].value];
+	for (size_t i = 0; i < l->slots; i++)
+		if (l->entry[i].len != EMPTY && l->entry[i].value < n)
+			l->entry[i].value = to[l->entry[i].value];
+}
+
 void lpm_free(struct lpm *l)
 {
 	if (!l)

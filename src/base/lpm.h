@@ -21,4 +21,6 @@ int lpm_add(struct lpm *l, const struct prefix *p, uint32_t value, uint32_t *oth
 uint32_t lpm_find(const struct lpm *l, const struct ip *ip);
 /* The same among the prefixes that are no default: 0.0.0.0/0 and ::/0 say of no address where it is. */
 uint32_t lpm_find_special(const struct lpm *l, const struct ip *ip);
+/* Each number below `n` becomes to[number]. Before anybody else looks up. */
+void lpm_renumber(struct lpm *l, const uint32_t *to, uint32_t n);
 void lpm_free(struct lpm *l);

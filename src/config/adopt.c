@@ -82,6 +82,38 @@ static bool same_push(const struct config_peer *a, const struct config_peer *b)
 	       (!a->ndns || !memcmp(a->dns, b->dns, a->ndns * sizeof(*a->dns)));
 }
 
+/*
+ * What stays keeps its index, so that a reload costs those who hold one what has changed and not what there is; what is
+ * new takes the places of what is gone. What stood behind the end of a list that has become shorter moves, too.
+ */
+static int keep_places(struct config *next, const struct config *running)
+{
+	const size_t n = next->npeers;
+	uint32_t *to = calloc(n + 1, sizeof(*to)), place = 0;
+	bool *taken = calloc(n + 1, sizeof(*taken));
+	int err = -ENOMEM;
+
+	for (size_t i = 0; to && taken && i < n; i++) {
+		const ptrdiff_t was = config_find_peer(running, next->peers[i].public_key);
+
+		to[i] = was >= 0 && (size_t)was < n ? (uint32_t)was : UINT32_MAX;
+		if (to[i] != UINT32_MAX)
+			taken[to[i]] = true;
+	}
+	for (size_t i = 0; to && taken && i < n; i++) {
+		if (to[i] != UINT32_MAX)
+			continue;
+		while (taken[place])
+			place++;
+		to[i] = place++;
+	}
+	if (to && taken)
+		err = peers_reorder(next, to);
+	free(to);
+	free(taken);
+	return err;
+}
+
 /* What stays keeps its worker and its count of changes; marks what is new with home = workers. */
 static void follow_peers(struct config *next, const struct config *running, uint32_t workers, size_t *load)
 {
@@ -134,6 +166,8 @@ int config_adopt(struct config *next, const struct config *running, uint32_t wor
 		err = -EINVAL;
 	if (!err)
 		err = reserve_own(next);
+	if (!err && running && next->npeers > 0)
+		err = keep_places(next, running);
 	if (!err) {
 		follow_peers(next, running, workers, load);
 		house_peers(next, workers, load);

@@ -90,6 +90,24 @@ static int index_keys(struct config *c)
 	return 0;
 }
 
+int peers_reorder(struct config *c, const uint32_t *to)
+{
+	struct config_peer *peers = malloc((c->npeers + 1) * sizeof(*peers));
+
+	if (!peers)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->npeers; i++)
+		peers[to[i]] = c->peers[i];
+	free(c->peers);
+	c->peers = peers;
+	for (size_t i = 0; c->by_key && i <= c->by_key->mask; i++)
+		if (c->by_key->slot[i])
+			c->by_key->slot[i] = to[c->by_key->slot[i] - 1] + 1;
+	if (c->owners)
+		lpm_renumber(c->owners, to, (uint32_t)c->npeers);
+	return 0;
+}
+
 ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
 {
 	if (!c->by_key)

@@ -8,3 +8,5 @@ void peers_read(struct parse *p, const struct node *root);
 void peers_inherit(struct config *c);
 /* 0 or -ENOMEM. When push.routes is not set, it becomes the networks of tunnel.addresses. */
 int peers_push_default(struct config *c);
+/* peers[i] becomes peers[to[i]], for all that go by the index, too. 0; or -ENOMEM, and nothing has changed. */
+int peers_reorder(struct config *c, const uint32_t *to);

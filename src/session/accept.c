@@ -55,7 +55,6 @@ static struct session *session_birth(struct engine *e, const struct job *j, stru
 	births_add(s);
 	e->io.random(e->ctx, s->id, sizeof(s->id));
 	s->fresh = j->fresh;
-	s->peer_name = peer->name;
 	s->mtu = e->config->tunnel.mtu;
 	s->policy_generation = peer->generation;
 	for (uint8_t i = 0; i < s->slots; i++) {
@@ -148,7 +147,7 @@ static struct session *gives_way(const struct births *b, const struct job *j, st
  */
 static bool make_room(struct engine *e, const struct job *j, struct jv_time now)
 {
-	struct births *b = &e->births[j->peer];
+	struct births *b = &e->callers[j->peer]->has;
 	struct session *out;
 
 	if (b->s[0] && !j->fresh) {
@@ -216,7 +215,7 @@ void accept_job_done(struct engine *e, struct job *j, struct jv_time now)
 /* A late answer to an older WELCOME must not take over from this one. */
 static void end_older_births(const struct session *s, struct jv_time now)
 {
-	const struct births *b = &s->engine->births[s->peer];
+	const struct births *b = &s->engine->callers[s->peer]->has;
 
 	while (b->s[0] && !time_before(s->born, b->s[0]->born))
 		life_end(b->s[0], REASON_SUPERSEDED, now);

@@ -68,14 +68,9 @@ static uint64_t wall_us(const struct engine *e)
 	return e->io.wall_us ? e->io.wall_us(e->ctx) : 0;
 }
 
-/* What was recorded before this daemon began is old, too: its clock says so, if the peers' say about the same. */
-static void callers_init(const struct engine *e, struct caller *c, size_t n)
+void admit_configured(struct engine *e)
 {
-	for (size_t i = 0; i < n; i++) {
-		c[i].number = wall_us(e);
-		bucket_fill(&c[i].births, &births_rate);
-		bucket_fill(&c[i].logins, &logins_rate);
-	}
+	e->callers_since = wall_us(e);
 }
 
 bool admit_new(struct engine *e, const uint8_t cookie_seed[32])
@@ -89,7 +84,7 @@ bool admit_new(struct engine *e, const uint8_t cookie_seed[32])
 	e->turns = calloc(1, sizeof(*e->turns));
 	if (!e->jar || !e->hello_limit || !e->proven_limit || !e->seen || !e->turns)
 		return false;
-	callers_init(e, e->callers, e->config->npeers);
+	admit_configured(e);
 	cookie_jar_init(e->jar, cookie_seed);
 	e->io.random(e->ctx, key.b, sizeof(key.b));
 	net_limit_init(e->hello_limit, &key, HELLO_PER_SECOND, HELLO_BURST);
@@ -117,20 +112,6 @@ void admit_free(struct engine *e)
 	free(e->proven_limit);
 	free(e->seen);
 	free(e->turns);
-}
-
-void admit_configure(struct engine *e, const struct config *old, const struct config *config,
-		     struct caller *next)
-{
-	callers_init(e, next, config->npeers);
-	for (size_t i = 0; i < old->npeers; i++) {
-		const ptrdiff_t k = config_find_peer(config, old->peers[i].public_key);
-
-		if (k >= 0)
-			next[k] = e->callers[i];
-	}
-	free(e->callers);
-	e->callers = next;
 }
 
 /* --- what was seen --- */
@@ -378,19 +359,19 @@ static bool is_of_peer(struct engine *e, struct job *j, struct jv_time now)
 /* What it may have, as far as that is known before the key is proven. */
 static bool may_call(struct caller *c, struct jv_time now)
 {
-	return bucket_has(&c->births, &births_rate, now) && bucket_has(&c->logins, &logins_rate, now);
+	return !c || (bucket_has(&c->births, &births_rate, now) && bucket_has(&c->logins, &logins_rate, now));
 }
 
 bool admit_has_room(const struct engine *e, uint32_t peer)
 {
-	const bool has_one = e->by_peer[peer] || e->births[peer].s[0];
+	const bool has_one = e->by_peer[peer] || (e->callers[peer] && e->callers[peer]->has.s[0]);
 
 	return e->nsessions < (has_one ? ADMIT_MOST(e->max_sessions) : e->max_sessions);
 }
 
 bool admit_attached(struct session *s, struct jv_time now)
 {
-	return bucket_take(&s->engine->callers[s->peer].logins, &logins_rate, now);
+	return bucket_take(&s->engine->callers[s->peer]->logins, &logins_rate, now);
 }
 
 /*
@@ -399,9 +380,10 @@ bool admit_attached(struct session *s, struct jv_time now)
  */
 static bool is_served(const struct engine *e, const struct job *j, struct jv_time now)
 {
-	const struct births *b = &e->births[j->peer];
+	const struct caller *c = e->callers[j->peer];
+	const struct births *b = c ? &c->has : NULL;
 
-	for (unsigned int i = 0; j->busy && i < BIRTHS_MAX && b->s[i]; i++)
+	for (unsigned int i = 0; b && j->busy && i < BIRTHS_MAX && b->s[i]; i++)
 		if (time_since_ms(now, b->s[i]->born) < BIRTH_LEAST_MS &&
 		    ip_equal(&b->s[i]->slot[0].path->lead.remote, &j->from.remote.ip))
 			return true;
@@ -422,7 +404,7 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
 		return true;
 	}
 	/* The tokens are taken in payload_read(), once the key is proven: a stranger cannot use up a peer's. */
-	if (!may_call(&e->callers[j->peer], now))
+	if (!may_call(e->callers[j->peer], now))
 		return refuse(e, j, COUNT_HELLO_PEER_LIMITED, HELLO_REFUSED, now);
 	if (is_served(e, j, now))
 		return refuse(e, j, COUNT_HELLO_BUSY, HELLO_REFUSED, now);
@@ -441,10 +423,28 @@ static bool static_read(struct engine *e, struct job *j, struct jv_time now)
  */
 static bool is_live(const struct engine *e, const struct job *j, bool bears_cookie)
 {
+	const struct caller *c = e->callers[j->peer];
+
 	if (bears_cookie)
 		return j->address_proven &&
 		       crypto_equal(j->hello_payload.cookie, j->cookie, sizeof(j->cookie));
-	return get_be64(j->hello_payload.number) > e->callers[j->peer].number;
+	return get_be64(j->hello_payload.number) > (c ? c->number : e->callers_since);
+}
+
+/* Who proves the key is remembered from then on. NULL without memory. */
+static struct caller *caller_of(struct engine *e, uint32_t peer)
+{
+	struct caller *c = e->callers[peer];
+
+	if (c)
+		return c;
+	c = e->callers[peer] = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->number = e->callers_since;
+	bucket_fill(&c->births, &births_rate);
+	bucket_fill(&c->logins, &logins_rate);
+	return c;
 }
 
 static bool payload_read(struct engine *e, struct job *j, bool *admitted, struct jv_time now)
@@ -472,7 +472,11 @@ static bool payload_read(struct engine *e, struct job *j, bool *admitted, struct
 	if (is_served(e, j, now))
 		return refuse(e, j, COUNT_HELLO_BUSY, HELLO_REFUSED, now);
 	j->fresh = bears_cookie;
-	c = &e->callers[j->peer];
+	c = caller_of(e, j->peer);
+	if (!c) {
+		admit_no_memory(e, &j->from.remote, now);
+		return admit_answer(e, j, HELLO_REFUSED, now);
+	}
 	if (get_be64(j->hello_payload.number) > c->number)
 		c->number = get_be64(j->hello_payload.number);
 	if (!bucket_has(&c->logins, &logins_rate, now))

@@ -20,9 +20,11 @@ bool admit_new(struct engine *e, const uint8_t cookie_seed[32]);
 /* No more key agreements are begun. */
 void admit_stop(struct engine *e);
 void admit_free(struct engine *e);
-/* What is remembered of peers follows them to their new indices, in `next`, which is taken. */
-void admit_configure(struct engine *e, const struct config *old, const struct config *config,
-		     struct caller *next);
+/*
+ * From now on what was recorded before is old, of a peer that has not called yet: the daemon began, or the peer may be new. Its
+ * clock says so, if the peers' say about the same.
+ */
+void admit_configured(struct engine *e);
 /* This HELLO becomes a session: its like is a copy from now on. */
 void admit_welcomed(struct engine *e, const struct job *j, struct jv_time now);
 /* What became of a HELLO, to the worker that took it: it remembers that, and sends the COOKIE if one is due. True:

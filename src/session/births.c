@@ -7,14 +7,14 @@
 
 void births_add(struct session *s)
 {
-	struct births *b = &s->engine->births[s->peer];
+	struct births *b = &s->engine->callers[s->peer]->has;
 
 	b->s[b->s[0] ? 1 : 0] = s;
 }
 
 void births_remove(struct session *s)
 {
-	struct births *b = &s->engine->births[s->peer];
+	struct births *b = &s->engine->callers[s->peer]->has;
 
 	if (b->s[0] == s) {
 		b->s[0] = b->s[1];

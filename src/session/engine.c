@@ -51,47 +51,25 @@
 #define AHEAD_SESSIONS 512 /* fewer stay in the caches: see tests/bench/ahead.c */
 #define SLEPT_US 1000000 /* a timer so late says that nobody was there to see to it */
 
-struct engine_peers *engine_peers_new(const struct config *config, uint32_t worker, uint32_t workers)
+struct engine_peers *engine_peers_new(const struct config *running, const struct config *next, uint32_t worker,
+				      uint32_t workers)
 {
-	const size_t n = config->npeers + 1;
-	struct engine_peers *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->max_sessions = setup_part(config, worker, workers);
-	p->by_peer = calloc(n, sizeof(p->by_peer[0]));
-	p->births = calloc(n, sizeof(p->births[0]));
-	p->callers = calloc(n, sizeof(p->callers[0]));
-	if (p->by_peer && p->births && p->callers)
-		return p;
-	engine_peers_free(p);
-	return NULL;
+	return reload_prepare(running, next, worker, workers);
 }
 
 void engine_peers_free(struct engine_peers *p)
 {
-	if (!p)
-		return;
-	free(p->by_peer);
-	free(p->births);
-	free(p->callers);
-	free(p);
+	reload_drop(p);
 }
 
 static bool server_new(struct engine *e, const struct engine_setup *setup)
 {
-	struct engine_peers *peers = engine_peers_new(e->config, e->worker, e->workers);
 	struct hash_key key;
 
 	e->items = calloc((size_t)POLICY_PARTS_MAX * POLICY_ITEMS_MAX, sizeof(e->items[0]));
 	e->reset_limit = calloc(1, sizeof(*e->reset_limit));
-	if (!peers)
+	if (!reload_begin(e))
 		return false;
-	e->max_sessions = peers->max_sessions;
-	e->by_peer = peers->by_peer;
-	e->births = peers->births;
-	e->callers = peers->callers;
-	free(peers);
 	if (!e->items || !e->reset_limit || !admit_new(e, setup->cookie_seed))
 		return false;
 	e->io.random(e->ctx, key.b, sizeof(key.b));
@@ -114,6 +92,7 @@ struct engine *engine_new(const struct engine_setup *setup, struct jv_time now)
 	e->io = setup->io;
 	e->ctx = setup->ctx;
 	e->config = setup->config;
+	e->policy_version = e->config->generation;
 	e->worker = setup->worker;
 	e->workers = setup->workers;
 	e->hardware_aes = setup->hardware_aes;
@@ -175,9 +154,7 @@ void engine_free(struct engine *e)
 	free(e->items);
 	free(e->reset_limit);
 	free(e->icmp_limit);
-	free(e->by_peer);
-	free(e->births);
-	free(e->callers);
+	reload_free(e);
 	crypto_wipe(e, sizeof(*e));
 	free(e);
 }
@@ -376,17 +353,15 @@ struct jv_time engine_next(const struct engine *e)
 void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
 		      struct jv_time now)
 {
-	const struct config *old = e->config;
-
 	engine_input(e, now);
-	if (!e->client)
+	if (!e->client) {
 		trail_unattached_all(e, now);
-	e->config = config;
-	if (e->client) {
-		engine_net_again(e);
+		reload_server(e, config, peers, now);
 		return;
 	}
-	reload_server(e, old, config, peers, now);
+	e->config = config;
+	e->policy_version = config->generation;
+	engine_net_again(e);
 }
 
 void engine_shutdown(struct engine *e, struct jv_time now)
@@ -532,7 +507,7 @@ size_t engine_walk(struct engine *e, struct walk *w, const char *wanted, struct 
 	if (!wanted && max > 0 && shows_connecting(e, w))
 		info_connecting(e->client, &out[n++], now);
 	for (unsigned int looked = 0; n < max && looked < ENGINE_STEP && (s = walk_next(e, w)); looked++) {
-		if (wanted && !match_session(wanted, s->id, s->peer_name))
+		if (wanted && !match_session(wanted, s->id, session_peer_name(s)))
 			continue;
 		info_session(s, &out[n++], now);
 		e->met = s;

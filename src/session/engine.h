@@ -61,13 +61,16 @@ void engine_tick(struct engine *e, struct jv_time now);
 struct jv_time engine_next(const struct engine *e);
 
 /*
- * The memory that the engine of a server's worker wants for the peers of a configuration, and how many sessions it may have.
- * Whoever makes it before he changes anything, on any thread, has nothing left to fail. NULL without memory.
+ * What changes for a server's engine with the next configuration, the memory it wants for that, and how many
+ * sessions it may have. Whoever makes it, on any
+ * thread, before he changes anything, has nothing left to fail, and the engine's thread nothing to look for: it takes as long
+ * as there are changes, however many peers and sessions there are. NULL without memory.
  */
 struct engine_peers;
-struct engine_peers *engine_peers_new(const struct config *config, uint32_t worker, uint32_t workers);
+struct engine_peers *engine_peers_new(const struct config *running, const struct config *next, uint32_t worker,
+				     uint32_t workers);
 void engine_peers_free(struct engine_peers *p);
-/* A new snapshot is in force; the old one may be freed when this returns. Takes `peers`, made for `config`; NULL for a
+/* A new snapshot is in force; the old one may be freed when this returns. Takes `peers`, made for `config` after the one in force; NULL for a
  * client. */
 void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
 		      struct jv_time now);

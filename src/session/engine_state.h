@@ -40,8 +40,9 @@ struct births {
 	struct session *superseded;
 };
 
-/* What a server remembers of a peer, whatever sessions that has; kept over reloads. */
+/* What a server remembers of a peer that has called with its key, and the sessions of it that carry nothing; kept over reloads. */
 struct caller {
+	struct births has;
 	uint64_t number; /* the highest of a HELLO of his */
 	struct bucket births;
 	struct bucket logins; /* sessions that attach */
@@ -51,15 +52,6 @@ struct caller {
 	struct jv_time told; /* when the last record of them was written; zero: never */
 	enum reason why;     /* of the last of them */
 	struct endpoint remote;
-	const char *name; /* in the configuration in force */
-};
-
-/* What an engine has for each peer, by index in config->peers: see there. */
-struct engine_peers {
-	size_t max_sessions; /* the worker's part of the configuration's */
-	struct session **by_peer;
-	struct births *births;
-	struct caller *callers;
 };
 
 /*
@@ -90,6 +82,7 @@ struct engine {
 	struct engine_io io;
 	void *ctx;
 	const struct config *config;
+	uint32_t policy_version; /* of what happens now: of the configuration in force, or the one that ends it */
 	uint32_t worker, workers;
 	bool hardware_aes;
 	struct wheel wheel;
@@ -124,8 +117,11 @@ struct engine {
 	/* server */
 	struct answering answering;
 	struct jv_time challenge_at; /* there was no memory for one: not before */
-	struct session **by_peer; /* attached session of each peer, by index in config->peers */
-	struct births *births;    /* the other sessions of each peer, by the same index */
+	/* by index in config->peers, with room for more */
+	struct session **by_peer; /* the attached session */
+	struct caller **callers;  /* NULL: he has not called yet */
+	size_t peer_room;
+	uint64_t callers_since; /* wall clock, us: what was recorded before it is old, whose ever it is */
 	struct net_item *items;   /* POLICY_PARTS_MAX * POLICY_ITEMS_MAX, to compose POLICY frames */
 	struct cookie_jar *jar;
 	uint8_t reset_key[32];
@@ -135,7 +131,6 @@ struct engine {
 	struct source_limit *reset_limit;
 	struct seen *seen;      /* HELLOs that were dealt with */
 	struct turns *turns;    /* HELLOs that wait */
-	struct caller *callers; /* by index in config->peers */
 	struct stranger stranger[STRANGERS];
 	uint32_t unattached;                /* index + 1 of the first caller with something untold; 0: none */
 	uint32_t hello_second, hello_count; /* rate in the present second, for "under load" */

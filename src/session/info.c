@@ -144,7 +144,7 @@ void info_session(struct session *s, struct session_info *out, struct jv_time no
 
 	memset(out, 0, sizeof(*out));
 	memcpy(out->id, s->id, sizeof(out->id));
-	snprintf(out->peer, sizeof(out->peer), "%s", s->peer_name);
+	snprintf(out->peer, sizeof(out->peer), "%s", session_peer_name(s));
 	out->worker = (uint8_t)s->engine->worker;
 	out->state = s->state;
 	out->reason = s->reason;

@@ -23,7 +23,7 @@
 
 static struct session **superseded_of(struct engine *e, uint32_t peer)
 {
-	return e->client ? &e->client->superseded : &e->births[peer].superseded;
+	return e->client ? &e->client->superseded : &e->callers[peer]->has.superseded;
 }
 
 static void release(struct session *s)
@@ -142,7 +142,7 @@ void life_end(struct session *s, enum reason why, struct jv_time now)
 		return;
 	if (!birth && !s->closing)
 		send_close(s, why, now);
-	if (birth && e->births)
+	if (birth && !e->client)
 		births_remove(s);
 	state_event(s, why == REASON_HANDSHAKE_TIMEOUT ? EVENT_HANDSHAKE_EXPIRED : EVENT_TERMINAL, why, now);
 	trail_session(s, AUDIT_SESSION_TERMINATED, why, now);

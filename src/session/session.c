@@ -213,7 +213,6 @@ struct session *session_new(struct engine *e, const struct policy *policy, uint8
 		return NULL;
 	}
 	s->told = e->client;
-	s->peer_name = "";
 	s->born = s->since = s->last_rx = s->last_data = s->age_sampled = now;
 	s->unanswered_since = s->left_attached = s->quality_left = s->rekey.due =
 		s->superseded_until = s->told_minute = TIME_NEVER;

@@ -191,7 +191,6 @@ struct session {
 	/* identity and contract */
 	uint8_t id[PROTO_SESSION_ID_LEN];
 	struct list node;                 /* of engine->sessions, ->superseded or ->dead */
-	const char *peer_name;            /* in the configuration in force */
 	const struct policy *policy;      /* of engine->policies */
 
 	/* state */
@@ -390,6 +389,11 @@ static inline uint64_t session_age_us(const struct session *s, struct jv_time no
 bool session_policy(struct session *s, const struct policy *policy, uint32_t generation);
 /* The name of the transport in the configuration; "" at a server. */
 const char *session_path_name(const struct session *s, uint8_t number);
+/* As the configuration in force has it; a client has one. */
+static inline const char *session_peer_name(const struct session *s)
+{
+	return s->engine->client ? "server" : s->engine->config->peers[s->peer].name;
+}
 /* Client: this candidate is there and can be used. */
 bool session_has_candidate(const struct session *s, uint8_t number);
 /* Client: its socket is closed and its locator used up; a closed one stays as it is. */

@@ -55,15 +55,6 @@ void setup_client_free(struct engine *e)
 	free(c);
 }
 
-size_t setup_part(const struct config *config, uint32_t worker, uint32_t workers)
-{
-	uint64_t housed = 0;
-
-	for (size_t i = 0; i < config->npeers; i++)
-		housed += config->peers[i].home % workers == worker;
-	return housed == 0 ? 0 : (config->max_sessions * housed + config->npeers - 1) / config->npeers;
-}
-
 bool setup_slabs(struct engine *e, size_t sessions)
 {
 	const size_t token = e->config->role == ROLE_CLIENT ? PROTO_TOKEN_LEN : 0;

@@ -6,9 +6,6 @@
 /* e->client, with its timers. False without memory: setup_client_free() frees what there is. */
 bool setup_client(struct engine *e, struct jv_time now);
 void setup_client_free(struct engine *e); /* of a server, nothing */
-/* Of max_sessions a worker has as large a part as it has of the peers, rounded up: where there may be one for each peer, each
- * gets one. Any thread. */
-size_t setup_part(const struct config *config, uint32_t worker, uint32_t workers);
 /* For so many sessions at most: one more than there may be, since one that is forgotten for the next is still there when
  * that is born. False without memory. */
 bool setup_slabs(struct engine *e, size_t sessions);

@@ -27,12 +27,12 @@ static void fill(struct engine *e, const struct session *s, struct audit_record 
 	r->late_ms = e->late_ms;
 	r->node_id = e->config->node_id;
 	r->worker = (uint8_t)e->worker;
-	r->policy_version = e->config->generation;
+	r->policy_version = e->policy_version;
 	r->path_from = r->path_to = AUDIT_NO_PATH;
 	r->count = 1;
 	if (!s)
 		return;
-	snprintf(r->peer, sizeof(r->peer), "%s", s->peer_name);
+	snprintf(r->peer, sizeof(r->peer), "%s", session_peer_name(s));
 	if (!s->told)
 		return;
 	r->has_session = true;
@@ -239,12 +239,13 @@ void trail_created(struct session *s, struct jv_time now)
 	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);
 }
 
-static void unattached_emit(struct engine *e, struct caller *c, struct jv_time now)
+static void unattached_emit(struct engine *e, uint32_t peer, struct jv_time now)
 {
+	struct caller *c = e->callers[peer];
 	struct audit_record r;
 
 	fill(e, NULL, &r, AUDIT_HANDSHAKES_UNFINISHED, c->why, now);
-	snprintf(r.peer, sizeof(r.peer), "%s", c->name);
+	snprintf(r.peer, sizeof(r.peer), "%s", e->config->peers[peer].name);
 	r.remote = c->remote;
 	r.count = c->unattached;
 	c->unattached = 0;
@@ -260,15 +261,14 @@ static bool is_due(const struct caller *c, struct jv_time now)
 void trail_unattached(struct session *s, enum reason why, struct jv_time now)
 {
 	struct engine *e = s->engine;
-	struct caller *c = &e->callers[s->peer];
+	struct caller *c = e->callers[s->peer];
 
 	c->why = why;
 	c->remote = session_remote(s->slot[0].path);
-	c->name = s->peer_name;
 	if (c->unattached++ > 0)
 		return; /* it waits in the chain */
 	if (is_due(c, now)) {
-		unattached_emit(e, c, now);
+		unattached_emit(e, s->peer, now);
 		return;
 	}
 	c->next = e->unattached;
@@ -284,12 +284,12 @@ static void unattached_flush(struct engine *e, bool all, struct jv_time now)
 	e->unattached = 0;
 	while (next != 0) {
 		const uint32_t i = next;
-		struct caller *c = &e->callers[i - 1];
+		struct caller *c = e->callers[i - 1];
 
 		next = c->next;
 		c->next = 0;
 		if (all || is_due(c, now)) {
-			unattached_emit(e, c, now);
+			unattached_emit(e, i - 1, now);
 			continue;
 		}
 		c->next = e->unattached;

@@ -35,7 +35,6 @@ static struct session *session_birth(struct engine *e, const struct waiting *fro
 	if (!s)
 		return NULL;
 	memcpy(s->id, w->session_id, sizeof(s->id));
-	s->peer_name = "server";
 	s->mtu = w->mtu;
 	s->policy_generation = w->parts == 0 ? w->policy_generation : 0;
 	trail_session(s, AUDIT_SESSION_CREATED, REASON_NONE, now);

@@ -82,13 +82,13 @@ static void refuse(struct daemon *d, struct ctl_request *req, const char *why)
 		ctl_fail(req, REASON_NONE, 0, "%s", d->last_reload);
 }
 
-/* All that the workers will need for the new peers; NULL for a client, or without memory. */
-static struct engine_peers **make_peers(const struct config *next, uint32_t workers)
+/* What changes for the workers, and all that they will need for it; NULL for a client, or without memory. */
+static struct engine_peers **make_peers(const struct config *running, const struct config *next, uint32_t workers)
 {
 	struct engine_peers **peers = next->role == ROLE_SERVER ? calloc(workers, sizeof(*peers)) : NULL;
 
 	for (uint32_t i = 0; peers && i < workers; i++) {
-		peers[i] = engine_peers_new(next, i, workers);
+		peers[i] = engine_peers_new(running, next, i, workers);
 		if (peers[i])
 			continue;
 		while (i > 0)
@@ -210,7 +210,7 @@ static void read_run(uv_work_t *work)
 	if (!r->next)
 		return;
 	if (adopt(d, r->next, &r->restart, r->why)) {
-		r->peers = make_peers(r->next, d->nworkers);
+		r->peers = make_peers(d->config, r->next, d->nworkers);
 		if (r->peers || r->next->role == ROLE_CLIENT)
 			return;
 		snprintf(r->why, sizeof(r->why), "out of memory");

@@ -65,11 +65,13 @@ static void must(bool done, const char *what)
 		bug("micro: %s", what);
 }
 
+/* The keys here are numbers. */
 ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
 {
-	(void)c;
-	(void)public_key;
-	return -1;
+	uint32_t i;
+
+	memcpy(&i, public_key, sizeof(i));
+	return i < c->npeers ? (ptrdiff_t)i : -1;
 }
 
 /* --- the world outside: nothing --- */
@@ -129,6 +131,7 @@ static void make_peers(struct config *c, size_t n)
 		must(p->addresses, "memory");
 		p->naddresses = 1;
 		p->addresses[0] = (struct prefix){ address_of((uint32_t)i), 128 };
+		memcpy(p->public_key, &(uint32_t){ (uint32_t)i }, sizeof(uint32_t));
 		p->policy = policy_defaults;
 		p->policy.max_switches_per_min = 60;
 		p->policy.switch_cooldown_ms = 0;
@@ -443,6 +446,30 @@ static void jumps(struct bench *b, bool many)
 			 for (size_t i = 1; i <= SWITCHES; i++) jump_once(b, packet[i], len[i]));
 }
 
+/* A new configuration in which one peer has another policy, and all others what they had. */
+static void reload(struct bench *b, bool many)
+{
+	struct config next = b->config;
+	struct engine_peers *peers;
+
+	next.generation++;
+	next.peers = calloc(next.npeers, sizeof(*next.peers));
+	must(next.peers, "memory");
+	memcpy(next.peers, b->config.peers, next.npeers * sizeof(*next.peers));
+	next.peers[b->s->peer].generation++;
+	next.peers[b->s->peer].policy.drain_ms++;
+	peers = engine_peers_new(&b->config, &next, 0, 1);
+	must(peers, "memory");
+	if (many)
+		measured("reload_100000", 1, engine_configure(b->engine, &next, peers, b->now));
+	else
+		measured("reload_10", 1, engine_configure(b->engine, &next, peers, b->now));
+	must(b->s->policy_generation == next.peers[b->s->peer].generation, "the policy was not taken");
+	free(b->config.peers);
+	b->config = next;
+	engine_configure(b->engine, &b->config, engine_peers_new(&b->config, &b->config, 0, 1), b->now);
+}
+
 static void timers(struct bench *b)
 {
 	struct wheel *w = &b->engine->wheel;
@@ -484,6 +511,8 @@ int main(int argc, char **argv)
 	timers(&many);
 	jumps(&few, false);
 	jumps(&many, true);
+	reload(&few, false);
+	reload(&many, true);
 	printf("%zu and %zu sessions\n", engine_session_count(few.engine), engine_session_count(many.engine));
 	return 0;
 }

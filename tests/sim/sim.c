@@ -597,7 +597,7 @@ static void reload(struct sim *sim, struct config *next)
 	sim->doing = DOING_CONFIGURE;
 	for (unsigned int i = 0; i < sim->setup.workers; i++)
 		WITH_ENGINE(&sim->engine[i],
-			    engine_configure(sim->engine[i].e, next, engine_peers_new(next, i, sim->setup.workers),
+			    engine_configure(sim->engine[i].e, next, engine_peers_new(sim->config, next, i, sim->setup.workers),
 					     engine_clock(&sim->engine[i])));
 	sim->doing = DOING_INPUT;
 	make_config_free(sim->config);

@@ -464,8 +464,8 @@ static void test_peer_limit_is_its_own(void **state)
 		h.payload[i] ^= 1;
 		answer(w, &h, &(struct route){ .remote = world_stranger(i).remote });
 	}
-	assert_true(bucket_has(&w->engine[0].e->callers[0].births, &(struct rate){ .burst = 10 }, w->now));
-	assert_int_equal(w->engine[0].e->callers[0].births.tokens, 10000);
+	assert_true(bucket_has(&w->engine[0].e->callers[0]->births, &(struct rate){ .burst = 10 }, w->now));
+	assert_int_equal(w->engine[0].e->callers[0]->births.tokens, 10000);
 	world_free(w);
 }
 

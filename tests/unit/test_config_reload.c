@@ -61,6 +61,49 @@ static uint32_t owner(const struct config *c, const char *address)
 	return config_owner(c, &ip);
 }
 
+static uint32_t place(const struct config *c, const char *name)
+{
+	uint32_t i = 0;
+
+	while (i < c->npeers && strcmp(c->peers[i].name, name) != 0)
+		i++;
+	assert_true(i < c->npeers);
+	assert_int_equal(config_find_peer(c, c->peers[i].public_key), i);
+	assert_int_equal(owner(c, strcmp(name, "a") == 0   ? "10.8.0.2"
+				  : strcmp(name, "b") == 0 ? "10.8.0.3"
+							   : "10.8.0.4"),
+			 i);
+	return i;
+}
+
+/* Who stays keeps his index, wherever he stands in the file; who is new takes the place of who is gone. */
+static void test_places(void **state)
+{
+	static const char a[] = PEER_A, b[] = PEER_B " }\n",
+			  c[] = "  - { name: c, public_key: " KEY_C ", addresses: [ 10.8.0.4, \"fd00::/16\" ] }\n";
+	struct config *running = start(SERVER TUNNEL "peers:\n" PEER_A PEER_B " }\n", 2);
+	char text[1024];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%speers:\n%s%s%s", SERVER TUNNEL, c, b, a);
+	running = reload(running, text, 2, NULL);
+	assert_int_equal(place(running, "a"), 0);
+	assert_int_equal(place(running, "b"), 1);
+	assert_int_equal(place(running, "c"), 2);
+	snprintf(text, sizeof(text), "%speers:\n%s%s", SERVER TUNNEL, c, b);
+	running = reload(running, text, 2, NULL); /* the last one moves into the hole */
+	assert_int_equal(place(running, "b"), 1);
+	assert_int_equal(place(running, "c"), 0);
+	snprintf(text, sizeof(text), "%speers:\n%s%s", SERVER TUNNEL, a, c);
+	running = reload(running, text, 2, NULL);
+	assert_int_equal(place(running, "c"), 0);
+	assert_int_equal(place(running, "a"), 1);
+	snprintf(text, sizeof(text), "%s", SERVER TUNNEL);
+	running = reload(running, text, 2, NULL);
+	assert_int_equal(running->npeers, 0);
+	config_free(running);
+}
+
 /* Whatever lies behind a peer, the server's own addresses are the server's: those in force, not those of the file. */
 static void test_own_address_is_reserved(void **state)
 {
@@ -306,6 +349,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mtu_generation),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_own_address_is_reserved), cmocka_unit_test(test_generations),
 		cmocka_unit_test(test_homes),          cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_role_refused),   cmocka_unit_test(test_address_refused),

@@ -383,7 +383,7 @@ static const uint8_t *hello_of(const struct session *s)
 
 static bool born_of(struct world *w, unsigned int i, const struct packet_hello *h)
 {
-	const struct session *s = w->engine[0].e->births[0].s[i];
+	const struct session *s = w->engine[0].e->callers[0]->has.s[i];
 
 	return s && s->state == STATE_BIRTH && memcmp(hello_of(s), h->e, sizeof(h->e)) == 0;
 }
@@ -393,7 +393,7 @@ static void hello(struct world *w, const struct packet_hello *h, const struct ro
 	world_inject_up(w, from, h, sizeof(*h));
 	world_run(w, 2);
 	for (unsigned int i = 0; i < BIRTHS_MAX; i++) {
-		const struct session *s = w->engine[0].e->births[0].s[i];
+		const struct session *s = w->engine[0].e->callers[0]->has.s[i];
 
 		if (!s || hello_of(s) || births == 16)
 			continue;

@@ -273,6 +273,8 @@ static struct many *many_new(size_t n)
 	setup.config = &m->config;
 	m->engine = engine_new(&setup, m->now);
 	assert_non_null(m->engine);
+	for (size_t i = 0; i < n; i++) /* the peers' own, whatever sessions they have: each has called */
+		assert_non_null(m->engine->callers[i] = calloc(1, sizeof(struct caller)));
 	return m;
 }
 
@@ -476,7 +478,7 @@ static void test_policy_is_paced(void **state)
 	for (size_t i = 0; i < m->n; i++)
 		next.peers[i].generation = next.generation;
 	m->sent = 0;
-	engine_configure(m->engine, &next, engine_peers_new(&next, 0, 1), m->now);
+	engine_configure(m->engine, &next, engine_peers_new(&m->config, &next, 0, 1), m->now);
 	assert_int_equal(m->sent, 0);
 	for (size_t before = 0; m->sent < m->n; before = m->sent, ms++) {
 		engine_tick(m->engine, m->now);

@@ -29,7 +29,7 @@ static struct world {
 	struct daemon d;
 	struct worker workers[WORKERS];
 	struct config config;
-	struct config_peer peer;
+	struct config_peer peers[4];
 	struct prng rng;
 	struct message queue[QUEUE]; /* questions on their way */
 	unsigned int asked;
@@ -218,6 +218,7 @@ static void io_send(void *ctx, const struct route *to, const uint8_t *datagram, 
 
 static int set_up(void **state)
 {
+	static const char *const names[] = { "alice", "many", "passing", "lasting" };
 	struct engine_setup setup = {
 		.io = { .audit = io_audit, .random = io_random, .send = io_send },
 		.workers = WORKERS,
@@ -229,8 +230,10 @@ static int set_up(void **state)
 	world.rng.state = 7;
 	world.now.us = 1000000000;
 	world.config.role = ROLE_SERVER;
-	world.config.peers = &world.peer;
-	world.config.npeers = 1;
+	world.config.peers = world.peers;
+	world.config.npeers = sizeof(names) / sizeof(*names);
+	for (size_t i = 0; i < world.config.npeers; i++)
+		snprintf(world.peers[i].name, sizeof(world.peers[i].name), "%s", names[i]);
 	world.d.config = &world.config;
 	setup.config = &world.config;
 	world.d.workers = world.workers;
@@ -239,6 +242,8 @@ static int set_up(void **state)
 	for (setup.worker = 0; setup.worker < WORKERS; setup.worker++) {
 		world.workers[setup.worker].engine = engine_new(&setup, world.now);
 		assert_non_null(world.workers[setup.worker].engine);
+		for (size_t i = 0; i < world.config.npeers; i++) /* they have called */
+			world.workers[setup.worker].engine->callers[i] = calloc(1, sizeof(struct caller));
 	}
 	return 0;
 }
@@ -268,7 +273,8 @@ static struct session *born(unsigned int worker, const char *peer)
 
 	assert_non_null(s);
 	prng_fill(&world.rng, s->id, sizeof(s->id));
-	s->peer_name = peer;
+	for (s->peer = 0; strcmp(world.config.peers[s->peer].name, peer) != 0; s->peer++)
+		assert_true(s->peer + 1 < world.config.npeers);
 	assert_true(state_event(s, EVENT_ATTACH_OK, REASON_ATTACHED_TO_TRANSPORT, world.now));
 	return s;
 }

@@ -222,7 +222,7 @@ static void test_drain_within_lifetime(void **state)
 
 	world_swallow_type(w, false, PACKET_WELCOME, 3);
 	world_assert(w, world_until(w, renewed, 60000));
-	late = w->engine[0].e->births[0].superseded;
+	late = w->engine[0].e->callers[0]->has.superseded;
 	assert_non_null(late);
 	assert_true(late->superseded_until.us == late->born.us + 60000000);
 	world_free(w);
@@ -289,7 +289,7 @@ static void test_reload(void **state)
 	next->peers[0].dns = NULL;
 	next->peers[0].naddresses = next->peers[0].nroutes = next->peers[0].ndns = 0;
 	world_reload(w, next);
-	assert_ptr_equal(w->engine[0].e->births[1].superseded,
+	assert_ptr_equal(w->engine[0].e->callers[1]->has.superseded,
 			 container_of(w->engine[0].e->superseded.next, struct session, node));
 	world_late(w, &up[0]);
 	assert_int_equal(strange(w, true), 1);

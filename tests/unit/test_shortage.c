@@ -16,7 +16,7 @@ static bool reload_refused;
 /* A reload as the daemon makes it: all memory first, and refused without it. */
 static void reload(struct world *w, struct config *next)
 {
-	struct engine_peers *peers = engine_peers_new(next, 0, 1);
+	struct engine_peers *peers = engine_peers_new(w->config, next, 0, 1);
 
 	if (!peers) {
 		world_allocates++;

@@ -87,7 +87,7 @@ static void test_unfinished_at_the_end(void **state)
 	engine_shutdown(world_home(w, 0), w->now);
 	r = last_of(w, AUDIT_HANDSHAKES_UNFINISHED, REASON_HANDSHAKE_TIMEOUT);
 	assert_int_equal(r->count, 3);
-	assert_string_equal(r->peer, s->peer_name);
+	assert_string_equal(r->peer, session_peer_name(s));
 	world_free(w);
 }
 

@@ -40,7 +40,7 @@ void world_reload(struct world *w, struct config *next)
 {
 	make_owners(next);
 	for (unsigned int i = 0; i < w->workers; i++)
-		engine_configure(w->engine[i].e, next, engine_peers_new(next, i, w->workers), w->now);
+		engine_configure(w->engine[i].e, next, engine_peers_new(w->config, next, i, w->workers), w->now);
 	make_config_free(w->config);
 	w->config = next;
 }
