@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/log.h"
+#include "bench/peers.h"
 #include "net/udp.h"
 #include "proto/packet.h"
 #include "session/engine.h"
@@ -38,19 +38,6 @@ struct bench {
 };
 
 static uint8_t datagrams[ROUND][MOST + PROTO_OVERHEAD];
-
-static void must(bool done, const char *what)
-{
-	if (!done)
-		bug("ahead: %s", what);
-}
-
-ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
-{
-	(void)c;
-	(void)public_key;
-	return -1;
-}
 
 /* --- the world outside: nothing --- */
 
@@ -86,35 +73,6 @@ static const struct engine_io io = {
 };
 
 /* --- an engine full of sessions, without a handshake --- */
-
-static struct ip address_of(uint32_t i)
-{
-	const uint8_t v4[4] = { 10, (uint8_t)(64 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i };
-
-	return ip_from_v4(v4);
-}
-
-static void make_peers(struct config *c, size_t n)
-{
-	c->role = ROLE_SERVER;
-	c->node_id = 1;
-	c->tunnel.mtu = MOST;
-	c->npeers = n;
-	c->max_sessions = (uint32_t)n;
-	c->peers = calloc(n, sizeof(*c->peers));
-	c->owners = lpm_new(n);
-	must(c->peers && c->owners, "memory");
-	for (size_t i = 0; i < n; i++) {
-		struct config_peer *p = &c->peers[i];
-
-		p->addresses = calloc(1, sizeof(*p->addresses));
-		must(p->addresses, "memory");
-		p->naddresses = 1;
-		p->addresses[0] = (struct prefix){ address_of((uint32_t)i), 128 };
-		p->policy = policy_defaults;
-		must(lpm_add(c->owners, p->addresses, (uint32_t)i, NULL) == 0, "owner");
-	}
-}
 
 static void make_session(struct bench *b, uint32_t peer)
 {
@@ -160,7 +118,7 @@ static void bench_start(struct bench *b, size_t sessions)
 
 	b->prng.state = 1;
 	b->now = (struct jv_time){ 1000000000 };
-	make_peers(&b->config, sessions);
+	make_peers(&b->config, sessions, MOST);
 	must(endpoint_parse("198.51.100.1:1000", &b->route.remote), "address");
 	b->peer = calloc(sessions, sizeof(*b->peer));
 	b->peer_cache = keycache_new(64);

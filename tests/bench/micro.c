@@ -19,7 +19,7 @@
 #endif
 
 #include "base/ip.h"
-#include "base/log.h"
+#include "bench/peers.h"
 #include "net/offload.h"
 #include "proto/packet.h"
 #include "session/engine.h"
@@ -59,21 +59,6 @@ struct bench {
 	size_t sent, delivered;
 };
 
-static void must(bool done, const char *what)
-{
-	if (!done)
-		bug("micro: %s", what);
-}
-
-/* The keys here are numbers. */
-ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
-{
-	uint32_t i;
-
-	memcpy(&i, public_key, sizeof(i));
-	return i < c->npeers ? (ptrdiff_t)i : -1;
-}
-
 /* --- the world outside: nothing --- */
 
 static void on_send(void *ctx, const struct route *to, const uint8_t *datagram, size_t len, unsigned int how)
@@ -106,38 +91,6 @@ static const struct engine_io io = {
 };
 
 /* --- an engine full of sessions --- */
-
-static struct ip address_of(uint32_t i)
-{
-	const uint8_t v4[4] = { 10, (uint8_t)(64 + (i >> 16)), (uint8_t)(i >> 8), (uint8_t)i };
-
-	return ip_from_v4(v4);
-}
-
-static void make_peers(struct config *c, size_t n)
-{
-	c->role = ROLE_SERVER;
-	c->node_id = 1;
-	c->tunnel.mtu = 1420;
-	c->npeers = n;
-	c->max_sessions = (uint32_t)n;
-	c->peers = calloc(n, sizeof(*c->peers));
-	c->owners = lpm_new(n);
-	must(c->peers && c->owners, "memory");
-	for (size_t i = 0; i < n; i++) {
-		struct config_peer *p = &c->peers[i];
-
-		p->addresses = calloc(1, sizeof(*p->addresses));
-		must(p->addresses, "memory");
-		p->naddresses = 1;
-		p->addresses[0] = (struct prefix){ address_of((uint32_t)i), 128 };
-		memcpy(p->public_key, &(uint32_t){ (uint32_t)i }, sizeof(uint32_t));
-		p->policy = policy_defaults;
-		p->policy.max_switches_per_min = 60;
-		p->policy.switch_cooldown_ms = 0;
-		must(lpm_add(c->owners, p->addresses, (uint32_t)i, NULL) == 0, "owner");
-	}
-}
 
 static struct session *make_session(struct bench *b, uint32_t peer)
 {
@@ -177,7 +130,11 @@ static void bench_start(struct bench *b, size_t sessions)
 
 	b->prng.state = 1;
 	b->now = (struct jv_time){ 1000000000 };
-	make_peers(&b->config, sessions);
+	make_peers(&b->config, sessions, 1420);
+	for (size_t i = 0; i < sessions; i++) {
+		b->config.peers[i].policy.max_switches_per_min = 60;
+		b->config.peers[i].policy.switch_cooldown_ms = 0;
+	}
 	must(endpoint_parse("198.51.100.1:1000", &b->route[0].remote), "address");
 	must(endpoint_parse("203.0.113.1:1000", &b->route[1].remote), "address");
 	struct engine_setup setup = { .io = io,
