@@ -245,6 +245,30 @@ static void test_flapping(void **state)
 	world_free(w);
 }
 
+/* What waits is told when its minute is over, though the session has nothing else to tell by then. */
+static void test_flapping_calms(void **state)
+{
+	struct world *w = world_new(1, 1);
+	size_t records, from;
+
+	w->paths = 1;
+	world_attach(w);
+	world_traffic(w, &w->client[0].up, 5000, false);
+	world_traffic(w, &w->client[0].down, 5000, false);
+	world_run(w, 1000);
+	flap(w, 20);
+	world_run(w, 2000);
+	assert_non_null(session_rare(world_session(w, 0))->flapping);
+	assert_non_null(session_rare(world_peer(w, 0))->flapping);
+	from = w->audits;
+	world_run(w, 61000);
+	for (size_t i = from; i < w->audits; i++)
+		assert_int_equal(w->audit[i].r.event, AUDIT_SESSION_STATE_CHANGE);
+	assert_int_equal(changes(w, true, 0, &records), world_session(w, 0)->state_version);
+	assert_int_equal(changes(w, false, 0, &records), world_peer(w, 0)->state_version);
+	world_free(w);
+}
+
 /* A session that ends while its changes wait tells them first. */
 static void test_flapping_ends(void **state)
 {
@@ -275,6 +299,7 @@ int main(void)
 		cmocka_unit_test(test_many_sources),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_flapping),
+		cmocka_unit_test(test_flapping_calms),
 		cmocka_unit_test(test_flapping_ends),
 	};
 
