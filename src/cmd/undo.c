@@ -27,7 +27,7 @@ static int undo(const struct config *c)
 	if (r)
 		(void)resolv_start(r);
 	resolv_free(r);
-	uv_run(&loop, UV_RUN_DEFAULT);
+	resolv_finish(&loop);
 	uv_loop_close(&loop);
 	return r ? EXIT_DONE : EXIT_NO;
 }

@@ -182,8 +182,8 @@ ptrdiff_t config_find_peer(const struct config *c, const uint8_t public_key[32])
 
 /*
  * Prepares `next` to replace `running`: generations go on, peers keep their home workers, new ones
- * get the worker with the fewest; peers keep their index, but for those behind the end of a shorter list. `running` is NULL at start. Names in *restart (newly allocated,
- * comma-separated, or NULL) the keys whose change needs a restart; their old values stay in force.
+ * get the worker with the fewest; peers keep their index, but for those behind the end of a shorter list.
+ * `running` is NULL at start. Names in *restart (newly allocated, comma-separated, or NULL) the keys whose change needs a restart; their old values stay in force.
  *
  * 0; -ENOMEM; or -EINVAL when `next` makes no sense with the old values (another role, a peer at the
  * running tunnel's own address): then *restart says which keys, and `running` goes on as it is.

@@ -70,8 +70,8 @@ struct engine_peers;
 struct engine_peers *engine_peers_new(const struct config *running, const struct config *next, uint32_t worker,
 				     uint32_t workers);
 void engine_peers_free(struct engine_peers *p);
-/* A new snapshot is in force; the old one may be freed when this returns. Takes `peers`, made for `config` after the one in force; NULL for a
- * client. */
+/* A new snapshot is in force; the old one may be freed when this returns. Takes `peers`, made for `config` after the one in
+ * force; NULL for a client. */
 void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
 		      struct jv_time now);
 /*

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #define PAUSE_MIN_MS 2000 /* between two times that it is told the same, doubled */
 #define PAUSE_MAX_MS 60000
 #define WATCHED 3
+#define PROGRAM_MS 10000 /* resolvconf has at the end; half of the unit's TimeoutStopSec= */
+#define PATIENCE_MS 2000 /* with what still does not end */
 
 enum place { NOWHERE, BY_RESOLVCONF, IN_FILE, IN_VAIN };
 enum run { RUN_ADD, RUN_UPDATE, RUN_DELETE };
@@ -428,4 +431,36 @@ void resolv_free(struct resolv *r)
 			uv_close((uv_handle_t *)&r->watch[i], handle_closed);
 	}
 	step(r);
+}
+
+/* With all that it has started. */
+static void kill_walked(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (h->type == UV_PROCESS && uv_is_active(h))
+		kill(-uv_process_get_pid((uv_process_t *)h), SIGKILL);
+}
+
+static void patience_ended(uv_timer_t *t)
+{
+	uv_stop(t->loop);
+}
+
+static void program_hangs(uv_timer_t *t)
+{
+	uv_walk(t->loop, kill_walked, NULL);
+	uv_timer_start(t, patience_ended, PATIENCE_MS, 0);
+}
+
+void resolv_finish(uv_loop_t *loop)
+{
+	uv_timer_t patience;
+
+	uv_update_time(loop);
+	uv_timer_init(loop, &patience);
+	uv_unref((uv_handle_t *)&patience);
+	uv_timer_start(&patience, program_hangs, PROGRAM_MS, 0);
+	uv_run(loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&patience, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
 }

@@ -30,3 +30,8 @@ bool resolv_machine(struct resolv *r, struct nameservers *out);
 const struct nameservers *resolv_known(const struct resolv *r);
 /* Takes them back; what is left to do is done as the loop turns. */
 void resolv_free(struct resolv *r);
+/*
+ * After resolv_free(): turns the loop until nothing is left to do on it. A resolvconf that has not ended within 10 s is ended with
+ * all that it has started, and /etc/resolv.conf is put back all the same.
+ */
+void resolv_finish(uv_loop_t *loop);

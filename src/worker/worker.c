@@ -1,7 +1,6 @@
 #include "worker/worker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +17,10 @@
 #include "worker/outside.h"
 #include "worker/paths.h"
 #include "worker/privileges.h"
+#include "worker/resolv.h"
 
 #define CLIENT_KEY_CACHE 16
 #define SERVER_KEY_CACHE 4096  /* expanded keys */
-#define PROGRAM_MS 10000 /* resolvconf has, by which services may be restarted; half of the unit's TimeoutStopSec= */
-#define PATIENCE_MS 2000 /* with what still does not end */
 
 /* --- messages --- */
 
@@ -356,37 +354,10 @@ static void close_walked(uv_handle_t *h, void *arg)
 		uv_close(h, NULL);
 }
 
-/* With all that it has started. */
-static void kill_walked(uv_handle_t *h, void *arg)
-{
-	(void)arg;
-	if (h->type == UV_PROCESS && uv_is_active(h))
-		kill(-uv_process_get_pid((uv_process_t *)h), SIGKILL);
-}
-
-static void patience_ended(uv_timer_t *t)
-{
-	uv_stop(t->loop);
-}
-
-static void program_hangs(uv_timer_t *t)
-{
-	uv_walk(t->loop, kill_walked, NULL);
-	uv_timer_start(t, patience_ended, PATIENCE_MS, 0);
-}
-
 static bool loop_fini(struct worker *w)
 {
-	uv_timer_t patience;
-
 	uv_walk(&w->loop, close_walked, NULL);
-	uv_update_time(&w->loop);
-	uv_timer_init(&w->loop, &patience);
-	uv_unref((uv_handle_t *)&patience);
-	uv_timer_start(&patience, program_hangs, PROGRAM_MS, 0);
-	uv_run(&w->loop, UV_RUN_DEFAULT);
-	uv_close((uv_handle_t *)&patience, NULL);
-	uv_run(&w->loop, UV_RUN_NOWAIT);
+	resolv_finish(&w->loop);
 	return uv_loop_close(&w->loop) == 0;
 }
 

@@ -116,10 +116,13 @@ stop alice
 as_before || fail "resolvconf hung, and /etc/resolv.conf says: $(cat /etc/resolv.conf)"
 expect 3000 "what the hanging resolvconf has started is ended" rig_gone "$(cat "$TMP/sleeper")"
 [ -e "$TMP/state" ] || fail "resolvconf did what it was killed for"
+timeout 60 "$JUMPVPND" undo -c "$TMP/alice.yaml" || fail "undo does not end while resolvconf hangs"
+expect 3000 "what it has started there is ended, too" rig_gone "$(cat "$TMP/sleeper")"
+as_before || fail "after undo /etc/resolv.conf says: $(cat /etc/resolv.conf)"
 touch "$TMP/mended"
 start_client alice cli a0
 expect 3000 "the tunnel's name server is in use" in_force
-called -d 2 || fail "resolvconf was not told what it still had to take back: $(cat "$TMP/calls")"
+called -d 3 || fail "resolvconf was not told what it still had to take back: $(cat "$TMP/calls")"
 stop alice
 as_before || fail "/etc/resolv.conf says: $(cat /etc/resolv.conf)"
 

@@ -26,6 +26,7 @@
 #include "worker/paths.h"
 #include "worker/clock.h"
 #include "worker/pool.h"
+#include "worker/resolv.h"
 #include "worker/worker.h"
 
 #define WORKERS 2
@@ -262,6 +263,11 @@ struct jv_time engine_next(const struct engine *e)
 }
 
 /* Tells the test when a tick is wanted. */
+void resolv_finish(uv_loop_t *loop)
+{
+	uv_run(loop, UV_RUN_DEFAULT);
+}
+
 void engine_configure(struct engine *e, const struct config *config, struct engine_peers *peers,
 		      struct jv_time now)
 {
